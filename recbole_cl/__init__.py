@@ -1,0 +1,19 @@
+"""Contrastive learning for sequential recommendation, as a RecBole 1.2.1 plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recbole_cl.runner import LoadedRun, RunResult, load, run, run_seeds
+
+__all__ = ["LoadedRun", "RunResult", "load", "run", "run_seeds"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the public functions when they are first asked for: RecBole and torch take seconds to load."""
+    if name in __all__:
+        from recbole_cl import runner
+
+        return getattr(runner, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

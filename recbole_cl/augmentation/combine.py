@@ -1,0 +1,124 @@
+"""Two views of every row, each made by an operator of its own. Letters: B batch, L length, K operators."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation.view import Operator, View
+
+UNCHANGED = -1  # in place of an operator's number
+
+
+def draw_two_views(
+    item_seq: Tensor,
+    seq_len: Tensor,
+    operators: Mapping[str, Operator],
+    generator: torch.Generator,
+    *,
+    distinct: bool,
+    short_length: int = -1,
+    short_operators: Collection[str] = (),
+) -> tuple[View, View]:
+    """Draws two operators for every row and applies each to the row, for two views.
+
+    Example:
+        >>> operators = {"crop": partial(crop, ratio=0.6), "mask": partial(mask, ratio=0.3, fill_id=n_items)}
+        >>> view_a, view_b = draw_two_views(item_seq, seq_len, operators, generator, distinct=True)
+
+    Reference:
+        CL4SRec (Xie et al., ICDE 2022): two different operators. CoSeRec (Liu et al., 2021): one per view from a
+        set that depends on the length. SRMA (Liu et al., 2022): one per view from one set.
+
+    Args:
+        item_seq: Right padded rows; never written to.
+        seq_len: Row lengths, in 1..L.
+        operators: The set to draw from, by name. Operators must not write to what they are given.
+        generator: Source of randomness, on the rows' device.
+        distinct: True draws without replacement and leaves rows of one item as they are (CL4SRec); False lets both
+            views meet the same operator (CoSeRec, SRMA).
+        short_length: Rows of at most this many items are short: 4 to 20 in CoSeRec, -1 for none.
+        short_operators: Names of the operators that short rows draw from; needed if ``short_length`` is not -1.
+
+    Shape:
+        ``item_seq`` [B, L]; ``seq_len`` [B]; each view alike.
+
+    Returns:
+        The two views, as new tensors.
+
+    Raises:
+        ValueError: If a set is too small to draw from, ``short_operators`` names none of ``operators``, or
+            ``short_length`` is below -1.
+    """
+    names = list(operators)
+    _check_set("operators", names, distinct)
+    allowed = torch.ones(seq_len.size(0), len(names), dtype=torch.bool, device=seq_len.device)  # [B, K]
+    if short_length < -1:
+        raise ValueError(f"short_length {short_length} is below -1: use -1 for no short rows")
+    if short_length != -1:
+        _check_short(short_operators, names, distinct)
+        for number, name in enumerate(names):
+            if name not in short_operators:
+                allowed[:, number] = seq_len > short_length
+    choice = _draw_distinct(allowed, generator) if distinct else _draw_each(allowed, generator)  # [2, B]
+    if distinct:
+        choice = choice.masked_fill(seq_len == 1, UNCHANGED)
+    both = apply_per_row(
+        item_seq.repeat(2, 1), seq_len.repeat(2), list(operators.values()), choice.flatten(), generator
+    )
+    items, lengths = both.item_seq.chunk(2), both.seq_len.chunk(2)
+    return View(items[0], lengths[0]), View(items[1], lengths[1])
+
+
+def apply_per_row(
+    item_seq: Tensor, seq_len: Tensor, operators: Sequence[Operator], choice: Tensor, generator: torch.Generator
+) -> View:
+    """Applies to every row the operator that was chosen for it.
+
+    Every operator runs on all rows: picking its rows out would make the host wait for the device.
+
+    Args:
+        item_seq: Right padded rows; never written to.
+        seq_len: Row lengths, in 1..L.
+        operators: The operators, which must not write to what they are given.
+        choice: Number of each row's operator, or -1 for a row that stays as it is.
+        generator: Source of randomness, on the rows' device.
+
+    Shape:
+        ``item_seq`` [B, L]; ``seq_len`` and ``choice`` [B].
+
+    Returns:
+        The augmented rows, as new tensors.
+    """
+    items, lengths = item_seq.clone(), seq_len.clone()
+    for number, operator in enumerate(operators):
+        view = operator(item_seq, seq_len, generator)
+        chosen = choice == number
+        items = torch.where(chosen.unsqueeze(1), view.item_seq, items)
+        lengths = torch.where(chosen, view.seq_len, lengths)
+    return View(items, lengths)
+
+
+def _draw_distinct(allowed: Tensor, generator: torch.Generator) -> Tensor:
+    keys = torch.rand(allowed.shape, generator=generator, device=allowed.device)
+    return keys.masked_fill_(~allowed, 2.0).argsort(dim=1)[:, :2].T  # [2, B]
+
+
+def _draw_each(allowed: Tensor, generator: torch.Generator) -> Tensor:
+    keys = torch.rand(2, *allowed.shape, generator=generator, device=allowed.device)
+    return keys.masked_fill_(~allowed, 2.0).argmin(dim=2)  # [2, B]
+
+
+def _check_set(option: str, names: Collection[str], distinct: bool) -> None:
+    needed = 2 if distinct else 1
+    if len(names) < needed:
+        raise ValueError(f"{option} {sorted(names)} holds fewer than {needed}: name more operators to draw from")
+
+
+def _check_short(short_operators: Collection[str], names: Collection[str], distinct: bool) -> None:
+    unknown = sorted(set(short_operators) - set(names))
+    if unknown:
+        raise ValueError(f"short_operators {unknown} are not among {sorted(names)}: name some of those")
+    _check_set("short_operators", set(short_operators), distinct)

@@ -1,0 +1,100 @@
+"""Operators that bring in correlated items. Letters: B batch, L length, N items (padding row 0 included)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation.positions import Rounding, choose_positions, item_count, pack, real_items
+from recbole_cl.augmentation.view import View
+
+
+def substitute(
+    item_seq: Tensor,
+    seq_len: Tensor,
+    generator: torch.Generator,
+    *,
+    ratio: float,
+    neighbour: Tensor,
+    rounding: Rounding = "floor",
+    at_least: int = 1,
+) -> View:
+    """Replaces a share of each row's items by their most correlated items.
+
+    Reference:
+        Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
+        Eq. 7.
+
+    Args:
+        item_seq: Right padded rows of ids in 0..N-1.
+        seq_len: Row lengths, in 1..L.
+        generator: Source of randomness, on the rows' device.
+        ratio: Share of the row that is replaced, in [0, 1]: 0.05 to 0.1 in CoSeRec.
+        neighbour: The most correlated item of each id, int64.
+        rounding: How the share becomes a number of items: ``floor`` in CoSeRec's code, ``ceil`` in its paper.
+        at_least: Smallest number of replaced items per row: 1 in CoSeRec.
+
+    Shape:
+        ``item_seq`` [B, L]; ``seq_len`` [B]; ``neighbour`` [N].
+
+    Returns:
+        The rows, changed at distinct, uniformly chosen positions, and their unchanged lengths.
+
+    Raises:
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, ``at_least`` is negative or
+            ``neighbour`` is no int64 vector.
+    """
+    _check_table(neighbour)
+    count = item_count(seq_len, ratio, rounding, at_least)
+    chosen = choose_positions(item_seq, seq_len, count, generator)
+    return View(torch.where(chosen, neighbour[item_seq], item_seq), seq_len.clone())
+
+
+def insert(
+    item_seq: Tensor,
+    seq_len: Tensor,
+    generator: torch.Generator,
+    *,
+    ratio: float,
+    neighbour: Tensor,
+    rounding: Rounding = "floor",
+    at_least: int = 1,
+) -> View:
+    """Puts the most correlated items of a share of each row's items right before them.
+
+    Reference:
+        Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
+        Eq. 8.
+
+    Args:
+        item_seq: Right padded rows of ids in 0..N-1.
+        seq_len: Row lengths, in 1..L.
+        generator: Source of randomness, on the rows' device.
+        ratio: Items brought in per item of the row, in [0, 1]: 0.4 to 0.5 in CoSeRec.
+        neighbour: The most correlated item of each id, int64.
+        rounding: How the share becomes a number of items: ``floor`` in CoSeRec's code, ``ceil`` in its paper.
+        at_least: Smallest number of items brought in per row: 1 in CoSeRec.
+
+    Shape:
+        ``item_seq`` [B, L]; ``seq_len`` [B]; ``neighbour`` [N].
+
+    Returns:
+        The longer rows, of which the newest L items stay, and their lengths.
+
+    Raises:
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, ``at_least`` is negative or
+            ``neighbour`` is no int64 vector.
+    """
+    _check_table(neighbour)
+    count = item_count(seq_len, ratio, rounding, at_least)
+    chosen = choose_positions(item_seq, seq_len, count, generator)
+    items = torch.stack((neighbour[item_seq], item_seq), dim=2).flatten(1)  # [B, 2L]: each item after its neighbour
+    keep = torch.stack((chosen, real_items(item_seq, seq_len)), dim=2).flatten(1)
+    return View(*pack(items, keep, item_seq.size(1)))
+
+
+def _check_table(neighbour: Tensor) -> None:
+    if neighbour.dim() != 1 or neighbour.dtype != torch.int64:
+        raise ValueError(
+            f"neighbour has shape {list(neighbour.shape)} and type {neighbour.dtype}: give one int64 id per item"
+        )

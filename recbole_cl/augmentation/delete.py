@@ -1,0 +1,43 @@
+"""Item deletion. Letters: B batch, L length."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation.positions import Rounding, choose_positions, item_count, pack, real_items
+from recbole_cl.augmentation.view import View
+
+
+def delete(
+    item_seq: Tensor,
+    seq_len: Tensor,
+    generator: torch.Generator,
+    *,
+    ratio: float,
+    rounding: Rounding = "floor",
+) -> View:
+    """Takes a share of each row's items out and closes the gaps.
+
+    Reference:
+        Zhou et al., Equivariant Contrastive Learning for Sequential Recommendation (ECL-SR), RecSys 2023, Eq. 3.
+
+    Args:
+        item_seq: Right padded rows.
+        seq_len: Row lengths, in 1..L.
+        generator: Source of randomness, on the rows' device.
+        ratio: Share of the row that is taken out, in [0, 1], commonly 0.2.
+        rounding: How the share becomes a number of items, ``floor`` or ``ceil``.
+
+    Shape:
+        ``item_seq`` [B, L]; ``seq_len`` [B].
+
+    Returns:
+        The items that stay, in their order, moved to column 0, and their number, which is 1 or more.
+
+    Raises:
+        ValueError: If ``ratio`` is outside [0, 1] or ``rounding`` is unknown.
+    """
+    count = torch.minimum(item_count(seq_len, ratio, rounding), seq_len - 1)
+    gone = choose_positions(item_seq, seq_len, count, generator)
+    return View(*pack(item_seq, real_items(item_seq, seq_len) & ~gone, item_seq.size(1)))

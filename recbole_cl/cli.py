@@ -1,0 +1,238 @@
+"""The command line: ``run_recbole_cl.py`` and the console script ``recbole-cl``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from recbole_cl.errors import UsageError
+
+PROGRAM = "recbole-cl"
+DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
+
+_COMMANDS = {
+    "train": "train a model and test it",
+    "compare": "put finished runs side by side, with significance",
+    "convert": "make a dataset from csv, json or sequence text",
+    "models": "list the models",
+}
+
+_TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
+
+_TRAIN_EPILOG = """\
+any setting:
+  --KEY=VALUE or --KEY VALUE sets a key of the YAML files (props/overall.yaml, props/model/<Model>.yaml) for this run.
+  VALUE is read as YAML: 1e-3 is a number, [5,10] a list, {LS: valid_and_test} a mapping, True a flag, ~ nothing.
+  Strongest first: these flags, --config_files (later files first), files of the experiment, dataset and model.
+
+examples:
+  %(prog)s                                              DuoRec on ml-100k, which comes with RecBole
+  %(prog)s -m SASRec -d amazon-beauty --seeds 5         the configured seed and the four after it
+  %(prog)s -m DuoRec -d ml-1m --seeds 1,2,3 --contrast=su --temperature=0.5
+  %(prog)s -m CL4SRec -d ml-1m --config_files "a.yaml b.yaml" --learning_rate 1e-3 --topk "[5, 10]"
+  %(prog)s --config_files saved/<run>/config.yaml       a run again
+  %(prog)s --config_files saved/<run>/config.yaml --resume saved/<run>
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, and leaves the telling of mistakes to ``main``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+class _Once(argparse.Action):
+    """Stores a value, and refuses another one for the same flag."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        _refuse_second(f"--{self.dest}", getattr(namespace, self.dest), values)
+        setattr(namespace, self.dest, values)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs ``recbole-cl``.
+
+    Args:
+        argv: Arguments; those of the process by default.
+
+    Returns:
+        The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
+    """
+    return _guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
+
+
+def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py") -> int:
+    """Runs ``recbole-cl train`` under a name of its own.
+
+    Args:
+        argv: Arguments; those of the process by default.
+        prog: The name, for messages.
+
+    Returns:
+        The exit code, as ``main``.
+    """
+    return _guarded(prog, lambda rest: _train(rest, prog), sys.argv[1:] if argv is None else argv)
+
+
+def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    try:
+        return command(argv)
+    except UsageError as error:
+        print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    listing = "\n".join(f"  {name:<9}{text}" for name, text in _COMMANDS.items())
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Contrastive learning for sequential recommendation, on RecBole.",
+        epilog=f"commands:\n{listing}\n\n`{PROGRAM} COMMAND --help` tells more.",
+    )
+    parser.add_argument("command", choices=_COMMANDS, metavar="COMMAND", help="one of the commands below")
+    command, rest = parser.parse_args(argv[:1]).command, argv[1:]
+    prog = f"{PROGRAM} {command}"
+    if command == "train":
+        return _train(rest, prog)
+    if command == "models":
+        return _models(rest, prog)
+    return _delegate({"compare": "report.compare", "convert": "data.convert"}[command], rest, prog)
+
+
+def _delegate(module_name: str, argv: Sequence[str], prog: str) -> int:
+    """Runs a command that another module defines by ``add_arguments`` and ``main``."""
+    module = import_module(f"recbole_cl.{module_name}")
+    parser = _Parser(prog=prog, description=_COMMANDS[prog.split()[-1]].capitalize() + ".")
+    module.add_arguments(parser)
+    return int(module.main(parser.parse_args(argv)) or 0)
+
+
+def _models(argv: Sequence[str], prog: str) -> int:
+    _Parser(prog=prog, description="List the models: ours first, then RecBole's sequential ones.").parse_args(argv)
+    from recbole_cl.registry import available_models
+
+    print("\n".join(available_models()))
+    return 0
+
+
+def _train(argv: Sequence[str], prog: str) -> int:
+    flags, texts = _split_flags(argv)
+    args = _train_parser(prog).parse_args(flags)
+    settings = {key: _parse_value(key, text) for key, text in texts.items()}
+    files = (args.config_files or "").split()
+    model, dataset = _model_and_dataset(args, files)
+    module = import_module("recbole_cl.run")
+    if args.seeds is None:
+        module.run(model, dataset, config_files=files, **settings)
+    else:
+        seeds = _seeds(args.seeds, model, dataset, files, settings)
+        settings.pop("seed", None)
+        module.run_seeds(model, dataset, seeds, config_files=files, **settings)
+    return 0
+
+
+def _train_parser(prog: str) -> _Parser:
+    parser = _Parser(
+        prog=prog,
+        usage="%(prog)s [-m MODEL] [-d DATASET] [--config_files FILES] [--seeds SEEDS] [--KEY=VALUE ...]",
+        description="Train a model with early stopping, test it with the users' history kept in and removed from the "
+        "ranking, and leave a run folder.",
+        epilog=_TRAIN_EPILOG,
+    )
+    parser.add_argument(
+        "-m", "--model", action=_Once, help=f"model, see `{PROGRAM} models` (default: {DEFAULT_MODEL}, or as in FILES)"
+    )
+    parser.add_argument("-d", "--dataset", action=_Once, help=f"dataset (default: {DEFAULT_DATASET}, or as in FILES)")
+    parser.add_argument("--config_files", action=_Once, metavar="FILES", help="YAML files, in quotes, between spaces")
+    parser.add_argument(
+        "--seeds",
+        action=_Once,
+        help="a number: so many runs, from the configured seed upwards; a list such as 1,2,3: one run each",
+    )
+    return parser
+
+
+def _split_flags(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Separates the train command's own flags from settings, which may have any name.
+
+    Returns:
+        Arguments for the parser, and the text of each setting.
+    """
+    own: list[str] = []
+    settings: dict[str, str] = {}
+    tokens = iter(argv)
+    for token in tokens:
+        name, equals, text = token.partition("=")
+        if name in _TRAIN_FLAGS:
+            own.append(f"{name}={text if equals else _value_after(name, tokens)}")
+        elif name.startswith("--") and name not in ("--", "--help"):
+            value = text if equals else _value_after(name, tokens)
+            _refuse_second(name, settings.get(name[2:]), value)
+            settings[name[2:]] = value
+        else:
+            own.append(token)
+    return own, settings
+
+
+def _value_after(name: str, tokens: Iterator[str]) -> str:
+    value = next(tokens, "--")
+    if value.startswith("--"):
+        raise UsageError(f"{name} has no value: write {name}=VALUE, for a switch {name}=True")
+    return value
+
+
+def _refuse_second(name: str, first: str | None, second: str) -> None:
+    if first is not None and first != second:
+        raise UsageError(f"{name} is given twice, as {first} and as {second}: give it once")
+
+
+def _parse_value(name: str, text: str) -> Any:
+    import yaml
+
+    from recbole_cl.config import parse_yaml
+
+    try:
+        return parse_yaml(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--{name}={text}: no valid YAML; put text with special characters in quotes") from error
+
+
+def _model_and_dataset(args: argparse.Namespace, files: Sequence[str]) -> tuple[str, str]:
+    """The flags, or else what the files say, or else the defaults."""
+    from recbole_cl.config import read_settings
+
+    stored: dict[str, Any] = {}
+    for file in files:
+        stored.update(read_settings(file))
+    return args.model or stored.get("model", DEFAULT_MODEL), args.dataset or stored.get("dataset", DEFAULT_DATASET)
+
+
+def _seeds(text: str, model: str, dataset: str, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:
+    """Reads ``--seeds``: a list as it is, a number N as the configured seed and the N - 1 after it."""
+    if not re.fullmatch(r"\d+|(\d+,)+\d*", text):
+        raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
+    if "," in text:
+        if "seed" in settings:
+            raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={text}: leave one out")
+        return [int(seed) for seed in text.split(",") if seed]
+    if int(text) < 1:
+        raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
+    from recbole_cl.config import Config
+
+    first = Config(model, dataset, files, settings)["seed"]
+    return list(range(first, first + int(text)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

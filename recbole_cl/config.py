@@ -1,0 +1,314 @@
+"""RecBole's ``Config`` with our models and presets, and without silent mistakes."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import recbole
+import torch
+import yaml
+from recbole.config import Config as RecBoleConfig
+from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
+
+from recbole_cl import registry
+from recbole_cl.errors import UsageError
+from recbole_cl.settings import UNDECLARED, check_settings, declared_checks, refuse_unknown
+
+RECBOLE_VERSION = "1.2.1"
+
+# RecBole writes ``np.float`` and the like, gone since numpy 1.24; numpy 2 has some of the names again and keeps them.
+_NUMPY_ALIASES = {
+    "bool": np.bool_,
+    "int": np.int_,
+    "float": np.float64,
+    "complex": np.complex128,
+    "object": np.object_,
+    "str": np.str_,
+    "long": np.int_,
+    "unicode": np.str_,
+}
+
+
+class SettingsLoader(yaml.SafeLoader):
+    """YAML as RecBole reads it (1e-3 is a number, not text), in a class of its own: yaml's loaders stay as they are."""
+
+
+SettingsLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"""[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+        |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
+        |[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?
+        |[-+]?\.(?:inf|Inf|INF)
+        |\.(?:nan|NaN|NAN)""".join((r"^(?:", r")$")),
+        re.X,
+    ),
+    list("-+0123456789."),
+)
+
+
+def props_dir() -> Path:
+    """Finds the folder of preset YAML files.
+
+    Returns:
+        ``props`` inside the installed package, or beside the package in a source tree.
+
+    Raises:
+        UsageError: If neither exists.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "props", package.parent / "props"):
+        if (folder / "overall.yaml").is_file():
+            return folder
+    raise UsageError(f"{package} has no presets: install the package again")
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Reads a YAML file of settings.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its mapping; empty for a file with comments only.
+
+    Raises:
+        UsageError: If it cannot be read, is no YAML, or is no mapping.
+    """
+    try:
+        content = parse_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: no valid YAML, {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict | None):
+        raise UsageError(f"{path}: expected a mapping (`key: value` lines), found a {type(content).__name__}")
+    return content or {}
+
+
+def parse_yaml(text: str) -> Any:
+    """Reads a YAML document the way settings files are read.
+
+    Args:
+        text: The document; the value of a command line flag is one, too.
+
+    Returns:
+        The value.
+    """
+    return yaml.load(text, Loader=SettingsLoader)
+
+
+def model_defaults(model_class: type) -> dict[str, Any]:
+    """Reads our presets for a model, without a dataset's: what its settings are if nobody says otherwise.
+
+    Args:
+        model_class: One of our models.
+
+    Returns:
+        Key -> value of ``props/overall.yaml`` and the model's own YAML file.
+    """
+    values: dict[str, Any] = {}
+    for preset in (Path("overall.yaml"), *_model_presets(model_class)):
+        if (props_dir() / preset).is_file():
+            _update(values, read_settings(props_dir() / preset))
+    return values
+
+
+class Config(RecBoleConfig):
+    """All settings of a run, merged, checked and completed.
+
+    From weak to strong: RecBole's own files; our ``props/overall.yaml``, ``props/model/<Model>.yaml`` (of the model's
+    bases first) and ``props/dataset/<dataset>.yaml``; ``<dataset>.yaml`` beside the data;
+    ``props/experiment/<Model>-<dataset>.yaml``; the given files in order; the given mapping. ``eval_args`` are merged
+    entry by entry, every other setting as a whole. The command line is not read.
+
+    Args:
+        model: Name in any capitals, or a class; None if the settings hold it.
+        dataset: Name; None if the settings hold it.
+        config_file_list: YAML files.
+        config_dict: Settings, of plain types.
+
+    Raises:
+        UsageError: If RecBole is of another version; or the model, a setting or a value is unknown or wrong.
+    """
+
+    def __init__(
+        self,
+        model: str | type | None = None,
+        dataset: str | None = None,
+        config_file_list: Sequence[str | Path] | None = None,
+        config_dict: Mapping[str, Any] | None = None,
+    ) -> None:
+        _check_recbole_version()
+        self._sources: dict[str, Iterable[str]] = {}
+        super().__init__(model, dataset, config_file_list, config_dict)
+
+    def settings_dict(self) -> dict[str, Any]:
+        """Returns what a user would write to have this run again, model and dataset included.
+
+        Written to a YAML file, it builds an equal ``Config(config_file_list=[file])``. It holds the settings as they
+        were given: nothing that is derived from them, and no path that was not among them.
+
+        Returns:
+            Key -> value of a plain type.
+        """
+        return deepcopy(self._settings)
+
+    def compatibility_settings(self) -> None:
+        """Gives numpy the old names that RecBole uses, where they are missing."""
+        for name, scalar in _NUMPY_ALIASES.items():
+            if name not in vars(np):  # hasattr() would warn
+                setattr(np, name, scalar)
+
+    def _init_parameters_category(self) -> None:
+        # Copies: RecBole appends to these lists, which are shared by the whole process.
+        self.parameters = {
+            "General": [*general_arguments],
+            "Training": [*training_arguments],
+            "Evaluation": [*evaluation_arguments],
+            "Dataset": [*dataset_arguments],
+        }
+
+    def _build_yaml_loader(self) -> type[SettingsLoader]:
+        return SettingsLoader
+
+    def _load_config_files(self, file_list: Sequence[str | Path] | str | Path | None) -> dict[str, Any]:
+        files = [file_list] if isinstance(file_list, str | Path) else list(file_list or [])
+        merged: dict[str, Any] = {}
+        for file in files:
+            values = read_settings(file)
+            self._sources[str(file)] = values
+            _update(merged, values)
+        return merged
+
+    def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:
+        values = {key: _plain(key, value) for key, value in (config_dict or {}).items()}
+        self._sources[""] = values
+        return values
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _merge_external_config_dict(self) -> None:
+        self.external_config_dict = _update(deepcopy(self.file_config_dict), self.variable_config_dict)
+
+    def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, Any, str]:
+        model = model or self.external_config_dict.get("model")
+        dataset = dataset or self.external_config_dict.get("dataset")
+        if model is None:
+            raise UsageError(f"no model: give one of {', '.join(registry.own_models())}")
+        if not isinstance(dataset, str):
+            raise UsageError(f"dataset = {dataset!r}: expected the name of a folder under data_path, e.g. ml-100k")
+        model_class = model if isinstance(model, type) else registry.model_class(str(model))
+        return model_class.__name__, model_class, dataset
+
+    def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
+        # RecBole has YAML files for models that we replace (SASRec, say), with keys that ours do not read.
+        super()._load_internal_config_dict("" if _is_ours(model_class) else model, model_class, dataset)
+        presets = [Path("overall.yaml"), *_model_presets(model_class), Path("dataset", f"{dataset}.yaml")]
+        for preset in presets:
+            self._load_preset(props_dir() / preset)
+        data_path = {**self.internal_config_dict, **self.external_config_dict}["data_path"]
+        self._load_preset(Path(str(data_path), dataset, f"{dataset}.yaml"))
+        self._load_preset(props_dir() / "experiment" / f"{model}-{dataset}.yaml")
+
+    def _load_preset(self, path: Path) -> None:
+        if path.is_file():
+            _update(self.internal_config_dict, read_settings(path))
+
+    def _get_final_config_dict(self) -> dict[str, Any]:
+        declared = declared_checks(self.model_class)
+        model_type = self.internal_config_dict.pop("MODEL_TYPE")
+        known = {*self.internal_config_dict, *declared, *UNDECLARED, "model", "dataset"}.union(
+            *self.parameters.values()
+        )
+        for source, keys in self._sources.items():
+            refuse_unknown(source, keys, known, self.model, _keys_by_model)
+        values = _update(deepcopy(self.internal_config_dict), self.external_config_dict)
+        values.update(model=self.model, dataset=self.dataset)
+        check_settings(values, declared)
+        self._settings = deepcopy(values)
+        self._settings.pop("valid_metric_bigger", None)  # RecBole derives it from valid_metric
+        return {**values, "MODEL_TYPE": model_type}
+
+    def _set_default_parameters(self) -> None:
+        try:
+            super()._set_default_parameters()
+        except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's words for a bad setting
+            raise UsageError(str(error)) from error
+
+    def _init_device(self) -> None:
+        if isinstance(self.final_config_dict["gpu_id"], list):
+            self.final_config_dict["gpu_id"] = tuple(self.final_config_dict["gpu_id"])
+        super()._init_device()
+        if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same
+            self.final_config_dict["device"] = torch.device("cpu")
+
+
+def _check_recbole_version() -> None:
+    try:
+        version = metadata.version("recbole")
+    except metadata.PackageNotFoundError:  # imported from a source tree
+        version = recbole.__version__
+    if version != RECBOLE_VERSION:
+        raise UsageError(f"RecBole {version} is installed: this plugin needs {RECBOLE_VERSION}, whose seams it uses")
+
+
+def _is_ours(model_class: type) -> bool:
+    return model_class.__module__.split(".")[0] == "recbole_cl"
+
+
+def _model_presets(model_class: type) -> list[Path]:
+    """Presets of a model and its bases, the bases' first; RecBole's SASRec does not get those of ours."""
+    replaced = registry.own_models()
+    names = [
+        cls.__name__
+        for cls in reversed(model_class.__mro__)
+        if not (cls.__module__.startswith("recbole.") and cls.__name__ in replaced)
+    ]
+    return [Path("model", f"{name}.yaml") for name in names]
+
+
+def _keys_by_model() -> dict[str, Iterable[str]]:
+    """The keys of every model's preset, ours first."""
+    ours = {path.stem: read_settings(path) for path in sorted((props_dir() / "model").glob("*.yaml"))}
+    folder = Path(recbole.__file__).parent / "properties" / "model"
+    files = {name: folder / f"{name}.yaml" for name in registry.available_models() if name not in ours}
+    return {**ours, **{name: read_settings(path) for name, path in files.items() if path.is_file()}}
+
+
+def _update(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes stronger settings over weaker ones.
+
+    Entries of ``eval_args`` that the stronger ones leave out stay: whoever sets its ``mode`` means to keep the split,
+    while RecBole would fall back to a random one, which sequential models refuse.
+    """
+    weaker_args, stronger_args = values.get("eval_args"), stronger.get("eval_args")
+    values.update(deepcopy(dict(stronger)))
+    if isinstance(weaker_args, dict) and isinstance(stronger_args, dict):
+        values["eval_args"] = {**weaker_args, **deepcopy(stronger_args)}
+    return values
+
+
+def _plain(key: str, value: Any) -> Any:
+    """Turns tuples, paths and numpy numbers into what YAML can hold, and refuses what it cannot."""
+    if value is None or type(value) in (bool, int, float, str, datetime.date, datetime.datetime):
+        return value
+    if isinstance(value, np.generic):
+        return _plain(key, value.item())
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(key, item) for item in value]
+    if isinstance(value, Mapping):
+        return {_plain(key, name): _plain(key, item) for name, item in value.items()}
+    raise UsageError(
+        f"{key} = {value!r}: a {type(value).__name__} cannot be written to YAML; give numbers, text or lists"
+    )

@@ -1,0 +1,1 @@
+"""Datasets, training rows and loaders; knows no model."""

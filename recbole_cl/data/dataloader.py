@@ -1,0 +1,129 @@
+"""The training loader: windows, anchors and same-target positives as batched tensor operations on the device.
+
+Letters: B rows of a batch, L columns, K anchors per row, R training rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from recbole_cl.data.dataset import ContrastiveDataset, window
+from recbole_cl.data.rows import RowSet, require_rows, rows_of, sequence_rows
+from recbole_cl.data.same_target import SameTargetIndex
+from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX
+
+
+@dataclass(frozen=True)
+class LoaderSettings:
+    """What a training loader is to deliver.
+
+    Attributes:
+        train_form: ``prefix``: one row per prefix, its target at the end. ``sequence``: one row per user (or window
+            of a long user), targets at every position.
+        batch_size: Rows per batch, at least 1; the last batch may be smaller.
+        shuffle: Whether each epoch visits the rows in a new random order.
+        same_target: Whether to add, for each anchor, a training row with the same target.
+        anchors_per_row: K, in the sequence form: prefixes of each row, drawn uniformly, for contrastive terms.
+        seed: Seed of the loader's generator.
+        device: Where data, indices and batches live.
+    """
+
+    train_form: str
+    batch_size: int
+    shuffle: bool
+    same_target: bool
+    anchors_per_row: int
+    seed: int
+    device: torch.device
+
+
+class TrainLoader:
+    """Iterates over the training rows of a split, yielding RecBole ``Interaction`` batches.
+
+    Fields of a batch: user, item list [B, L] (L: the longest row of the batch), its length [B], target [B]; the
+    fields of ``recbole_cl.fields`` as the settings ask. The flat item array, the offsets and the indices lie on the
+    device; nothing is written to, and every row is written out anew for every batch.
+
+    Args:
+        dataset: The training split.
+        settings: What to deliver.
+
+    Attributes:
+        dataset: The training split, for RecBole's collector.
+        generator: Source of order, anchors and positives; its state goes into checkpoints.
+
+    Raises:
+        UsageError: If the split has no rows.
+    """
+
+    def __init__(self, dataset: ContrastiveDataset, settings: LoaderSettings) -> None:
+        self.dataset = dataset
+        self.settings = settings
+        self.shuffle = settings.shuffle
+        self.generator = torch.Generator(settings.device).manual_seed(settings.seed)
+        self.prefixes = require_rows(rows_of(dataset), "training").to(settings.device)
+        self.rows = self.prefixes if settings.train_form == "prefix" else sequence_rows(self.prefixes)
+        self._index = SameTargetIndex(self.prefixes.items[self.prefixes.end]) if settings.same_target else None
+        self._list_field = dataset.iid_field + dataset.config["LIST_SUFFIX"]
+        self._length_field = dataset.item_list_length_field
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return -(-len(self.rows) // self.settings.batch_size)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        n_rows, device = len(self.rows), self.settings.device
+        if self.shuffle:
+            order = torch.randperm(n_rows, generator=self.generator, device=device)
+        else:
+            order = torch.arange(n_rows, device=device)
+        for index in order.split(self.settings.batch_size):
+            yield self.batch(index)
+
+    def batch(self, index: Tensor) -> Interaction:
+        """Writes out the rows with the given numbers, with whatever the settings add to them.
+
+        Args:
+            index: Row numbers, [B].
+
+        Returns:
+            The batch.
+        """
+        rows = self.rows
+        start, end = rows.start[index], rows.end[index]
+        fields = {
+            self.dataset.uid_field: rows.user[index],
+            self.dataset.iid_field: rows.items[end],
+            self._length_field: end - start,
+            self._list_field: window(rows.items, start, end, rows.width),
+        }
+        anchor = end.unsqueeze(-1)  # [B, 1] flat places of the targets that contrastive terms look at
+        if self.settings.train_form == "sequence":
+            fields[NEXT_PREFIX + self._list_field] = window(rows.items, start + 1, end + 1, rows.width)
+            anchor = self._draw_anchors(start, end)
+            fields[ANCHOR_LENGTH] = anchor - start.unsqueeze(-1)
+        if self._index is not None:
+            fields.update(self._same_target(anchor.flatten()))
+        return Interaction(fields)
+
+    def _draw_anchors(self, start: Tensor, end: Tensor) -> Tensor:
+        """Targets drawn uniformly among those of each row, [B, K]."""
+        shape = (len(start), self.settings.anchors_per_row)
+        uniform = torch.rand(shape, generator=self.generator, device=start.device, dtype=torch.float64)
+        length = (end - start).unsqueeze(-1)
+        return start.unsqueeze(-1) + 1 + torch.minimum((uniform * length).long(), length - 1)
+
+    def _same_target(self, anchor: Tensor) -> dict[str, Tensor]:
+        assert self._index is not None
+        row = torch.searchsorted(self.prefixes.end, anchor)  # the prefix row whose target stands there
+        drawn = self._index.draw(row, self.generator)
+        start, end = self.prefixes.start[drawn], self.prefixes.end[drawn]
+        return {
+            SAME_TARGET_PREFIX + self._list_field: window(self.prefixes.items, start, end, self.prefixes.width),
+            SAME_TARGET_PREFIX + self._length_field: end - start,
+        }

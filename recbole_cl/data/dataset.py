@@ -1,0 +1,96 @@
+"""A sequential dataset that keeps interactions once, and training rows as offsets into them.
+
+Letters: I interactions, R rows, L columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from recbole.data.dataset import SequentialDataset
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+ROW_START = "row_start"  # first interaction of a row's window, in the flat arrays
+ROW_END = "row_end"  # the row's target; its window is row_start .. row_end - 1
+
+
+class ContrastiveDataset(SequentialDataset):
+    """RecBole's sequential dataset without a padded copy of every prefix.
+
+    RecBole writes each prefix of each user out as a padded row, for every loaded field. Here the interactions stay
+    one flat table, sorted by user and time, and a row is a pair of offsets: its window ``[start, end)``, at most
+    ``MAX_ITEM_LIST_LENGTH`` items, and its target at ``end``. Splitting, filtering and order are RecBole's own code,
+    run on these offsets; indexing the dataset writes the asked-for rows out exactly as RecBole would.
+
+    Attributes:
+        flat: All interactions of all splits, sorted by user and time; its fields have shape [I].
+        user_start: First interaction of the user of each interaction. Shape [I].
+    """
+
+    flat: Interaction
+    user_start: Tensor
+
+    def data_augmentation(self) -> None:
+        """Makes one row per interaction that has a predecessor, as offsets (RecBole's hook of that name)."""
+        self._aug_presets()
+        self._check_field("uid_field", "time_field")
+        self.sort(by=[self.uid_field, self.time_field], ascending=True)
+        users = self.inter_feat[self.uid_field].numpy()
+        place = np.arange(len(users))
+        is_first = np.r_[True, users[1:] != users[:-1]] if len(users) else np.zeros(0, dtype=bool)
+        first = np.maximum.accumulate(np.where(is_first, place, 0))
+        target = place[~is_first]
+        start = np.maximum(first[target], target - self.max_item_list_len)
+        self.flat = self.inter_feat
+        self.user_start = torch.from_numpy(first)
+        rows = self.inter_feat[target]
+        rows.update(
+            Interaction(
+                {
+                    ROW_START: torch.from_numpy(start),
+                    ROW_END: torch.from_numpy(target),
+                    self.item_list_length_field: torch.from_numpy(target - start),
+                }
+            )
+        )
+        self.inter_feat = rows
+
+    def __getitem__(self, index: object, join: bool = True) -> Interaction:
+        """Writes rows out as RecBole's padded interactions: the row's fields, and a list field for each of them.
+
+        Args:
+            index: Row number, slice, or array of row numbers.
+            join: Whether to join user and item features, as in RecBole.
+
+        Returns:
+            Interaction with list fields of shape [n, L], padded with 0 on the right.
+        """
+        rows = self.inter_feat[index]
+        if ROW_START not in rows:
+            return self.join(rows) if join else rows
+        start, end = rows[ROW_START], rows[ROW_END]
+        fields = {name: value for name, value in rows.interaction.items() if name not in (ROW_START, ROW_END)}
+        for name in self.flat.interaction:
+            if name != self.uid_field:
+                list_field = getattr(self, f"{name}_list_field")
+                fields[list_field] = window(self.flat[name], start, end, self.max_item_list_len)
+        return self.join(Interaction(fields)) if join else Interaction(fields)
+
+
+def window(values: Tensor, start: Tensor, end: Tensor, width: int) -> Tensor:
+    """Writes windows of a flat array out as right-padded rows, in one gather.
+
+    Args:
+        values: Flat array, [I] or [I, ...].
+        start: First element of each window, [...].
+        end: One past the last element of each window, [...]; at most ``width`` after ``start``.
+        width: Columns of the result, L.
+
+    Returns:
+        Rows of shape [..., L] (then the element's own shape), 0 beyond each window.
+    """
+    place = start.unsqueeze(-1) + torch.arange(width, device=start.device)
+    inside = place < end.unsqueeze(-1)
+    rows = values[place.clamp(max=len(values) - 1)]
+    return rows * inside.view(*inside.shape, *(1,) * (rows.dim() - inside.dim())).to(rows.dtype)

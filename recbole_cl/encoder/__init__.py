@@ -1,0 +1,1 @@
+"""Sequence encoders: tensors in, tensors out, no work on padding."""

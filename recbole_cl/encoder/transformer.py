@@ -1,0 +1,164 @@
+"""The post-norm Transformer encoder that all methods share, over packed rows.
+
+Letters: T packed items, W wanted outputs, D hidden size, H heads, n rows of a group, l its width.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recbole_cl.encoder.dropout import Dropout
+from recbole_cl.encoder.packing import Group, Packing
+
+
+class TransformerSettings(NamedTuple):
+    """Sizes and probabilities of a Transformer encoder.
+
+    Attributes:
+        n_layers: Blocks, at least 1; typically 2.
+        n_heads: Attention heads; divides ``hidden_size``.
+        hidden_size: D.
+        inner_size: Width of the feed-forward part; typically 4 D.
+        hidden_dropout_prob: Dropout of embeddings, attention outputs and feed-forward outputs, in [0, 1).
+        attn_dropout_prob: Dropout of attention weights, in [0, 1).
+        layer_norm_eps: Added to the variance; 1e-12 in all authors' code.
+        max_seq_length: Number of learned positions.
+    """
+
+    n_layers: int
+    n_heads: int
+    hidden_size: int
+    inner_size: int
+    hidden_dropout_prob: float
+    attn_dropout_prob: float
+    layer_norm_eps: float
+    max_seq_length: int
+
+
+class TransformerEncoder(nn.Module):
+    """Learned positions, layer norm, dropout and post-norm attention blocks, with no final norm and no scaling.
+
+    In the last block only the wanted outputs are computed: where a method needs the last position of a row, the
+    other positions serve as keys and values only. That is exact, and saves most of that block.
+
+    Args:
+        settings: Sizes and probabilities.
+        causal: Whether a position sees only itself and earlier ones.
+        generator: Source of the dropout masks on the CPU.
+
+    Raises:
+        ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
+
+    Note:
+        Equal to RecBole 1.2.1's SASRec encoder to rounding, with the same weights; an additive mask of -10000 is
+        replaced by a boolean one.
+    """
+
+    def __init__(self, settings: TransformerSettings, causal: bool, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        if settings.hidden_size % settings.n_heads:
+            raise ValueError(f"hidden_size {settings.hidden_size} is not a multiple of n_heads {settings.n_heads}")
+        self.position_embedding = nn.Embedding(settings.max_seq_length, settings.hidden_size)
+        self.layer_norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
+        self.dropout = Dropout(settings.hidden_dropout_prob, generator)
+        self.layers = nn.ModuleList(TransformerLayer(settings, causal, generator) for _ in range(settings.n_layers))
+
+    def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """Encodes packed item vectors.
+
+        Args:
+            tokens: Item vectors in packed order. Shape [T, D].
+            packing: How the rows lie in them.
+
+        Returns:
+            Outputs at the wanted positions, in packed order. Shape [W, D].
+        """
+        hidden = self.dropout(self.layer_norm(tokens + self.position_embedding(packing.position)))
+        last = len(self.layers) - 1
+        for i, layer in enumerate(self.layers):
+            hidden = layer(hidden, packing, only_wanted=i == last and packing.wanted is not None)
+        return hidden
+
+
+class TransformerLayer(nn.Module):
+    """Multi-head self-attention and a GELU feed-forward part, each with dropout, residual and layer norm."""
+
+    def __init__(self, settings: TransformerSettings, causal: bool, generator: torch.Generator | None) -> None:
+        super().__init__()
+        size, eps = settings.hidden_size, settings.layer_norm_eps
+        self.n_heads = settings.n_heads
+        self.causal = causal
+        self.query_key_value = nn.Linear(size, 3 * size)
+        self.attention_output = nn.Linear(size, size)
+        self.attention_norm = nn.LayerNorm(size, eps=eps)
+        self.inner = nn.Linear(size, settings.inner_size)
+        self.outer = nn.Linear(settings.inner_size, size)
+        self.output_norm = nn.LayerNorm(size, eps=eps)
+        self.attention_dropout = Dropout(settings.attn_dropout_prob, generator)
+        self.dropout = Dropout(settings.hidden_dropout_prob, generator)
+
+    def forward(self, hidden: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
+        """Runs the block on [T, D]; returns [W, D] if ``only_wanted`` and [T, D] otherwise."""
+        size = hidden.shape[-1]
+        weight, bias = self.query_key_value.weight, self.query_key_value.bias
+        if only_wanted and packing.wanted is not None:
+            key_value = functional.linear(hidden, weight[size:], bias[size:])  # [T, 2D]
+            hidden = hidden.index_select(0, packing.wanted)  # [W, D]
+            query = functional.linear(hidden, weight[:size], bias[:size])
+            key, value = key_value.split(size, dim=-1)
+        else:
+            query, key, value = functional.linear(hidden, weight, bias).split(size, dim=-1)
+        context = self._attend(query, key, value, packing, only_wanted)
+        hidden = self.attention_norm(hidden + self.dropout(self.attention_output(context)))
+        inner = functional.gelu(self.inner(hidden))
+        return self.output_norm(hidden + self.dropout(self.outer(inner)))
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
+        contexts, done = [], 0
+        for group in packing.groups:
+            one_query = only_wanted and not group.every_position
+            n_query = group.n_rows if one_query else group.n_tokens
+            contexts.append(self._attend_group(query[done : done + n_query], key, value, group, one_query))
+            done += n_query
+        return contexts[0] if len(contexts) == 1 else torch.cat(contexts)
+
+    def _attend_group(self, query: Tensor, key: Tensor, value: Tensor, group: Group, one_query: bool) -> Tensor:
+        """Attention inside one group: [n_query, D] from the group's own keys and values."""
+        span = slice(group.first, group.first + group.n_tokens)
+        k, v = self._heads(key[span], group), self._heads(value[span], group)  # [n, H, l, d]
+        if one_query:
+            q = query.view(group.n_rows, 1, self.n_heads, -1).transpose(1, 2)  # [n, H, 1, d]
+            mask = self._key_mask(group)
+        else:
+            q = self._heads(query, group)
+            mask = self._square_mask(group, query.device)
+        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(mask, -math.inf)
+        context = self.attention_dropout(scores.softmax(-1)) @ v  # [n, H, 1 or l, d]
+        context = context.transpose(1, 2).reshape(-1, query.shape[-1])
+        return context if one_query or group.slots is None else context.index_select(0, group.slots)
+
+    def _heads(self, packed: Tensor, group: Group) -> Tensor:
+        if group.slots is not None:
+            padded = packed.new_zeros(group.n_rows * group.width, packed.shape[-1])
+            packed = padded.index_copy(0, group.slots, packed)
+        return packed.view(group.n_rows, group.width, self.n_heads, -1).transpose(1, 2)
+
+    def _key_mask(self, group: Group) -> Tensor | None:
+        """True at padded keys, [n, 1, 1, l]; None where no row is padded."""
+        if not group.padded:
+            return None
+        columns = torch.arange(group.width, device=group.seq_len.device)
+        return (columns >= group.seq_len[:, None])[:, None, None]
+
+    def _square_mask(self, group: Group, device: torch.device) -> Tensor | None:
+        """True where a query may not look; right padding lies after every real query, so causal masks need no more."""
+        if self.causal:
+            return torch.ones(group.width, group.width, dtype=torch.bool, device=device).triu_(1)
+        return self._key_mask(group)

@@ -1,0 +1,7 @@
+"""Errors that a user can cause."""
+
+from __future__ import annotations
+
+
+class UsageError(ValueError):
+    """A mistake in the input, told in one line that says what to do; the command line exits with code 2."""

@@ -1,0 +1,1 @@
+"""Ranks per user, and what follows from them: metrics and significance."""

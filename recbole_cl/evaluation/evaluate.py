@@ -1,0 +1,96 @@
+"""Ranks of a whole split from a trained model, in batches.
+
+Letters: B rows, L columns, N items, D hidden size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from recbole_cl.data.dataset import window
+from recbole_cl.evaluation.metrics import RankCounts
+from recbole_cl.evaluation.ranks import (
+    ITEMS_PER_BLOCK,
+    ROWS_PER_BLOCK,
+    Counts,
+    EvaluationRows,
+    Scores,
+    count_block,
+    protocols,
+)
+
+
+class RankEvaluator:
+    """Ranks the targets of a split under both history protocols, in one pass over the model.
+
+    Rows are visited by length, so that windows are trimmed; scores exist only a block at a time.
+
+    Args:
+        model: One of ours, which scores blocks of items, or any RecBole sequential model.
+        batch_size: Rows encoded together.
+        top_k: Length of the lists to collect for metrics of coverage and popularity; 0 for none.
+    """
+
+    def __init__(self, model: Any, batch_size: int, top_k: int = 0) -> None:
+        self.model = model
+        self.batch_size = batch_size
+        self.top_k = top_k
+
+    @torch.no_grad()
+    def rank(self, split: EvaluationRows, progress: Callable[[int], None] | None = None) -> dict[str, RankCounts]:
+        """Ranks every row of a split.
+
+        Args:
+            split: Its rows, on the model's device.
+            progress: Called with the number of rows done after each batch.
+
+        Returns:
+            Ranks with the history kept (``keep``) and removed (``remove``), in the dataset's order of rows.
+        """
+        self.model.eval()
+        counts: list[Counts] = []
+        tops: list[dict[str, Tensor]] = []
+        for first in range(0, len(split.order), self.batch_size):
+            last = min(first + self.batch_size, len(split.order))
+            represent = self._represent(split, first, last)
+            for begin in range(first, last, ROWS_PER_BLOCK):
+                end = min(begin + ROWS_PER_BLOCK, last)
+                scores = represent(begin - first, end - first)
+                history = split.history.of(begin, end)
+                target = split.rows.items[split.rows.end[split.order[begin:end]]]
+                counts.append(count_block(scores, self.model.n_items, target, history, ITEMS_PER_BLOCK))
+                if self.top_k:
+                    tops.append(self._top_items(scores, history.row, history.item))
+            if progress is not None:
+                progress(last - first)
+        total = Counts(*(torch.cat(column) for column in zip(*counts, strict=True)))
+        lists = {name: torch.cat([top[name] for top in tops]) for name in tops[0]} if tops else {}
+        return protocols(total, split, self.model.n_items, lists)
+
+    def _represent(self, split: EvaluationRows, first: int, last: int) -> Callable[[int, int], Scores]:
+        """Encodes rows first..last-1 of the evaluation order; returns what scores a slice of them."""
+        rows, model = split.rows, self.model
+        index = split.order[first:last]
+        start, end = rows.start[index], rows.end[index]
+        length = end - start
+        item_seq = window(rows.items, start, end, int(length[-1]))  # the rows come sorted by length
+        if hasattr(model, "score_items"):
+            hidden = model.forward(item_seq, length)  # [B, D]
+            return lambda i, j: lambda a, b: model.score_items(hidden[i:j], a, b)
+        fields = {model.ITEM_SEQ: item_seq, model.ITEM_SEQ_LEN: length, model.ITEM_ID: rows.items[end]}
+        if hasattr(model, "USER_ID"):
+            fields[model.USER_ID] = rows.user[index]
+        full = model.full_sort_predict(Interaction(fields)).view(len(index), -1)  # [B, N]
+        return lambda i, j: lambda a, b: full[i:j, a:b].clone()
+
+    def _top_items(self, scores: Scores, row: Tensor, item: Tensor) -> dict[str, Tensor]:
+        block = scores(0, self.model.n_items)
+        block[:, 0] = -torch.inf
+        kept = block.topk(self.top_k).indices
+        block[row, item] = -torch.inf
+        return {"keep": kept, "remove": block.topk(self.top_k).indices}

@@ -1,0 +1,153 @@
+"""Ranking metrics from each user's rank, computed by RecBole's own Evaluator.
+
+A leave-one-out test has one target per user, so the target's rank says all that the accuracy metrics need: RecBole's
+[U, N] label matrix and its top-k matrix are never built. U users, N items (padding row 0 included), K list length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from recbole.evaluator import Evaluator
+from recbole.evaluator.collector import DataStruct
+from recbole.evaluator.register import Register, metric_information
+from torch import Tensor
+
+from recbole_cl.errors import UsageError
+
+_FROM_SCORES = ("rec.score", "data.label")
+_FROM_TRAINING_DATA = ("data.num_items", "data.num_users", "data.count_items", "data.count_users")
+
+
+class Settings(Protocol):
+    """What is read of a RecBole Config: `metrics`, `topk`, `metric_decimal_place` and, by one metric, `tail_ratio`."""
+
+    def __getitem__(self, key: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class RankCounts:
+    """Where each user's target stands among the items ranked for that user.
+
+    Args:
+        above: other items scored strictly above the target, int64, 0 to N - 2.
+        tied: other items with the target's score, int64, usually 0.
+        n_items: N, the rows of the item table with the padding row.
+        top_items: the best-scored items, best first; only needed where `needs_top_items` says so.
+        removed: items left out of each user's ranking beside the padding row (the history, where it is removed);
+            None if all items were ranked. Only GAUC depends on it.
+
+    Shape:
+        above, tied, removed: [U]; top_items: [U, K].
+
+    Raises:
+        UsageError: the shapes do not agree.
+    """
+
+    above: Tensor
+    tied: Tensor
+    n_items: int
+    top_items: Tensor | None = None
+    removed: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("tied", "removed", "top_items"):
+            value = getattr(self, name)
+            if value is not None and value.shape[:1] != self.above.shape:
+                raise UsageError(
+                    f"{name} has shape {tuple(value.shape)}, above {tuple(self.above.shape)}: give one row per user"
+                )
+
+    @property
+    def rank(self) -> Tensor:
+        """The target's rank from 1, int64 [U]; ties count against the model."""
+        return self.above + self.tied + 1
+
+    @property
+    def mean_rank(self) -> Tensor:
+        """The target's rank averaged over the orders of its ties, float64 [U]."""
+        return self.above.double() + self.tied.double() / 2 + 1
+
+    @property
+    def candidates(self) -> Tensor:
+        """How many items were ranked for each user, int64 [U]."""
+        ranked = torch.full_like(self.above, self.n_items - 1)
+        return ranked if self.removed is None else ranked - self.removed
+
+
+def needs_top_items(config: Settings) -> bool:
+    """Whether a metric of `config["metrics"]` looks at the recommended items and not at the ranks alone."""
+    return bool(_register(config).need("rec.items"))
+
+
+def metrics_from_ranks(
+    config: Settings, counts: RankCounts, extra: Mapping[str, Any] | None = None
+) -> dict[str, float]:
+    """Compute the metrics that `config` names, from ranks, with RecBole's Evaluator.
+
+    Args:
+        config: `metrics` (any ranking metric of RecBole), `topk` (cut-offs, e.g. [5, 10, 20]), `metric_decimal_place`
+            (usually 4) and `tail_ratio` (for `tailpercentage`).
+        counts: the ranks of all users.
+        extra: statistics of the training data under RecBole's names (`data.num_items`, `data.count_items`, ...), for
+            the metrics of coverage and popularity.
+
+    Returns:
+        `{"hit@10": 0.0712, ...}` in the order of `metrics`, rounded to `metric_decimal_place`.
+
+    Raises:
+        UsageError: an unknown metric, one that needs labels, or one whose top items or statistics were not given.
+
+    Note:
+        RecBole breaks ties in its top-k list arbitrarily, so a model that scores all items alike can reach a perfect
+        figure; here ties count against the model. GAUC averages over ties, as RecBole's does. RecBole 1.2.1's own
+        Collector fails on metrics of coverage and popularity (it calls `.cpu()` on an int); these work here.
+    """
+    register = _register(config)
+    struct = DataStruct()
+    if register.need("rec.topk"):
+        struct.set("rec.topk", _one_hot_ranks(counts.rank, max(config["topk"])))
+    if register.need("rec.items"):
+        struct.set("rec.items", _top_items(counts, max(config["topk"])))
+    if register.need("rec.meanrank"):
+        ones = torch.ones_like(counts.mean_rank)
+        struct.set("rec.meanrank", torch.stack((counts.mean_rank, counts.candidates, ones), dim=1).cpu())  # [U, 3]
+    for name in filter(register.need, _FROM_TRAINING_DATA):
+        struct.set(name, _statistic(name, extra or {}))
+    return {name: float(value) for name, value in Evaluator(config).evaluate(struct).items()}
+
+
+def _register(config: Settings) -> Register:
+    for metric in config["metrics"]:
+        needs = metric_information.get(metric.lower())
+        if needs is None:
+            raise UsageError(f"unknown metric {metric!r}: choose from {', '.join(_ranking_metrics())}")
+        if set(needs) & set(_FROM_SCORES):
+            raise UsageError(f"metric {metric!r} needs labels, a ranking has none: use {', '.join(_ranking_metrics())}")
+    return Register(config)
+
+
+def _ranking_metrics() -> list[str]:
+    return sorted(name for name, needs in metric_information.items() if not set(needs) & set(_FROM_SCORES))
+
+
+def _one_hot_ranks(rank: Tensor, width: int) -> Tensor:
+    """RecBole's `rec.topk`: a one where the list of length `width` hits, then the number of targets, which is 1."""
+    hits = rank[:, None] == torch.arange(1, width + 1, device=rank.device)  # [U, K]
+    return torch.cat((hits, torch.ones_like(hits[:, :1])), dim=1).long().cpu()  # [U, K + 1]
+
+
+def _top_items(counts: RankCounts, width: int) -> Tensor:
+    if counts.top_items is None or counts.top_items.shape[1] < width:
+        given = "none" if counts.top_items is None else counts.top_items.shape[1]
+        raise UsageError(f"the metrics need each user's top {width} items, given: {given}; collect them with the ranks")
+    return counts.top_items[:, :width].cpu()
+
+
+def _statistic(name: str, extra: Mapping[str, Any]) -> Any:
+    if name not in extra:
+        raise UsageError(f"the metrics need {name!r} of the training data, given: {sorted(extra)}")
+    return extra[name]

@@ -1,0 +1,170 @@
+"""The rank of each user's target, by counting, under both history protocols in one pass.
+
+Letters: U evaluated rows (one per user), B rows of a block, C items of a block, N items (padding row 0 included),
+H history entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recbole_cl.data.rows import RowSet
+from recbole_cl.evaluation.metrics import RankCounts
+
+ROWS_PER_BLOCK = 256  # with 32,768 items a block of scores takes 32 MB, which stays near the caches
+ITEMS_PER_BLOCK = 32_768
+
+Scores = Callable[[int, int], Tensor]
+"""Scores of the items first..last-1 for B rows, [B, last - first]."""
+
+
+class Counts(NamedTuple):
+    """Items that beat, and that equal, each row's target; among all items and among its history. Each [B]."""
+
+    above: Tensor
+    tied: Tensor
+    history_above: Tensor
+    history_tied: Tensor
+
+
+class History(NamedTuple):
+    """Distinct earlier items of rows, as (row, item) pairs sorted by row; the target is not among them.
+
+    Attributes:
+        row: Row of each pair, [H].
+        item: Item of each pair, [H].
+    """
+
+    row: Tensor
+    item: Tensor
+
+    def of(self, first: int, last: int) -> History:
+        """The pairs of rows first..last-1, with rows counted from ``first``."""
+        bounds = torch.tensor([first, last], device=self.row.device)
+        begin, end = torch.searchsorted(self.row, bounds).tolist()
+        return History(self.row[begin:end] - first, self.item[begin:end])
+
+
+@dataclass(frozen=True)
+class EvaluationRows:
+    """Rows to evaluate, shortest window first, with their whole histories.
+
+    Attributes:
+        rows: One row per user, in the dataset's order.
+        order: The evaluation order: row numbers sorted by window length, [U].
+        history: Earlier items of the rows, in evaluation order.
+        repeated: Whether the target occurs in the row's history, in evaluation order, [U].
+        removed: Number of distinct earlier items other than the target, in evaluation order, [U].
+    """
+
+    rows: RowSet
+    order: Tensor
+    history: History
+    repeated: Tensor
+    removed: Tensor
+
+
+def evaluation_rows(rows: RowSet, n_items: int) -> EvaluationRows:
+    """Prepares a split for evaluation; done once per run.
+
+    Args:
+        rows: The rows of a validation or test split.
+        n_items: N.
+
+    Returns:
+        The rows in evaluation order, with all earlier interactions of their users (not only the last L).
+    """
+    device = rows.start.device
+    order = torch.argsort(rows.end - rows.start, stable=True)
+    end = rows.end[order]
+    first = rows.user_start[end]
+    count = end - first
+    row = torch.repeat_interleave(torch.arange(len(end), device=device), count)
+    place = torch.arange(len(row), device=device) - (count.cumsum(0) - count)[row] + first[row]
+    pairs = torch.unique(row * n_items + rows.items[place])  # sorted, each item once
+    row, item = pairs // n_items, pairs % n_items
+    is_target = item == rows.items[end][row]
+    repeated = torch.zeros(len(end), dtype=torch.bool, device=device)
+    repeated[row[is_target]] = True
+    history = History(row[~is_target], item[~is_target])
+    return EvaluationRows(rows, order, history, repeated, torch.bincount(history.row, minlength=len(end)))
+
+
+def count_block(scores: Scores, n_items: int, target: Tensor, history: History, items_per_block: int) -> Counts:
+    """Counts the items that beat each row's target, without holding the scores of more than one block.
+
+    The target's score is read from the same product as the others', so that equal scores compare equal; catalogues
+    of more than one block are therefore scored twice.
+
+    Args:
+        scores: Scores items of the B rows.
+        n_items: N; item 0 is padding and never counts.
+        target: Targets, [B].
+        history: Earlier items of the B rows.
+        items_per_block: C, at least 1.
+
+    Returns:
+        The counts; the target itself is in none of them.
+    """
+    bounds = [(first, min(first + items_per_block, n_items)) for first in range(0, n_items, items_per_block)]
+    single = scores(*bounds[0]) if len(bounds) == 1 else None
+    target_score = torch.zeros(len(target), dtype=torch.float32, device=target.device)
+    for first, last in bounds:
+        block = scores(first, last) if single is None else single
+        here = (target >= first) & (target < last)
+        own = block.gather(1, (target - first).clamp(0, last - first - 1).unsqueeze(1)).squeeze(1)
+        target_score = torch.where(here, own.to(target_score.dtype), target_score)
+    zero = torch.zeros_like(target)
+    counts = Counts(zero, zero - 1, zero.clone(), zero.clone())  # the target ties with itself
+    for first, last in bounds:
+        block = scores(first, last) if single is None else single
+        if first == 0:
+            block[:, 0] = -torch.inf
+        counts = _add_block(counts, block, target_score, history, first)
+    return counts
+
+
+def _add_block(counts: Counts, block: Tensor, target_score: Tensor, history: History, first: int) -> Counts:
+    bar = target_score.to(block.dtype)
+    above = torch.count_nonzero(block > bar.unsqueeze(1), dim=1)
+    at_least = torch.count_nonzero(block >= bar.unsqueeze(1), dim=1)
+    inside = (history.item >= first) & (history.item < first + block.shape[1])
+    row, item = history.row[inside], history.item[inside] - first
+    score, bar = block[row, item], bar[row]
+    return Counts(
+        counts.above + above,
+        counts.tied + at_least - above,
+        counts.history_above.index_add_(0, row, (score > bar).long()),
+        counts.history_tied.index_add_(0, row, (score == bar).long()),
+    )
+
+
+def protocols(
+    counts: Counts, split: EvaluationRows, n_items: int, top_items: Mapping[str, Tensor]
+) -> dict[str, RankCounts]:
+    """Turns the counts of a whole split into ranks under both protocols, in the dataset's order of rows.
+
+    Args:
+        counts: Counts of all rows, in evaluation order.
+        split: The split.
+        n_items: N.
+        top_items: The best-scored items under each protocol, in evaluation order; empty where no metric needs them.
+
+    Returns:
+        ``keep``: all items compete. ``remove``: earlier items of the user do not; a target that is itself among them
+        can't be recommended and takes the last rank.
+    """
+    back = torch.empty_like(split.order)
+    back[split.order] = torch.arange(len(split.order), device=split.order.device)
+    above = torch.where(split.repeated, n_items - 1, counts.above - counts.history_above)
+    tied = torch.where(split.repeated, 0, counts.tied - counts.history_tied)
+    top = {name: items[back] for name, items in top_items.items()}
+    return {
+        "keep": RankCounts(counts.above[back], counts.tied[back], n_items, top.get("keep")),
+        "remove": RankCounts(above[back], tied[back], n_items, top.get("remove"), split.removed[back]),
+    }

@@ -1,0 +1,146 @@
+"""Cross-entropy over the whole item table in bounded memory.
+
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), C rows of a chunk.
+
+Plain cross-entropy keeps the [T, N] logits, their log-softmax and their gradient alive at once. Here one [C, N] block
+is filled with logits, turned into probabilities and then into the logits' gradient in place, and consumed by both
+gradient products before the next chunk overwrites it. The loss is a scalar, so backward only scales what forward found.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Logits in a block: 4 MB of float32 stay in a CPU's caches between the passes; a GPU wants fewer, larger kernels.
+CPU_BLOCK = 2**20
+ACCELERATOR_BLOCK = 64 * 2**20
+MIN_CHUNK_ROWS = 32  # with 16 the products over a million items take half as long again
+
+
+def default_chunk_rows(n_items: int, device: torch.device) -> int:
+    """Rows per chunk that keep a block of logits near 4 MB of float32 on the CPU, 256 MB elsewhere.
+
+    Args:
+        n_items: N, rows of the item table.
+        device: Where the loss is computed.
+
+    Returns:
+        At least 32 rows, however large the table.
+    """
+    block = CPU_BLOCK if device.type == "cpu" else ACCELERATOR_BLOCK
+    return max(MIN_CHUNK_ROWS, block // max(n_items, 1))
+
+
+def chunked_cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor, chunk_rows: int | None = None) -> Tensor:
+    """Softmax cross-entropy over all rows of the item table, mean over rows, with only a few rows of logits in memory.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings; pass a slice to keep a mask token out of the softmax.
+        target: The item that came next.
+        chunk_rows: Rows whose logits are held at once, >= 1; None chooses by `default_chunk_rows`.
+
+    Shape:
+        hidden: [T, D], T >= 1; item_table: [N, D]; target: [T]; result: scalar.
+
+    Returns:
+        The mean loss, with exact gradients; in float32 or wider.
+
+    Raises:
+        ValueError: There are no rows or chunk_rows is below 1.
+
+    Note:
+        Under autocast to bfloat16 the matrix products run in it, and softmax and sums in float32, as for the plain
+        loss; float16 has no room for small probabilities, so there the products stay in float32.
+        Not twice differentiable.
+    """
+    if not hidden.size(0):
+        raise ValueError("hidden has no rows; the mean loss needs at least one")
+    if chunk_rows is None:
+        chunk_rows = default_chunk_rows(item_table.size(0), hidden.device)
+    if chunk_rows < 1:
+        raise ValueError(f"chunk_rows is {chunk_rows}; it must be at least 1, or None for the default")
+    if not torch.is_grad_enabled():
+        hidden, item_table = hidden.detach(), item_table.detach()  # else forward would compute gradients for nobody
+    loss: Tensor = _ChunkedCrossEntropy.apply(hidden, item_table, target, chunk_rows)
+    return loss
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, item_table: Tensor, target: Tensor, chunk_rows: int) -> Tensor:
+        ctx.dtypes = hidden.dtype, item_table.dtype
+        dtype = _product_dtype(hidden, item_table)
+        loss, *gradients = _loss_and_gradients(
+            hidden.to(dtype), item_table.to(dtype), target, chunk_rows, ctx.needs_input_grad[0], ctx.needs_input_grad[1]
+        )
+        ctx.save_for_backward(*gradients)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        grad_hidden, grad_table = (
+            None if gradient is None else (gradient * grad_output).to(dtype)
+            for gradient, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        )
+        return grad_hidden, grad_table, None, None
+
+
+def _loss_and_gradients(
+    hidden: Tensor, table: Tensor, target: Tensor, chunk_rows: int, need_hidden: bool, need_table: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Mean loss [] and its gradients [T, D] and [N, D], None where not needed, in float32 or wider."""
+    n_rows, dtype = hidden.size(0), torch.promote_types(hidden.dtype, torch.float32)
+    loss = torch.empty(n_rows, dtype=dtype, device=hidden.device)
+    grad_hidden = torch.empty_like(hidden, dtype=dtype) if need_hidden else None
+    grad_table = torch.zeros_like(table, dtype=dtype) if need_table else None
+    buffer = torch.empty(min(chunk_rows, n_rows), table.size(0), dtype=dtype, device=hidden.device)
+    scaled = hidden / n_rows if need_table else hidden  # the mean's 1 / T costs [T, D] here, [T, N] on the block
+    for start in range(0, n_rows, chunk_rows):
+        rows = slice(start, min(start + chunk_rows, n_rows))
+        block = buffer[: rows.stop - start]  # [C, N]
+        _product_into(block, hidden[rows], table)
+        loss[rows] = _to_gradient_of_logits(block, target[rows])
+        weight = block.to(hidden.dtype)  # the block itself, unless the products run in bfloat16
+        if grad_hidden is not None:
+            grad_hidden[rows] = weight @ table
+        if grad_table is not None:
+            _add_product(grad_table, weight, scaled[rows])
+    return loss.mean(), None if grad_hidden is None else grad_hidden.div_(n_rows), grad_table
+
+
+def _to_gradient_of_logits(block: Tensor, target: Tensor) -> Tensor:
+    """Turn logits [C, N] in place into softmax minus one-hot target, and return the losses [C]."""
+    column = target.unsqueeze(1)
+    largest, wanted = block.amax(dim=1), block.gather(1, column).squeeze(1)  # [C]
+    torch.softmax(block, dim=1, out=block)
+    # The largest probability is exp(0) / sum, so the normaliser comes out of it without a second pass of exponentials,
+    # and it never underflows, as the target's own probability may.
+    loss = largest - block.amax(dim=1).log() - wanted
+    block.scatter_(1, column, block.gather(1, column) - 1)
+    return loss
+
+
+def _product_into(block: Tensor, hidden: Tensor, table: Tensor) -> None:
+    if block.dtype == hidden.dtype:
+        torch.mm(hidden, table.t(), out=block)
+    else:
+        block.copy_(hidden @ table.t())
+
+
+def _add_product(total: Tensor, weight: Tensor, hidden: Tensor) -> None:
+    if total.dtype == weight.dtype:
+        total.addmm_(weight.t(), hidden)
+    else:
+        total.add_(weight.t() @ hidden)
+
+
+def _product_dtype(hidden: Tensor, table: Tensor) -> torch.dtype:
+    """The type that autocast, or its absence, gives to a product of the two, found by multiplying no rows."""
+    dtype = (hidden[:0] @ table[:0].t()).dtype
+    return torch.float32 if dtype == torch.float16 else dtype

@@ -1,0 +1,165 @@
+"""InfoNCE (NT-Xent) between two views of a batch.
+
+Letters: B batch, D width of a representation. The 2B rows are view a's B rows, then view b's, and the positive of row i
+is row (i + B) mod 2B.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIMILARITIES = ("dot", "cosine")
+
+
+def similarity_matrix(z_a: Tensor, z_b: Tensor, temperature: float = 1.0, similarity: str = "dot") -> Tensor:
+    """Similarity of every row of both views to every other, divided by the temperature.
+
+    Args:
+        z_a: First view.
+        z_b: Second view, row i of the same sequence as row i of `z_a`.
+        temperature: Divisor, > 0; 1.0 with the dot product, 0.05 to 1.0 with the cosine.
+        similarity: "dot" or "cosine".
+
+    Shape:
+        z_a, z_b: [B, D]; result: [2B, 2B], self-similarities on the diagonal.
+
+    Returns:
+        The matrix, in float32 or wider: the product is left out of autocast, for at a temperature of 0.05 bfloat16
+        logits are off by a tenth.
+
+    Raises:
+        ValueError: The temperature is not positive, the similarity is unknown or the shapes differ.
+
+    Note:
+        The cosine normalises and multiplies; DuoRec's code broadcasts to [2B, 2B, D] for the same numbers.
+    """
+    _check(z_a, z_b, temperature, similarity)
+    z = torch.cat((z_a, z_b))  # [2B, D]
+    with torch.autocast(z.device.type, enabled=False):
+        z = z.to(torch.promote_types(z.dtype, torch.float32))
+        if similarity == "cosine":
+            z = F.normalize(z, dim=1, eps=1e-8)
+        return (z @ z.t()).div_(temperature)  # [2B, 2B]
+
+
+def info_nce(
+    z_a: Tensor,
+    z_b: Tensor,
+    temperature: float = 1.0,
+    similarity: str = "dot",
+    negative_mask: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy of telling each row's other view from the rest of the batch, mean over the 2B rows.
+
+    Reference:
+        Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020, Eq. 1;
+        in this field Xie et al. (CL4SRec), ICDE 2022, and Qiu et al. (DuoRec), WSDM 2022, Eq. 14.
+
+    Args:
+        z_a: First view.
+        z_b: Second view, row i of the same sequence as row i of `z_a`.
+        temperature: Divisor of the similarities, > 0; 1.0 with the dot product, 0.05 to 1.0 with the cosine.
+        similarity: "dot" or "cosine".
+        negative_mask: True where row j is no negative of row i (see `same_target_mask`); the positive always stays.
+
+    Shape:
+        z_a, z_b: [B, D], any B >= 1; negative_mask: [2B, 2B], bool; result: scalar.
+
+    Returns:
+        The mean loss; 0 with a zero gradient where a row has no negative, as with B = 1.
+
+    Raises:
+        ValueError: The temperature is not positive, the similarity is unknown or the shapes differ.
+
+    Note:
+        The mean over 2B rows is half of the papers' "sum of both directions, averaged over B", as in the authors' code.
+    """
+    logits = similarity_matrix(z_a, z_b, temperature, similarity)
+    if negative_mask is None:
+        logits.fill_diagonal_(-torch.inf)  # the matrix is ours, and its backward does not read it
+    else:
+        logits = logits.masked_fill(_excluded(negative_mask, logits), -torch.inf)
+    return F.cross_entropy(logits, _partner(logits))
+
+
+def info_nce_logits(
+    z_a: Tensor,
+    z_b: Tensor,
+    temperature: float = 1.0,
+    similarity: str = "dot",
+    negative_mask: Tensor | None = None,
+) -> Tensor:
+    """The logits behind `info_nce` in the authors' layout, for diagnostics: the positive first, then the negatives.
+
+    Args:
+        z_a: First view.
+        z_b: Second view, row i of the same sequence as row i of `z_a`.
+        temperature: Divisor of the similarities, > 0; 1.0 with the dot product, 0.05 to 1.0 with the cosine.
+        similarity: "dot" or "cosine".
+        negative_mask: True where row j is no negative of row i; its logit is -inf, its column stays.
+
+    Shape:
+        z_a, z_b: [B, D]; negative_mask: [2B, 2B], bool; result: [2B, 2B-1].
+
+    Returns:
+        The logits; the target of every row is column 0, negatives stand in ascending order of their row.
+
+    Raises:
+        ValueError: The temperature is not positive, the similarity is unknown or the shapes differ.
+    """
+    logits = similarity_matrix(z_a, z_b, temperature, similarity)
+    if negative_mask is not None:
+        logits = logits.masked_fill(_excluded(negative_mask, logits), -torch.inf)
+    batch, device = z_a.size(0), logits.device
+    low = torch.arange(2 * batch, device=device).remainder(batch).unsqueeze(1)  # [2B, 1], the first column to skip
+    column = torch.arange(2 * batch - 2, device=device).unsqueeze(0)  # [1, 2B-2]
+    # Columns low and low + B, the row itself and its positive, are stepped over: no shape depends on the data.
+    negative = column + (column >= low).long() + (column >= low + batch - 1).long()  # [2B, 2B-2]
+    return logits.gather(1, torch.cat((_partner(logits).unsqueeze(1), negative), dim=1))  # [2B, 2B-1]
+
+
+def same_target_mask(target: Tensor) -> Tensor:
+    """True where two rows share their next item, so that neither should be the other's negative.
+
+    Reference:
+        Qiu et al., "Contrastive Learning for Representation Degeneration Problem in Sequential Recommendation",
+        WSDM 2022, section 4.3.3.
+
+    Args:
+        target: The item that follows each sequence.
+
+    Shape:
+        target: [B]; result: [2B, 2B], bool.
+
+    Returns:
+        The mask, for `negative_mask`; the diagonal and the positives are True in it and `info_nce` heeds neither.
+
+    Note:
+        The authors' code leaves such rows among the negatives.
+    """
+    both = torch.cat((target, target))  # [2B]
+    return both.unsqueeze(1) == both.unsqueeze(0)
+
+
+def _partner(logits: Tensor) -> Tensor:
+    rows = logits.size(0)
+    return torch.arange(rows, device=logits.device).roll(rows // 2)  # [2B]
+
+
+def _excluded(negative_mask: Tensor, logits: Tensor) -> Tensor:
+    if negative_mask.shape != logits.shape:
+        raise ValueError(f"negative_mask has shape {tuple(negative_mask.shape)}; it must be {tuple(logits.shape)}")
+    own = torch.eye(logits.size(0), dtype=torch.bool, device=logits.device)
+    return (negative_mask | own) & ~own.roll(logits.size(0) // 2, dims=0)
+
+
+def _check(z_a: Tensor, z_b: Tensor, temperature: float, similarity: str) -> None:
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; it must be greater than 0")
+    if similarity not in SIMILARITIES:
+        raise ValueError(f"similarity is {similarity!r}; it must be one of {', '.join(SIMILARITIES)}")
+    if z_a.dim() != 2 or z_a.shape != z_b.shape or not z_a.size(0):
+        shapes = f"{tuple(z_a.shape)} and {tuple(z_b.shape)}"
+        raise ValueError(f"the views have shapes {shapes}; both must be [B, D] with B >= 1")

@@ -1,0 +1,158 @@
+"""Recommendation losses: hidden states against the item table.
+
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives.
+The caller picks the rows that count, so no loss knows of padding.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recbole_cl.loss.chunked import chunked_cross_entropy
+
+__all__ = ["bce", "bpr", "chunked_cross_entropy", "cross_entropy", "sampled_softmax", "uniform_negatives"]
+
+LOG_EPSILON = math.log(1e-24)
+
+
+def cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
+    """Softmax cross-entropy over all rows of the item table, mean over rows.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings; pass a slice to keep a mask token out of the softmax.
+        target: The item that came next.
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target: [T]; result: scalar.
+
+    Returns:
+        The mean loss. `chunked_cross_entropy` gives the same in bounded memory, and faster.
+    """
+    return F.cross_entropy(hidden @ item_table.t(), target)
+
+
+def sampled_softmax(
+    hidden: Tensor,
+    item_table: Tensor,
+    target: Tensor,
+    negatives: Tensor,
+    log_q_target: Tensor,
+    log_q_negative: Tensor,
+) -> Tensor:
+    """Softmax cross-entropy over the target and negatives shared by all rows, with logQ correction.
+
+    Reference:
+        Bengio & Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language
+        Model", IEEE TNN 2008; Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
+        Recommendations", RecSys 2019, section 3.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings.
+        target: The item that came next.
+        negatives: Sampled items, 100 to 10,000; one that equals a row's target does not count for that row.
+        log_q_target: Log of the sampling probability of each target.
+        log_q_negative: Log of the sampling probability of each negative.
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target, log_q_target: [T]; negatives, log_q_negative: [M]; result: scalar.
+
+    Returns:
+        The mean loss.
+    """
+    positive = _score(hidden, item_table, target) - log_q_target  # [T]
+    negative = hidden @ F.embedding(negatives, item_table).t() - log_q_negative  # [T, M]
+    negative = negative.masked_fill(target.unsqueeze(1) == negatives, -torch.inf)
+    logits = torch.cat((positive.unsqueeze(1), negative), dim=1)  # [T, M+1]
+    return F.cross_entropy(logits, torch.zeros_like(target))
+
+
+def bpr(hidden: Tensor, item_table: Tensor, target: Tensor, negative: Tensor) -> Tensor:
+    """Bayesian personalised ranking, -log sigmoid(positive - negative), mean over rows.
+
+    Reference:
+        Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009, section 4.1.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings.
+        target: The item that came next.
+        negative: One sampled item per row.
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target, negative: [T]; result: scalar.
+
+    Returns:
+        The mean loss.
+
+    Note:
+        RecBole adds 1e-10 inside the logarithm; softplus needs no such guard.
+    """
+    return F.softplus(_score(hidden, item_table, negative) - _score(hidden, item_table, target)).mean()
+
+
+def bce(hidden: Tensor, item_table: Tensor, target: Tensor, negative: Tensor) -> Tensor:
+    """Binary cross-entropy of the target against one negative, mean over rows.
+
+    Reference:
+        Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, section III-E, with the 1e-24 of
+        CoSeRec's code inside both logarithms.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings.
+        target: The item that came next.
+        negative: One sampled item per row.
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target, negative: [T]; result: scalar.
+
+    Returns:
+        The mean loss; a row adds at most 2 * 55.3.
+
+    Note:
+        Computed from log-sigmoids: the authors' 1 - sigmoid(x) rounds to 0 in float32 from x = 17, where its gradient
+        is lost; here it lasts until the 1e-24 takes over.
+    """
+    positive = F.logsigmoid(_score(hidden, item_table, target))
+    rejected = F.logsigmoid(-_score(hidden, item_table, negative))
+    return -(_log_add_epsilon(positive) + _log_add_epsilon(rejected)).mean()
+
+
+def uniform_negatives(
+    n: int, low: int, high: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Draw items uniformly, with replacement, from low to high - 1.
+
+    Args:
+        n: Number of draws.
+        low: Smallest item; 1 keeps the padding row out.
+        high: One past the largest item.
+        generator: Source of randomness, on `device`.
+        device: Where the draws are wanted.
+
+    Shape:
+        result: [n], int64.
+
+    Returns:
+        The items; each has log probability -log(high - low) for `sampled_softmax`.
+
+    Raises:
+        ValueError: The range is empty.
+    """
+    if low >= high:
+        raise ValueError(f"no item to draw from {low} to {high - 1}; high must be greater than low")
+    return torch.randint(low, high, (n,), generator=generator, device=device)
+
+
+def _score(hidden: Tensor, item_table: Tensor, item: Tensor) -> Tensor:
+    return (hidden * F.embedding(item, item_table)).sum(dim=-1)  # [T]
+
+
+def _log_add_epsilon(log_probability: Tensor) -> Tensor:
+    return torch.logaddexp(log_probability, torch.full_like(log_probability, LOG_EPSILON))

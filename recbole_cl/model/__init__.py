@@ -1,0 +1,1 @@
+"""One file per method; the other modules hold what they share."""

@@ -1,0 +1,169 @@
+"""What every method shares: embedding, encoding, recommendation loss and scoring.
+
+Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items (padding row 0 included).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from recbole.data.interaction import Interaction
+
+# Not from ``recbole.model.sequential_recommender``: importing any model of that package switches autograd anomaly
+# detection on for the whole process (its sine.py), which costs 1.4-1.6 times the training time.
+from recbole.model.abstract_recommender import SequentialRecommender
+from recbole.utils import InputType
+from torch import Tensor, nn
+
+from recbole_cl.checks import Check, Choice, Integer, Number
+from recbole_cl.encoder.packing import Rows, pack
+from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+from recbole_cl.loss.recommendation import chunked_cross_entropy, cross_entropy
+from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.interaction import BatchReader, read_options
+
+RECOMMENDATION_LOSSES = {"ce": cross_entropy, "chunked_ce": chunked_cross_entropy}
+
+
+class ContrastiveRecommender(SequentialRecommender):
+    """Base of all methods: a Transformer over item embeddings, trained by next-item prediction and named extra terms.
+
+    A method declares its own settings, what it needs from the loader and its loss terms:
+
+    * ``settings``: key -> check, for the keys of its YAML that are not common to all;
+    * ``needs_same_target``: whether batches must hold same-target positives (may be set per instance);
+    * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
+    * ``losses``: the terms whose sum is minimised.
+
+    Args:
+        config: RecBole's or our ``Config``.
+        dataset: RecBole's or our training split; only its counts are read.
+    """
+
+    input_type = InputType.POINTWISE
+    has_mask_token: ClassVar[bool] = False
+    settings: ClassVar[Mapping[str, Check]] = {
+        "n_layers": Integer(low=1),
+        "n_heads": Integer(low=1),
+        "hidden_size": Integer(low=1),
+        "inner_size": Integer(low=1),
+        "hidden_dropout_prob": Number(low=0, high=1, open_high=True),
+        "attn_dropout_prob": Number(low=0, high=1, open_high=True),
+        "layer_norm_eps": Number(low=0, open_low=True),
+        "initializer_range": Number(low=0, open_low=True),
+        "train_form": Choice("prefix", "sequence"),
+        "anchors_per_row": Integer(low=1),
+        "recommendation_loss": Choice(*RECOMMENDATION_LOSSES),
+        "length_grouping": Choice("auto", True, False),
+    }
+
+    needs_same_target = False
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.options = read_options(config, type(self))
+        self.mask_id = self.n_items  # the extra row, where there is one
+        self.generator = torch.Generator(self.device).manual_seed(config["seed"])  # views, and dropout on the CPU
+        self._init_generator = torch.Generator().manual_seed(config["seed"])
+        grouping = self.options["length_grouping"]
+        self.group_by_length = self.device.type == "cpu" if grouping == "auto" else grouping
+        size = self.options["hidden_size"]
+        self.item_embedding = nn.Embedding(self.n_items + self.has_mask_token, size, padding_idx=0)
+        self.encoder = TransformerEncoder(
+            TransformerSettings(
+                n_layers=self.options["n_layers"],
+                n_heads=self.options["n_heads"],
+                hidden_size=size,
+                inner_size=self.options["inner_size"],
+                hidden_dropout_prob=self.options["hidden_dropout_prob"],
+                attn_dropout_prob=self.options["attn_dropout_prob"],
+                layer_norm_eps=self.options["layer_norm_eps"],
+                max_seq_length=self.max_seq_length,
+            ),
+            causal=True,
+            generator=self.generator,
+        )
+        self._read = BatchReader(self, dataset)
+        self.apply(self.initialise)
+
+    @property
+    def item_table(self) -> Tensor:
+        """Embeddings of all items that can be scored: the padding row, no mask token. Shape [N, D]."""
+        return self.item_embedding.weight[: self.n_items]
+
+    def encode(self, *segments: Rows) -> list[Tensor]:
+        """Encodes several views in one pass.
+
+        Args:
+            segments: Rows, each telling at which positions its outputs are wanted.
+
+        Returns:
+            For each segment the outputs in its own order: [B, D] at the last positions, or [T, D] at every real
+            position, row after row.
+        """
+        packing = pack(segments, self.group_by_length)
+        items = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, packing.token_index)
+        output = self.encoder(self.item_embedding(items), packing)  # [W, D]
+        return [output.index_select(0, index) for index in packing.outputs]
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Weighted loss terms by name; their sum is minimised.
+
+        Args:
+            batch: The training batch.
+
+        Returns:
+            Scalars.
+        """
+        raise NotImplementedError
+
+    def recommendation_loss(self, hidden: Tensor, target: Tensor) -> Tensor:
+        """Next-item prediction over the whole item table, by the loss that ``recommendation_loss`` names.
+
+        Args:
+            hidden: Sequence representations. Shape [T, D].
+            target: Next items. Shape [T].
+
+        Returns:
+            Mean over the T targets.
+        """
+        return RECOMMENDATION_LOSSES[self.options["recommendation_loss"]](hidden, self.item_table, target)
+
+    def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
+        """The loss terms of a RecBole batch, by name."""
+        return self.losses(self._read(interaction))
+
+    def calculate_loss(self, interaction: Interaction) -> tuple[Tensor, ...]:
+        """The loss terms of a RecBole batch, which RecBole's trainer sums."""
+        return tuple(self.named_losses(interaction).values())
+
+    def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
+        """Representation of each row: the encoder's output at its last position, [B, L] and [B] -> [B, D]."""
+        return self.encode(Rows(item_seq, item_seq_len))[0]
+
+    def score_items(self, hidden: Tensor, first: int, last: int) -> Tensor:
+        """Scores of the items first..last-1 for representations [B, D], as [B, last - first]."""
+        return hidden @ self.item_table[first:last].T
+
+    def predict(self, interaction: Interaction) -> Tensor:
+        """Score of each row's own item, [B]."""
+        hidden = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
+        return (hidden * self.item_embedding(interaction[self.ITEM_ID])).sum(-1)
+
+    def full_sort_predict(self, interaction: Interaction) -> Tensor:
+        """Scores of all items, [B, N]; the padding item's is ranked out by RecBole's and our evaluation."""
+        hidden = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
+        return self.score_items(hidden, 0, self.n_items)
+
+    def initialise(self, module: nn.Module) -> None:
+        """Normal weights and embeddings (padding row included) and zero biases, as in all authors' code.
+
+        Drawn on the host, so that a run starts from the same weights on every device. A method that adds modules
+        after the base's constructor applies this to them.
+        """
+        if isinstance(module, nn.Linear | nn.Embedding):
+            module.weight.data.normal_(0, self.options["initializer_range"], generator=self._init_generator)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            module.bias.data.zero_()

@@ -1,0 +1,69 @@
+"""DuoRec: contrast between dropout views and between sequences that share a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from recbole_cl.checks import Check, Choice, Flag, Number
+from recbole_cl.loss.info_nce import info_nce, same_target_mask
+from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.training_batch import Batch
+
+
+_PAIRS = {  # contrast -> (term, one view, the other view)
+    "un": [("unsupervised", "plain", "dropout")],
+    "su": [("supervised", "plain", "same_target")],
+    "us": [("unsupervised", "plain", "dropout"), ("supervised", "plain", "same_target")],
+    "us_x": [("supervised", "dropout", "same_target")],
+}
+
+
+class DuoRec(ContrastiveRecommender):
+    r"""Contrastive regularisation against representation degeneration.
+
+    With :math:`h'` a second encoding of the same sequence (another dropout mask) and :math:`h_s` the encoding of
+    another training sequence with the same target:
+
+    * ``un`` (UCL in the paper): :math:`L = L_{rec} + \lambda\, NCE(h, h')`
+    * ``su`` (SCL): :math:`L = L_{rec} + \lambda_{sem}\, NCE(h, h_s)`
+    * ``us`` (UCL + SCL): both terms
+    * ``us_x`` (DuoRec): :math:`L = L_{rec} + \lambda_{sem}\, NCE(h', h_s)`
+
+    Reference:
+        Qiu, Huang, Yin and Wang, "Contrastive Learning for Representation Degeneration Problem in Sequential
+        Recommendation", WSDM 2022, Eq. 10-15.
+
+    Note:
+        As in the authors' code, NCE is the mean over the 2B rows of both directions (the paper sums the directions)
+        and rows with the same target stay among the negatives unless ``mask_same_target`` is set.
+    """
+
+    settings: ClassVar[Mapping[str, Check]] = {
+        "contrast": Choice("un", "su", "us", "us_x"),
+        "similarity": Choice("dot", "cosine"),
+        "temperature": Number(low=0, open_low=True),
+        "unsupervised_weight": Number(low=0),
+        "supervised_weight": Number(low=0),
+        "mask_same_target": Flag(),
+    }
+
+    @property
+    def needs_same_target(self) -> bool:
+        """Whether a term compares with sequences of the same target."""
+        return self.options["contrast"] != "un"
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        pairs = _PAIRS[self.options["contrast"]]
+        views = {"dropout": batch.anchors, "same_target": batch.same_target}
+        views = {name: rows for name, rows in views.items() if any(name in pair for _, *pair in pairs)}
+        hidden, *encoded = self.encode(batch.supervised, *views.values())
+        z = {"plain": batch.at_anchors(hidden), **dict(zip(views, encoded, strict=True))}
+        mask = same_target_mask(batch.anchor_target) if self.options["mask_same_target"] else None
+        terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target)}
+        for name, a, b in pairs:
+            nce = info_nce(z[a], z[b], self.options["temperature"], self.options["similarity"], mask)
+            terms[name] = self.options[f"{name}_weight"] * nce
+        return terms

@@ -1,0 +1,1 @@
+"""Stored runs, and the tables and plots made from them."""

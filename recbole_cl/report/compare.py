@@ -1,0 +1,49 @@
+"""The command `compare`: stored runs side by side."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from recbole_cl.evaluation.significance import TESTS
+from recbole_cl.report.comparison import DEFAULT_METRICS, Table, compare_runs
+from recbole_cl.report.render import as_csv, as_markdown, as_text
+from recbole_cl.report.store import atomic_write_text, load_run
+
+_FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {"table": as_text, "csv": as_csv, "markdown": as_markdown}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `compare`."""
+    parser.add_argument("run_dirs", nargs="+", type=Path, metavar="RUN_DIR", help="folder of a finished run")
+    parser.add_argument("--baseline", metavar="MODEL", help="compare with this model (default: SASRec, else the first)")
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        default=list(DEFAULT_METRICS),
+        metavar="METRIC",
+        help="hit, recall, precision, ndcg, mrr or map at any cut-off, and others that the runs recorded "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--format", choices=list(_FORMATS), default="table", help="default: %(default)s")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the terminal")
+    parser.add_argument("--test", choices=TESTS, default="t", help="paired test over users (default: %(default)s)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compare the runs that `args` names and print or write the tables.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UsageError: a run that cannot be read, or runs that cannot be compared.
+    """
+    runs = [load_run(path) for path in args.run_dirs]
+    text = _FORMATS[args.format](compare_runs(runs, args.metrics, args.baseline, args.test))
+    if args.output is None:
+        print(text, end="")
+    else:
+        atomic_write_text(args.output, text)
+    return 0

@@ -1,0 +1,183 @@
+"""Stored runs side by side: means and spread over seeds, differences to a baseline, significance. S seeds, U users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.significance import (
+    PairedResult,
+    PairedTest,
+    computable_from_ranks,
+    holm,
+    paired_test,
+    per_user_metric,
+    seed_test,
+)
+from recbole_cl.report.groups import RunGroup, group_runs
+from recbole_cl.report.store import RANK_FILES, EvalProtocol, StoredRun
+
+DEFAULT_METRICS = ("hit@10", "ndcg@10")
+_DEFAULT_BASELINE = "SASRec"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's figure for one metric; None where a number does not exist.
+
+    Args:
+        seeds: the number of runs behind `mean`.
+        std: the sample standard deviation over seeds.
+        difference: `mean` minus the baseline's.
+        percent: the difference relative to the baseline, in percent.
+        low: lower end of the difference's 95 % interval over users.
+        high: upper end of it.
+        p: of the paired test over users.
+        p_holm: `p`, corrected over the table.
+        p_seeds: of Welch's test over seeds.
+    """
+
+    metric: str
+    model: str
+    seeds: int
+    mean: float
+    std: float | None
+    difference: float | None = None
+    percent: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    p_seeds: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """All comparisons on one dataset under one protocol; their p values are one family."""
+
+    dataset: str
+    protocol: EvalProtocol
+    baseline: str
+    test: PairedTest
+    n_users: int
+    rows: tuple[Row, ...]
+
+    @property
+    def family(self) -> int:
+        """How many p values were corrected together."""
+        return sum(row.p is not None for row in self.rows)
+
+
+def compare_runs(
+    runs: Sequence[StoredRun],
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    baseline: str | None = None,
+    test: PairedTest = "t",
+) -> list[Table]:
+    """Compare stored runs, one table for each dataset and protocol.
+
+    Args:
+        runs: any number; runs that differ in their seed only are averaged.
+        metrics: those that follow from ranks at any cut-off, e.g. `ndcg@10`, and others that every run recorded.
+        baseline: a model or a group's label; SASRec if None and present, else the first run's model.
+        test: the paired test over users, `t` or `wilcoxon`.
+
+    Raises:
+        UsageError: runs that are not comparable, a metric that a run lacks, or an absent or ambiguous baseline.
+    """
+    names = list(dict.fromkeys(metric.lower() for metric in metrics))
+    return [
+        _table(dataset, protocol, groups, _find_baseline(groups, baseline, dataset), names, test)
+        for dataset, groups in group_runs(runs).items()
+        for protocol in RANK_FILES
+    ]
+
+
+def _find_baseline(groups: Sequence[RunGroup], name: str | None, dataset: str) -> RunGroup:
+    exact = [group for group in groups if group.label == name]
+    found = exact or [group for group in groups if group.model == (name or _DEFAULT_BASELINE)]
+    if name is None:
+        return (found or list(groups))[0]
+    if len(found) != 1:
+        problem = "several groups of" if found else "no"
+        labels = ", ".join(repr(group.label) for group in found or groups)
+        raise UsageError(f"{problem} baseline {name!r} on {dataset}: choose from {labels}")
+    return found[0]
+
+
+def _table(
+    dataset: str,
+    protocol: EvalProtocol,
+    groups: Sequence[RunGroup],
+    baseline: RunGroup,
+    metrics: Sequence[str],
+    test: PairedTest,
+) -> Table:
+    ordered = [baseline, *(group for group in groups if group is not baseline)]
+    rows = [_row(group, baseline, protocol, metric, test) for metric in metrics for group in ordered]
+    n_users = baseline.runs[0].n_users
+    return Table(dataset, protocol, baseline.label, test, n_users, _corrected(rows))
+
+
+def _row(group: RunGroup, baseline: RunGroup, protocol: EvalProtocol, metric: str, test: PairedTest) -> Row:
+    figures = [_figure(run, protocol, metric) for run in group.runs]
+    mean = float(np.mean(figures))
+    std = float(np.std(figures, ddof=1)) if len(figures) > 1 else None
+    if group is baseline:
+        return Row(metric, group.label, len(figures), mean, std)
+    others = [_figure(run, protocol, metric) for run in baseline.runs]
+    reference = float(np.mean(others))
+    paired = _paired(group, baseline, protocol, metric, test)
+    p_seeds = seed_test(figures, others)
+    return Row(
+        metric,
+        group.label,
+        len(figures),
+        mean,
+        std,
+        difference=mean - reference,
+        percent=100 * (mean - reference) / reference if reference else None,
+        low=paired.low if paired else None,
+        high=paired.high if paired else None,
+        p=paired.p_value if paired else None,
+        p_seeds=None if np.isnan(p_seeds) else p_seeds,
+    )
+
+
+def _figure(run: StoredRun, protocol: EvalProtocol, metric: str) -> float:
+    """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded."""
+    recorded = run.test[protocol].get(metric)
+    if not computable_from_ranks(metric):
+        if recorded is None:
+            known = ", ".join(run.test[protocol])
+            raise UsageError(f"{run.path} did not record {metric!r}, only {known}: leave it out or run the test again")
+        return float(recorded)
+    value = float(per_user_metric(run.ranks[protocol], metric).mean())
+    rounding = 10.0 ** -int((run.settings or {}).get("metric_decimal_place") or 4)
+    if recorded is not None and abs(recorded - value) > rounding:
+        raise UsageError(
+            f"{run.path}: {RANK_FILES[protocol]} says {metric} {value:.4f}, result.json {recorded}: run the test again"
+        )
+    return value
+
+
+def _paired(
+    group: RunGroup, baseline: RunGroup, protocol: EvalProtocol, metric: str, test: PairedTest
+) -> PairedResult | None:
+    """The test over users, or None for a metric that has no value per user."""
+    if not computable_from_ranks(metric):
+        return None
+    return paired_test(_per_user(group, protocol, metric), _per_user(baseline, protocol, metric), test)
+
+
+def _per_user(group: RunGroup, protocol: EvalProtocol, metric: str) -> NDArray[np.float64]:
+    return per_user_metric(np.stack([run.ranks[protocol] for run in group.runs]), metric)  # [S, U]
+
+
+def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
+    adjusted = iter(holm([row.p for row in rows if row.p is not None]).tolist())
+    return tuple(row if row.p is None else replace(row, p_holm=next(adjusted)) for row in rows)

@@ -1,0 +1,137 @@
+"""Which stored runs are repetitions of one experiment, and what to call it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from recbole_cl.errors import UsageError
+from recbole_cl.report.store import StoredRun
+
+# Settings that change where and how a run is computed and shown, but not what it measures.
+_IGNORED = {
+    "checkpoint_dir",
+    "data_path",
+    "dataloaders_save_path",
+    "dataset_save_path",
+    "device",
+    "eval_batch_size",
+    "gpu_id",
+    "local_rank",
+    "metric_decimal_place",
+    "metrics",
+    "save_dataloaders",
+    "save_dataset",
+    "seed",
+    "show_progress",
+    "single_spec",
+    "state",
+    "topk",
+    "use_gpu",
+    "wandb_project",
+    "worker",
+}
+# Settings that decide which users and items there are, and which items are the targets.
+_DATA = {
+    "benchmark_filename",
+    "eval_args",
+    "filter_inter_by_user_or_item",
+    "item_inter_num_interval",
+    "rm_dup_inter",
+    "user_inter_num_interval",
+    "val_interval",
+}
+_UNSET = "unset"
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """Runs of one model with one configuration on one dataset, by ascending seed."""
+
+    label: str
+    model: str
+    runs: tuple[StoredRun, ...]
+
+
+def group_runs(runs: Iterable[StoredRun]) -> dict[str, list[RunGroup]]:
+    """Put runs together that differ in their seed only, dataset by dataset, in the order of their first appearance.
+
+    Returns:
+        The groups of each dataset; a label is the model's name, followed by the settings that differ where several
+        groups share the model, e.g. `DuoRec (contrast=su)`.
+
+    Raises:
+        UsageError: runs of one dataset that are not comparable, or two runs of one group with the same seed.
+    """
+    datasets: dict[str, list[StoredRun]] = {}
+    for run in runs:
+        datasets.setdefault(run.dataset, []).append(run)
+    return {dataset: _groups(members) for dataset, members in datasets.items()}
+
+
+def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
+    _check_same_users(runs)
+    members: dict[tuple[str, frozenset[tuple[str, str]]], list[StoredRun]] = {}
+    for run in runs:
+        members.setdefault((run.model, frozenset(_fingerprint(run).items())), []).append(run)
+    first = [group[0] for group in members.values()]
+    labels = [_label(run, [other for other in first if other.model == run.model]) for run in first]
+    return [
+        RunGroup(label, group[0].model, _by_seed(group)) for label, group in zip(labels, members.values(), strict=True)
+    ]
+
+
+def _fingerprint(run: StoredRun) -> dict[str, str]:
+    """What a run was made with, as text; RecBole takes a setting of None for one that is not there."""
+    settings = {**(run.settings or {}), "config.yaml": run.settings is not None, "train_form": run.train_form}
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+        for name, value in settings.items()
+        if value is not None and name not in _IGNORED and not name.startswith("log_")
+    }
+
+
+def _label(run: StoredRun, namesakes: Sequence[StoredRun]) -> str:
+    """Name a group by its model and by what tells it from the model's other groups."""
+    peers = [_fingerprint(other) for other in namesakes if (other.settings is None) == (run.settings is None)]
+    names = sorted(set[str]().union(*peers))
+    differing = [name for name in names if len({peer.get(name, _UNSET) for peer in peers}) > 1]
+    parts = [f"{name}={_fingerprint(run).get(name, _UNSET)}" for name in differing]
+    if run.settings is None and len(peers) < len(namesakes):
+        parts.append("no config.yaml")
+    return f"{run.model} ({', '.join(parts)})" if parts else run.model
+
+
+def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
+    by_seed: dict[int, StoredRun] = {}
+    for run in runs:
+        other = by_seed.setdefault(run.seed, run)
+        if other is not run:
+            raise UsageError(
+                f"{other.path} and {run.path} are one experiment with one seed, {run.seed}: leave one of them out"
+            )
+    return tuple(by_seed[seed] for seed in sorted(by_seed))
+
+
+def _check_same_users(runs: Sequence[StoredRun]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        if run.n_users != first.n_users:
+            raise UsageError(
+                f"{first.path} has {first.n_users} test users of {first.dataset}, {run.path} has {run.n_users}: "
+                "they are not comparable"
+            )
+    known = [run for run in runs if run.settings is not None]
+    for run in known[1:]:
+        _check_same_data(known[0], run)
+
+
+def _check_same_data(one: StoredRun, other: StoredRun) -> None:
+    a, b = _fingerprint(one), _fingerprint(other)
+    for name in sorted(_DATA & (a.keys() | b.keys())):
+        if a.get(name) != b.get(name):
+            raise UsageError(
+                f"{one.path} has {name}: {a.get(name, _UNSET)}, {other.path} has {b.get(name, _UNSET)}: "
+                "they are not comparable"
+            )

@@ -1,0 +1,103 @@
+"""Comparison tables as text, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+
+from tabulate import tabulate
+
+from recbole_cl.evaluation.significance import PairedTest
+from recbole_cl.report.comparison import Row, Table
+
+_DASH = "-"
+_TEST_NAMES: dict[PairedTest, str] = {"t": "paired t-test", "wilcoxon": "Wilcoxon signed-rank test"}
+_ROW_FIELDS = [field.name for field in fields(Row)]
+
+
+def as_text(tables: Sequence[Table]) -> str:
+    """Lay the tables out for a terminal, each under its title and above its footer."""
+    return "\n".join(f"{_title(table)}\n\n{_grid(table, 'simple')}\n\n{_footer(table)}\n" for table in tables)
+
+
+def as_markdown(tables: Sequence[Table]) -> str:
+    """Lay the tables out as Markdown sections."""
+    return "\n".join(f"### {_title(table)}\n\n{_grid(table, 'pipe')}\n\n{_footer(table)}\n" for table in tables)
+
+
+def as_csv(tables: Sequence[Table]) -> str:
+    """Write all tables as one CSV with a header, numbers in full precision, an empty cell where there is none."""
+    buffer = io.StringIO()
+    shared = ["dataset", "protocol", "baseline", "test", "users", "family"]
+    writer = csv.DictWriter(buffer, [*shared, *_ROW_FIELDS], lineterminator="\n")
+    writer.writeheader()
+    for table in tables:
+        values = (table.dataset, table.protocol, table.baseline, table.test, table.n_users, table.family)
+        writer.writerows({**dict(zip(shared, values, strict=True)), **asdict(row)} for row in table.rows)
+    return buffer.getvalue()
+
+
+def _title(table: Table) -> str:
+    return f"{table.dataset}, {table.protocol.replace('_', ' ')}"
+
+
+def _grid(table: Table, style: str) -> str:
+    header = [
+        "metric",
+        "model",
+        "seeds",
+        "mean",
+        "std",
+        "diff.",
+        "diff. %",
+        "95 % interval",
+        "p",
+        "p (Holm)",
+        "p (seeds)",
+    ]
+    cells = [_cells(row) for row in table.rows]
+    if style == "pipe":
+        cells = [[cell.replace("|", "\\|") for cell in row] for row in cells]
+    alignment = ["left", "left", *["right"] * (len(header) - 2)]
+    grid: str = tabulate(cells, headers=header, tablefmt=style, disable_numparse=True, colalign=alignment)
+    return grid
+
+
+def _cells(row: Row) -> list[str]:
+    interval = _DASH if row.low is None or row.high is None else f"[{row.low:+.4f}, {row.high:+.4f}]"
+    return [
+        row.metric,
+        row.model,
+        str(row.seeds),
+        f"{row.mean:.4f}",
+        _number(row.std, ".4f"),
+        _number(row.difference, "+.4f"),
+        _number(row.percent, "+.1f"),
+        interval,
+        *(_p_value(p) for p in (row.p, row.p_holm, row.p_seeds)),
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return _DASH if value is None else format(value, form)
+
+
+def _p_value(p: float | None) -> str:
+    return "<0.0001" if p is not None and p < 1e-4 else _number(p, ".4f")
+
+
+def _footer(table: Table) -> str:
+    """Say what the numbers mean; a p value without its hypothesis and its family says nothing."""
+    lines = ["mean, std: over seeds (sample standard deviation; a dash for one seed)."]
+    if len(table.rows) > len({row.metric for row in table.rows}):
+        lines += [
+            f"diff.: to {table.baseline}; its 95 % interval is over users.",
+            f"p: two-sided {_TEST_NAMES[table.test]} over {table.n_users} users, each user's metric averaged over "
+            "seeds; it does not cover the variance between seeds.",
+            f"p (Holm): corrected over the {table.family} comparisons with the baseline in this table (all models and "
+            "metrics, this dataset and protocol).",
+            "p (seeds): Welch's two-sided t-test over seeds, uncorrected; a dash for fewer than two seeds.",
+        ]
+    return "\n".join(f"- {line}" for line in lines)

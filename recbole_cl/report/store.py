@@ -1,0 +1,169 @@
+"""Reading finished runs, and writing files that are never seen half-written. U users."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from recbole_cl.errors import UsageError
+
+EvalProtocol = Literal["history_kept", "history_removed"]
+PathLike = str | os.PathLike[str]
+
+RANK_FILES: dict[EvalProtocol, str] = {
+    "history_kept": "ranks_test.npy",
+    "history_removed": "ranks_test_history_removed.npy",
+}
+_FIELDS: dict[str, type] = {
+    "model": str,
+    "dataset": str,
+    "seed": int,
+    "train_form": str,
+    "best_epoch": int,
+    "epochs_run": int,
+    "seconds": dict,
+    "valid": dict,
+    "test": dict,
+}
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A finished run as its folder holds it.
+
+    Args:
+        path: the run folder.
+        train_form: `prefix` or `sequence`.
+        seconds: time spent under `data`, `train` and `evaluate`.
+        valid: metrics on the validation items.
+        test: metrics on the test items, under each protocol.
+        ranks: each test user's rank from 1, int32, in ascending internal user id, under each protocol.
+        settings: the run's `config.yaml`, or None if the folder has none.
+
+    Shape:
+        ranks: [U] each.
+    """
+
+    path: Path
+    model: str
+    dataset: str
+    seed: int
+    train_form: str
+    best_epoch: int
+    epochs_run: int
+    seconds: Mapping[str, float]
+    valid: Mapping[str, float]
+    test: Mapping[EvalProtocol, Mapping[str, float]]
+    ranks: Mapping[EvalProtocol, NDArray[np.int32]]
+    settings: Mapping[str, Any] | None
+
+    @property
+    def n_users(self) -> int:
+        """The number of test users."""
+        return len(self.ranks["history_kept"])
+
+
+def load_run(path: PathLike) -> StoredRun:
+    """Read a run folder.
+
+    Args:
+        path: a folder with `result.json`, the two rank files and, usually, `config.yaml`.
+
+    Raises:
+        UsageError: the folder is missing, the run did not finish, or a file is damaged.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UsageError(f"no run folder {folder}: give the folder that holds result.json")
+    result = _read_result(folder)
+    ranks = {protocol: _read_ranks(folder / name) for protocol, name in RANK_FILES.items()}
+    if len({len(values) for values in ranks.values()}) > 1:
+        raise UsageError(f"the rank files in {folder} differ in length: run the test again")
+    return StoredRun(path=folder, ranks=ranks, settings=_read_settings(folder / "config.yaml"), **result)
+
+
+@contextmanager
+def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
+    """Open `path` for writing so that it appears complete or not at all.
+
+    Args:
+        path: the file to write or replace; its folder is made if missing.
+
+    Returns:
+        A binary file, for `torch.save`, `numpy.save` and the like; the name is set when the block ends without error.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")  # beside it: a rename stays on one disk
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def atomic_write_text(path: PathLike, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, complete or not at all."""
+    with atomic_writer(path) as file:
+        file.write(text.encode())
+
+
+def atomic_write_json(path: PathLike, value: Any) -> None:
+    """Write `value` as indented JSON to `path`, complete or not at all."""
+    atomic_write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _read_result(folder: Path) -> dict[str, Any]:
+    file = folder / "result.json"
+    if not file.is_file():
+        raise UsageError(f"run did not finish: no result.json in {folder}")
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{file} is not JSON ({error}): run the test again") from error
+    if not isinstance(result, dict):
+        raise UsageError(f"{file} holds no object: run the test again")
+    for name, kind in _FIELDS.items():
+        if not isinstance(result.get(name), kind):
+            raise UsageError(f"{file} has no {kind.__name__} {name!r}: it is damaged or of another version")
+    for protocol in RANK_FILES:
+        if not isinstance(result["test"].get(protocol), dict):
+            raise UsageError(f"{file} has no test metrics of {protocol!r}: it is damaged or of another version")
+    return {name: result[name] for name in _FIELDS}
+
+
+def _read_ranks(file: Path) -> NDArray[np.int32]:
+    if not file.is_file():
+        raise UsageError(f"run did not finish: no {file.name} in {file.parent}")
+    try:
+        ranks = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise UsageError(f"{file} is not an array file ({error}): run the test again") from error
+    if not isinstance(ranks, np.ndarray) or ranks.ndim != 1 or ranks.dtype.kind not in "iu" or (ranks < 1).any():
+        raise UsageError(f"{file} does not hold one rank from 1 per user: run the test again")
+    return ranks.astype(np.int32, copy=False)
+
+
+def _read_settings(file: Path) -> Mapping[str, Any] | None:
+    if not file.is_file():
+        return None
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(f"{file} is not plain YAML ({str(error).splitlines()[0]}): write it from the run") from error
+    if not isinstance(settings, dict):
+        raise UsageError(f"{file} holds no settings: write one `key: value` per line")
+    return {str(name): value for name, value in settings.items()}

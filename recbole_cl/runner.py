@@ -1,0 +1,275 @@
+"""The one place where dataset, model, loader and trainer meet: ``run`` and ``load``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from recbole.utils import init_seed
+from tabulate import tabulate
+
+from recbole_cl.config import Config
+from recbole_cl.data.check import check_atomic_file, ensure_dataset_available, explain_missing_dataset
+from recbole_cl.data.dataloader import LoaderSettings, TrainLoader
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.rows import require_rows, rows_of
+from recbole_cl.environment import describe_environment
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
+from recbole_cl.logs import logging_to
+from recbole_cl.report.store import RANK_FILES, atomic_write_json, atomic_write_text, atomic_writer
+from recbole_cl.trainer.trainer import BEST, LAST, Trainer
+
+PROTOCOLS = {"history_kept": "keep", "history_removed": "remove"}  # name in results -> value of eval_history
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run measured; all but the folder is in its ``result.json``.
+
+    Attributes:
+        best_epoch: Epoch of the tested weights, from 0; -1 if no epoch was run.
+        epochs_run: Epochs trained, those before a resumption included.
+        seconds: Time spent on ``data``, ``train`` and ``evaluate``.
+        valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
+        test: Metrics on the test items, with the user's history kept in the ranking and removed from it.
+        run_dir: The run folder.
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    train_form: str
+    best_epoch: int
+    epochs_run: int
+    seconds: Mapping[str, float]
+    valid: Mapping[str, float]
+    test: Mapping[str, Mapping[str, float]]
+    run_dir: Path
+
+    def table(self) -> str:
+        """Test metrics as a text table, one line per protocol."""
+        names = list(next(iter(self.test.values())))
+        lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
+        return tabulate(lines, headers=[f"{self.model}, {self.dataset}", *names], floatfmt=".4f")
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A trained model with all that is needed to use it.
+
+    Attributes:
+        config: The run's settings.
+        model: With the weights of the best epoch, in eval mode.
+        dataset: The whole dataset; maps ids to the user's own tokens and back.
+        splits: Training, validation and test part.
+    """
+
+    config: Config
+    model: Any
+    dataset: ContrastiveDataset
+    splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
+
+
+def run(
+    model: str = "DuoRec",
+    dataset: str = "ml-100k",
+    *,
+    config_files: Sequence[str | Path] = (),
+    **settings: Any,
+) -> RunResult:
+    """Trains a model with early stopping, tests it under both history protocols, and leaves a run folder.
+
+    Args:
+        model: One of ours, or a sequential model of RecBole's.
+        dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads.
+        config_files: YAML files, later ones first in rank.
+        **settings: Any setting, above the files.
+
+    Returns:
+        The measurements.
+
+    Raises:
+        UsageError: If a setting or the data is wrong; nothing has been trained then.
+    """
+    config = Config(model, dataset, [str(file) for file in config_files], settings)
+    run_dir = _run_dir(config)
+    with logging_to(run_dir / "log.txt", config["state"]):
+        return _run(config, run_dir)
+
+
+def run_seeds(
+    model: str, dataset: str, seeds: Sequence[int], *, config_files: Sequence[str | Path] = (), **settings: Any
+) -> list[RunResult]:
+    """Trains the same run under several seeds, one folder each.
+
+    Args:
+        model: As for ``run``.
+        dataset: As for ``run``.
+        seeds: The seeds, each once.
+        config_files: As for ``run``.
+        **settings: As for ``run``.
+
+    Returns:
+        One result per seed.
+
+    Raises:
+        UsageError: As ``run``, or if a seed is given twice.
+    """
+    if len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
+    return [run(model, dataset, config_files=config_files, **(settings | {"seed": seed})) for seed in seeds]
+
+
+def load(run_dir: str | Path) -> LoadedRun:
+    """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
+
+    Args:
+        run_dir: A run folder.
+
+    Returns:
+        The run, its model in eval mode.
+
+    Raises:
+        UsageError: If the folder holds no run, or its checkpoint is refused.
+    """
+    from recbole_cl.trainer.checkpoint import load_checkpoint
+
+    folder = Path(run_dir)
+    if not (folder / "config.yaml").is_file():
+        raise UsageError(f"{folder} is no run folder: it has no config.yaml")
+    config = Config(None, None, [str(folder / "config.yaml")], {})
+    dataset, splits = build_data(config)
+    model = build_model(config, splits[0])
+    model.load_state_dict(load_checkpoint(folder / BEST, config["device"])["state_dict"])
+    return LoadedRun(config, model.eval(), dataset, splits)
+
+
+def build_data(
+    config: Config,
+) -> tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]]:
+    """Reads, filters and splits the dataset.
+
+    Returns:
+        The dataset, and its training, validation and test part.
+
+    Raises:
+        UsageError: If it is missing, malformed, or nothing is left of it.
+    """
+    _check_data_file(config)
+    dataset = ContrastiveDataset(config)
+    train, valid, test = dataset.build()
+    return dataset, (train, valid, test)
+
+
+def _check_data_file(config: Config) -> None:
+    """Refuses data that RecBole would stumble over or misread; a dataset it can download is downloaded later."""
+    folder = Path(config["data_path"])
+    ensure_dataset_available(config["dataset"], folder)
+    if folder.exists():
+        fields = (config[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"))
+        file = folder / f"{config['dataset']}.inter"
+        check_atomic_file(file, *fields, separator=config["field_separator"], encoding=config["encoding"] or "utf-8")
+
+
+def build_model(config: Config, train: ContrastiveDataset) -> Any:
+    """The model on its device, with fresh weights from the run's seed."""
+    init_seed(config["seed"], config["reproducibility"])
+    return config.model_class(config, train).to(config["device"])
+
+
+def build_loader(config: Config, model: Any, train: ContrastiveDataset) -> TrainLoader:
+    """The training loader, with what the model declares that it needs."""
+    settings = LoaderSettings(
+        train_form=config["train_form"] or "prefix",
+        batch_size=config["train_batch_size"],
+        shuffle=config["shuffle"],
+        same_target=getattr(model, "needs_same_target", False),
+        anchors_per_row=config["anchors_per_row"] or 1,
+        seed=config["seed"],
+        device=config["device"],
+    )
+    return TrainLoader(train, settings)
+
+
+def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows:
+    """The rows of a validation or test split, on the device, ready to be ranked."""
+    rows = require_rows(rows_of(split), name).to(config["device"])
+    return evaluation_rows(rows, split.item_num)
+
+
+def _run(config: Config, run_dir: Path) -> RunResult:
+    logger = getLogger()
+    begin = time.perf_counter()
+    dataset, (train, valid, test) = build_data(config)
+    model = build_model(config, train)
+    loader = build_loader(config, model, train)
+    valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
+    data_seconds = time.perf_counter() - begin
+    atomic_write_text(run_dir / "config.yaml", yaml.safe_dump(config.settings_dict(), sort_keys=True))
+    atomic_write_json(run_dir / "environment.json", describe_environment(config["device"]))
+    logger.info(str(dataset))
+    logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
+    trainer = Trainer(config, model, run_dir)
+    if config["resume"]:
+        trainer.resume(loader)
+    with _usable_when_interrupted(run_dir):
+        trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
+    trainer.load_best()
+    test_ranks = trainer.rank(test_rows, config["show_progress"])
+    result = RunResult(
+        model=config["model"],
+        dataset=config["dataset"],
+        seed=config["seed"],
+        train_form=loader.settings.train_form,
+        best_epoch=trainer.best_epoch,
+        epochs_run=trainer.start_epoch + trainer.epochs_run,
+        seconds={"data": data_seconds, **trainer.seconds},
+        valid=dict(trainer.best_valid_result or {}),
+        test={name: trainer.metrics(test_ranks[protocol]) for name, protocol in PROTOCOLS.items()},
+        run_dir=run_dir,
+    )
+    for name, protocol in PROTOCOLS.items():
+        with atomic_writer(run_dir / RANK_FILES[name]) as file:
+            np.save(file, test_ranks[protocol].rank.cpu().numpy().astype(np.int32))
+    atomic_write_json(run_dir / "result.json", {k: v for k, v in asdict(result).items() if k != "run_dir"})
+    logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
+    logger.info(f"run folder: {run_dir}")
+    return result
+
+
+def _run_dir(config: Config) -> Path:
+    """The run's folder: a new one, or the one that is resumed."""
+    if config["resume"]:
+        resumed = Path(config["resume"])
+        return resumed.parent if resumed.is_file() else resumed
+    stem = f"{config['model']}-{config['dataset']}-{config['seed']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    parent = Path(config["checkpoint_dir"])
+    for suffix in ("", *(f"-{i}" for i in range(2, 1000))):  # runs of one second
+        folder = parent / f"{stem}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise UsageError(f"{parent} is full of runs named {stem}: give another checkpoint_dir")
+
+
+@contextmanager
+def _usable_when_interrupted(run_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        getLogger().warning(
+            f"interrupted: {run_dir / LAST} holds the state after the last whole epoch; "
+            f"go on with --resume={run_dir}"
+        )
+        raise

@@ -1,0 +1,1 @@
+"""Training loop, checkpoints and what happens between epochs."""

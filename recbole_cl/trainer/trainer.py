@@ -1,0 +1,244 @@
+"""RecBole's trainer with named losses, rank-counting validation, and checkpoints that resume exactly."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import recbole.trainer.trainer as recbole_trainer
+import torch
+from recbole.trainer import Trainer as RecBoleTrainer
+from recbole.utils import set_color
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.evaluate import RankEvaluator
+from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
+from recbole_cl.evaluation.ranks import EvaluationRows
+from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
+
+BEST, LAST = "best.pth", "last.pth"
+_LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
+
+
+class Trainer(RecBoleTrainer):
+    """Trains any sequential model of ours or RecBole's inside one run folder.
+
+    ``fit`` is RecBole's: epochs, validation, early stopping. What differs: the loss terms are logged by name;
+    validation ranks by counting under the protocol that ``eval_history`` names; ``last.pth`` is written before every
+    epoch with all random states, so that a run that was cut short goes on exactly as if it had not been.
+
+    Args:
+        config: Our ``Config``.
+        model: The model, on its device.
+        run_dir: Folder for checkpoints and TensorBoard events; must exist.
+    """
+
+    def __init__(self, config: Any, model: Any, run_dir: Path) -> None:
+        with _tensorboard_in(run_dir):
+            super().__init__(config, model)
+        self.run_dir = run_dir
+        self.saved_model_file = str(run_dir / BEST)
+        self.best_epoch = -1
+        self.epochs_run = 0
+        self.seconds = {"train": 0.0, "evaluate": 0.0}
+        self._train_data: Any = None
+        self._losses: dict[str, float] = {}
+        top_k = max(config["topk"]) if needs_top_items(config) else 0
+        self._evaluator = RankEvaluator(model, config["eval_batch_size"], top_k)
+
+    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
+        learner = kwargs.get("learner", self.learner).lower()
+        if learner not in ("adam", "adamw"):
+            optimizer: torch.optim.Optimizer = super()._build_optimizer(**kwargs)
+            return optimizer
+        build = torch.optim.Adam if learner == "adam" else torch.optim.AdamW
+        # one pass over all parameters instead of a dozen small operations for each
+        return build(self.model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
+
+    def fit(self, train_data: Any, valid_data: EvaluationRows | None = None, **kwargs: Any) -> tuple[float, Any]:
+        """Trains until early stopping or the last epoch, as RecBole's ``fit``.
+
+        Args:
+            train_data: Our training loader.
+            valid_data: The validation rows; None trains all epochs and keeps the last.
+            **kwargs: RecBole's: ``verbose``, ``saved``, ``show_progress``, ``callback_fn``.
+
+        Returns:
+            Best validation score and the metrics of that epoch.
+
+        Raises:
+            UsageError: If a loss becomes NaN or infinite.
+        """
+        # Importing any sequential model of RecBole's switches this on for the whole process (its sine.py), which
+        # costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
+        torch.autograd.set_detect_anomaly(False)
+        self._train_data = train_data
+        result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
+        self._save_last(self.start_epoch + self.epochs_run)
+        self.tensorboard.flush()
+        return result
+
+    def _train_epoch(
+        self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
+    ) -> float:
+        """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
+        self._save_last(epoch_idx)
+        begin = time.perf_counter()
+        self.model.train()
+        sums: dict[str, Tensor] = {}
+        bar = tqdm(train_data, total=len(train_data), desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress)
+        for step, interaction in enumerate(bar, start=1):
+            terms = self._step(interaction.to(self.device))
+            for name, value in terms.items():
+                sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+            if step % _LOG_INTERVAL == 0:
+                bar.set_postfix_str(f"loss {self._means(sums, step, epoch_idx)['total']:.4f}")
+        self._losses = self._means(sums, len(train_data), epoch_idx)
+        self.epochs_run += 1
+        self.seconds["train"] += time.perf_counter() - begin
+        return self._losses["total"]
+
+    def _step(self, interaction: Any) -> dict[str, Tensor]:
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.enable_amp):
+            terms = self._terms(interaction)
+        torch.stack(list(terms.values())).sum().backward()
+        if self.clip_grad_norm:
+            clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
+        self.optimizer.step()
+        return terms
+
+    def _terms(self, interaction: Any) -> dict[str, Tensor]:
+        if hasattr(self.model, "named_losses"):
+            terms: dict[str, Tensor] = self.model.named_losses(interaction)
+            return terms
+        losses = self.model.calculate_loss(interaction)  # RecBole's own models: one loss, or a tuple to be summed
+        parts = losses if isinstance(losses, tuple) else (losses,)
+        return {f"loss{i}" if len(parts) > 1 else "loss": part for i, part in enumerate(parts)}
+
+    def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
+        means = dict(zip(sums, (torch.stack(list(sums.values())) / steps).tolist(), strict=True))
+        means["total"] = sum(means.values())
+        if not math.isfinite(means["total"]):
+            named = ", ".join(f"{name} {value}" for name, value in means.items())
+            raise UsageError(
+                f"the loss became {means['total']} in epoch {epoch} ({named}): lower learning_rate or raise "
+                f"temperature; {self.run_dir / LAST} holds the state before that epoch"
+            )
+        return means
+
+    def _generate_train_loss_output(self, epoch_idx: int, s_time: float, e_time: float, losses: Any) -> str:
+        named = ", ".join(f"{set_color(name, 'blue')}: {value:.4f}" for name, value in self._losses.items())
+        head = set_color(f"epoch {epoch_idx} training", "green")
+        return f"{head} [{set_color('time', 'blue')}: {e_time - s_time:.2f}s, {named}]"
+
+    def _add_train_loss_to_tensorboard(self, epoch_idx: int, losses: Any, tag: str = "loss") -> None:
+        for name, value in self._losses.items():
+            self.tensorboard.add_scalar(f"{tag}/{name}", value, epoch_idx)
+
+    def _add_hparam_to_tensorboard(self, best_valid_result: Any) -> None:
+        """Nothing: RecBole would write a second event file there; config.yaml and result.json hold all of it."""
+
+    def _valid_epoch(self, valid_data: EvaluationRows, show_progress: bool = False) -> tuple[float, dict[str, float]]:
+        counts = self.rank(valid_data, show_progress)[self.config["eval_history"]]
+        result = self.metrics(counts)
+        epoch = self.start_epoch + self.epochs_run - 1
+        for name, value in result.items():
+            self.tensorboard.add_scalar(f"valid/{name}", value, epoch)
+        return result[self.valid_metric], result
+
+    def rank(self, split: EvaluationRows, show_progress: bool = False) -> dict[str, RankCounts]:
+        """Ranks of a split under both history protocols (``keep``, ``remove``), with the model as it stands."""
+        begin = time.perf_counter()
+        total = len(split.order)
+        with tqdm(total=total, desc="Evaluate", ncols=100, leave=False, disable=not show_progress) as bar:
+            ranks = self._evaluator.rank(split, bar.update)
+        self.seconds["evaluate"] += time.perf_counter() - begin
+        return ranks
+
+    def metrics(self, counts: RankCounts) -> dict[str, float]:
+        """RecBole's metrics of the given ranks."""
+        return metrics_from_ranks(self.config, counts, self.eval_collector.data_struct._data_dict)
+
+    def load_best(self) -> None:
+        """Puts the weights of the best epoch into the model."""
+        state = load_checkpoint(Path(self.saved_model_file), self.device)
+        self.model.load_state_dict(state["state_dict"])
+        self.model.load_other_parameter(state["other_parameter"])
+        self.best_epoch = state["epoch"]
+
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
+        """Writes the best checkpoint (RecBole's hook of that name)."""
+        self.best_epoch = epoch
+        save_checkpoint(self._state(epoch), self.run_dir / BEST)
+
+    def _save_last(self, next_epoch: int) -> None:
+        """Writes all that an exact continuation with ``next_epoch`` needs."""
+        random = {"torch": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        for owner in (self.model, self._train_data):
+            if isinstance(generator := getattr(owner, "generator", None), torch.Generator):
+                random[type(owner).__name__] = generator.get_state()
+        state = self._state(next_epoch - 1)
+        progress = {"optimizer": self.optimizer.state_dict(), "random": random, "best_epoch": self.best_epoch}
+        save_checkpoint(state | progress | {"seconds": dict(self.seconds)}, self.run_dir / LAST)
+
+    def _state(self, epoch: int) -> dict[str, Any]:
+        best = self.best_valid_result
+        return {
+            "model": self.config["model"],
+            "dataset": self.config["dataset"],
+            "epoch": epoch,
+            "cur_step": self.cur_step,
+            "best_valid_score": float(self.best_valid_score),
+            "best_valid_result": None if best is None else {name: float(value) for name, value in best.items()},
+            "state_dict": self.model.state_dict(),
+            "other_parameter": self.model.other_parameter(),
+        }
+
+    def resume(self, train_data: Any) -> None:
+        """Takes up the run in this folder where ``last.pth`` left it: weights, optimiser, early stopping, randomness.
+
+        Args:
+            train_data: The loader of the continued training.
+
+        Raises:
+            UsageError: If there is no usable ``last.pth``, or it is another model's or dataset's.
+        """
+        state = load_checkpoint(self.run_dir / LAST, self.device)
+        for key in ("model", "dataset"):
+            if state[key] != self.config[key]:
+                raise UsageError(f"{self.run_dir / LAST} is of {key} {state[key]}, not {self.config[key]}")
+        self.model.load_state_dict(state["state_dict"])
+        self.model.load_other_parameter(state["other_parameter"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.start_epoch, self.cur_step = state["epoch"] + 1, state["cur_step"]
+        self.best_valid_score, self.best_valid_result = state["best_valid_score"], state["best_valid_result"]
+        self.best_epoch, self.seconds = state["best_epoch"], dict(state["seconds"])
+        random = state["random"]
+        torch.set_rng_state(random["torch"].cpu())
+        if "cuda" in random and self.device.type == "cuda":
+            torch.cuda.set_rng_state(random["cuda"].cpu(), self.device)
+        for owner in (self.model, train_data):
+            if type(owner).__name__ in random:
+                owner.generator.set_state(random[type(owner).__name__].cpu())
+
+
+@contextmanager
+def _tensorboard_in(run_dir: Path) -> Iterator[None]:
+    """RecBole's trainer opens its event file under ./log_tensorboard, which can't be set; here it goes to the run."""
+    original = recbole_trainer.get_tensorboard
+    recbole_trainer.get_tensorboard = lambda logger: SummaryWriter(str(run_dir))
+    try:
+        yield
+    finally:
+        recbole_trainer.get_tensorboard = original

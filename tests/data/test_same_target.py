@@ -1,0 +1,34 @@
+"""Same-target draws against a brute-force search, and their distribution."""
+
+from __future__ import annotations
+
+import torch
+
+from recbole_cl.data.same_target import SameTargetIndex
+
+TARGET = torch.tensor([3, 7, 3, 5, 9, 3, 7, 1, 2, 2, 2, 2, 8, 4, 4, 6, 3, 7, 9, 9, 11, 12, 12, 13, 2, 5, 5, 14, 15, 1])
+
+
+def test_draws_are_exactly_the_other_rows_with_the_same_target() -> None:
+    index = SameTargetIndex(TARGET)
+    generator = torch.Generator().manual_seed(0)
+    row = torch.arange(len(TARGET)).repeat_interleave(400)
+    drawn = index.draw(row, generator)
+    for i in range(len(TARGET)):
+        others = {j for j in range(len(TARGET)) if TARGET[j] == TARGET[i] and j != i} or {i}
+        assert set(drawn[row == i].tolist()) == others
+
+
+def test_draws_are_uniform() -> None:
+    index = SameTargetIndex(TARGET)
+    n = 60_000
+    drawn = index.draw(torch.full((n,), 8), torch.Generator().manual_seed(1))
+    counts = torch.bincount(drawn, minlength=len(TARGET))[[9, 10, 11, 24]]
+    assert int(counts.sum()) == n
+    assert float((counts - n / 4).abs().max()) < 5 * (n * 0.25 * 0.75) ** 0.5
+
+
+def test_same_generator_state_same_draws() -> None:
+    index, row = SameTargetIndex(TARGET), torch.arange(len(TARGET))
+    a, b = (index.draw(row, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(a, b)

@@ -1,0 +1,92 @@
+"""The encoder: equal to a padded one to rounding, with and without grouping, in outputs and gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from recbole_cl.encoder.packing import Rows, pack
+from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+
+SETTINGS = TransformerSettings(2, 2, 16, 32, 0.0, 0.0, 1e-12, 12)
+
+
+def build(causal: bool = True, **changes: float) -> TransformerEncoder:
+    torch.manual_seed(0)
+    return TransformerEncoder(SETTINGS._replace(**changes), causal)
+
+
+def encode(encoder: TransformerEncoder, vectors: torch.Tensor, segments: list[Rows], grouped: bool) -> list[torch.Tensor]:
+    packing = pack(segments, grouped)
+    items = torch.cat([rows.item_seq.flatten() for rows in segments])[packing.token_index]
+    output = encoder(vectors[items], packing)
+    return [output[index] for index in packing.outputs]
+
+
+def random_rows(n: int, every: bool, seed: int) -> Rows:
+    generator = torch.Generator().manual_seed(seed)
+    seq_len = torch.randint(1, 13, (n,), generator=generator)
+    item_seq = torch.randint(1, 30, (n, 12), generator=generator)
+    return Rows(item_seq * (torch.arange(12) < seq_len.unsqueeze(1)), seq_len, every)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("every", [[False], [True], [True, False, False]])
+def test_grouped_equals_whole_in_outputs_and_gradients(causal: bool, every: list[bool]) -> None:
+    encoder = build(causal).double()
+    segments = [random_rows(40, e, seed) for seed, e in enumerate(every)]
+    results = []
+    for grouped in (True, False):
+        vectors = torch.randn(30, 16, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
+        outputs = encode(encoder, vectors, segments, grouped)
+        encoder.zero_grad()
+        sum((output.sin() * (i + 1)).sum() for i, output in enumerate(outputs)).backward()
+        results.append([*outputs, vectors.grad, *(p.grad for p in encoder.parameters())])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_batched_rows_equal_rows_one_by_one(causal: bool) -> None:
+    encoder = build(causal)
+    vectors = torch.randn(30, 16)
+    rows = random_rows(20, True, 3)
+    (together,) = encode(encoder, vectors, [rows], True)
+    alone = [
+        encode(encoder, vectors, [Rows(rows.item_seq[i : i + 1, :n], rows.seq_len[i : i + 1], True)], False)[0]
+        for i, n in enumerate(rows.seq_len.tolist())
+    ]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-5, atol=1e-5)
+
+
+def test_later_items_do_not_reach_earlier_outputs() -> None:
+    encoder = build()
+    vectors = torch.randn(30, 16)
+    rows = Rows(torch.arange(1, 7).unsqueeze(0), torch.tensor([6]), True)
+    (before,) = encode(encoder, vectors, [rows], True)
+    changed = rows.item_seq.clone()
+    changed[0, -1] = 20
+    (after,) = encode(encoder, vectors, [rows._replace(item_seq=changed)], True)
+    torch.testing.assert_close(before[:-1], after[:-1])
+    assert not torch.allclose(before[-1], after[-1])
+
+
+def test_dropout_draws_from_the_given_generator_and_only_in_training() -> None:
+    generator = torch.Generator().manual_seed(7)
+    encoder = TransformerEncoder(SETTINGS._replace(hidden_dropout_prob=0.5, attn_dropout_prob=0.5), True, generator)
+    vectors, rows = torch.randn(30, 16), random_rows(10, False, 0)
+    state = generator.get_state()
+    (a,) = encode(encoder, vectors, [rows], True)
+    (b,) = encode(encoder, vectors, [rows], True)
+    generator.set_state(state)
+    (c,) = encode(encoder, vectors, [rows], True)
+    assert torch.equal(a, c) and not torch.equal(a, b)
+    encoder.eval()
+    (d,) = encode(encoder, vectors, [rows], True)
+    (e,) = encode(encoder, vectors, [rows], True)
+    assert torch.equal(d, e)
+
+
+def test_hidden_size_must_be_a_multiple_of_the_heads() -> None:
+    with pytest.raises(ValueError, match="hidden_size 65"):
+        build(hidden_size=65)

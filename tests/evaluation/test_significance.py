@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks
+from recbole_cl.evaluation.significance import FROM_RANKS, holm, paired_test, per_user_metric, seed_test
+
+
+def ranks(seed: int, shape: tuple[int, ...] = (60,), high: int = 30) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).integers(1, high, shape).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("hit@3", [1, 1, 0]),
+        ("recall@3", [1, 1, 0]),
+        ("precision@3", [1 / 3, 1 / 3, 0]),
+        ("mrr@3", [1, 1 / 3, 0]),
+        ("MAP@3", [1, 1 / 3, 0]),
+        ("ndcg@3", [1, 1 / 2, 0]),
+        ("mrr@4", [1, 1 / 3, 1 / 4]),
+    ],
+)
+def test_per_user_values(metric: str, expected: list[float]) -> None:
+    assert per_user_metric(np.array([1, 3, 4], dtype=np.int32), metric) == pytest.approx(expected)
+
+
+def test_means_over_users_are_recboles_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(np), "float", float)
+    rank = ranks(0, (200,))
+    above = torch.from_numpy(rank).long() - 1
+    config = {"metrics": list(FROM_RANKS), "topk": [1, 7], "metric_decimal_place": 12}
+    figures = metrics_from_ranks(config, RankCounts(above, torch.zeros_like(above), n_items=40))
+    assert len(figures) == 12
+    for metric, value in figures.items():
+        assert per_user_metric(rank, metric).mean() == pytest.approx(value, abs=1e-11)
+
+
+@pytest.mark.parametrize("metric", ["gauc", "hit", "hit@0", "hit@-1", "itemcoverage@10", "ndcg @10"])
+def test_other_metrics_are_refused(metric: str) -> None:
+    with pytest.raises(UsageError):
+        per_user_metric(ranks(0), metric)
+
+
+def test_t_test_averages_seeds_per_user_and_is_scipys() -> None:
+    a, b = per_user_metric(ranks(1, (3, 60)), "ndcg@10"), per_user_metric(ranks(2, (2, 60), 40), "ndcg@10")
+    result, expected = paired_test(a, b), stats.ttest_rel(a.mean(axis=0), b.mean(axis=0))
+    interval = expected.confidence_interval(0.95)
+    assert result.p_value == pytest.approx(float(expected.pvalue)) and 0 < result.p_value < 1
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
+    assert result.difference == pytest.approx(a.mean() - b.mean())
+    assert result.n_users == 60
+
+
+def test_wilcoxon_is_scipys() -> None:
+    a, b = per_user_metric(ranks(3), "mrr@20"), per_user_metric(ranks(4), "mrr@20")
+    result = paired_test(a, b, "wilcoxon")
+    assert result.p_value == pytest.approx(float(stats.wilcoxon(np.round(a - b, 12)).pvalue))
+    assert result.p_value != paired_test(a, b, "t").p_value
+
+
+def test_swapping_the_models_turns_the_difference_and_keeps_p() -> None:
+    a, b = per_user_metric(ranks(5), "ndcg@10"), per_user_metric(ranks(6), "ndcg@10")
+    one, other = paired_test(a, b), paired_test(b, a)
+    assert (one.difference, one.p_value) == pytest.approx((-other.difference, other.p_value))
+
+
+@pytest.mark.parametrize("test", ["t", "wilcoxon"])
+def test_equal_models_have_p_one_whatever_the_order_of_their_seeds(test: Any) -> None:
+    values = per_user_metric(ranks(7, (3, 500)), "ndcg@10")
+    assert (values.mean(axis=0) != values[[2, 0, 1]].mean(axis=0)).any()  # rounding alone
+    result = paired_test(values, values[[2, 0, 1]], test)
+    assert (result.p_value, result.difference, result.low, result.high) == (1.0, 0.0, 0.0, 0.0)
+
+
+def test_a_constant_difference_is_certain_and_does_not_warn() -> None:
+    assert paired_test(np.full(9, 0.75), np.full(9, 0.5)).p_value == 0.0
+
+
+def test_users_that_cannot_be_paired_and_unknown_tests_are_refused() -> None:
+    with pytest.raises(UsageError, match="cannot pair 4 users with 5"):
+        paired_test(np.ones(4), np.ones(5))
+    with pytest.raises(UsageError, match="cannot pair 1 users"):
+        paired_test(np.ones(1), np.zeros(1))
+    with pytest.raises(UsageError, match="unknown test 'z'"):
+        paired_test(np.ones(4), np.zeros(4), "z")  # type: ignore[arg-type]
+
+
+def test_seed_test_is_welchs() -> None:
+    a, b = [0.31, 0.33, 0.30], [0.28, 0.29]
+    assert seed_test(a, b) == pytest.approx(float(stats.ttest_ind(a, b, equal_var=False).pvalue))
+    assert math.isnan(seed_test(a, [0.3]))
+    assert math.isnan(seed_test([0.3, 0.3], [0.2, 0.2]))
+
+
+def test_holm_by_hand() -> None:
+    # Sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, made monotone .02 .03 .06 .06.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
+    assert holm([0.2]) == pytest.approx([0.2])
+    assert holm([]).size == 0

@@ -1,0 +1,172 @@
+"""InfoNCE against a double loop, the authors' numbers and its edge cases."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from recbole_cl.loss.info_nce import info_nce, info_nce_logits, same_target_mask, similarity_matrix
+
+ORACLES = Path(__file__).parents[1] / "oracles"
+CASES = [(short, name, tau) for short, name in (("dot", "dot"), ("cos", "cosine")) for tau in (1.0, 0.1)]
+TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
+
+
+def load(name: str) -> dict[str, Tensor]:
+    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as arrays:
+        return {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
+
+
+def leaf(value: Tensor) -> Tensor:
+    return value.clone().requires_grad_()
+
+
+def views(batch: int = 5, width: int = 4, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    z = torch.randn(2, batch, width, generator=generator, dtype=torch.float64).to(dtype)
+    return leaf(z[0]), leaf(z[1])
+
+
+def slow_info_nce(z_a: Tensor, z_b: Tensor, tau: float, similarity: str, excluded: Tensor | None) -> Tensor:
+    z, batch = [*z_a, *z_b], len(z_a)
+    total = torch.zeros((), dtype=z_a.dtype)
+    for i, row in enumerate(z):
+        partner = (i + batch) % (2 * batch)
+        exponentials = {}
+        for j, other in enumerate(z):
+            if j == i or (j != partner and excluded is not None and excluded[i, j]):
+                continue
+            score = (row * other).sum()
+            if similarity == "cosine":
+                score = score / (row.square().sum().sqrt() * other.square().sum().sqrt())
+            exponentials[j] = (score / tau).exp()
+        total = total - (exponentials[partner] / torch.stack(list(exponentials.values())).sum()).log()
+    return total / len(z)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("similarity", "tau"), [("dot", 1.0), ("cosine", 0.5), ("cosine", 0.1)])
+def test_equals_a_double_loop(similarity: str, tau: float, dtype: torch.dtype, masked: bool) -> None:
+    z_a, z_b = views(dtype=dtype)
+    mask = same_target_mask(torch.tensor([3, 5, 3, 7, 5])) if masked else None
+    loss, slow = info_nce(z_a, z_b, tau, similarity, mask), slow_info_nce(z_a, z_b, tau, similarity, mask)
+    assert loss.dtype == dtype
+    torch.testing.assert_close(loss, slow, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    for ours, theirs in zip(torch.autograd.grad(loss, (z_a, z_b)), torch.autograd.grad(slow, (z_a, z_b)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(("short", "similarity", "tau"), CASES)
+def test_duorec_oracle(short: str, similarity: str, tau: float) -> None:
+    oracle = load("a1_duorec_info_nce")
+    z_a, z_b, case = leaf(oracle["z_i"]), leaf(oracle["z_j"]), f"{short}_tau{tau}::"
+    logits, loss = info_nce_logits(z_a, z_b, tau, similarity), info_nce(z_a, z_b, tau, similarity)
+    torch.testing.assert_close(logits, oracle[case + "logits"], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(loss, oracle[case + "loss"], rtol=1e-10, atol=1e-10)
+    grad_a, grad_b = torch.autograd.grad(loss, (z_a, z_b))
+    torch.testing.assert_close(grad_a, oracle[case + "grad_i"], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(grad_b, oracle[case + "grad_j"], rtol=1e-10, atol=1e-10)
+
+
+def test_duorec_oracle_partial_batch() -> None:
+    oracle = load("a1_duorec_info_nce")
+    loss = info_nce(oracle["z_i"][:4], oracle["z_j"][:4])
+    torch.testing.assert_close(loss, oracle["partial4_dot_tau1::loss"], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("short", "similarity", "tau"), CASES)
+def test_same_target_oracle(short: str, similarity: str, tau: float) -> None:
+    oracle, case = load("a2_same_target_mask_DEFINITION"), f"{short}_tau{tau}::"
+    z_a, z_b, mask = oracle["z_i"], oracle["z_j"], same_target_mask(oracle["targets"])
+    logits = info_nce_logits(z_a, z_b, tau, similarity, mask)
+    rows = logits.logsumexp(dim=1) - logits[:, 0]
+    torch.testing.assert_close(rows, oracle[case + "row_losses"], rtol=1e-9, atol=1e-11)
+    loss = info_nce(z_a, z_b, tau, similarity, mask)
+    torch.testing.assert_close(loss, oracle[case + "loss"], rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(info_nce(z_a, z_b, tau, similarity), oracle[case + "loss_nomask"], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("tau", [1.0, 0.5])
+def test_coserec_oracle(tau: float) -> None:
+    oracle, case = load("b1_coserec_nce"), f"NCELoss_tau{tau}::"
+    x, y = leaf(oracle["x"]), leaf(oracle["y"])
+    loss = info_nce(x, y, tau)
+    torch.testing.assert_close(loss, oracle[case + "loss"], rtol=1e-10, atol=1e-10)
+    for ours, name in zip(torch.autograd.grad(loss, (x, y)), ("grad_x", "grad_y"), strict=True):
+        torch.testing.assert_close(ours, oracle[case + name], rtol=1e-10, atol=1e-10)
+
+
+def test_same_target_mask_marks_both_views() -> None:
+    expected = torch.tensor([[1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0], [1, 0, 1, 1, 0, 1]]).bool().repeat(2, 1)
+    assert torch.equal(same_target_mask(torch.tensor([4, 2, 4])), expected)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("similarity", ["dot", "cosine"])
+def test_one_row_has_no_negative_and_no_loss(similarity: str, masked: bool) -> None:
+    z_a, z_b = views(batch=1)
+    mask = same_target_mask(torch.tensor([3])) if masked else None
+    loss = info_nce(z_a, z_b, 0.1, similarity, mask)
+    loss.backward()
+    assert loss.item() == 0
+    assert info_nce_logits(z_a, z_b, similarity=similarity).shape == (2, 1)
+    for z in (z_a, z_b):
+        assert z.grad is not None and torch.equal(z.grad, torch.zeros_like(z))
+
+
+def test_batch_of_one_target_keeps_only_positives() -> None:
+    z_a, z_b = views()
+    loss = info_nce(z_a, z_b, negative_mask=same_target_mask(torch.full((5,), 7)))
+    loss.backward()
+    assert loss.item() == 0
+    assert z_a.grad is not None and torch.equal(z_a.grad, torch.zeros_like(z_a))
+
+
+def test_inputs_and_mask_are_not_written_to() -> None:
+    z_a, z_b = views()
+    mask = same_target_mask(torch.tensor([3, 5, 3, 7, 5]))
+    before = z_a.detach().clone(), z_b.detach().clone(), mask.clone()
+    info_nce(z_a, z_b, 0.5, "dot", mask)
+    info_nce(z_a, z_b, 0.5, "cosine")
+    assert all(torch.equal(now, then) for now, then in zip((z_a, z_b, mask), before, strict=True))
+
+
+def test_large_logits_and_zero_vectors_stay_finite() -> None:
+    z_a, z_b = leaf(torch.full((3, 4), 100.0)), leaf(torch.zeros(3, 4))
+    for similarity in ("dot", "cosine"):
+        loss = info_nce(z_a, z_b, 0.05, similarity)
+        assert all(torch.isfinite(value).all() for value in (loss, *torch.autograd.grad(loss, (z_a, z_b))))
+
+
+def test_autocast_keeps_float32_similarities() -> None:
+    z_a, z_b = views(dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = info_nce(z_a, z_b, 0.05, "cosine")
+    assert inside.dtype == torch.float32
+    torch.testing.assert_close(inside, info_nce(z_a, z_b, 0.05, "cosine"), rtol=0, atol=0)
+    assert similarity_matrix(z_a.bfloat16(), z_b.bfloat16()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
+def test_temperature_must_be_positive(temperature: float) -> None:
+    with pytest.raises(ValueError, match=f"^temperature is {temperature}; it must be greater than 0$"):
+        info_nce(*views(), temperature)
+
+
+def test_unknown_similarity_is_refused() -> None:
+    with pytest.raises(ValueError, match="^similarity is 'euclid'; it must be one of dot, cosine$"):
+        info_nce_logits(*views(), similarity="euclid")
+
+
+def test_shapes_are_checked() -> None:
+    z_a, z_b = views()
+    with pytest.raises(ValueError, match="the views have shapes"):
+        info_nce(z_a, z_b[:4])
+    with pytest.raises(ValueError, match=r"negative_mask has shape \(5, 5\); it must be \(10, 10\)"):
+        info_nce(z_a, z_b, negative_mask=torch.zeros(5, 5, dtype=torch.bool))

@@ -1,0 +1,72 @@
+"""Small models on made-up catalogues, with weights copied from RecBole's parameter names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recbole_cl.model.interaction import model_defaults
+from recbole_cl.registry import model_class
+
+
+class Settings(dict[str, Any]):
+    """As much of a Config as models read: the value of a key, or None."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+class Counts:
+    """As much of a dataset as models read: its number of items."""
+
+    def __init__(self, n_items: int) -> None:
+        self.n_items = n_items
+
+    def num(self, field: str) -> int:
+        return self.n_items
+
+
+FIELDS = {
+    "USER_ID_FIELD": "user_id",
+    "ITEM_ID_FIELD": "item_id",
+    "LIST_SUFFIX": "_list",
+    "ITEM_LIST_LENGTH_FIELD": "item_length",
+    "NEG_PREFIX": "neg_",
+    "device": torch.device("cpu"),
+    "seed": 1,
+}
+
+
+def build_model(name: str, n_items: int = 30, max_length: int = 10, **settings: Any) -> Any:
+    """A model of ours without dropout, in float64, with its YAML's settings but for the given ones."""
+    cls = model_class(name)
+    plain = {"hidden_size": 16, "inner_size": 32, "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
+    config = Settings(model_defaults(cls) | FIELDS | plain | {"MAX_ITEM_LIST_LENGTH": max_length} | settings)
+    return cls(config, Counts(n_items)).double()
+
+
+def load_recbole_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] | Tensor]) -> None:
+    """Copies the weights of RecBole's (or DuoRec's) SASRec-shaped model into ours."""
+    given = {name: torch.as_tensor(value) for name, value in weights.items()}
+    state = {
+        "item_embedding.weight": given["item_embedding.weight"],
+        "encoder.position_embedding.weight": given["position_embedding.weight"],
+        "encoder.layer_norm.weight": given["LayerNorm.weight"],
+        "encoder.layer_norm.bias": given["LayerNorm.bias"],
+    }
+    for i in range(len(model.encoder.layers)):
+        theirs, ours = f"trm_encoder.layer.{i}.", f"encoder.layers.{i}."
+        for kind in ("weight", "bias"):
+            attention = theirs + "multi_head_attention."
+            parts = [given[f"{attention}{part}.{kind}"] for part in ("query", "key", "value")]
+            state[f"{ours}query_key_value.{kind}"] = torch.cat(parts)
+            state[f"{ours}attention_output.{kind}"] = given[f"{attention}dense.{kind}"]
+            state[f"{ours}attention_norm.{kind}"] = given[f"{attention}LayerNorm.{kind}"]
+            state[f"{ours}inner.{kind}"] = given[f"{theirs}feed_forward.dense_1.{kind}"]
+            state[f"{ours}outer.{kind}"] = given[f"{theirs}feed_forward.dense_2.{kind}"]
+            state[f"{ours}output_norm.{kind}"] = given[f"{theirs}feed_forward.LayerNorm.{kind}"]
+    model.load_state_dict(state)

@@ -1,0 +1,118 @@
+"""Who may import whom, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "recbole_cl"
+PURE = ("analysis", "augmentation", "encoder", "loss")
+# Modules at the top of the package that hold names and checks only: every layer but the pure ones may use them.
+LEAVES = ("checks", "errors", "fields", "props_files")
+# What a layer may import of this package, besides itself and the leaves.
+ALLOWED = {
+    **dict.fromkeys(PURE, PURE),
+    **dict.fromkeys(LEAVES, ()),
+    "data": ("augmentation",),
+    "model": ("augmentation", "encoder", "loss"),
+    "trainer": ("evaluation", "model.base"),
+}
+# The tests themselves (this file, for one) live in one process with everything and are not layers.
+SCRIPTS = [*ROOT.glob("*.py"), *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tests/**/*.py")]
+
+
+def imports_of(source: str, package: str) -> Iterator[str]:
+    """Yields the full dotted name of everything that a module imports, inside functions and type checks too.
+
+    Args:
+        source: The module's text.
+        package: Dotted name of the package that holds it, for relative imports.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, *modules: str) -> bool:
+    """Tells whether a dotted name is one of the modules or lies inside one."""
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def files_of(layer: str) -> list[Path]:
+    """Lists the source files of a sub-package, or of a module at the top of the package."""
+    module = PACKAGE / f"{layer}.py"
+    return [module] if module.exists() else sorted((PACKAGE / layer).rglob("*.py"))
+
+
+def imports_in(path: Path) -> list[str]:
+    """Lists what a file of the project imports."""
+    return list(imports_of(path.read_text(), ".".join(path.parent.relative_to(ROOT).parts)))
+
+
+def breaches(paths: list[Path], allowed: tuple[str, ...]) -> list[str]:
+    """Lists the imports of this package that are not among the allowed modules of it."""
+    targets = [f"recbole_cl.{module}" for module in allowed]
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in paths
+        for name in imports_in(path)
+        if within(name, "recbole_cl") and not within(name, *targets)
+    ]
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_a_layer_imports_only_the_layers_below_it(layer: str) -> None:
+    common = () if layer in PURE else LEAVES
+    assert breaches(files_of(layer), (layer, *common, *ALLOWED[layer])) == []
+
+
+@pytest.mark.parametrize("layer", PURE)
+def test_a_pure_layer_needs_torch_and_numpy_only(layer: str) -> None:
+    free = {"torch", "numpy", "recbole_cl", *sys.stdlib_module_names}
+    others = {name for path in files_of(layer) for name in imports_in(path) if name.split(".")[0] not in free}
+    assert others == set()
+
+
+def test_only_the_command_line_and_the_package_itself_import_run() -> None:
+    importers = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if any(within(name, "recbole_cl.run") for name in imports_in(path))
+    }
+    assert importers <= {"__init__.py", "cli.py"}
+
+
+def test_nobody_imports_what_recbole_asks_for_but_we_do_not_install() -> None:
+    banned = ("recbole.quick_start", "ray", "hyperopt")
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in [*PACKAGE.rglob("*.py"), *SCRIPTS]
+        for name in imports_in(path)
+        if within(name, *banned)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import ray.tune as t", ["ray.tune"]),
+        ("from recbole_cl import run", ["recbole_cl.run"]),
+        ("from recbole_cl.model.base import A, B", ["recbole_cl.model.base.A", "recbole_cl.model.base.B"]),
+        ("from . import base", ["recbole_cl.model.base"]),
+        ("from .base import A", ["recbole_cl.model.base.A"]),
+        ("from ..data import rows", ["recbole_cl.data.rows"]),
+        ("def f():\n    import numpy", ["numpy"]),
+    ],
+)
+def test_every_form_of_import_is_seen(source: str, expected: list[str]) -> None:
+    assert list(imports_of(source, "recbole_cl.model")) == expected
