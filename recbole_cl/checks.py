@@ -115,7 +115,7 @@ class Choice(Check):
 
     @property
     def expected(self) -> str:
-        return f"one of {', '.join(map(str, self.choices))}"
+        return f"{'one of ' if len(self.choices) > 1 else ''}{', '.join(map(str, self.choices))}"
 
     def accepts(self, value: object) -> bool:
         return any(type(value) is type(choice) and self._fold(value) == self._fold(choice) for choice in self.choices)

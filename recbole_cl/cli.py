@@ -132,13 +132,14 @@ def _train(argv: Sequence[str], prog: str) -> int:
     settings = {key: _parse_value(key, text) for key, text in texts.items()}
     files = (args.config_files or "").split()
     model, dataset = _model_and_dataset(args, files)
-    module = import_module("recbole_cl.run")
-    if args.seeds is None:
-        module.run(model, dataset, config_files=files, **settings)
+    seeds = None if args.seeds is None else _seeds(args.seeds, model, dataset, files, settings)
+    from recbole_cl import runner
+
+    if seeds is None:
+        runner.run(model, dataset, config_files=files, **settings)
     else:
-        seeds = _seeds(args.seeds, model, dataset, files, settings)
         settings.pop("seed", None)
-        module.run_seeds(model, dataset, seeds, config_files=files, **settings)
+        runner.run_seeds(model, dataset, seeds, config_files=files, **settings)
     return 0
 
 
@@ -200,7 +201,7 @@ def _refuse_second(name: str, first: str | None, second: str) -> None:
 def _parse_value(name: str, text: str) -> Any:
     import yaml
 
-    from recbole_cl.config import parse_yaml
+    from recbole_cl.props_files import parse_yaml
 
     try:
         return parse_yaml(text)
@@ -210,7 +211,7 @@ def _parse_value(name: str, text: str) -> Any:
 
 def _model_and_dataset(args: argparse.Namespace, files: Sequence[str]) -> tuple[str, str]:
     """The flags, or else what the files say, or else the defaults."""
-    from recbole_cl.config import read_settings
+    from recbole_cl.props_files import read_settings
 
     stored: dict[str, Any] = {}
     for file in files:
@@ -220,14 +221,12 @@ def _model_and_dataset(args: argparse.Namespace, files: Sequence[str]) -> tuple[
 
 def _seeds(text: str, model: str, dataset: str, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:
     """Reads ``--seeds``: a list as it is, a number N as the configured seed and the N - 1 after it."""
-    if not re.fullmatch(r"\d+|(\d+,)+\d*", text):
+    if not re.fullmatch(r"0*[1-9]\d*|(\d+,)+\d*", text):
         raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
     if "," in text:
         if "seed" in settings:
             raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={text}: leave one out")
         return [int(seed) for seed in text.split(",") if seed]
-    if int(text) < 1:
-        raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
     from recbole_cl.config import Config
 
     first = Config(model, dataset, files, settings)["seed"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from importlib import metadata
@@ -13,12 +12,12 @@ from typing import Any
 import numpy as np
 import recbole
 import torch
-import yaml
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
 from recbole_cl import registry
 from recbole_cl.errors import UsageError
+from recbole_cl.props_files import SettingsLoader, props_dir, read_settings
 from recbole_cl.settings import UNDECLARED, check_settings, declared_checks, refuse_unknown
 
 RECBOLE_VERSION = "1.2.1"
@@ -34,91 +33,6 @@ _NUMPY_ALIASES = {
     "long": np.int_,
     "unicode": np.str_,
 }
-
-
-class SettingsLoader(yaml.SafeLoader):
-    """YAML as RecBole reads it (1e-3 is a number, not text), in a class of its own: yaml's loaders stay as they are."""
-
-
-SettingsLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"""[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
-        |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
-        |[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?
-        |[-+]?\.(?:inf|Inf|INF)
-        |\.(?:nan|NaN|NAN)""".join((r"^(?:", r")$")),
-        re.X,
-    ),
-    list("-+0123456789."),
-)
-
-
-def props_dir() -> Path:
-    """Finds the folder of preset YAML files.
-
-    Returns:
-        ``props`` inside the installed package, or beside the package in a source tree.
-
-    Raises:
-        UsageError: If neither exists.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "props", package.parent / "props"):
-        if (folder / "overall.yaml").is_file():
-            return folder
-    raise UsageError(f"{package} has no presets: install the package again")
-
-
-def read_settings(path: str | Path) -> dict[str, Any]:
-    """Reads a YAML file of settings.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its mapping; empty for a file with comments only.
-
-    Raises:
-        UsageError: If it cannot be read, is no YAML, or is no mapping.
-    """
-    try:
-        content = parse_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: no valid YAML, {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict | None):
-        raise UsageError(f"{path}: expected a mapping (`key: value` lines), found a {type(content).__name__}")
-    return content or {}
-
-
-def parse_yaml(text: str) -> Any:
-    """Reads a YAML document the way settings files are read.
-
-    Args:
-        text: The document; the value of a command line flag is one, too.
-
-    Returns:
-        The value.
-    """
-    return yaml.load(text, Loader=SettingsLoader)
-
-
-def model_defaults(model_class: type) -> dict[str, Any]:
-    """Reads our presets for a model, without a dataset's: what its settings are if nobody says otherwise.
-
-    Args:
-        model_class: One of our models.
-
-    Returns:
-        Key -> value of ``props/overall.yaml`` and the model's own YAML file.
-    """
-    values: dict[str, Any] = {}
-    for preset in (Path("overall.yaml"), *_model_presets(model_class)):
-        if (props_dir() / preset).is_file():
-            _update(values, read_settings(props_dir() / preset))
-    return values
 
 
 class Config(RecBoleConfig):
@@ -226,9 +140,8 @@ class Config(RecBoleConfig):
     def _get_final_config_dict(self) -> dict[str, Any]:
         declared = declared_checks(self.model_class)
         model_type = self.internal_config_dict.pop("MODEL_TYPE")
-        known = {*self.internal_config_dict, *declared, *UNDECLARED, "model", "dataset"}.union(
-            *self.parameters.values()
-        )
+        known = {"model", "dataset", *UNDECLARED, *declared, *self.internal_config_dict}
+        known.update(*self.parameters.values())
         for source, keys in self._sources.items():
             refuse_unknown(source, keys, known, self.model, _keys_by_model)
         values = _update(deepcopy(self.internal_config_dict), self.external_config_dict)
@@ -245,8 +158,9 @@ class Config(RecBoleConfig):
             raise UsageError(str(error)) from error
 
     def _init_device(self) -> None:
-        if isinstance(self.final_config_dict["gpu_id"], list):
-            self.final_config_dict["gpu_id"] = tuple(self.final_config_dict["gpu_id"])
+        gpu_id = self.final_config_dict["gpu_id"]
+        if gpu_id is None or isinstance(gpu_id, list):
+            self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # what RecBole joins by commas
         super()._init_device()
         if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same
             self.final_config_dict["device"] = torch.device("cpu")

@@ -27,7 +27,7 @@ CHECKS: dict[str, Check] = {
     "seed": Integer(low=0, high=2**32 - 1),
     "reproducibility": Flag(),
     "state": OrNone(Choice("debug", "info", "warning", "error", "critical", ignore_case=True)),
-    "gpu_id": AnyOf(Integer(low=0), Text(empty=True), ListOf(Integer(low=0))),
+    "gpu_id": OrNone(AnyOf(Integer(low=0), Text(empty=True), ListOf(Integer(low=0)))),
     "use_gpu": Flag(),
     "worker": Integer(low=0),
     "data_path": Text(),

@@ -110,45 +110,47 @@ class TransformerLayer(nn.Module):
             key_value = functional.linear(hidden, weight[size:], bias[size:])  # [T, 2D]
             hidden = hidden.index_select(0, packing.wanted)  # [W, D]
             query = functional.linear(hidden, weight[:size], bias[:size])
-            key, value = key_value.split(size, dim=-1)
         else:
-            query, key, value = functional.linear(hidden, weight, bias).split(size, dim=-1)
-        context = self._attend(query, key, value, packing, only_wanted)
+            query, key_value = functional.linear(hidden, weight, bias).split((size, 2 * size), dim=-1)
+        context = self._attend(query, key_value, packing, only_wanted)
         hidden = self.attention_norm(hidden + self.dropout(self.attention_output(context)))
         inner = functional.gelu(self.inner(hidden))
         return self.output_norm(hidden + self.dropout(self.outer(inner)))
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
-        contexts, done = [], 0
-        for group in packing.groups:
-            one_query = only_wanted and not group.every_position
-            n_query = group.n_rows if one_query else group.n_tokens
-            contexts.append(self._attend_group(query[done : done + n_query], key, value, group, one_query))
-            done += n_query
-        return contexts[0] if len(contexts) == 1 else torch.cat(contexts)
+    def _attend(self, query: Tensor, key_value: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
+        """Attention inside every group: [W or T, D] from queries of that shape and [T, 2D] keys and values."""
+        groups = packing.groups
+        one_query = [only_wanted and not group.every_position for group in groups]
+        n_queries = [group.n_rows if one else group.n_tokens for group, one in zip(groups, one_query, strict=True)]
+        # split, not slices: the gradient of a slice is a whole tensor of zeros for every group
+        queries = query.split(n_queries)
+        keys_values = key_value.split([group.n_tokens for group in groups])
+        return torch.cat(
+            [self._attend_group(*part) for part in zip(queries, keys_values, groups, one_query, strict=True)]
+        )
 
-    def _attend_group(self, query: Tensor, key: Tensor, value: Tensor, group: Group, one_query: bool) -> Tensor:
-        """Attention inside one group: [n_query, D] from the group's own keys and values."""
-        span = slice(group.first, group.first + group.n_tokens)
-        k, v = self._heads(key[span], group), self._heads(value[span], group)  # [n, H, l, d]
+    def _attend_group(self, query: Tensor, key_value: Tensor, group: Group, one_query: bool) -> Tensor:
+        k, v = self._heads(key_value, group, 2).unbind(2)  # [n, l, H, d]
+        k, v = k.transpose(1, 2), v.transpose(1, 2)  # [n, H, l, d]
         if one_query:
             q = query.view(group.n_rows, 1, self.n_heads, -1).transpose(1, 2)  # [n, H, 1, d]
             mask = self._key_mask(group)
         else:
-            q = self._heads(query, group)
+            q = self._heads(query, group, 1).squeeze(2).transpose(1, 2)
             mask = self._square_mask(group, query.device)
-        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # [n, H, 1 or l, l]
         if mask is not None:
             scores = scores.masked_fill(mask, -math.inf)
-        context = self.attention_dropout(scores.softmax(-1)) @ v  # [n, H, 1 or l, d]
+        context = self.attention_dropout(scores.softmax(-1)) @ v
         context = context.transpose(1, 2).reshape(-1, query.shape[-1])
         return context if one_query or group.slots is None else context.index_select(0, group.slots)
 
-    def _heads(self, packed: Tensor, group: Group) -> Tensor:
+    def _heads(self, packed: Tensor, group: Group, parts: int) -> Tensor:
+        """Packed [n_tokens, parts * D] as the group's rectangle [n, l, parts, H, d], padded with zeros."""
         if group.slots is not None:
             padded = packed.new_zeros(group.n_rows * group.width, packed.shape[-1])
             packed = padded.index_copy(0, group.slots, packed)
-        return packed.view(group.n_rows, group.width, self.n_heads, -1).transpose(1, 2)
+        return packed.reshape(group.n_rows, group.width, parts, self.n_heads, -1)
 
     def _key_mask(self, group: Group) -> Tensor | None:
         """True at padded keys, [n, 1, 1, l]; None where no row is padded."""

@@ -1,0 +1,126 @@
+"""The dataset against RecBole's own, row for row, on ml-100k."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from recbole.data.dataset import SequentialDataset
+
+from recbole_cl.config import Config
+from recbole_cl.data.dataloader import LoaderSettings, TrainLoader
+from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
+from recbole_cl.data.rows import rows_of
+from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX
+
+LENGTH = 20
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return Config("DuoRec", "ml-100k", config_dict={"MAX_ITEM_LIST_LENGTH": LENGTH, "use_gpu": False})
+
+
+@pytest.fixture(scope="module")
+def ours(config: Config) -> list[ContrastiveDataset]:
+    splits: list[ContrastiveDataset] = ContrastiveDataset(config).build()
+    return splits
+
+
+@pytest.fixture(scope="module")
+def theirs(config: Config) -> Iterator[list[Any]]:
+    yield SequentialDataset(config).build()
+
+
+def loader(train: ContrastiveDataset, form: str, same_target: bool = True) -> TrainLoader:
+    return TrainLoader(train, LoaderSettings(form, 256, True, same_target, 2, 3, torch.device("cpu")))
+
+
+@pytest.mark.parametrize("split", [0, 1, 2])
+def test_instances_are_recboles_row_for_row(ours: list[ContrastiveDataset], theirs: list[Any], split: int) -> None:
+    assert len(ours[split]) == len(theirs[split])
+    index = torch.arange(len(ours[split]))
+    a, b = ours[split][index].interaction, theirs[split][index].interaction
+    assert a.keys() == b.keys()
+    for field in a:
+        assert a[field].dtype == b[field].dtype, field
+        assert torch.equal(a[field], b[field]), field
+
+
+def test_prefix_batches_are_recboles_training_rows(ours: list[ContrastiveDataset], theirs: list[Any]) -> None:
+    def keys(fields: Any) -> set[tuple[int, ...]]:
+        columns = [fields["user_id"].unsqueeze(1), fields["item_id"].unsqueeze(1), fields["item_id_list"]]
+        return set(map(tuple, torch.cat(columns, dim=1).tolist()))
+
+    batches = [batch.interaction for batch in loader(ours[0], "prefix", same_target=False)]
+    assert set().union(*(keys(batch) for batch in batches)) == keys(theirs[0].inter_feat)
+    assert sum(len(batch["user_id"]) for batch in batches) == len(theirs[0])
+
+
+def test_sequence_batches_hold_recboles_targets(ours: list[ContrastiveDataset], theirs: list[Any]) -> None:
+    ours_targets, first_windows = [], 0
+    for batch in loader(ours[0], "sequence", same_target=False):
+        fields = batch.interaction
+        length, following = fields["item_length"], fields[NEXT_PREFIX + "item_id_list"]
+        inside = torch.arange(LENGTH) < length.unsqueeze(1)
+        ours_targets.append(torch.stack([fields["user_id"].unsqueeze(1).expand_as(inside)[inside], following[inside]]))
+        assert torch.equal(following[:, :-1][inside[:, 1:]], fields["item_id_list"][:, 1:][inside[:, 1:]])
+        assert torch.equal(following.gather(1, length.unsqueeze(1) - 1).squeeze(1), fields["item_id"])
+        assert not following[~inside].any() and not fields["item_id_list"][~inside].any()
+        first_windows += int((length < LENGTH).sum())
+    pairs = torch.cat(ours_targets, dim=1).T.tolist()
+    features = theirs[0].inter_feat
+    expected = torch.stack([features["user_id"], features["item_id"]], dim=1).tolist()
+    assert sorted(pairs) == sorted(expected) and first_windows > 0
+
+
+@pytest.mark.parametrize("form", ["prefix", "sequence"])
+def test_positives_share_the_anchors_target_and_come_from_training(ours: list[ContrastiveDataset], form: str) -> None:
+    train = loader(ours[0], form)
+    rows = rows_of(ours[0])
+    windows = {tuple(row) for row in ours[0][torch.arange(len(rows))]["item_id_list"].tolist()}
+    fields = next(iter(train)).interaction
+    if form == "prefix":
+        anchor_target = fields["item_id"]
+    else:
+        anchor = fields[ANCHOR_LENGTH]
+        assert int(anchor.min()) >= 1 and bool((anchor <= fields["item_length"].unsqueeze(1)).all())
+        anchor_target = fields[NEXT_PREFIX + "item_id_list"].gather(1, anchor - 1).flatten()
+    target_of: dict[tuple[int, ...], set[int]] = {}
+    features = ours[0][torch.arange(len(rows))]
+    for row, target in zip(features["item_id_list"].tolist(), features["item_id"].tolist(), strict=True):
+        target_of.setdefault(tuple(row), set()).add(target)
+    positives = fields[SAME_TARGET_PREFIX + "item_id_list"].tolist()
+    assert len(positives) == len(anchor_target)
+    for row, target in zip(positives, anchor_target.tolist(), strict=True):
+        assert tuple(row) in windows and target in target_of[tuple(row)]
+
+
+def test_no_validation_or_test_item_enters_the_index(ours: list[ContrastiveDataset]) -> None:
+    train = loader(ours[0], "prefix")
+    held_out = {int(end) for split in ours[1:] for end in split.inter_feat[ROW_END]}
+    used = train.prefixes.end[train._index.order].tolist() if train._index else []
+    assert len(used) == len(train.prefixes) and held_out.isdisjoint(used)
+    last_seen = max(int(end) for end in train.prefixes.end)
+    assert held_out and last_seen < len(train.prefixes.items)
+
+
+def test_anchors_are_uniform_and_every_prefix_gets_its_turn(ours: list[ContrastiveDataset]) -> None:
+    train = loader(ours[0], "sequence", same_target=False)
+    index = torch.full((20_000,), 0)
+    lengths = train.batch(index).interaction[ANCHOR_LENGTH].flatten()
+    row_length = int(train.rows.end[0] - train.rows.start[0])
+    counts = torch.bincount(lengths, minlength=row_length + 1)[1:]
+    expected = len(lengths) / row_length
+    assert len(counts) == row_length
+    assert float((counts - expected).abs().max()) < 5 * expected**0.5
+
+
+def test_same_seed_same_batches_and_nothing_is_written_to(ours: list[ContrastiveDataset]) -> None:
+    before = ours[0].flat["item_id"].clone()
+    first, second = ([b.interaction for b in loader(ours[0], "sequence")] for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        assert all(torch.equal(a[field], b[field]) for field in a)
+    assert torch.equal(ours[0].flat["item_id"], before)

@@ -1,0 +1,120 @@
+"""Ranks by counting against brute force and against RecBole's own evaluation, under both history protocols."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.evaluator import Collector, Evaluator
+from torch import Tensor
+
+from recbole_cl.config import Config
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.rows import RowSet, rows_of
+from recbole_cl.evaluation import evaluate
+from recbole_cl.evaluation.evaluate import RankEvaluator
+from recbole_cl.evaluation.metrics import metrics_from_ranks
+from recbole_cl.evaluation.ranks import evaluation_rows
+from recbole_cl.registry import model_class
+
+N_ITEMS = 40
+
+
+class TableModel:
+    """Scores the items for a row by a table that its first item picks; many scores are equal."""
+
+    n_items = N_ITEMS
+    score_table = torch.randint(0, 12, (N_ITEMS, N_ITEMS), generator=torch.Generator().manual_seed(0)).float()
+
+    def eval(self) -> None:
+        """As a module's."""
+
+    def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
+        return self.score_table[item_seq[:, 0]]
+
+    def score_items(self, hidden: Tensor, first: int, last: int) -> Tensor:
+        return hidden[:, first:last].clone()
+
+
+def rows_of_users(histories: list[list[int]], width: int) -> RowSet:
+    """One row per user, the last item the target."""
+    items = [item for history in histories for item in history]
+    ends, starts, first, user_start = [], [], 0, []
+    for history in histories:
+        end = first + len(history) - 1
+        ends.append(end)
+        starts.append(max(first, end - width))
+        user_start += [first] * len(history)
+        first += len(history)
+    users = list(range(1, len(histories) + 1))
+    return RowSet(*map(torch.tensor, (items, user_start, users, starts, ends)), width)
+
+
+def brute_force(rows: RowSet, remove: bool) -> list[int]:
+    ranks = []
+    for start, end in zip(rows.start.tolist(), rows.end.tolist(), strict=True):
+        scores = TableModel.score_table[rows.items[start]]
+        target = int(rows.items[end])
+        history = set(rows.items[int(rows.user_start[end]) : end].tolist())
+        if remove and target in history:
+            ranks.append(N_ITEMS)
+            continue
+        rivals = [i for i in range(1, N_ITEMS) if i != target and not (remove and i in history)]
+        ranks.append(1 + sum(bool(scores[i] >= scores[target]) for i in rivals))
+    return ranks
+
+
+@pytest.mark.parametrize("items_per_block", [7, 40, 1000])
+@pytest.mark.parametrize("batch_size", [3, 100])
+def test_ranks_equal_brute_force(monkeypatch: pytest.MonkeyPatch, items_per_block: int, batch_size: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.randint(2, 25, (50,), generator=generator).tolist()
+    rows = rows_of_users([torch.randint(1, N_ITEMS, (n,), generator=generator).tolist() for n in lengths], 10)
+    monkeypatch.setattr(evaluate, "ITEMS_PER_BLOCK", items_per_block)
+    ranks = RankEvaluator(TableModel(), batch_size).rank(evaluation_rows(rows, N_ITEMS))
+    assert ranks["keep"].rank.tolist() == brute_force(rows, remove=False)
+    assert ranks["remove"].rank.tolist() == brute_force(rows, remove=True)
+
+
+def test_a_model_that_scores_all_items_alike_ranks_every_target_last() -> None:
+    model = TableModel()
+    model.score_table = torch.ones(N_ITEMS, N_ITEMS)
+    rows = rows_of_users([[1, 2, 3], [4, 5], [6, 7, 8, 9]], 10)
+    ranks = RankEvaluator(model, 10).rank(evaluation_rows(rows, N_ITEMS))
+    assert ranks["keep"].rank.tolist() == [N_ITEMS - 1] * 3
+    assert ranks["remove"].rank.tolist() == [N_ITEMS - 1 - 2, N_ITEMS - 1 - 1, N_ITEMS - 1 - 3]
+
+
+@pytest.mark.parametrize("name", ["DuoRec", "GRU4Rec"])
+def test_equal_to_recboles_evaluation_on_ml_100k(name: str) -> None:
+    """For a model of ours and one of RecBole's, untrained: every accuracy metric, at every cut-off."""
+    metrics = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP", "GAUC"]
+    settings = {"metrics": metrics, "topk": [1, 5, 10, 20], "valid_metric": "MRR@10", "use_gpu": False}
+    config = Config(name, "ml-100k", config_dict=settings | {"MAX_ITEM_LIST_LENGTH": 10})
+    dataset = ContrastiveDataset(config)
+    test = dataset.build()[2]
+    torch.manual_seed(0)
+    model: Any = model_class(name)(config, dataset).eval()
+    counts = RankEvaluator(model, 200).rank(evaluation_rows(rows_of(test), test.item_num))["keep"]
+    loader, collector = FullSortEvalDataLoader(config, test, None), Collector(config)
+    with torch.no_grad():
+        for interaction, _, positive_u, positive_i in loader:
+            scores = model.full_sort_predict(interaction).view(-1, test.item_num)
+            scores[:, 0] = -torch.inf
+            collector.eval_batch_collect(scores, interaction, positive_u, positive_i)
+    expected = Evaluator(config).evaluate(collector.get_data_struct())
+    assert metrics_from_ranks(config, counts) == pytest.approx(expected, abs=2e-6)
+
+
+def test_lists_of_top_items_leave_out_what_the_protocol_removes() -> None:
+    rows = rows_of_users([[1, 2, 3], [4, 5], [6, 7, 8, 9]], 10)
+    ranks = RankEvaluator(TableModel(), 10, top_k=35).rank(evaluation_rows(rows, N_ITEMS))
+    for row, history in enumerate([{1, 2}, {4}, {6, 7, 8}]):
+        kept, removed = (ranks[name].top_items for name in ("keep", "remove"))
+        assert kept is not None and removed is not None
+        scores = TableModel.score_table[min(history)]
+        for items, allowed in ((kept[row], set(range(1, N_ITEMS))), (removed[row], set(range(1, N_ITEMS)) - history)):
+            assert len(set(items.tolist())) == 35 and set(items.tolist()) <= allowed
+            assert max(scores[list(allowed - set(items.tolist()))]) <= min(scores[items])

@@ -1,0 +1,206 @@
+"""The command line, with the training itself replaced."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from recbole_cl import cli, registry, runner
+from recbole_cl.errors import UsageError
+from recbole_cl.report import compare
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
+    """What ``run`` and ``run_seeds`` are called with."""
+    made: list[SimpleNamespace] = []
+
+    def run(model: str, dataset: str, *, config_files: list[str], **settings: Any) -> None:
+        made.append(SimpleNamespace(model=model, dataset=dataset, files=config_files, settings=settings, seeds=None))
+
+    def run_seeds(model: str, dataset: str, seeds: list[int], *, config_files: list[str], **settings: Any) -> None:
+        run(model, dataset, config_files=config_files, **settings)
+        made[-1].seeds = seeds
+
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(runner, "run_seeds", run_seeds)
+    return made
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """What the train command refuses its arguments with: one line on stderr, exit code 2."""
+    assert cli.train_main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("run_recbole_cl.py: error: ")
+    return err
+
+
+def test_no_arguments_mean_duorec_on_ml_100k(calls: list[SimpleNamespace]) -> None:
+    assert cli.train_main([]) == 0
+    (call,) = calls
+    assert (call.model, call.dataset, call.files, call.settings, call.seeds) == ("DuoRec", "ml-100k", [], {}, None)
+
+
+def test_flags_and_settings_are_told_apart(calls: list[SimpleNamespace], tmp_path: Path) -> None:
+    one, two = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    one.write_text("model: GRU4Rec\ndataset: ml-1m\n")
+    two.write_text("epochs: 3\n")
+    argv = ["-m", "SASRec", "--dataset=toy", "--config_files", f"{one} {two}", "--learning_rate", "1e-3", "--seed=7"]
+    argv += ["--topk=[5, 10]", "--weight_decay", "-1", "--gpu_id=", "--eval_args={group_by: ~}", "--checkpoint_dir=a=b"]
+    assert cli.main(["train", *argv]) == 0
+    (call,) = calls
+    assert (call.model, call.dataset, call.files) == ("SASRec", "toy", [str(one), str(two)])
+    assert call.settings == {
+        "learning_rate": 0.001,
+        "seed": 7,
+        "topk": [5, 10],
+        "weight_decay": -1,
+        "gpu_id": None,
+        "eval_args": {"group_by": None},
+        "checkpoint_dir": "a=b",
+    }
+
+
+def test_model_and_dataset_may_stand_in_a_file(calls: list[SimpleNamespace], tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("model: GRU4Rec\ndataset: ml-1m\n")
+    assert cli.train_main([f"--config_files={path}"]) == 0
+    assert (calls[0].model, calls[0].dataset) == ("GRU4Rec", "ml-1m")
+
+
+@pytest.mark.parametrize(
+    ("argv", "seeds"),
+    [
+        (["--seeds=1,5,3"], [1, 5, 3]),
+        (["--seeds", "4,"], [4]),
+        (["--seeds=2", "--seed=11"], [11, 12]),
+        (["--seeds=1"], [2020]),
+    ],
+)
+def test_seeds_are_a_list_or_a_number_of_runs(calls: list[SimpleNamespace], argv: list[str], seeds: list[int]) -> None:
+    assert cli.train_main(["-m", "GRU4Rec", *argv]) == 0
+    assert calls[0].seeds == seeds
+    assert calls[0].settings == {}
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--seeds=0"], "--seeds=0: expected a number of runs >= 1, or a list of seeds such as 1,2,3"),
+        (["--seeds=a"], "--seeds=a: expected"),
+        (["--seeds=-1"], "--seeds=-1: expected"),
+        (["--seeds=1,2", "--seed=3"], "--seed=3 has no use beside --seeds=1,2: leave one out"),
+        (["--seeds=2", "--epochs=-1"], "epochs = -1: expected an integer >= 0"),
+        (["-m", "SASRec", "--model=DuoRec"], "--model is given twice, as SASRec and as DuoRec"),
+        (["--epochs=1", "--epochs", "2"], "--epochs is given twice, as 1 and as 2"),
+        (["--epochs"], "--epochs has no value: write --epochs=VALUE, for a switch --epochs=True"),
+        (["--shuffle", "--epochs=1"], "--shuffle has no value"),
+        (["-m"], "-m has no value"),
+        (["--topk=[1"], "--topk=[1: no valid YAML"),
+        (["SASRec"], "unrecognized arguments: SASRec; see run_recbole_cl.py --help"),
+        (["--config_files=gone.yaml"], "gone.yaml: cannot be read"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(
+    calls: list[SimpleNamespace], capsys: pytest.CaptureFixture[str], argv: list[str], expected: str
+) -> None:
+    assert expected in refusal(capsys, *argv)
+    assert calls == []
+
+
+def test_the_same_value_twice_is_no_mistake(calls: list[SimpleNamespace]) -> None:
+    assert cli.train_main(["--epochs=1", "--epochs=1", "-m", "SASRec", "-m", "SASRec"]) == 0
+    assert calls[0].settings == {"epochs": 1}
+
+
+def test_a_refusal_of_the_run_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*args: object, **settings: object) -> None:
+        raise UsageError("one\n  two")
+
+    monkeypatch.setattr(runner, "run", refuse)
+    assert refusal(capsys) == "run_recbole_cl.py: error: one two\n"
+
+
+def test_an_interruption_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*args: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", interrupt)
+    assert cli.main(["train"]) == 130
+    assert capsys.readouterr().err == "recbole-cl: interrupted\n"
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **settings: object) -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(runner, "run", fail)
+    with pytest.raises(ValueError, match="bug"):
+        cli.train_main([])
+
+
+def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models"]) == 0
+    assert capsys.readouterr().out.split() == registry.available_models()
+
+
+def test_other_commands_get_their_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(compare, "main", lambda args: seen.append(args) or 0)
+    assert cli.main(["compare", "a", "b", "--baseline", "SASRec"]) == 0
+    assert [str(path) for path in seen[0].run_dirs] == ["a", "b"]
+    assert seen[0].baseline == "SASRec"
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([], "recbole-cl: error: the following arguments are required: COMMAND"),
+        (["tain"], "recbole-cl: error: argument COMMAND: invalid choice: 'tain'"),
+        (["compare"], "recbole-cl: error: the following arguments are required: RUN_DIR"),
+        (["compare", "gone"], "recbole-cl: error: "),
+        (["convert"], "recbole-cl: error: the following arguments are required: SOURCE"),
+    ],
+)
+def test_a_wrong_command_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], argv: list[str], expected: str
+) -> None:
+    assert cli.main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(expected)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["train"], ["compare"], ["convert"], ["models"], []])
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*command, "--help"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {' '.join(['recbole-cl', *command])}")
+
+
+def test_help_for_training_loads_nothing_heavy() -> None:
+    code = "import sys; from recbole_cl.cli import train_main\n"
+    code += (
+        "try: train_main(['--help'])\nexcept SystemExit: assert not {'torch', 'recbole', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert "--contrast=su --temperature=0.5" in done.stdout
+
+
+def test_the_script_runs_from_any_folder(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "run_recbole_cl.py"), "--epochs"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("run_recbole_cl.py: error: --epochs has no value")

@@ -1,0 +1,26 @@
+"""A made-up dataset that every model can learn: users walk round a circle of items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+N_ITEMS, N_USERS = 20, 80
+
+
+def write_cycle(folder: Path, name: str = "cycle") -> dict[str, str]:
+    """Writes the atomic file of users who take item after item of one circle.
+
+    Args:
+        folder: Where the dataset's folder is made.
+        name: The dataset's name.
+
+    Returns:
+        The settings that make a run read it and leave its results beside it.
+    """
+    lines = ["user_id:token\titem_id:token\ttimestamp:float"]
+    for user in range(N_USERS):
+        length = 5 + user % 12
+        lines += [f"u{user}\ti{(user + step) % N_ITEMS}\t{step}" for step in range(length)]
+    (folder / name).mkdir(parents=True)
+    (folder / name / f"{name}.inter").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {"data_path": str(folder), "checkpoint_dir": str(folder / "saved")}
