@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 from recbole.utils import init_seed
 from tabulate import tabulate
 
 from recbole_cl.config import Config
-from recbole_cl.data.check import check_atomic_file, ensure_dataset_available, explain_missing_dataset
+from recbole_cl.data.check import check_atomic_file, ensure_dataset_available
 from recbole_cl.data.dataloader import LoaderSettings, TrainLoader
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.rows import require_rows, rows_of
@@ -25,10 +24,13 @@ from recbole_cl.environment import describe_environment
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
 from recbole_cl.logs import logging_to
-from recbole_cl.report.store import RANK_FILES, atomic_write_json, atomic_write_text, atomic_writer
+from recbole_cl.report.store import RANK_FILES, EvalProtocol, atomic_write_json, atomic_write_text, atomic_writer
 from recbole_cl.trainer.trainer import BEST, LAST, Trainer
 
-PROTOCOLS = {"history_kept": "keep", "history_removed": "remove"}  # name in results -> value of eval_history
+PROTOCOLS: dict[EvalProtocol, str] = {
+    "history_kept": "keep",
+    "history_removed": "remove",
+}  # name in results -> value of eval_history
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,6 @@ def _usable_when_interrupted(run_dir: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         getLogger().warning(
-            f"interrupted: {run_dir / LAST} holds the state after the last whole epoch; "
-            f"go on with --resume={run_dir}"
+            f"interrupted: {run_dir / LAST} holds the state after the last whole epoch; go on with --resume={run_dir}"
         )
         raise

@@ -13,7 +13,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.data.dataset import ContrastiveDataset, window
-from recbole_cl.data.rows import RowSet, require_rows, rows_of, sequence_rows
+from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
 from recbole_cl.data.same_target import SameTargetIndex
 from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX
 

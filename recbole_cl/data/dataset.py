@@ -5,6 +5,8 @@ Letters: I interactions, R rows, L columns.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from recbole.data.dataset import SequentialDataset
@@ -28,6 +30,7 @@ class ContrastiveDataset(SequentialDataset):
         user_start: First interaction of the user of each interaction. Shape [I].
     """
 
+    inter_feat: Any  # a data frame while it is read, then RecBole's Interaction
     flat: Interaction
     user_start: Tensor
 

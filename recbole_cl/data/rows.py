@@ -39,8 +39,14 @@ class RowSet:
 
     def to(self, device: torch.device) -> RowSet:
         """The same rows with all tensors on ``device``."""
-        tensors = (self.items, self.user_start, self.user, self.start, self.end)
-        return RowSet(*(tensor.to(device) for tensor in tensors), self.width)
+        return RowSet(
+            self.items.to(device),
+            self.user_start.to(device),
+            self.user.to(device),
+            self.start.to(device),
+            self.end.to(device),
+            self.width,
+        )
 
 
 def rows_of(dataset: ContrastiveDataset) -> RowSet:

@@ -138,9 +138,7 @@ class TransformerLayer(nn.Module):
         else:
             q = self._heads(query, group, 1).squeeze(2).transpose(1, 2)
             mask = self._square_mask(group, query.device)
-        scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)  # [n, H, 1 or l, l]
-        if mask is not None:
-            scores = scores.masked_fill(mask, -math.inf)
+        scores = _scores(q / math.sqrt(q.shape[-1]), k, mask)  # [n, H, 1 or l, l]
         context = self.attention_dropout(scores.softmax(-1)) @ v
         context = context.transpose(1, 2).reshape(-1, query.shape[-1])
         return context if one_query or group.slots is None else context.index_select(0, group.slots)
@@ -153,14 +151,35 @@ class TransformerLayer(nn.Module):
         return packed.reshape(group.n_rows, group.width, parts, self.n_heads, -1)
 
     def _key_mask(self, group: Group) -> Tensor | None:
-        """True at padded keys, [n, 1, 1, l]; None where no row is padded."""
+        """True at padded keys, [n, 1, l]; None where no row is padded."""
         if not group.padded:
             return None
         columns = torch.arange(group.width, device=group.seq_len.device)
-        return (columns >= group.seq_len[:, None])[:, None, None]
+        return (columns >= group.seq_len[:, None])[:, None]
 
     def _square_mask(self, group: Group, device: torch.device) -> Tensor | None:
         """True where a query may not look; right padding lies after every real query, so causal masks need no more."""
         if self.causal:
             return torch.ones(group.width, group.width, dtype=torch.bool, device=device).triu_(1)
         return self._key_mask(group)
+
+
+def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    """Query-key products with -inf where ``mask`` is True, added inside the product and not in a pass of its own.
+
+    Args:
+        q: Scaled queries, [n, H, m, d].
+        k: Keys, [n, H, l, d].
+        mask: [m, l] for all rows, [n, 1, l] for all queries of a row, or None.
+
+    Returns:
+        Scores, [n, H, m, l].
+    """
+    if mask is None:
+        return q @ k.transpose(-1, -2)
+    n, heads, m, size = q.shape
+    bias = torch.zeros(mask.shape, dtype=q.dtype, device=q.device).masked_fill_(mask, -math.inf)
+    if bias.dim() == 3:
+        bias = bias.repeat_interleave(heads, dim=0)
+    flat = torch.baddbmm(bias, q.reshape(n * heads, m, size), k.reshape(n * heads, -1, size).transpose(1, 2))
+    return flat.view(n, heads, m, -1)

@@ -42,7 +42,7 @@ class RankEvaluator:
         self.top_k = top_k
 
     @torch.no_grad()
-    def rank(self, split: EvaluationRows, progress: Callable[[int], None] | None = None) -> dict[str, RankCounts]:
+    def rank(self, split: EvaluationRows, progress: Callable[[int], object] | None = None) -> dict[str, RankCounts]:
         """Ranks every row of a split.
 
         Args:

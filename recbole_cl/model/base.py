@@ -21,8 +21,8 @@ from recbole_cl.checks import Check, Choice, Integer, Number
 from recbole_cl.encoder.packing import Rows, pack
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.loss.recommendation import chunked_cross_entropy, cross_entropy
-from recbole_cl.model.training_batch import Batch
 from recbole_cl.model.interaction import BatchReader, read_options
+from recbole_cl.model.training_batch import Batch
 
 RECOMMENDATION_LOSSES = {"ce": cross_entropy, "chunked_ce": chunked_cross_entropy}
 
@@ -33,7 +33,7 @@ class ContrastiveRecommender(SequentialRecommender):
     A method declares its own settings, what it needs from the loader and its loss terms:
 
     * ``settings``: key -> check, for the keys of its YAML that are not common to all;
-    * ``needs_same_target``: whether batches must hold same-target positives (may be set per instance);
+    * ``needs_same_target``: whether batches must hold same-target positives;
     * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
     * ``losses``: the terms whose sum is minimised.
 
@@ -58,8 +58,6 @@ class ContrastiveRecommender(SequentialRecommender):
         "recommendation_loss": Choice(*RECOMMENDATION_LOSSES),
         "length_grouping": Choice("auto", True, False),
     }
-
-    needs_same_target = False
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -87,6 +85,11 @@ class ContrastiveRecommender(SequentialRecommender):
         )
         self._read = BatchReader(self, dataset)
         self.apply(self.initialise)
+
+    @property
+    def needs_same_target(self) -> bool:
+        """Whether batches must hold, for each anchor, a training row with the same target."""
+        return False
 
     @property
     def item_table(self) -> Tensor:

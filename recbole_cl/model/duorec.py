@@ -12,7 +12,6 @@ from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.model.training_batch import Batch
 
-
 _PAIRS = {  # contrast -> (term, one view, the other view)
     "un": [("unsupervised", "plain", "dropout")],
     "su": [("supervised", "plain", "same_target")],
@@ -57,8 +56,9 @@ class DuoRec(ContrastiveRecommender):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pairs = _PAIRS[self.options["contrast"]]
-        views = {"dropout": batch.anchors, "same_target": batch.same_target}
-        views = {name: rows for name, rows in views.items() if any(name in pair for _, *pair in pairs)}
+        used = {view for _, *pair in pairs for view in pair}
+        available = {"dropout": batch.anchors, "same_target": batch.same_target}
+        views = {name: rows for name, rows in available.items() if rows is not None and name in used}
         hidden, *encoded = self.encode(batch.supervised, *views.values())
         z = {"plain": batch.at_anchors(hidden), **dict(zip(views, encoded, strict=True))}
         mask = same_target_mask(batch.anchor_target) if self.options["mask_same_target"] else None

@@ -22,6 +22,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
+from recbole_cl.trainer.allocator import keep_freed_memory
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 
 BEST, LAST = "best.pth", "last.pth"
@@ -55,7 +56,7 @@ class Trainer(RecBoleTrainer):
         self._evaluator = RankEvaluator(model, config["eval_batch_size"], top_k)
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
-        learner = kwargs.get("learner", self.learner).lower()
+        learner = str(kwargs.get("learner", self.learner)).lower()
         if learner not in ("adam", "adamw"):
             optimizer: torch.optim.Optimizer = super()._build_optimizer(**kwargs)
             return optimizer
@@ -80,6 +81,8 @@ class Trainer(RecBoleTrainer):
         # Importing any sequential model of RecBole's switches this on for the whole process (its sine.py), which
         # costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
         torch.autograd.set_detect_anomaly(False)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self._train_data = train_data
         result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
         self._save_last(self.start_epoch + self.epochs_run)
@@ -94,14 +97,15 @@ class Trainer(RecBoleTrainer):
         begin = time.perf_counter()
         self.model.train()
         sums: dict[str, Tensor] = {}
-        bar = tqdm(train_data, total=len(train_data), desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress)
+        total, label = len(train_data), f"Train {epoch_idx:>5}"
+        bar = tqdm(train_data, total=total, desc=label, ncols=100, disable=not show_progress)
         for step, interaction in enumerate(bar, start=1):
             terms = self._step(interaction.to(self.device))
             for name, value in terms.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
             if step % _LOG_INTERVAL == 0:
                 bar.set_postfix_str(f"loss {self._means(sums, step, epoch_idx)['total']:.4f}")
-        self._losses = self._means(sums, len(train_data), epoch_idx)
+        self._losses = self._means(sums, total, epoch_idx)
         self.epochs_run += 1
         self.seconds["train"] += time.perf_counter() - begin
         return self._losses["total"]

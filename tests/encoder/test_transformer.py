@@ -16,7 +16,9 @@ def build(causal: bool = True, **changes: float) -> TransformerEncoder:
     return TransformerEncoder(SETTINGS._replace(**changes), causal)
 
 
-def encode(encoder: TransformerEncoder, vectors: torch.Tensor, segments: list[Rows], grouped: bool) -> list[torch.Tensor]:
+def encode(
+    encoder: TransformerEncoder, vectors: torch.Tensor, segments: list[Rows], grouped: bool
+) -> list[torch.Tensor]:
     packing = pack(segments, grouped)
     items = torch.cat([rows.item_seq.flatten() for rows in segments])[packing.token_index]
     output = encoder(vectors[items], packing)

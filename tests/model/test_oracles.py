@@ -30,7 +30,9 @@ def oracle_model(name: str, values: dict[str, Any], **settings: Any) -> Any:
 
 
 @pytest.mark.parametrize("contrast", ["un", "su", "us", "us_x"])
-@pytest.mark.parametrize(("similarity", "temperature", "tag"), [("dot", 1.0, "dot_tau1.0"), ("cosine", 0.05, "cos_tau0.05")])
+@pytest.mark.parametrize(
+    ("similarity", "temperature", "tag"), [("dot", 1.0, "dot_tau1.0"), ("cosine", 0.05, "cos_tau0.05")]
+)
 def test_duorec_losses(contrast: str, similarity: str, temperature: float, tag: str) -> None:
     a3 = oracle("a3_duorec_model_eval")
     settings = {"contrast": contrast, "similarity": similarity, "temperature": temperature}
