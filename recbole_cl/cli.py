@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from recbole_cl.errors import UsageError
@@ -35,7 +36,7 @@ examples:
   %(prog)s -m DuoRec -d ml-1m --seeds 1,2,3 --contrast=su --temperature=0.5
   %(prog)s -m CL4SRec -d ml-1m --config_files "a.yaml b.yaml" --learning_rate 1e-3 --topk "[5, 10]"
   %(prog)s --config_files saved/<run>/config.yaml       a run again
-  %(prog)s --config_files saved/<run>/config.yaml --resume saved/<run>
+  %(prog)s --resume saved/<run>                         a run that was cut short goes on, in its folder
 """
 
 
@@ -129,8 +130,8 @@ def _models(argv: Sequence[str], prog: str) -> int:
 def _train(argv: Sequence[str], prog: str) -> int:
     flags, texts = _split_flags(argv)
     args = _train_parser(prog).parse_args(flags)
-    settings = {key: _parse_value(key, text) for key, text in texts.items()}
-    files = (args.config_files or "").split()
+    settings = {key: _parse_value(text) for key, text in texts.items()}
+    files = [*_resumed_config(settings.get("resume")), *(args.config_files or "").split()]
     model, dataset = _model_and_dataset(args, files)
     seeds = None if args.seeds is None else _seeds(args.seeds, model, dataset, files, settings)
     from recbole_cl import runner
@@ -141,6 +142,14 @@ def _train(argv: Sequence[str], prog: str) -> int:
         settings.pop("seed", None)
         runner.run_seeds(model, dataset, seeds, config_files=files, **settings)
     return 0
+
+
+def _resumed_config(resume: object) -> list[str]:
+    """The settings of a run that is to go on, so that its folder says all."""
+    if resume is None:
+        return []
+    path = Path(str(resume))
+    return [str((path.parent if path.is_file() else path) / "config.yaml")]
 
 
 def _train_parser(prog: str) -> _Parser:
@@ -198,15 +207,16 @@ def _refuse_second(name: str, first: str | None, second: str) -> None:
         raise UsageError(f"{name} is given twice, as {first} and as {second}: give it once")
 
 
-def _parse_value(name: str, text: str) -> Any:
+def _parse_value(text: str) -> Any:
+    """Reads a value as YAML; what is none, such as the interval [5,inf), is text."""
     import yaml
 
     from recbole_cl.props_files import parse_yaml
 
     try:
         return parse_yaml(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--{name}={text}: no valid YAML; put text with special characters in quotes") from error
+    except yaml.YAMLError:
+        return text
 
 
 def _model_and_dataset(args: argparse.Namespace, files: Sequence[str]) -> tuple[str, str]:

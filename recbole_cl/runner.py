@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from recbole.utils import init_seed
+from recbole.utils import InputType, init_seed
 from tabulate import tabulate
 
 from recbole_cl.config import Config
@@ -103,8 +104,9 @@ def run(
         UsageError: If a setting or the data is wrong; nothing has been trained then.
     """
     config = Config(model, dataset, [str(file) for file in config_files], settings)
+    _refuse_unsupported(config)
     run_dir = _run_dir(config)
-    with logging_to(run_dir / "log.txt", config["state"]):
+    with _gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]):
         return _run(config, run_dir)
 
 
@@ -218,7 +220,7 @@ def _run(config: Config, run_dir: Path) -> RunResult:
     data_seconds = time.perf_counter() - begin
     atomic_write_text(run_dir / "config.yaml", yaml.safe_dump(config.settings_dict(), sort_keys=True))
     atomic_write_json(run_dir / "environment.json", describe_environment(config["device"]))
-    logger.info(str(dataset))
+    logger.info(_describe(dataset))
     logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
     trainer = Trainer(config, model, run_dir)
     if config["resume"]:
@@ -248,6 +250,25 @@ def _run(config: Config, run_dir: Path) -> RunResult:
     return result
 
 
+def _describe(dataset: ContrastiveDataset) -> str:
+    users, items = dataset.user_num - 1, dataset.item_num - 1  # RecBole counts the padding id
+    return f"{dataset.dataset_name}: {users} users, {items} items, {len(dataset.user_start)} interactions"
+
+
+def _refuse_unsupported(config: Config) -> None:
+    """Refuses what RecBole offers and our loader and trainer do not, instead of ignoring it."""
+    if config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE or config["transform"]:
+        raise UsageError(
+            f"{config['model']} needs sampled negatives or a transform in the batches, which the loader here does not "
+            "make: choose another model, or train it with RecBole itself"
+        )
+    for key, idle in (("worker", 0), ("enable_scaler", False), ("save_dataset", False), ("save_dataloaders", False)):
+        if config[key] not in (idle, None):
+            raise UsageError(f"{key} = {config[key]} has no effect here: leave it at {idle}")
+    if config["benchmark_filename"]:
+        raise UsageError("benchmark_filename: data split beforehand is not supported; give one .inter file")
+
+
 def _run_dir(config: Config) -> Path:
     """The run's folder: a new one, or the one that is resumed."""
     if config["resume"]:
@@ -263,6 +284,17 @@ def _run_dir(config: Config) -> Path:
             continue
         return folder
     raise UsageError(f"{parent} is full of runs named {stem}: give another checkpoint_dir")
+
+
+@contextmanager
+def _gone_if_useless(run_dir: Path) -> Iterator[None]:
+    """Removes the folder of a run that was refused before it trained."""
+    try:
+        yield
+    except UsageError:
+        if not any(run_dir.glob("*.pth")):
+            shutil.rmtree(run_dir, ignore_errors=True)
+        raise
 
 
 @contextmanager

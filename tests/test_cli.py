@@ -105,7 +105,6 @@ def test_seeds_are_a_list_or_a_number_of_runs(calls: list[SimpleNamespace], argv
         (["--epochs"], "--epochs has no value: write --epochs=VALUE, for a switch --epochs=True"),
         (["--shuffle", "--epochs=1"], "--shuffle has no value"),
         (["-m"], "-m has no value"),
-        (["--topk=[1"], "--topk=[1: no valid YAML"),
         (["SASRec"], "unrecognized arguments: SASRec; see run_recbole_cl.py --help"),
         (["--config_files=gone.yaml"], "gone.yaml: cannot be read"),
     ],
@@ -204,3 +203,8 @@ def test_the_script_runs_from_any_folder(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("run_recbole_cl.py: error: --epochs has no value")
+
+
+def test_a_value_that_is_no_yaml_is_text(calls: list[SimpleNamespace]) -> None:
+    assert cli.train_main(["--user_inter_num_interval=[5,inf)", "--topk=[1, 5]"]) == 0
+    assert calls[0].settings["user_inter_num_interval"] == "[5,inf)" and calls[0].settings["topk"] == [1, 5]

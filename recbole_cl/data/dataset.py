@@ -5,6 +5,7 @@ Letters: I interactions, R rows, L columns.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
 from torch import Tensor
+
+from recbole_cl.data.download import download_dataset
 
 ROW_START = "row_start"  # first interaction of a row's window, in the flat arrays
 ROW_END = "row_end"  # the row's target; its window is row_start .. row_end - 1
@@ -33,6 +36,9 @@ class ContrastiveDataset(SequentialDataset):
     inter_feat: Any  # a data frame while it is read, then RecBole's Interaction
     flat: Interaction
     user_start: Tensor
+
+    def _download(self) -> None:
+        download_dataset(self.dataset_name, self._get_download_url("url"), Path(self.dataset_path))
 
     def data_augmentation(self) -> None:
         """Makes one row per interaction that has a predecessor, as offsets (RecBole's hook of that name)."""

@@ -1,6 +1,7 @@
 """Recommendation losses: hidden states against the item table.
 
-Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives.
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives,
+E excluded items and K draws of a row.
 The caller picks the rows that count, so no loss knows of padding.
 """
 
@@ -14,7 +15,15 @@ from torch import Tensor
 
 from recbole_cl.loss.chunked import chunked_cross_entropy
 
-__all__ = ["bce", "bpr", "chunked_cross_entropy", "cross_entropy", "sampled_softmax", "uniform_negatives"]
+__all__ = [
+    "bce",
+    "bpr",
+    "chunked_cross_entropy",
+    "cross_entropy",
+    "sampled_softmax",
+    "uniform_negatives",
+    "uniform_negatives_outside",
+]
 
 LOG_EPSILON = math.log(1e-24)
 
@@ -46,18 +55,23 @@ def sampled_softmax(
 ) -> Tensor:
     """Softmax cross-entropy over the target and negatives shared by all rows, with logQ correction.
 
+    A candidate's score is lowered by the log of the number of times it is expected among the candidates. A target
+    that is always added is expected once (log 0), one of M draws with replacement from q is expected M q times: then
+    the normaliser is an unbiased estimate of the full softmax's, and the loss approaches cross-entropy as M grows.
+
     Reference:
         Bengio & Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language
-        Model", IEEE TNN 2008; Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
-        Recommendations", RecSys 2019, section 3.
+        Model", IEEE TNN 2008; Blanc & Rendle, "Adaptive Sampled Softmax with Kernel Based Sampling", ICML 2018,
+        Eq. 2; for targets that are sampled themselves (in-batch negatives), Yi et al., "Sampling-Bias-Corrected Neural
+        Modeling for Large Corpus Item Recommendations", RecSys 2019, section 3.
 
     Args:
         hidden: State that predicts the next item.
         item_table: Item embeddings.
         target: The item that came next.
         negatives: Sampled items, 100 to 10,000; one that equals a row's target does not count for that row.
-        log_q_target: Log of the sampling probability of each target.
-        log_q_negative: Log of the sampling probability of each negative.
+        log_q_target: Log of the expected count of each target; 0 where targets are always added.
+        log_q_negative: Log of the expected count of each negative: log M + log q for M draws from q.
 
     Shape:
         hidden: [T, D]; item_table: [N, D]; target, log_q_target: [T]; negatives, log_q_negative: [M]; result: scalar.
@@ -140,7 +154,7 @@ def uniform_negatives(
         result: [n], int64.
 
     Returns:
-        The items; each has log probability -log(high - low) for `sampled_softmax`.
+        The items; each has log probability -log(high - low), and `sampled_softmax` wants log n more.
 
     Raises:
         ValueError: The range is empty.
@@ -148,6 +162,38 @@ def uniform_negatives(
     if low >= high:
         raise ValueError(f"no item to draw from {low} to {high - 1}; high must be greater than low")
     return torch.randint(low, high, (n,), generator=generator, device=device)
+
+
+def uniform_negatives_outside(
+    excluded: Tensor, n_items: int, n_per_row: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """Draw items uniformly, with replacement, from those that a row does not exclude.
+
+    A draw is a place among the row's free items; counting the excluded items below it gives the item, so nothing is
+    ever drawn twice for having hit an excluded one.
+
+    Args:
+        excluded: Items that must not be drawn for a row, in any order, with repetitions and zeros as padding; each row
+            must leave an item free.
+        n_items: N; items 1 to N - 1 are drawn.
+        n_per_row: K, draws for each row.
+        generator: Source of randomness, on the device of `excluded`.
+
+    Shape:
+        excluded: [T, E]; result: [T, K], int64.
+
+    Returns:
+        The items, on the device of `excluded`.
+    """
+    place = torch.arange(excluded.shape[1], device=excluded.device)
+    members = excluded.sort(dim=1).values  # [T, E]
+    counts = members > 0
+    counts[:, 1:] &= members[:, 1:] != members[:, :-1]
+    members = members.masked_fill(~counts, 2 * n_items).sort(dim=1).values
+    free_below = torch.where(members < n_items, members - 1 - place, n_items)  # free items smaller than each member
+    n_free = n_items - 1 - counts.sum(dim=1, keepdim=True)
+    draws = torch.randint(2**62, (len(excluded), n_per_row), generator=generator, device=excluded.device) % n_free
+    return draws + 1 + torch.searchsorted(free_below, draws, right=True)  # [T, K]
 
 
 def _score(hidden: Tensor, item_table: Tensor, item: Tensor) -> Tensor:

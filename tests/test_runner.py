@@ -1,0 +1,200 @@
+"""A whole run: what it leaves, what it refuses, how it is interrupted and taken up."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from recbole_cl import load, run, run_seeds
+from recbole_cl.cli import train_main
+from recbole_cl.errors import UsageError
+from recbole_cl.report.store import load_run
+from recbole_cl.trainer.trainer import Trainer
+from tests.toy import N_ITEMS, N_USERS, write_cycle
+
+TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
+METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    return TINY | write_cycle(tmp_path)
+
+
+def flags(settings: dict[str, Any], **more: Any) -> list[str]:
+    return ["-d", "cycle", *(f"--{key}={value}" for key, value in (settings | more).items())]
+
+
+def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["pytest", "--epochs=9", "--no-such-setting=1"])  # never looked at
+    result = run("DuoRec", "cycle", epochs=2, **settings)
+    folder = result.run_dir
+    assert folder.parent == Path(settings["checkpoint_dir"]) and folder.name.startswith("DuoRec-cycle-2020-")
+    names = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
+    assert names == {
+        *("config.yaml", "environment.json", "log.txt", "best.pth", "last.pth", "result.json"),
+        *("ranks_test.npy", "ranks_test_history_removed.npy"),
+    }
+    stored = json.loads((folder / "result.json").read_text())
+    assert set(stored) == {
+        *("model", "dataset", "seed", "train_form", "best_epoch", "epochs_run", "seconds", "valid", "test")
+    }
+    assert set(stored["seconds"]) == {"data", "train", "evaluate"} and stored["epochs_run"] == 2
+    assert set(stored["test"]) == {"history_kept", "history_removed"}
+    assert all(set(values) == METRICS for values in (stored["valid"], *stored["test"].values()))
+    run_read = load_run(folder)
+    for protocol, ranks in run_read.ranks.items():
+        assert ranks.dtype == np.int32 and len(ranks) == N_USERS and ranks.min() >= 1 and ranks.max() <= N_ITEMS + 1
+        assert np.mean(ranks <= 10) == pytest.approx(stored["test"][protocol]["hit@10"], abs=1e-6)
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__ and environment["device"] == "cpu"
+    assert "\x1b[" not in (folder / "log.txt").read_text() and "hit@10" in (folder / "log.txt").read_text()
+
+
+def test_events_hold_named_losses_and_every_validation_metric(settings: dict[str, Any]) -> None:
+    result = run("DuoRec", "cycle", epochs=2, **settings)
+    events = EventAccumulator(str(result.run_dir))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"loss/recommendation", "loss/supervised", "loss/total", *(f"valid/{name}" for name in METRICS)} <= tags
+    assert [event.step for event in events.Scalars("loss/total")] == [0, 1]
+    assert [event.step for event in events.Scalars("valid/hit@10")] == [0, 1]
+
+
+def test_the_stored_config_gives_the_same_numbers_again(settings: dict[str, Any]) -> None:
+    first = run("CL4SRec", "cycle", epochs=2, seed=7, temperature=0.5, **settings)
+    second = run(None, None, config_files=[first.run_dir / "config.yaml"])
+    assert second.run_dir != first.run_dir and second.seed == 7 and second.model == "CL4SRec"
+    assert second.test == first.test and second.valid == first.valid
+    assert yaml.safe_load((first.run_dir / "config.yaml").read_text())["temperature"] == 0.5
+
+
+def test_several_seeds_several_folders_and_a_comparison(settings: dict[str, Any], capsys: Any) -> None:
+    from recbole_cl.cli import main
+
+    results = run_seeds("SASRec", "cycle", [1, 2], epochs=1, **settings)
+    results += run_seeds("DuoRec", "cycle", [1, 2], epochs=1, **settings)
+    assert [result.seed for result in results] == [1, 2, 1, 2] and len({r.run_dir for r in results}) == 4
+    assert main(["compare", *(str(result.run_dir) for result in results), "--baseline", "SASRec"]) == 0
+    table = capsys.readouterr().out
+    assert "DuoRec" in table and "hit@10" in table and "Holm" in table
+    with pytest.raises(UsageError, match="twice"):
+        run_seeds("SASRec", "cycle", [1, 1], **settings)
+
+
+def test_an_interrupted_run_leaves_a_last_pth_and_goes_on(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run("DuoRec", "cycle", epochs=3, **settings)
+    step, calls = Trainer._step, []
+
+    def interrupted(self: Trainer, interaction: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 5:  # in the second epoch
+            raise KeyboardInterrupt
+        return step(self, interaction)
+
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    assert train_main(flags(settings, epochs=3)) == 130
+    monkeypatch.undo()
+    folder = max(Path(settings["checkpoint_dir"]).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert folder != whole.run_dir and str(folder / "last.pth") in capsys.readouterr().err
+    assert not (folder / "result.json").exists()
+    assert train_main([f"--resume={folder}"]) == 0
+    assert json.loads((folder / "result.json").read_text())["test"] == whole.test
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"temperature": 0}, ["temperature", "0"]),
+        ({"hidden_dropout_prob": 1.5}, ["hidden_dropout_prob", "1.5"]),
+        ({"dropout": 1.5}, ["dropout", "hidden_dropout_prob"]),
+        ({"epochs": -1}, ["epochs", "-1"]),
+        ({"epochs": "abc"}, ["epochs", "abc"]),
+        ({"hidden_size": 65}, ["hidden_size", "65", "n_heads"]),
+        ({"valid_metric": "Hit@7"}, ["valid_metric", "Hit@7"]),
+        ({"temperatur": 0.5}, ["temperatur", "temperature"]),
+        ({"crop_ratio": 0.5}, ["crop_ratio", "CL4SRec"]),
+        ({"model": "DuoRek"}, ["DuoRek", "DuoRec"]),
+        ({"worker": 2}, ["worker"]),
+        ({"dataset": "no-such-data"}, ["no-such-data"]),
+        ({"user_inter_num_interval": "[500,inf)"}, ["user_inter_num_interval"]),
+        ({"TIME_FIELD": "when"}, ["when", "timestamp"]),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(
+    more: dict[str, Any], words: list[str], settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"model": "DuoRec", "dataset": "cycle"} | settings | more
+    assert train_main([f"--{key}={value}" for key, value in given.items()]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and all(word in error[0] for word in words)
+    assert not list(Path(settings["checkpoint_dir"]).glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("user_id\titem_id\ttimestamp\n1\t2\t3\n", ["type"]),
+        ("user_id:token\titem_id:token\n1\t2\n", ["timestamp"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n1\t2\tnan\n1\t\t4\n", ["line"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n1\t-2\t3\n", ["negative"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n", []),
+        ("", ["empty"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n1\t2\t3\n1\t3\t4\n", []),
+    ],
+)
+def test_bad_data_gets_one_line(text: str, words: list[str], settings: dict[str, Any], capsys: Any) -> None:
+    (Path(settings["data_path"]) / "cycle" / "cycle.inter").write_text(text)
+    assert train_main(flags(settings, epochs=1)) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and all(word in error[0] for word in words)
+
+
+def test_a_checkpoint_with_objects_is_refused(settings: dict[str, Any]) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return print, ("unpickled",)
+
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    for trap in (Trap(), {"state_dict": Trap()}):
+        torch.save(trap, folder / "best.pth")
+        with pytest.raises(UsageError, match="refused"):
+            load(folder)
+    (folder / "best.pth").write_bytes(pickle.dumps({"state_dict": 1})[:-2])
+    with pytest.raises(UsageError):
+        load(folder)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="learning_rate"):
+        run("SASRec", "cycle", epochs=3, learning_rate=1e30, **settings)
+
+
+def test_the_root_logger_is_left_as_it_was(settings: dict[str, Any]) -> None:
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    run("SASRec", "cycle", epochs=1, **settings)
+    assert (list(root.handlers), root.level) == before
+
+
+def test_a_model_that_needs_sampled_negatives_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="FPMC needs sampled negatives"):
+        run("FPMC", "cycle", **write_cycle(tmp_path))
+
+
+def test_a_model_of_recboles_runs_too(settings: dict[str, Any]) -> None:
+    plain = {key: value for key, value in settings.items() if key != "inner_size"}
+    result = run("GRU4Rec", "cycle", epochs=1, **plain)
+    assert result.train_form == "prefix" and 0 <= result.test["history_kept"]["hit@10"] <= 1
+    assert not torch.is_anomaly_enabled()
