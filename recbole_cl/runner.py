@@ -24,8 +24,9 @@ from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.environment import describe_environment
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
+from recbole_cl.files import atomic_write_json, atomic_write_text, atomic_writer
 from recbole_cl.logs import logging_to
-from recbole_cl.report.store import RANK_FILES, EvalProtocol, atomic_write_json, atomic_write_text, atomic_writer
+from recbole_cl.report.store import RANK_FILES, EvalProtocol
 from recbole_cl.trainer.trainer import BEST, LAST, Trainer
 
 PROTOCOLS: dict[EvalProtocol, str] = {

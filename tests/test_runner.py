@@ -128,7 +128,8 @@ def test_an_interrupted_run_leaves_a_last_pth_and_goes_on(
         ({"model": "DuoRek"}, ["DuoRek", "DuoRec"]),
         ({"worker": 2}, ["worker"]),
         ({"dataset": "no-such-data"}, ["no-such-data"]),
-        ({"user_inter_num_interval": "[500,inf)"}, ["user_inter_num_interval"]),
+        ({"user_inter_num_interval": "[500,inf)"}, ["cycle", "user_inter_num_interval"]),
+        ({"val_interval": {"timestamp": "[100,200]"}}, ["val_interval"]),
         ({"TIME_FIELD": "when"}, ["when", "timestamp"]),
     ],
 )

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ import yaml
 
 from recbole_cl.data.sources import ITEM, RATING, TIME, USER, Columns, read_csv, read_jsonl, read_sequences
 from recbole_cl.errors import UsageError
+from recbole_cl.files import atomic_write_text, atomic_writer
 
 DEFAULT_COLUMNS = Columns()
 FORMATS = ("csv", "jsonl", "sequences")
@@ -114,14 +112,12 @@ def convert(
     inter, settings_file = _outputs(Path(output), name, overwrite)
     frame = chronological(_read(Path(source), source_format, columns, separator))
     settings = dataset_settings(packaged_settings(name), has_times=source_format != "sequences")
-    inter.parent.mkdir(parents=True, exist_ok=True)
     if settings:
-        with _replacing(settings_file) as temporary:
-            temporary.write_text(_settings_text(name, settings), encoding="utf-8")
+        atomic_write_text(settings_file, _settings_text(name, settings))
     else:
         settings_file.unlink(missing_ok=True)
-    with _replacing(inter) as temporary:
-        frame.rename(columns=HEADER).to_csv(temporary, sep="\t", index=False, encoding="utf-8", lineterminator="\n")
+    with atomic_writer(inter) as file:
+        frame.rename(columns=HEADER).to_csv(file, sep="\t", index=False, encoding="utf-8", lineterminator="\n")
     return Statistics.of(frame)
 
 
@@ -210,17 +206,6 @@ def _settings_text(name: str, settings: dict[str, Any]) -> str:
     )
     # A JSON value is also a YAML value, and stays on one line.
     return "\n".join([top, *(f"# {SETTINGS[key][1]}\n{key}: {json.dumps(value)}\n" for key, value in settings.items())])
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the same folder, renamed to ``path`` on success and removed on failure."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

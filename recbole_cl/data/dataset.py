@@ -15,6 +15,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.data.download import download_dataset
+from recbole_cl.errors import UsageError
 
 ROW_START = "row_start"  # first interaction of a row's window, in the flat arrays
 ROW_END = "row_end"  # the row's target; its window is row_start .. row_end - 1
@@ -39,6 +40,14 @@ class ContrastiveDataset(SequentialDataset):
 
     def _download(self) -> None:
         download_dataset(self.dataset_name, self._get_download_url("url"), Path(self.dataset_path))
+
+    def _reset_index(self) -> None:
+        if self.inter_feat.empty:
+            raise UsageError(
+                f"nothing of {self.dataset_name} passes its filters: lower user_inter_num_interval and "
+                "item_inter_num_interval, or widen val_interval"
+            )
+        super()._reset_index()
 
     def data_augmentation(self) -> None:
         """Makes one row per interaction that has a predecessor, as offsets (RecBole's hook of that name)."""

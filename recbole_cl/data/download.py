@@ -39,7 +39,7 @@ def download_dataset(name: str, url: str, folder: Path) -> None:
         rename_atomic_files(str(temporary), archive.stem, name)
         temporary.rename(folder)
     except (URLError, RuntimeError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise UsageError(f"{name} could not be downloaded ({reason}): {explain_missing_dataset(name, folder)}") from None
+        why = getattr(error, "reason", error)
+        raise UsageError(f"{name} could not be downloaded ({why}): {explain_missing_dataset(name, folder)}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

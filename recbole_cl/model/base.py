@@ -17,14 +17,12 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from recbole_cl.checks import Check, Choice, Integer, Number
+from recbole_cl.checks import Check, Choice, Flag, Integer, Number
 from recbole_cl.encoder.packing import Rows, pack
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
-from recbole_cl.loss.recommendation import chunked_cross_entropy, cross_entropy
 from recbole_cl.model.interaction import BatchReader, read_options
+from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 from recbole_cl.model.training_batch import Batch
-
-RECOMMENDATION_LOSSES = {"ce": cross_entropy, "chunked_ce": chunked_cross_entropy}
 
 
 class ContrastiveRecommender(SequentialRecommender):
@@ -56,6 +54,9 @@ class ContrastiveRecommender(SequentialRecommender):
         "train_form": Choice("prefix", "sequence"),
         "anchors_per_row": Integer(low=1),
         "recommendation_loss": Choice(*RECOMMENDATION_LOSSES),
+        "n_negatives": Integer(low=1),
+        "popularity_exponent": Number(low=0, high=1),
+        "exclude_row_items": Flag(),
         "length_grouping": Choice("auto", True, False),
     }
 
@@ -82,6 +83,9 @@ class ContrastiveRecommender(SequentialRecommender):
             ),
             causal=True,
             generator=self.generator,
+        )
+        self._recommendation = RecommendationLoss(
+            self.options, self.n_items, self.max_seq_length, self.generator, dataset
         )
         self._read = BatchReader(self, dataset)
         self.apply(self.initialise)
@@ -122,17 +126,18 @@ class ContrastiveRecommender(SequentialRecommender):
         """
         raise NotImplementedError
 
-    def recommendation_loss(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """Next-item prediction over the whole item table, by the loss that ``recommendation_loss`` names.
+    def recommendation_loss(self, hidden: Tensor, target: Tensor, batch: Batch | None = None) -> Tensor:
+        """Next-item prediction by the loss that ``recommendation_loss`` names.
 
         Args:
             hidden: Sequence representations. Shape [T, D].
             target: Next items. Shape [T].
+            batch: The batch whose ``supervised_target`` is ``target``; needed for ``exclude_row_items`` only.
 
         Returns:
             Mean over the T targets.
         """
-        return RECOMMENDATION_LOSSES[self.options["recommendation_loss"]](hidden, self.item_table, target)
+        return self._recommendation(hidden, self.item_table, target, batch)
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a RecBole batch, by name."""

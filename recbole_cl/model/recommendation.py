@@ -82,7 +82,7 @@ class RecommendationLoss:
             Scalar.
 
         Raises:
-            ValueError: If ``batch`` is missing.
+            UsageError: If ``exclude_row_items`` is set and ``batch`` is missing.
         """
         if self.name in _OVER_ALL_ITEMS:
             return _OVER_ALL_ITEMS[self.name](hidden, item_table, target)
@@ -96,7 +96,9 @@ class RecommendationLoss:
         if not self.exclude_row_items:
             return uniform_negatives_outside(target.unsqueeze(1), self.n_items, 1, self.generator).squeeze(1)
         if batch is None:
-            raise ValueError("exclude_row_items needs the rows: pass the batch to recommendation_loss as well")
+            raise UsageError(
+                "exclude_row_items = True: this model does not pass its batch to recommendation_loss; set it to False"
+            )
         row = torch.cat((batch.item_seq, batch.target.unsqueeze(1)), dim=1)  # [B, L + 1]
         if batch.next_items is None:
             return uniform_negatives_outside(row, self.n_items, 1, self.generator).squeeze(1)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recbole_cl.evaluation.significance import TESTS
+from recbole_cl.files import atomic_write_text
 from recbole_cl.report.comparison import DEFAULT_METRICS, Table, compare_runs
 from recbole_cl.report.render import as_csv, as_markdown, as_text
-from recbole_cl.report.store import atomic_write_text, load_run
+from recbole_cl.report.store import load_run
 
 _FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {"table": as_text, "csv": as_csv, "markdown": as_markdown}
 

@@ -1,15 +1,13 @@
-"""Reading finished runs, and writing files that are never seen half-written. U users."""
+"""Reading finished runs. U users."""
 
 from __future__ import annotations
 
 import json
 import os
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -90,40 +88,6 @@ def load_run(path: PathLike) -> StoredRun:
     if len({len(values) for values in ranks.values()}) > 1:
         raise UsageError(f"the rank files in {folder} differ in length: run the test again")
     return StoredRun(path=folder, ranks=ranks, settings=_read_settings(folder / "config.yaml"), **result)
-
-
-@contextmanager
-def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
-    """Open `path` for writing so that it appears complete or not at all.
-
-    Args:
-        path: the file to write or replace; its folder is made if missing.
-
-    Returns:
-        A binary file, for `torch.save`, `numpy.save` and the like; the name is set when the block ends without error.
-    """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")  # beside it: a rename stays on one disk
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def atomic_write_text(path: PathLike, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, complete or not at all."""
-    with atomic_writer(path) as file:
-        file.write(text.encode())
-
-
-def atomic_write_json(path: PathLike, value: Any) -> None:
-    """Write `value` as indented JSON to `path`, complete or not at all."""
-    atomic_write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def _read_result(folder: Path) -> dict[str, Any]:

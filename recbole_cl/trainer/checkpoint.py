@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from recbole_cl.errors import UsageError
+from recbole_cl.files import atomic_writer
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -19,12 +19,8 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         state: Tensors, numbers, strings, None, and lists, tuples and dicts of these.
         path: The file; an existing one is replaced in one step.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_writer(path) as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -46,11 +42,11 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         state = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError:
         raise UsageError(
-            f"{path} is refused: it holds Python objects, which could run code; only checkpoints of tensors and plain "
-            "values are loaded (plain RecBole's are not: train the model again)"
+            f"{path} is refused: it is no checkpoint of tensors and plain values, and loading anything else could run "
+            "code (plain RecBole's checkpoints are such: train the model again)"
         ) from None
     except (RuntimeError, EOFError, OSError) as error:
-        raise UsageError(f"{path} is damaged or no checkpoint: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"{path} is damaged: {' '.join(str(error).split()) or 'it is empty'}") from None
     if not isinstance(state, dict) or "state_dict" not in state:
         raise UsageError(f"{path} is no checkpoint of a run: it has no state_dict")
     return state

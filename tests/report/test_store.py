@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recbole_cl.errors import UsageError
-from recbole_cl.report.store import atomic_write_json, atomic_write_text, atomic_writer, load_run
+from recbole_cl.report.store import load_run
 
 
 def test_a_run_is_read_back(make_run: Any) -> None:
@@ -80,22 +80,3 @@ def test_pickled_arrays_are_refused_and_lengths_must_agree(make_run: Any) -> Non
     np.save(folder / "ranks_test.npy", np.ones(79, np.int32))
     with pytest.raises(UsageError, match="differ in length"):
         load_run(folder)
-
-
-def test_atomic_writes_replace_and_leave_nothing_else(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "a.json"
-    atomic_write_json(target, {"name": "é", "value": 0.1})
-    assert json.loads(target.read_text(encoding="utf-8")) == {"name": "é", "value": 0.1}
-    atomic_write_text(target, "second\n")
-    assert target.read_bytes() == b"second\n"
-    assert list(target.parent.iterdir()) == [target]
-
-
-def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path) -> None:
-    target = tmp_path / "ranks.npy"
-    target.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), atomic_writer(target) as file:
-        file.write(b"half")
-        assert target.read_bytes() == b"old"
-        raise KeyboardInterrupt
-    assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]

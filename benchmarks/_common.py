@@ -1,0 +1,169 @@
+"""What the benchmarks share: settings, plain RecBole's data, memory of a process, fresh processes, output."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import json
+import resource
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from recbole.data.dataset import SequentialDataset
+from recbole.trainer import Trainer as RecBoleTrainer
+from tabulate import tabulate
+
+from recbole_cl.config import Config
+from recbole_cl.errors import UsageError
+from recbole_cl.files import atomic_write_json
+from recbole_cl.trainer.allocator import keep_freed_memory
+from recbole_cl.trainer.trainer import _tensorboard_in
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Records = list[dict[str, Any]]
+
+warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")  # RecBole against newer pandas, torch
+
+# The model of every benchmark: that of the contrastive papers' experiments.
+MODEL_SETTINGS: Mapping[str, Any] = {
+    "hidden_size": 64,
+    "inner_size": 256,
+    "n_layers": 2,
+    "n_heads": 2,
+    "hidden_dropout_prob": 0.5,
+    "attn_dropout_prob": 0.5,
+}
+# malloc.h of glibc, and its defaults. The two thresholds slide between these starting values and the values here,
+# which are the highest that they reach by themselves.
+_MALLOC_DEFAULTS = {-1: 64 << 20, -2: 128 << 10, -3: 32 << 20, -4: 65536}  # trim, top pad, mmap threshold, mmap max
+
+
+class FakeDataset:
+    """As much of a dataset as a model of ours reads: its number of items."""
+
+    def __init__(self, n_items: int) -> None:
+        self.n_items = n_items
+
+    def num(self, field: str) -> int:
+        """Size of the item table, whatever the field."""
+        return self.n_items
+
+
+def parser(doc: str | None, dataset: str | None) -> argparse.ArgumentParser:
+    """A parser with the flags of every benchmark; ``doc`` is the script's docstring, ``dataset`` its default."""
+    flags = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--dataset", default=dataset, help="folder under the data path (default: %(default)s)")
+    flags.add_argument("--data_path", default=str(ROOT / "dataset"), help="folder of dataset folders")
+    flags.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
+    flags.add_argument("--json", metavar="FILE|-", help="also write the figures as JSON; - writes them to stdout")
+    return flags
+
+
+def config_of(args: argparse.Namespace, model: str | type, folder: Path, **settings: Any) -> Config:
+    """The settings of one contender: on the CPU, leaving nothing behind but in ``folder``."""
+    common = {"use_gpu": False, "show_progress": False, "state": "error"}
+    paths = {"data_path": args.data_path, "checkpoint_dir": str(folder)}
+    return Config(model, args.dataset, config_dict={**MODEL_SETTINGS, **common, **paths, **settings})
+
+
+def recbole_sasrec() -> type:
+    """RecBole's SASRec, imported without the anomaly detection that its package switches on."""
+    before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    try:
+        from recbole.model.sequential_recommender import SASRec
+    finally:
+        torch.autograd.set_detect_anomaly(*before)
+    model: type = SASRec
+    return model
+
+
+def recbole_splits(config: Config) -> list[Any]:
+    """Training, validation and test part of RecBole's own dataset.
+
+    Not by its ``create_dataset``, which unpickles a file of a certain name if it finds one.
+    """
+    splits: list[Any] = SequentialDataset(config).build()
+    return splits
+
+
+def recbole_trainer(config: Config, model: Any, folder: Path) -> Any:
+    """RecBole's own trainer, with its event file in ``folder``."""
+    with _tensorboard_in(folder):
+        return RecBoleTrainer(config, model)
+
+
+def default_malloc() -> None:
+    """Undoes ``keep_freed_memory``: plain RecBole's users have glibc's own settings, and no memory of ours to reuse."""
+    if keep_freed_memory():  # glibc
+        libc = ctypes.CDLL(None)
+        for option, value in _MALLOC_DEFAULTS.items():
+            libc.mallopt(option, value)
+
+
+def memory_mb(field: str) -> float:
+    """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak.
+
+    Not ``ru_maxrss``, if there is a choice: a child process inherits its parent's.
+    """
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        for line in lines:
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def fresh(script: str, *arguments: str) -> Records:
+    """Runs a benchmark in a process of its own and returns its figures."""
+    command = [sys.executable, script, *arguments, "--json", "-"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise UsageError(f"{' '.join(command)} failed with exit code {done.returncode}: see its message above")
+    records: Records = json.loads(done.stdout)
+    return records
+
+
+def shared_flags(args: argparse.Namespace) -> Iterator[str]:
+    """The flags that a fresh process must be given again."""
+    yield from ("--data_path", args.data_path, *(("--dataset", args.dataset) if args.dataset else ()))
+    if args.threads:
+        yield from ("--threads", str(args.threads))
+
+
+def run_script(benchmark: Callable[[argparse.Namespace], Records], args: argparse.Namespace) -> int:
+    """Runs a benchmark, which prints its tables, and writes its figures where ``--json`` says.
+
+    Returns:
+        The exit code.
+    """
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    to_stdout = args.json == "-"
+    try:
+        with contextlib.redirect_stdout(sys.stderr if to_stdout else sys.stdout):
+            records = benchmark(args)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if to_stdout:
+        print(json.dumps(records, indent=2))
+    elif args.json:
+        atomic_write_json(args.json, records)
+    return 0
+
+
+def print_table(records: Sequence[Mapping[str, Any]], formats: Sequence[str]) -> None:
+    """Prints records of the same keys, ``_`` in a key as a space; ``formats`` are tabulate's, one per column."""
+    print(tabulate([list(record.values()) for record in records], headers=_headers(records[0]), floatfmt=formats))
+
+
+def _headers(record: Mapping[str, Any]) -> list[str]:
+    return [key.replace("_", " ") for key in record]

@@ -1,0 +1,60 @@
+"""Time and memory of memory-based item correlation on made-up interactions with heavy tails.
+
+    python benchmarks/correlation.py --items 1000000 --interactions 20000000
+
+Items are drawn with probability 1 / (rank + 100); users have 50 interactions on average, log-normally spread, so that
+the longest have thousands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+
+import numpy as np
+import torch
+
+from recbole_cl.data.correlation import memory_top_one
+
+MEAN, SPREAD = 50, 1.3  # interactions per user; standard deviation of their logarithm
+
+
+def synthetic(n_items: int, n_interactions: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Made-up pairs of user and item, [P] each; ids of items in 1..n_items, popular ones anywhere among them."""
+    generator = np.random.default_rng(seed)
+    lengths = generator.lognormal(np.log(MEAN) - SPREAD**2 / 2, SPREAD, n_interactions // MEAN)
+    lengths = np.maximum(1, np.rint(lengths * n_interactions / lengths.sum())).astype(np.int64)
+    user = np.repeat(np.arange(len(lengths)), lengths)
+    popularity = np.cumsum(1.0 / (np.arange(n_items) + 100))
+    rank = np.searchsorted(popularity, generator.random(len(user)) * popularity[-1])
+    item = 1 + generator.permutation(n_items)[np.minimum(rank, n_items - 1)]
+    return torch.from_numpy(user), torch.from_numpy(item)
+
+
+def peak_mib() -> float:
+    """Most memory that this process has held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measures one size and prints one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=12_000)
+    parser.add_argument("--interactions", type=int, default=200_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    user, item = synthetic(options.items, options.interactions, options.seed)
+    longest = torch.bincount(user)
+    before, wall, cpu = peak_mib(), time.perf_counter(), time.process_time()
+    table = memory_top_one(user, item, options.items + 1)
+    print(
+        f"{options.items} items, {len(item)} interactions, {len(longest)} users (longest {int(longest.max())}, "
+        f"sum of squares {float(longest.double().square().sum()):.3g}): "
+        f"{time.perf_counter() - wall:.1f} s ({time.process_time() - cpu:.1f} s of processor time), "
+        f"peak {peak_mib():.0f} MiB ({before:.0f} before), {int((table.item > 0).sum())} items with a neighbour"
+    )
+
+
+if __name__ == "__main__":
+    main()

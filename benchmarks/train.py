@@ -1,0 +1,250 @@
+"""Training speed of our models beside plain RecBole's SASRec.
+
+All contenders live in one process and take turns of a few steps, so that whatever the machine does hits all alike.
+RecBole's is its own dataset, loader, model, torch Adam and ``Trainer._train_epoch``, fed a few of its batches. Each
+turn sets up what its contender's users have:
+
+* RecBole: anomaly detection on, as importing any of RecBole's sequential models switches it on, and glibc's own
+  malloc settings. A second RecBole contender has anomaly detection off, which no user gets without asking for it.
+* ours: anomaly detection off and freed memory kept, as our trainer sets both.
+
+The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
+epoch. Peaks are those of a separate process for each contender, loading included. All on the CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from recbole.data.dataloader import TrainDataLoader
+from recbole.utils import init_seed
+
+from benchmarks import _common as common
+from benchmarks.work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.runner import build_data, build_loader, build_model
+from recbole_cl.trainer.allocator import keep_freed_memory
+from recbole_cl.trainer.trainer import Trainer
+
+BASELINE = "RecBole SASRec"
+RECBOLE = {BASELINE: True, f"{BASELINE}, no anomaly detection": False}
+OURS = {f"{name}:{form}": (name, form) for form in ("prefix", "sequence") for name in ("SASRec", "CL4SRec", "DuoRec")}
+PEAK_STEPS = ("--steps", "5", "--warmup", "1", "--matmul_size", "64")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that trains.
+
+    Attributes:
+        name: For the table.
+        form: Training form.
+        batches: Steps of an epoch.
+        targets: Targets that an epoch supervises.
+        take: Trains so many steps; returns the seconds of each, fetching the batch included.
+        views: Views of every batch taken so far.
+        sizes: Of the model.
+    """
+
+    name: str
+    form: str
+    batches: int
+    targets: int
+    take: Callable[[int], list[float]]
+    views: list[list[Segment]]
+    sizes: Sizes
+
+
+def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
+    """Builds the contenders that ``--only`` names, data once for each side."""
+    mixed = len({name in RECBOLE for name in args.only}) > 1
+    settings = {"MAX_ITEM_LIST_LENGTH": 50, "train_batch_size": args.batch_size}
+    if theirs := [name for name in args.only if name in RECBOLE]:
+        config = common.config_of(args, common.recbole_sasrec(), folder, **settings)
+        train = common.recbole_splits(config)[0]
+        for name in theirs:
+            yield _recbole(name, config, train, folder, mixed)
+    if ours := [OURS[key] for key in args.only if key in OURS]:
+        train = build_data(common.config_of(args, "SASRec", folder, **settings))[1][0]
+        for name, form in ours:
+            yield _ours(args, name, form, train, folder, settings)
+
+
+def _recbole(name: str, config: Any, train: Any, folder: Path, mixed: bool) -> Contender:
+    init_seed(config["seed"], config["reproducibility"])
+    model = config.model_class(config, train).to(config["device"])
+    loader = TrainDataLoader(config, train, None, shuffle=True)
+    trainer = common.recbole_trainer(config, model, folder)
+    batches = _forever(loader)
+
+    def take(n: int) -> list[float]:
+        if mixed:
+            common.default_malloc()
+        seconds: list[float] = []
+        with torch.autograd.set_detect_anomaly(RECBOLE[name]):
+            trainer._train_epoch(_clocked(batches, n, seconds), 0)
+        return seconds
+
+    return Contender(name, "prefix", len(loader), len(train), take, record_segments(model), sizes_of(model, config))
+
+
+def _ours(
+    args: argparse.Namespace, name: str, form: str, train: ContrastiveDataset, folder: Path, settings: dict[str, Any]
+) -> Contender:
+    batch_size = args.batch_size if form == "prefix" else args.sequence_batch_size
+    config = common.config_of(args, name, folder, **settings | {"train_form": form, "train_batch_size": batch_size})
+    model = build_model(config, train)
+    loader = build_loader(config, model, train)
+    trainer = Trainer(config, model, folder)
+    batches = _forever(loader)
+
+    def take(n: int) -> list[float]:
+        keep_freed_memory()
+        seconds: list[float] = []
+        model.train()
+        with torch.autograd.set_detect_anomaly(False):
+            for batch in _clocked(batches, n, seconds):
+                trainer._step(batch.to(config["device"]))
+        return seconds
+
+    targets = len(loader.prefixes)  # each prefix's target is one of some row, in either form
+    return Contender(name, form, len(loader), targets, take, record_segments(model), sizes_of(model, config))
+
+
+def _forever(loader: Iterable[Any]) -> Iterator[Any]:
+    while True:
+        yield from loader
+
+
+def _clocked(batches: Iterator[Any], n: int, seconds: list[float]) -> Iterator[Any]:
+    """Yields n batches, and notes how long it takes to fetch each and to be asked for the next."""
+    for _ in range(n):
+        begin = time.perf_counter()
+        yield next(batches)
+        seconds.append(time.perf_counter() - begin)
+
+
+def interleave(runners: Sequence[Contender], steps: int, warmup: int, turn: int) -> list[list[float]]:
+    """Trains all contenders in turns.
+
+    Args:
+        runners: The contenders.
+        steps: Counted steps of each, at least 1.
+        warmup: Steps of each before the first turn.
+        turn: Counted steps of a turn; one more precedes them.
+
+    Returns:
+        Seconds of the counted steps of each contender.
+    """
+    seconds: list[list[float]] = [[] for _ in runners]
+    for runner in runners:
+        runner.take(warmup)
+    for done in range(0, steps, turn):
+        for runner, mine in zip(runners, seconds, strict=True):
+            mine += runner.take(1 + min(turn, steps - done))[1:]
+    return seconds
+
+
+def figures(runners: Sequence[Contender], seconds: Sequence[Sequence[float]]) -> common.Records:
+    """The record of each contender, its peak left open."""
+    records = []
+    for runner, mine in zip(runners, seconds, strict=True):
+        epoch = statistics.median(mine) * runner.batches
+        records.append(
+            {
+                "name": runner.name,
+                "form": runner.form,
+                "median_step_seconds": statistics.median(mine),
+                "targets_per_second": runner.targets / epoch,
+                "epoch_seconds": epoch,
+                "peak_mb": None,
+                "epoch_ratio_to_recbole_sasrec": None,
+            }
+        )
+    baseline = next((record["epoch_seconds"] for record in records if record["name"] == BASELINE), None)
+    for record in records:
+        if baseline is not None:
+            record["epoch_ratio_to_recbole_sasrec"] = baseline / record["epoch_seconds"]
+    return records
+
+
+def peak(args: argparse.Namespace, key: str) -> float:
+    """Peak memory of a process that loads the data and trains one contender for a few steps, in MB."""
+    if len(args.only) == 1:
+        return common.memory_mb("VmHWM")
+    sizes = ("--batch_size", str(args.batch_size), "--sequence_batch_size", str(args.sequence_batch_size))
+    record = common.fresh(__file__, *common.shared_flags(args), *sizes, *PEAK_STEPS, "--only", key)[0]
+    return float(record["peak_mb"])
+
+
+def benchmark(args: argparse.Namespace) -> common.Records:
+    """Measures, prints the table and returns the records."""
+    with tempfile.TemporaryDirectory() as folder:
+        runners = list(contenders(args, Path(folder)))
+        records = figures(runners, interleave(runners, args.steps, args.warmup, args.turn))
+    if args.peak:
+        for record, key in zip(records, args.only, strict=True):
+            record["peak_mb"] = peak(args, key)
+    rate = matmul_rate(args.matmul_size)
+    work = [_epoch_work(runner) for runner in runners]
+    common.print_table(
+        [
+            record | {"GFLOP_per_epoch": flops / 1e9, "share_of_matmul_rate": flops / rate / record["epoch_seconds"]}
+            for record, flops in zip(records, work, strict=True)
+        ],
+        ("", "", ".4f", ".0f", ".2f", ".0f", ".2f", ".0f", ".1%"),
+    )
+    size, threads = args.matmul_size, torch.get_num_threads()
+    print(f"\n{rate / 1e9:.1f} GFLOP/s at {size} x {size} x {size} in float32 with {threads} threads; {args.dataset},")
+    print(f"{args.steps} steps each, batches of {args.batch_size} prefixes or {args.sequence_batch_size} users.")
+    return records
+
+
+def _epoch_work(runner: Contender) -> float:
+    """Useful operations of an epoch, from the batches that were taken."""
+    return statistics.fmean(step_flops(views, runner.sizes) for views in runner.views) * runner.batches
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the flags."""
+    flags = common.parser(__doc__, "amazon-beauty")
+    flags.add_argument("--steps", type=int, default=40, help="counted steps of each contender (default: %(default)s)")
+    flags.add_argument("--warmup", type=int, default=5, help="steps of each before that (default: %(default)s)")
+    flags.add_argument("--turn", type=int, default=5, help="counted steps of one turn (default: %(default)s)")
+    flags.add_argument("--batch_size", type=int, default=256, help="rows, prefix form (default: %(default)s)")
+    flags.add_argument(
+        "--sequence_batch_size",
+        type=int,
+        default=64,
+        help="users, sequence form; its steps supervise several times as many targets (default: %(default)s)",
+    )
+    flags.add_argument(
+        "--peak",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure peak memory, in a process for each contender",
+    )
+    flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
+    every = [*RECBOLE, *OURS]
+    flags.add_argument("--only", nargs="+", choices=every, default=every, metavar="NAME", help=f"out of {every}")
+    args = flags.parse_args(argv)
+    for name in ("steps", "turn", "batch_size", "sequence_batch_size", "matmul_size"):
+        if getattr(args, name) < 1:
+            flags.error(f"--{name} {getattr(args, name)}: expected at least 1")
+    args.only = [key for key in every if key in args.only]  # in the order in which the records come
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(common.run_script(benchmark, arguments(None)))

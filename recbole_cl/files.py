@@ -1,0 +1,47 @@
+"""Writing files that are never seen half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+PathLike = str | os.PathLike[str]
+
+
+@contextmanager
+def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
+    """Open `path` for writing so that it appears complete or not at all.
+
+    Args:
+        path: the file to write or replace; its folder is made if missing.
+
+    Returns:
+        A binary file, for `torch.save`, `numpy.save` and the like; the name is set when the block ends without error.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")  # beside it: a rename stays on one disk
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def atomic_write_text(path: PathLike, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, complete or not at all."""
+    with atomic_writer(path) as file:
+        file.write(text.encode())
+
+
+def atomic_write_json(path: PathLike, value: Any) -> None:
+    """Write `value` as indented JSON to `path`, complete or not at all."""
+    atomic_write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,52 @@
+"""Checkpoints: whole or not at all, and nothing but tensors and plain values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_cl.errors import UsageError
+from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
+
+
+def test_comes_back_as_saved(tmp_path: Path) -> None:
+    state = {"state_dict": {"w": torch.arange(3.0)}, "epoch": 4, "best": None, "names": ["a"], "score": -float("inf")}
+    save_checkpoint(state, tmp_path / "last.pth")
+    loaded = load_checkpoint(tmp_path / "last.pth")
+    assert torch.equal(loaded.pop("state_dict")["w"], torch.arange(3.0))
+    assert loaded == {"epoch": 4, "best": None, "names": ["a"], "score": -float("inf")}
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pth"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.pth"
+    save_checkpoint({"state_dict": {}, "epoch": 1}, path)
+
+    def half(state: Any, file: Any) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint({"state_dict": {}, "epoch": 2}, path)
+    assert load_checkpoint(path)["epoch"] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.pth"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
+def test_a_damaged_file_gets_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last.pth").write_bytes(content)
+    with pytest.raises(UsageError) as error:
+        load_checkpoint(tmp_path / "last.pth")
+    assert "\n" not in str(error.value)
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no checkpoint"):
+        load_checkpoint(tmp_path / "last.pth")
+    torch.save({"weights": 1}, tmp_path / "other.pth")
+    with pytest.raises(UsageError, match="state_dict"):
+        load_checkpoint(tmp_path / "other.pth")
