@@ -20,6 +20,7 @@ from recbole.trainer import Trainer as RecBoleTrainer
 from tabulate import tabulate
 
 from recbole_cl.config import Config
+from recbole_cl.data.check import ensure_dataset_available
 from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_json
 from recbole_cl.trainer.allocator import keep_freed_memory
@@ -40,8 +41,7 @@ MODEL_SETTINGS: Mapping[str, Any] = {
     "hidden_dropout_prob": 0.5,
     "attn_dropout_prob": 0.5,
 }
-# malloc.h of glibc, and its defaults. The two thresholds slide between these starting values and the values here,
-# which are the highest that they reach by themselves.
+# malloc.h of glibc, and its defaults; the thresholds for trimming and mapping at the highest to which they slide.
 _MALLOC_DEFAULTS = {-1: 64 << 20, -2: 128 << 10, -3: 32 << 20, -4: 65536}  # trim, top pad, mmap threshold, mmap max
 
 
@@ -56,7 +56,7 @@ class FakeDataset:
         return self.n_items
 
 
-def parser(doc: str | None, dataset: str | None) -> argparse.ArgumentParser:
+def parser(doc: str | None, dataset: str) -> argparse.ArgumentParser:
     """A parser with the flags of every benchmark; ``doc`` is the script's docstring, ``dataset`` its default."""
     flags = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--dataset", default=dataset, help="folder under the data path (default: %(default)s)")
@@ -66,11 +66,13 @@ def parser(doc: str | None, dataset: str | None) -> argparse.ArgumentParser:
     return flags
 
 
-def config_of(args: argparse.Namespace, model: str | type, folder: Path, **settings: Any) -> Config:
+def config_of(
+    args: argparse.Namespace, model: str | type, folder: Path, *, dataset: str | None = None, **settings: Any
+) -> Config:
     """The settings of one contender: on the CPU, leaving nothing behind but in ``folder``."""
     common = {"use_gpu": False, "show_progress": False, "state": "error"}
     paths = {"data_path": args.data_path, "checkpoint_dir": str(folder)}
-    return Config(model, args.dataset, config_dict={**MODEL_SETTINGS, **common, **paths, **settings})
+    return Config(model, dataset or args.dataset, config_dict={**MODEL_SETTINGS, **common, **paths, **settings})
 
 
 def recbole_sasrec() -> type:
@@ -89,6 +91,7 @@ def recbole_splits(config: Config) -> list[Any]:
 
     Not by its ``create_dataset``, which unpickles a file of a certain name if it finds one.
     """
+    ensure_dataset_available(config["dataset"], Path(config["data_path"]))
     splits: list[Any] = SequentialDataset(config).build()
     return splits
 
@@ -100,7 +103,11 @@ def recbole_trainer(config: Config, model: Any, folder: Path) -> Any:
 
 
 def default_malloc() -> None:
-    """Undoes ``keep_freed_memory``: plain RecBole's users have glibc's own settings, and no memory of ours to reuse."""
+    """Undoes ``keep_freed_memory``: whoever runs plain RecBole has glibc's own settings.
+
+    What this process has kept so far stays with it, so that RecBole has a few page faults less than on its own. A
+    limit on arenas cannot be lifted again: RecBole goes first, while there is none, and its threads keep theirs.
+    """
     if keep_freed_memory():  # glibc
         libc = ctypes.CDLL(None)
         for option, value in _MALLOC_DEFAULTS.items():
@@ -108,13 +115,12 @@ def default_malloc() -> None:
 
 
 def memory_mb(field: str) -> float:
-    """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak.
+    """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak; without /proc the peak for either.
 
-    Not ``ru_maxrss``, if there is a choice: a child process inherits its parent's.
+    Not ``ru_maxrss`` where there is a choice: a child process inherits its parent's.
     """
     with contextlib.suppress(OSError):
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        for line in lines:
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith(f"{field}:"):
                 return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -124,16 +130,16 @@ def memory_mb(field: str) -> float:
 def fresh(script: str, *arguments: str) -> Records:
     """Runs a benchmark in a process of its own and returns its figures."""
     command = [sys.executable, script, *arguments, "--json", "-"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UsageError(f"{' '.join(command)} failed with exit code {done.returncode}: see its message above")
+        raise UsageError(f"{' '.join(command)} failed with exit code {done.returncode}:\n{done.stderr.strip()}")
     records: Records = json.loads(done.stdout)
     return records
 
 
 def shared_flags(args: argparse.Namespace) -> Iterator[str]:
     """The flags that a fresh process must be given again."""
-    yield from ("--data_path", args.data_path, *(("--dataset", args.dataset) if args.dataset else ()))
+    yield from ("--data_path", args.data_path, "--dataset", args.dataset)
     if args.threads:
         yield from ("--threads", str(args.threads))
 
@@ -160,10 +166,7 @@ def run_script(benchmark: Callable[[argparse.Namespace], Records], args: argpars
     return 0
 
 
-def print_table(records: Sequence[Mapping[str, Any]], formats: Sequence[str]) -> None:
-    """Prints records of the same keys, ``_`` in a key as a space; ``formats`` are tabulate's, one per column."""
-    print(tabulate([list(record.values()) for record in records], headers=_headers(records[0]), floatfmt=formats))
-
-
-def _headers(record: Mapping[str, Any]) -> list[str]:
-    return [key.replace("_", " ") for key in record]
+def print_table(records: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]]) -> None:
+    """Prints records of the same keys; a column is a heading and tabulate's format of its numbers."""
+    headings, formats = zip(*columns, strict=True)
+    print(tabulate([list(record.values()) for record in records], headers=headings, floatfmt=formats))

@@ -31,7 +31,7 @@ from recbole.data.dataloader import TrainDataLoader
 from recbole.utils import init_seed
 
 from benchmarks import _common as common
-from benchmarks.work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
+from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.runner import build_data, build_loader, build_model
 from recbole_cl.trainer.allocator import keep_freed_memory
@@ -40,6 +40,17 @@ from recbole_cl.trainer.trainer import Trainer
 BASELINE = "RecBole SASRec"
 RECBOLE = {BASELINE: True, f"{BASELINE}, no anomaly detection": False}
 OURS = {f"{name}:{form}": (name, form) for form in ("prefix", "sequence") for name in ("SASRec", "CL4SRec", "DuoRec")}
+COLUMNS = (
+    ("model", ""),
+    ("form", ""),
+    ("step, s", ".4f"),
+    ("targets / s", ".0f"),
+    ("epoch, s", ".2f"),
+    ("peak, MB", ".0f"),
+    ("RecBole's / its epoch", ".2f"),
+    ("GFLOP / epoch", ".0f"),
+    ("of matmul rate", ".1%"),
+)
 PEAK_STEPS = ("--steps", "5", "--warmup", "1", "--matmul_size", "64")
 
 
@@ -158,7 +169,7 @@ def interleave(runners: Sequence[Contender], steps: int, warmup: int, turn: int)
 
 def figures(runners: Sequence[Contender], seconds: Sequence[Sequence[float]]) -> common.Records:
     """The record of each contender, its peak left open."""
-    records = []
+    records: common.Records = []
     for runner, mine in zip(runners, seconds, strict=True):
         epoch = statistics.median(mine) * runner.batches
         records.append(
@@ -203,12 +214,16 @@ def benchmark(args: argparse.Namespace) -> common.Records:
             record | {"GFLOP_per_epoch": flops / 1e9, "share_of_matmul_rate": flops / rate / record["epoch_seconds"]}
             for record, flops in zip(records, work, strict=True)
         ],
-        ("", "", ".4f", ".0f", ".2f", ".0f", ".2f", ".0f", ".1%"),
+        COLUMNS,
     )
-    size, threads = args.matmul_size, torch.get_num_threads()
-    print(f"\n{rate / 1e9:.1f} GFLOP/s at {size} x {size} x {size} in float32 with {threads} threads; {args.dataset},")
-    print(f"{args.steps} steps each, batches of {args.batch_size} prefixes or {args.sequence_batch_size} users.")
+    _print_conditions(args, rate)
     return records
+
+
+def _print_conditions(args: argparse.Namespace, rate: float) -> None:
+    size, threads = args.matmul_size, torch.get_num_threads()
+    print(f"\nmatmul rate: {rate / 1e9:.1f} GFLOP/s at {size} x {size} x {size}, float32, {threads} thread(s)")
+    print(f"{args.dataset}, {args.steps} steps each, of {args.batch_size} (sequence: {args.sequence_batch_size}) rows")
 
 
 def _epoch_work(runner: Contender) -> float:

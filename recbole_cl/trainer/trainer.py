@@ -22,7 +22,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
-from recbole_cl.trainer.allocator import keep_freed_memory
+from recbole_cl.trainer.allocator import keep_freed_memory, release_freed_memory
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 
 BEST, LAST = "best.pth", "last.pth"
@@ -94,6 +94,7 @@ class Trainer(RecBoleTrainer):
     ) -> float:
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
         self._save_last(epoch_idx)
+        release_freed_memory()
         begin = time.perf_counter()
         self.model.train()
         sums: dict[str, Tensor] = {}

@@ -104,6 +104,13 @@ def test_memory_based_knows_neither_the_order_of_pairs_nor_how_often_they_come()
     assert torch.equal(a.item, b.item) and torch.allclose(a.score, b.score, atol=1e-12)
 
 
+def test_scores_that_differ_in_rounding_only_are_ties() -> None:
+    # Item 1 has 3 users. It shares 1 of item 2's 2 users, and 3 of item 3's 18: 1 / sqrt(2 * 3) = 3 / sqrt(18 * 3).
+    user = torch.tensor([0, 1, 2, *range(18), 0, 18])
+    item = torch.tensor([1] * 3 + [3] * 18 + [2] * 2)
+    assert int(memory_top_one(user, item, 4, inverse_user_frequency=False).item[1]) == 2
+
+
 @pytest.mark.parametrize(
     ("user", "item", "message"),
     [
