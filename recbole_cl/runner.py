@@ -26,6 +26,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
 from recbole_cl.files import atomic_write_json, atomic_write_text, atomic_writer
 from recbole_cl.logs import logging_to
+from recbole_cl.props_files import read_settings
 from recbole_cl.report.store import RANK_FILES, EvalProtocol
 from recbole_cl.trainer.trainer import BEST, LAST, Trainer
 
@@ -33,6 +34,9 @@ PROTOCOLS: dict[EvalProtocol, str] = {
     "history_kept": "keep",
     "history_removed": "remove",
 }  # name in results -> value of eval_history
+
+# Models of RecBole's that read more than item sequences.
+_NEED_FEATURES = {"DIN", "DIEN", "FDSA", "FEARec", "GRU4RecF", "GRU4RecKG", "KSR", "S3Rec", "SASRecF"}
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ class LoadedRun:
 
 
 def run(
-    model: str = "DuoRec",
-    dataset: str = "ml-100k",
+    model: str | None = None,
+    dataset: str | None = None,
     *,
     config_files: Sequence[str | Path] = (),
     **settings: Any,
@@ -93,10 +97,11 @@ def run(
     """Trains a model with early stopping, tests it under both history protocols, and leaves a run folder.
 
     Args:
-        model: One of ours, or a sequential model of RecBole's.
-        dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads.
+        model: One of ours, or a sequential model of RecBole's; None for that of the files, or else DuoRec.
+        dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads; None for
+            that of the files, or else ml-100k.
         config_files: YAML files, later ones first in rank.
-        **settings: Any setting, above the files.
+        **settings: Any setting, above the files. With ``resume``, the settings of the resumed run lie below all others.
 
     Returns:
         The measurements.
@@ -104,7 +109,10 @@ def run(
     Raises:
         UsageError: If a setting or the data is wrong; nothing has been trained then.
     """
-    config = Config(model, dataset, [str(file) for file in config_files], settings)
+    files = [str(file) for file in (*_resumed_config(settings.get("resume")), *config_files)]
+    stored = {key: value for file in files for key, value in read_settings(file).items()}
+    model, dataset = model or stored.get("model") or "DuoRec", dataset or stored.get("dataset") or "ml-100k"
+    config = Config(model, dataset, files, settings)
     _refuse_unsupported(config)
     run_dir = _run_dir(config)
     with _gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]):
@@ -131,6 +139,8 @@ def run_seeds(
     """
     if len(set(seeds)) < len(seeds):
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
+    if settings.get("resume"):
+        raise UsageError(f"resume = {settings['resume']}: one run goes on, with its own seed; leave the seeds out")
     return [run(model, dataset, config_files=config_files, **(settings | {"seed": seed})) for seed in seeds]
 
 
@@ -154,7 +164,9 @@ def load(run_dir: str | Path) -> LoadedRun:
     config = Config(None, None, [str(folder / "config.yaml")], {})
     dataset, splits = build_data(config)
     model = build_model(config, splits[0])
-    model.load_state_dict(load_checkpoint(folder / BEST, config["device"])["state_dict"])
+    state = load_checkpoint(folder / BEST, config["device"])
+    model.load_state_dict(state["state_dict"])
+    model.load_other_parameter(state["other_parameter"])
     return LoadedRun(config, model.eval(), dataset, splits)
 
 
@@ -219,13 +231,14 @@ def _run(config: Config, run_dir: Path) -> RunResult:
     loader = build_loader(config, model, train)
     valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
     data_seconds = time.perf_counter() - begin
-    atomic_write_text(run_dir / "config.yaml", yaml.safe_dump(config.settings_dict(), sort_keys=True))
-    atomic_write_json(run_dir / "environment.json", describe_environment(config["device"]))
     logger.info(_describe(dataset))
     logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
     trainer = Trainer(config, model, run_dir)
     if config["resume"]:
         trainer.resume(loader)
+    settings = config.settings_dict() | {"resume": None}  # the file is for a new run
+    atomic_write_text(run_dir / "config.yaml", yaml.safe_dump(settings, sort_keys=True))
+    atomic_write_json(run_dir / "environment.json", describe_environment(config["device"]))
     with _usable_when_interrupted(run_dir):
         trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
     trainer.load_best()
@@ -258,10 +271,11 @@ def _describe(dataset: ContrastiveDataset) -> str:
 
 def _refuse_unsupported(config: Config) -> None:
     """Refuses what RecBole offers and our loader and trainer do not, instead of ignoring it."""
-    if config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE or config["transform"]:
+    needs_more = config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE or config["transform"]
+    if needs_more or config["model"] in _NEED_FEATURES:
         raise UsageError(
-            f"{config['model']} needs sampled negatives or a transform in the batches, which the loader here does not "
-            "make: choose another model, or train it with RecBole itself"
+            f"{config['model']} needs sampled negatives, item features or transformed rows in its batches, which the "
+            "loader here does not make: choose another model, or train it with RecBole itself"
         )
     for key, idle in (("worker", 0), ("enable_scaler", False), ("save_dataset", False), ("save_dataloaders", False)):
         if config[key] not in (idle, None):
@@ -270,11 +284,23 @@ def _refuse_unsupported(config: Config) -> None:
         raise UsageError("benchmark_filename: data split beforehand is not supported; give one .inter file")
 
 
+def _resumed_folder(resume: str | Path) -> Path:
+    path = Path(resume)
+    return path.parent if path.is_file() else path
+
+
+def _resumed_config(resume: str | Path | None) -> list[Path]:
+    """The settings of a run that is to go on, so that its folder says all."""
+    return [_resumed_folder(resume) / "config.yaml"] if resume else []
+
+
 def _run_dir(config: Config) -> Path:
     """The run's folder: a new one, or the one that is resumed."""
     if config["resume"]:
-        resumed = Path(config["resume"])
-        return resumed.parent if resumed.is_file() else resumed
+        folder = _resumed_folder(config["resume"])
+        if not (folder / LAST).is_file():
+            raise UsageError(f"resume = {config['resume']}: no {LAST} in {folder}; give a run folder that has one")
+        return folder
     stem = f"{config['model']}-{config['dataset']}-{config['seed']}-{time.strftime('%Y%m%d-%H%M%S')}"
     parent = Path(config["checkpoint_dir"])
     for suffix in ("", *(f"-{i}" for i in range(2, 1000))):  # runs of one second
@@ -289,11 +315,12 @@ def _run_dir(config: Config) -> Path:
 
 @contextmanager
 def _gone_if_useless(run_dir: Path) -> Iterator[None]:
-    """Removes the folder of a run that was refused before it trained."""
+    """Removes the folder of a new run that was refused before it trained; one that held anything before stays."""
+    new = not any(run_dir.iterdir())
     try:
         yield
     except UsageError:
-        if not any(run_dir.glob("*.pth")):
+        if new and not any(run_dir.glob("*.pth")):
             shutil.rmtree(run_dir, ignore_errors=True)
         raise
 

@@ -40,11 +40,6 @@ CHECKS: dict[str, Check] = {
     "save_dataloaders": Flag(),
     "dataset_save_path": OrNone(Text()),
     "dataloaders_save_path": OrNone(Text()),
-    "local_rank": Integer(low=0),
-    "offset": Integer(low=0),
-    "nproc": _COUNT,
-    "world_size": Integer(),
-    "ip": Text(),
     # training
     "epochs": Integer(low=0),
     "train_batch_size": _COUNT,
@@ -78,7 +73,7 @@ CHECKS: dict[str, Check] = {
     "eval_args": Table(
         {
             "split": Table(
-                {"LS": Choice("valid_and_test", "valid_only", "test_only"), "RS": _RATIOS, "TS": _RATIOS},
+                {"LS": Choice("valid_and_test"), "RS": _RATIOS, "TS": _RATIOS},
             ),
             "group_by": OrNone(Choice("user", "none")),
             "order": Choice("TO"),
@@ -118,19 +113,7 @@ CHECKS: dict[str, Check] = {
 }
 
 # Read by RecBole's data, trainer and evaluation code, and written in none of its YAML files.
-UNDECLARED = (
-    "encoding",
-    "ip",
-    "local_rank",
-    "mask_ratio",
-    "ft_ratio",
-    "nproc",
-    "offset",
-    "port",
-    "reg_weight",
-    "single_spec",
-    "world_size",
-)
+UNDECLARED = ("encoding",)
 
 
 def declared_checks(model_class: type) -> dict[str, Check]:

@@ -113,6 +113,73 @@ def test_an_interrupted_run_leaves_a_last_pth_and_goes_on(
     assert json.loads((folder / "result.json").read_text())["test"] == whole.test
 
 
+def scored_by(*scores: float) -> Any:
+    """A validation whose score in each epoch is given."""
+    validate = Trainer._valid_epoch
+
+    def fixed(self: Trainer, *args: Any, **kwargs: Any) -> Any:
+        result = validate(self, *args, **kwargs)[1]
+        return scores[self.start_epoch + self.epochs_run - 1], result
+
+    return fixed
+
+
+@pytest.mark.parametrize(("epochs", "stopping_step"), [(4, 10), (5, 1)])
+def test_resuming_a_finished_run_tests_its_best_weights_again(
+    epochs: int, stopping_step: int, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it reached its last epoch or stopped early; RecBole would test, and save as best, the last weights."""
+    monkeypatch.setattr(Trainer, "_valid_epoch", scored_by(0.1, 0.5, 0.4, 0.3, 0.9))
+    first = run("SASRec", "cycle", epochs=epochs, stopping_step=stopping_step, **settings)
+    weights = torch.load(first.run_dir / "best.pth", weights_only=True)
+    again = run(resume=str(first.run_dir))
+    assert (again.best_epoch, again.epochs_run, again.test, again.valid) == (1, 4, first.test, first.valid)
+    kept = torch.load(first.run_dir / "best.pth", weights_only=True)
+    assert all(torch.equal(kept["state_dict"][key], value) for key, value in weights["state_dict"].items())
+    assert kept["best_valid_result"] == first.valid
+
+
+def test_a_resumed_runs_settings_are_its_folders_and_its_config_starts_anew(settings: dict[str, Any]) -> None:
+    first = run("CL4SRec", "cycle", epochs=1, temperature=0.5, **settings)
+    resumed = run(resume=str(first.run_dir), epochs=2)
+    assert resumed.run_dir == first.run_dir and (resumed.model, resumed.epochs_run) == ("CL4SRec", 2)
+    stored = yaml.safe_load((first.run_dir / "config.yaml").read_text())
+    assert (stored["temperature"], stored["epochs"], stored["resume"]) == (0.5, 2, None)
+    assert run(config_files=[first.run_dir / "config.yaml"]).run_dir != first.run_dir
+
+
+@pytest.mark.parametrize("with_config", [False, True])
+def test_a_folder_that_cannot_be_resumed_is_left_as_it_is(
+    with_config: bool, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    if with_config:
+        (folder / "config.yaml").write_text("model: SASRec\ndataset: cycle\n")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UsageError):
+        run("SASRec", "cycle", resume=str(folder), **settings)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_other_sizes_than_the_resumed_runs_are_refused(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    before = (folder / "config.yaml").read_text()
+    with pytest.raises(UsageError, match="does not fit"):
+        run("SASRec", "cycle", resume=str(folder), epochs=2, **(settings | {"hidden_size": 32}))
+    assert (folder / "config.yaml").read_text() == before
+    with pytest.raises(UsageError, match="resume"):
+        run_seeds("SASRec", "cycle", [1, 2], resume=str(folder), **settings)
+
+
+def test_no_epochs_and_rare_validations(settings: dict[str, Any]) -> None:
+    none = run("SASRec", "cycle", epochs=0, **settings)
+    assert (none.best_epoch, none.epochs_run, none.valid) == (-1, 0, {}) and set(none.test["history_kept"]) == METRICS
+    rare = run("SASRec", "cycle", epochs=5, eval_step=3, **settings)
+    assert (rare.best_epoch, rare.epochs_run) == (2, 5)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -177,9 +244,11 @@ def test_a_checkpoint_with_objects_is_refused(settings: dict[str, Any]) -> None:
         load(folder)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [{"epochs": 3}, {"epochs": 1, "train_batch_size": 10_000}])
+def test_a_run_that_diverges_is_stopped(more: dict[str, Any], settings: dict[str, Any]) -> None:
+    """In the loss, or, after the last step, in the scores."""
     with pytest.raises(UsageError, match="learning_rate"):
-        run("SASRec", "cycle", epochs=3, learning_rate=1e30, **settings)
+        run("SASRec", "cycle", learning_rate=1e30, **(settings | more))
 
 
 def test_the_root_logger_is_left_as_it_was(settings: dict[str, Any]) -> None:
@@ -194,8 +263,9 @@ def test_a_model_that_needs_sampled_negatives_is_refused(tmp_path: Path) -> None
         run("FPMC", "cycle", **write_cycle(tmp_path))
 
 
-def test_a_model_of_recboles_runs_too(settings: dict[str, Any]) -> None:
-    plain = {key: value for key, value in settings.items() if key != "inner_size"}
-    result = run("GRU4Rec", "cycle", epochs=1, **plain)
+@pytest.mark.parametrize("name", ["GRU4Rec", "Caser", "HGN", "GCSAN"])
+def test_a_model_of_recboles_runs_too(name: str, settings: dict[str, Any]) -> None:
+    plain = {key: value for key, value in settings.items() if key not in ("inner_size", "hidden_size")}
+    result = run(name, "cycle", epochs=1, **(plain | {"eval_batch_size": 16}))
     assert result.train_form == "prefix" and 0 <= result.test["history_kept"]["hit@10"] <= 1
     assert not torch.is_anomaly_enabled()

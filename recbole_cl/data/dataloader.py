@@ -45,7 +45,7 @@ class LoaderSettings:
 class TrainLoader:
     """Iterates over the training rows of a split, yielding RecBole ``Interaction`` batches.
 
-    Fields of a batch: user, item list [B, L] (L: the longest row of the batch), its length [B], target [B]; the
+    Fields of a batch: user, item list [B, L] (L: ``MAX_ITEM_LIST_LENGTH``), its length [B], target [B]; the
     fields of ``recbole_cl.fields`` as the settings ask. The flat item array, the offsets and the indices lie on the
     device; nothing is written to, and every row is written out anew for every batch.
 

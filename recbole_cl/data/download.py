@@ -6,6 +6,7 @@ import shutil
 from logging import getLogger
 from pathlib import Path
 from urllib.error import URLError
+from zipfile import BadZipFile
 
 from recbole.utils.url import decide_download, download_url, extract_zip, rename_atomic_files
 
@@ -38,7 +39,7 @@ def download_dataset(name: str, url: str, folder: Path) -> None:
         archive.unlink()
         rename_atomic_files(str(temporary), archive.stem, name)
         temporary.rename(folder)
-    except (URLError, RuntimeError, OSError) as error:
+    except (URLError, RuntimeError, OSError, BadZipFile) as error:
         why = getattr(error, "reason", error)
         raise UsageError(f"{name} could not be downloaded ({why}): {explain_missing_dataset(name, folder)}") from None
     finally:

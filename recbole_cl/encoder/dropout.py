@@ -55,7 +55,7 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return functional.dropout(x, self.p)
-        kept = max(1, round((1 - self.p) * _STEPS))
+        kept = min(max(1, round((1 - self.p) * _STEPS)), _STEPS - 1)  # the threshold below must fit 16 bits
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None, generator=self.generator)
         draws = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform in -2^15 .. 2^15 - 1
         mask = torch.lt(draws, kept - _STEPS // 2, out=torch.empty_like(x, memory_format=torch.contiguous_format))

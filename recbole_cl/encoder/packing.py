@@ -23,14 +23,11 @@ class Rows(NamedTuple):
         item_seq: Item ids, oldest first, 0 beyond the length. Shape [B, L].
         seq_len: True lengths, 1..L. Shape [B].
         every_position: Output wanted at every real position, row after row (True), or at the last one only.
-        n_items: Sum of ``seq_len`` where the host knows it (saves a device synchronisation); needed only with
-            ``every_position``.
     """
 
     item_seq: Tensor
     seq_len: Tensor
     every_position: bool = False
-    n_items: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ def pack(segments: Sequence[Rows], group_by_length: bool) -> Packing:
         The packing; encoder outputs of segment i are ``output[packing.outputs[i]]``.
 
     Raises:
-        ValueError: If there is no segment.
+        ValueError: If there is no segment, or, without grouping, if their numbers of columns differ.
     """
     if not segments:
         raise ValueError("nothing to pack: give at least one segment of rows")
@@ -130,6 +127,9 @@ def _pack_grouped(segments: Sequence[Rows]) -> Packing:
 def _pack_whole(segments: Sequence[Rows]) -> Packing:
     device = segments[0].seq_len.device
     width = segments[0].item_seq.shape[1]
+    if any(rows.item_seq.shape[1] != width for rows in segments):
+        widths = [rows.item_seq.shape[1] for rows in segments]
+        raise ValueError(f"segments have {widths} columns: without grouping by length all need the same number")
     kinds = [[i for i, rows in enumerate(segments) if rows.every_position is every] for every in (False, True)]
     base = torch.split(_row_offsets(segments), [len(rows.seq_len) for rows in segments])
     columns = torch.arange(width, device=device)
@@ -153,7 +153,7 @@ def _pack_whole(segments: Sequence[Rows]) -> Packing:
             rows = segments[i]
             if every:
                 begin = n_out + width * torch.arange(done, done + len(rows.seq_len), device=device)
-                outputs[i] = _spans(begin, rows.seq_len, rows.n_items)
+                outputs[i] = _spans(begin, rows.seq_len)
             else:
                 outputs[i] = torch.arange(n_out + done, n_out + done + len(rows.seq_len), device=device)
             done += len(rows.seq_len)
@@ -174,10 +174,10 @@ def _row_offsets(segments: Sequence[Rows]) -> Tensor:
     return torch.cat(offsets)
 
 
-def _spans(start: Tensor, length: Tensor, total: int | None = None) -> Tensor:
+def _spans(start: Tensor, length: Tensor) -> Tensor:
     """Indices start..start+length-1 of every row, one row after the other."""
     shift = start - (length.cumsum(0) - length)
-    spans = torch.repeat_interleave(shift, length, output_size=total)
+    spans = torch.repeat_interleave(shift, length)
     return spans + torch.arange(len(spans), device=start.device)
 
 

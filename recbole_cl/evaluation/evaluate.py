@@ -13,6 +13,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.data.dataset import window
+from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.metrics import RankCounts
 from recbole_cl.evaluation.ranks import (
     ITEMS_PER_BLOCK,
@@ -69,6 +70,8 @@ class RankEvaluator:
             if progress is not None:
                 progress(last - first)
         total = Counts(*(torch.cat(column) for column in zip(*counts, strict=True)))
+        if bool((total.above + total.tied < 0).any()):  # not even equal to itself
+            raise UsageError("the model scores targets as NaN: lower learning_rate or raise temperature")
         lists = {name: torch.cat([top[name] for top in tops]) for name in tops[0]} if tops else {}
         return protocols(total, split, self.model.n_items, lists)
 
@@ -78,8 +81,11 @@ class RankEvaluator:
         index = split.order[first:last]
         start, end = rows.start[index], rows.end[index]
         length = end - start
-        item_seq = window(rows.items, start, end, int(length[-1]))  # the rows come sorted by length
-        if hasattr(model, "score_items"):
+        ours = hasattr(model, "score_items")
+        # The rows come sorted by length. RecBole's models get whole rows: some (Caser, HGN) fail on shorter ones, and
+        # some (NextItNet, NPE) read padding, so that their scores would depend on the batch.
+        item_seq = window(rows.items, start, end, int(length[-1]) if ours else rows.width)
+        if ours:
             hidden = model.forward(item_seq, length)  # [B, D]
             return lambda i, j: lambda a, b: model.score_items(hidden[i:j], a, b)
         fields = {model.ITEM_SEQ: item_seq, model.ITEM_SEQ_LEN: length, model.ITEM_ID: rows.items[end]}

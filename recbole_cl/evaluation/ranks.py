@@ -113,7 +113,7 @@ def count_block(scores: Scores, n_items: int, target: Tensor, history: History, 
     """
     bounds = [(first, min(first + items_per_block, n_items)) for first in range(0, n_items, items_per_block)]
     single = scores(*bounds[0]) if len(bounds) == 1 else None
-    target_score = torch.zeros(len(target), dtype=torch.float32, device=target.device)
+    target_score = torch.zeros(len(target), dtype=torch.float64, device=target.device)
     for first, last in bounds:
         block = scores(first, last) if single is None else single
         here = (target >= first) & (target < last)

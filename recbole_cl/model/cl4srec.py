@@ -53,6 +53,6 @@ class CL4SRec(ContrastiveRecommender):
         hidden, z_a, z_b = self.encode(batch.supervised, *(Rows(*view) for view in views))
         nce = info_nce(z_a, z_b, self.options["temperature"], self.options["similarity"])
         return {
-            "recommendation": self.recommendation_loss(hidden, batch.supervised_target),
+            "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
             "contrastive": self.options["contrastive_weight"] * nce,
         }

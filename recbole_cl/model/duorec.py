@@ -62,7 +62,7 @@ class DuoRec(ContrastiveRecommender):
         hidden, *encoded = self.encode(batch.supervised, *views.values())
         z = {"plain": batch.at_anchors(hidden), **dict(zip(views, encoded, strict=True))}
         mask = same_target_mask(batch.anchor_target) if self.options["mask_same_target"] else None
-        terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target)}
+        terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         for name, a, b in pairs:
             nce = info_nce(z[a], z[b], self.options["temperature"], self.options["similarity"], mask)
             terms[name] = self.options[f"{name}_weight"] * nce

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 def model_defaults(model_class: type) -> dict[str, Any]:
-    """The settings of ``props/overall.yaml`` and of a model's own YAML file, where nobody says otherwise."""
-    files = ("overall.yaml", f"model/{model_class.__name__}.yaml")
-    return {key: value for file in files for key, value in read_settings(props_dir() / file).items()}
+    """The settings of ``props/overall.yaml`` and of the YAML files of a model and its bases: where nobody says else."""
+    models = [f"model/{cls.__name__}.yaml" for cls in reversed(model_class.__mro__)]
+    files = [path for file in ("overall.yaml", *models) if (path := props_dir() / file).is_file()]
+    return {key: value for path in files for key, value in read_settings(path).items()}
 
 
 def read_options(config: Any, model_class: type) -> dict[str, Any]:

@@ -23,4 +23,4 @@ class SASRec(ContrastiveRecommender):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         (hidden,) = self.encode(batch.supervised)
-        return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target)}
+        return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}

@@ -6,15 +6,15 @@ import ctypes
 import sys
 from typing import Any
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8  # malloc.h of glibc
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # malloc.h of glibc
 
 
 def keep_freed_memory() -> bool:
     """Tells glibc's malloc to reuse freed blocks instead of returning them to the system.
 
-    By default blocks of more than a few MB are mapped anew for every tensor and unmapped after it: each step then
-    pays for zeroing and mapping all its pages again, which costs CPU training up to half of its time. One arena, since
-    tensors are made in the thread of the forward pass and freed in that of the backward pass, and the other way round.
+    By default the memory of a large tensor is mapped for it and unmapped after it: each step then pays for zeroing and
+    mapping all its pages again, which can cost CPU training half of its time. Blocks of 32 MB and more, the largest
+    that glibc lets one choose, are still mapped, which keeps fragments small. One arena serves all threads.
 
     Returns:
         Whether it took effect: False where the C library is not glibc.
@@ -22,7 +22,7 @@ def keep_freed_memory() -> bool:
     mallopt = _libc_function("mallopt")
     if mallopt is None:
         return False
-    settings = ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 64 << 20))
+    settings = ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 64 << 20))
     return all(mallopt(option, value) == 1 for option, value in settings)
 
 

@@ -52,6 +52,7 @@ class Trainer(RecBoleTrainer):
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         self._train_data: Any = None
         self._losses: dict[str, float] = {}
+        self._valid_result: dict[str, float] | None = None
         top_k = max(config["topk"]) if needs_top_items(config) else 0
         self._evaluator = RankEvaluator(model, config["eval_batch_size"], top_k)
 
@@ -84,10 +85,20 @@ class Trainer(RecBoleTrainer):
         if self.device.type == "cpu":
             keep_freed_memory()
         self._train_data = train_data
-        result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
-        self._save_last(self.start_epoch + self.epochs_run)
-        self.tensorboard.flush()
+        if self._is_finished():
+            self.eval_collector.data_collect(train_data)
+            return self.best_valid_score, self.best_valid_result
+        try:
+            result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
+            self._save_last(self.start_epoch + self.epochs_run)
+        finally:
+            self.tensorboard.close()
         return result
+
+    def _is_finished(self) -> bool:
+        """Whether a resumed run has nothing left to train: RecBole would test its last weights, or train on."""
+        done = self.start_epoch >= self.epochs or self.cur_step > self.stopping_step
+        return done and Path(self.saved_model_file).is_file()
 
     def _train_epoch(
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
@@ -127,7 +138,7 @@ class Trainer(RecBoleTrainer):
             return terms
         losses = self.model.calculate_loss(interaction)  # RecBole's own models: one loss, or a tuple to be summed
         parts = losses if isinstance(losses, tuple) else (losses,)
-        return {f"loss{i}" if len(parts) > 1 else "loss": part for i, part in enumerate(parts)}
+        return {f"loss{i}" if len(parts) > 1 else "loss": part.sum() for i, part in enumerate(parts)}  # GCSAN's is [1]
 
     def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
         means = dict(zip(sums, (torch.stack(list(sums.values())) / steps).tolist(), strict=True))
@@ -154,7 +165,7 @@ class Trainer(RecBoleTrainer):
 
     def _valid_epoch(self, valid_data: EvaluationRows, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         counts = self.rank(valid_data, show_progress)[self.config["eval_history"]]
-        result = self.metrics(counts)
+        self._valid_result = result = self.metrics(counts)
         epoch = self.start_epoch + self.epochs_run - 1
         for name, value in result.items():
             self.tensorboard.add_scalar(f"valid/{name}", value, epoch)
@@ -182,7 +193,9 @@ class Trainer(RecBoleTrainer):
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         """Writes the best checkpoint (RecBole's hook of that name)."""
-        self.best_epoch = epoch
+        self.best_epoch = epoch = max(epoch, self.start_epoch - 1)  # RecBole says -1 where no epoch is left to run
+        if self._valid_result is not None:
+            self.best_valid_result = self._valid_result  # RecBole sets it only after saving
         save_checkpoint(self._state(epoch), self.run_dir / BEST)
 
     def _save_last(self, next_epoch: int) -> None:
@@ -223,9 +236,13 @@ class Trainer(RecBoleTrainer):
         for key in ("model", "dataset"):
             if state[key] != self.config[key]:
                 raise UsageError(f"{self.run_dir / LAST} is of {key} {state[key]}, not {self.config[key]}")
-        self.model.load_state_dict(state["state_dict"])
+        try:
+            self.model.load_state_dict(state["state_dict"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise UsageError(f"{self.run_dir / LAST} does not fit these settings, use the run's own: {what}") from None
         self.model.load_other_parameter(state["other_parameter"])
-        self.optimizer.load_state_dict(state["optimizer"])
         self.start_epoch, self.cur_step = state["epoch"] + 1, state["cur_step"]
         self.best_valid_score, self.best_valid_result = state["best_valid_score"], state["best_valid_result"]
         self.best_epoch, self.seconds = state["best_epoch"], dict(state["seconds"])

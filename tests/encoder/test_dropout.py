@@ -17,6 +17,11 @@ def test_share_and_scale(p: float) -> None:
     assert len(y.unique()) == 2
 
 
+@pytest.mark.parametrize("p", [1e-9, 7e-6, 1e-5])
+def test_a_tiny_probability_drops_next_to_nothing(p: float) -> None:
+    assert float((Dropout(p, torch.Generator().manual_seed(1))(torch.ones(10_000)) == 0).float().mean()) < 0.01
+
+
 def test_neighbouring_draws_are_independent() -> None:
     kept = Dropout(0.5, torch.Generator().manual_seed(2))(torch.ones(400_000)) > 0
     for lag in (1, 2, 3, 4):

@@ -55,6 +55,11 @@ def test_groups_tile_the_packed_items() -> None:
     assert padded < 1.35 * sum(lengths)
 
 
+def test_columns_must_agree_without_grouping() -> None:
+    with pytest.raises(ValueError, match=r"\[5, 3\] columns"):
+        pack([rows([2], 5), rows([2], 3)], False)
+
+
 def test_nothing_to_pack_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one segment"):
         pack([], True)

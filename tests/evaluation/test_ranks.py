@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +12,15 @@ from recbole.evaluator import Collector, Evaluator
 from torch import Tensor
 
 from recbole_cl.config import Config
-from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
 from recbole_cl.data.rows import RowSet, rows_of
+from recbole_cl.errors import UsageError
 from recbole_cl.evaluation import evaluate
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.registry import model_class
+from tests.toy import write_cycle
 
 N_ITEMS = 40
 
@@ -106,6 +109,37 @@ def test_equal_to_recboles_evaluation_on_ml_100k(name: str) -> None:
             collector.eval_batch_collect(scores, interaction, positive_u, positive_i)
     expected = Evaluator(config).evaluate(collector.get_data_struct())
     assert metrics_from_ranks(config, counts) == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.parametrize("name", ["NextItNet", "NPE"])
+def test_recboles_models_that_read_padding_get_whole_rows(name: str, tmp_path: Path) -> None:
+    plain = {"MAX_ITEM_LIST_LENGTH": 30, "use_gpu": False}
+    config = Config(name, "cycle", config_dict=plain | write_cycle(tmp_path))
+    dataset = ContrastiveDataset(config)
+    test = dataset.build()[2]
+    model: Any = model_class(name)(config, dataset).eval()
+    ranks = RankEvaluator(model, 16).rank(evaluation_rows(rows_of(test), test.item_num))["keep"].rank
+    rows = test[torch.argsort(test.inter_feat[ROW_END])]
+    with torch.no_grad():
+        scores = model.full_sort_predict(rows).view(len(ranks), -1)
+    expected = (scores[:, 1:] >= scores.gather(1, rows["item_id"].unsqueeze(1))).sum(1)
+    assert float((ranks == expected).float().mean()) > 0.95  # sums in another order may part near-ties
+
+
+def test_scores_in_float64_lose_no_digit() -> None:
+    model = TableModel()
+    model.score_table = torch.rand(N_ITEMS, N_ITEMS, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    rows = rows_of_users([[i, i * 7 % (N_ITEMS - 1) + 1] for i in range(1, N_ITEMS)], 10)
+    ranks = RankEvaluator(model, 10).rank(evaluation_rows(rows, N_ITEMS))["keep"].rank
+    scores, target = model.score_table[1:], rows.items[rows.end].unsqueeze(1)
+    assert torch.equal(ranks, (scores[:, 1:] >= scores.gather(1, target)).sum(1))
+
+
+def test_scores_that_are_no_numbers_are_refused() -> None:
+    model = TableModel()
+    model.score_table = torch.full((N_ITEMS, N_ITEMS), torch.nan)
+    with pytest.raises(UsageError, match="NaN"):
+        RankEvaluator(model, 10).rank(evaluation_rows(rows_of_users([[1, 2]], 10), N_ITEMS))
 
 
 def test_lists_of_top_items_leave_out_what_the_protocol_removes() -> None:

@@ -13,6 +13,8 @@ from recbole.trainer import Trainer as RecBoleTrainer
 
 from recbole_cl import load, run
 from recbole_cl.config import Config
+from recbole_cl.evaluation.evaluate import RankEvaluator
+from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.registry import model_class, own_models
 from recbole_cl.runner import build_data, build_loader, build_model
@@ -77,6 +79,16 @@ def test_predict_agrees_with_full_sort_predict(name: str, tmp_path: Path) -> Non
         assert scores.shape == (len(interaction), N_ITEMS + 1)  # all items and the padding, no mask token
         picked = scores.gather(1, interaction["item_id"].unsqueeze(1)).squeeze(1)
         torch.testing.assert_close(model.predict(interaction), picked, rtol=1e-5, atol=1e-6)
+
+
+@EVERY_MODEL
+def test_never_recommends_the_padding_or_the_mask_token(name: str, tmp_path: Path) -> None:
+    _, model, loader = assemble(name, tmp_path)
+    model.item_embedding.weight.data[[0, -1]] *= 1000  # padding, and the mask token or the last item
+    split = evaluation_rows(loader.prefixes, model.n_items)
+    for ranks in RankEvaluator(model, 50, top_k=5).rank(split).values():
+        assert ranks.top_items is not None
+        assert int(ranks.top_items.min()) >= 1 and int(ranks.top_items.max()) < model.n_items
 
 
 @BOTH_FORMS
