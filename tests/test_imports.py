@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recbole_cl"
-PURE = ("analysis", "augmentation", "encoder", "loss")
+PURE = ("augmentation", "encoder", "loss")
 # Modules at the top of the package that hold names and checks only: every layer but the pure ones may use them.
 LEAVES = ("checks", "errors", "fields", "files", "props_files", "settings")
 # What a layer may import of this package, besides itself and the leaves.
