@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 # The tensors here are tiny: threads only add time, and the order of a sum would depend on the machine.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_anomaly_detection() -> None:
+    """Importing RecBole's sequential models, as some test modules do, switches it on for the whole process."""
+    torch.autograd.set_detect_anomaly(False)
