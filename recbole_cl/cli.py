@@ -7,13 +7,12 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
 from recbole_cl.errors import UsageError
+from recbole_cl.settings import DEFAULT_DATASET, DEFAULT_MODEL
 
 PROGRAM = "recbole-cl"
-DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
 
 _COMMANDS = {
     "train": "train a model and test it",
@@ -131,25 +130,16 @@ def _train(argv: Sequence[str], prog: str) -> int:
     flags, texts = _split_flags(argv)
     args = _train_parser(prog).parse_args(flags)
     settings = {key: _parse_value(text) for key, text in texts.items()}
-    files = [*_resumed_config(settings.get("resume")), *(args.config_files or "").split()]
-    model, dataset = _model_and_dataset(args, files)
-    seeds = None if args.seeds is None else _seeds(args.seeds, model, dataset, files, settings)
+    files = (args.config_files or "").split()
     from recbole_cl import runner
 
-    if seeds is None:
-        runner.run(model, dataset, config_files=files, **settings)
+    if args.seeds is None:
+        runner.run(args.model, args.dataset, config_files=files, **settings)
     else:
+        seeds = _seeds(args, files, settings)
         settings.pop("seed", None)
-        runner.run_seeds(model, dataset, seeds, config_files=files, **settings)
+        runner.run_seeds(args.model, args.dataset, seeds, config_files=files, **settings)
     return 0
-
-
-def _resumed_config(resume: object) -> list[str]:
-    """The settings of a run that is to go on, so that its folder says all."""
-    if resume is None:
-        return []
-    path = Path(str(resume))
-    return [str((path.parent if path.is_file() else path) / "config.yaml")]
 
 
 def _train_parser(prog: str) -> _Parser:
@@ -219,27 +209,18 @@ def _parse_value(text: str) -> Any:
         return text
 
 
-def _model_and_dataset(args: argparse.Namespace, files: Sequence[str]) -> tuple[str, str]:
-    """The flags, or else what the files say, or else the defaults."""
-    from recbole_cl.props_files import read_settings
-
-    stored: dict[str, Any] = {}
-    for file in files:
-        stored.update(read_settings(file))
-    return args.model or stored.get("model", DEFAULT_MODEL), args.dataset or stored.get("dataset", DEFAULT_DATASET)
-
-
-def _seeds(text: str, model: str, dataset: str, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:
+def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:
     """Reads ``--seeds``: a list as it is, a number N as the configured seed and the N - 1 after it."""
+    text = args.seeds
     if not re.fullmatch(r"0*[1-9]\d*|(\d+,)+\d*", text):
         raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
     if "," in text:
         if "seed" in settings:
             raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={text}: leave one out")
         return [int(seed) for seed in text.split(",") if seed]
-    from recbole_cl.config import Config
+    from recbole_cl.runner import build_config
 
-    first = Config(model, dataset, files, settings)["seed"]
+    first = build_config(args.model, args.dataset, files, settings)["seed"]
     return list(range(first, first + int(text)))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from logging import getLogger
 from pathlib import Path
@@ -28,7 +26,10 @@ from recbole_cl.files import atomic_write_json, atomic_write_text, atomic_writer
 from recbole_cl.logs import logging_to
 from recbole_cl.props_files import read_settings
 from recbole_cl.report.store import RANK_FILES, EvalProtocol
-from recbole_cl.trainer.trainer import BEST, LAST, Trainer
+from recbole_cl.run_folder import BEST, CONFIG, gone_if_useless, new_folder, resumed_folder, usable_when_interrupted
+from recbole_cl.settings import DEFAULT_DATASET, DEFAULT_MODEL
+from recbole_cl.trainer.checkpoint import load_checkpoint
+from recbole_cl.trainer.trainer import Trainer
 
 PROTOCOLS: dict[EvalProtocol, str] = {
     "history_kept": "keep",
@@ -109,18 +110,22 @@ def run(
     Raises:
         UsageError: If a setting or the data is wrong; nothing has been trained then.
     """
-    files = [str(file) for file in (*_resumed_config(settings.get("resume")), *config_files)]
-    stored = {key: value for file in files for key, value in read_settings(file).items()}
-    model, dataset = model or stored.get("model") or "DuoRec", dataset or stored.get("dataset") or "ml-100k"
-    config = Config(model, dataset, files, settings)
-    _refuse_unsupported(config)
-    run_dir = _run_dir(config)
-    with _gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]):
+    config = build_config(model, dataset, config_files, settings)
+    if config["resume"]:
+        run_dir = resumed_folder(config["resume"])
+    else:
+        run_dir = new_folder(Path(config["checkpoint_dir"]), config["model"], config["dataset"], config["seed"])
+    with gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]):
         return _run(config, run_dir)
 
 
 def run_seeds(
-    model: str, dataset: str, seeds: Sequence[int], *, config_files: Sequence[str | Path] = (), **settings: Any
+    model: str | None,
+    dataset: str | None,
+    seeds: Sequence[int],
+    *,
+    config_files: Sequence[str | Path] = (),
+    **settings: Any,
 ) -> list[RunResult]:
     """Trains the same run under several seeds, one folder each.
 
@@ -156,18 +161,34 @@ def load(run_dir: str | Path) -> LoadedRun:
     Raises:
         UsageError: If the folder holds no run, or its checkpoint is refused.
     """
-    from recbole_cl.trainer.checkpoint import load_checkpoint
-
     folder = Path(run_dir)
-    if not (folder / "config.yaml").is_file():
-        raise UsageError(f"{folder} is no run folder: it has no config.yaml")
-    config = Config(None, None, [str(folder / "config.yaml")], {})
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"{folder} is no run folder: it has no {CONFIG}")
+    config = Config(None, None, [str(folder / CONFIG)], {})
     dataset, splits = build_data(config)
     model = build_model(config, splits[0])
     state = load_checkpoint(folder / BEST, config["device"])
     model.load_state_dict(state["state_dict"])
     model.load_other_parameter(state["other_parameter"])
     return LoadedRun(config, model.eval(), dataset, splits)
+
+
+def build_config(
+    model: str | None, dataset: str | None, config_files: Sequence[str | Path], settings: Mapping[str, Any]
+) -> Config:
+    """The settings of a run, with the defaults of ``run``; those of a run that is resumed lie below all others.
+
+    Raises:
+        UsageError: If a setting is wrong, or asks for what the loader and the trainer here do not do.
+    """
+    resume = settings.get("resume")
+    files = [resumed_folder(resume) / CONFIG] if resume else []
+    files += [Path(file) for file in config_files]
+    stored = {key: value for file in files for key, value in read_settings(file).items()}
+    model, dataset = model or stored.get("model", DEFAULT_MODEL), dataset or stored.get("dataset", DEFAULT_DATASET)
+    config = Config(model, dataset, files, settings)
+    _refuse_unsupported(config)
+    return config
 
 
 def build_data(
@@ -237,9 +258,9 @@ def _run(config: Config, run_dir: Path) -> RunResult:
     if config["resume"]:
         trainer.resume(loader)
     settings = config.settings_dict() | {"resume": None}  # the file is for a new run
-    atomic_write_text(run_dir / "config.yaml", yaml.safe_dump(settings, sort_keys=True))
+    atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
     atomic_write_json(run_dir / "environment.json", describe_environment(config["device"]))
-    with _usable_when_interrupted(run_dir):
+    with usable_when_interrupted(run_dir):
         trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
     trainer.load_best()
     test_ranks = trainer.rank(test_rows, config["show_progress"])
@@ -282,55 +303,3 @@ def _refuse_unsupported(config: Config) -> None:
             raise UsageError(f"{key} = {config[key]} has no effect here: leave it at {idle}")
     if config["benchmark_filename"]:
         raise UsageError("benchmark_filename: data split beforehand is not supported; give one .inter file")
-
-
-def _resumed_folder(resume: str | Path) -> Path:
-    path = Path(resume)
-    return path.parent if path.is_file() else path
-
-
-def _resumed_config(resume: str | Path | None) -> list[Path]:
-    """The settings of a run that is to go on, so that its folder says all."""
-    return [_resumed_folder(resume) / "config.yaml"] if resume else []
-
-
-def _run_dir(config: Config) -> Path:
-    """The run's folder: a new one, or the one that is resumed."""
-    if config["resume"]:
-        folder = _resumed_folder(config["resume"])
-        if not (folder / LAST).is_file():
-            raise UsageError(f"resume = {config['resume']}: no {LAST} in {folder}; give a run folder that has one")
-        return folder
-    stem = f"{config['model']}-{config['dataset']}-{config['seed']}-{time.strftime('%Y%m%d-%H%M%S')}"
-    parent = Path(config["checkpoint_dir"])
-    for suffix in ("", *(f"-{i}" for i in range(2, 1000))):  # runs of one second
-        folder = parent / f"{stem}{suffix}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise UsageError(f"{parent} is full of runs named {stem}: give another checkpoint_dir")
-
-
-@contextmanager
-def _gone_if_useless(run_dir: Path) -> Iterator[None]:
-    """Removes the folder of a new run that was refused before it trained; one that held anything before stays."""
-    new = not any(run_dir.iterdir())
-    try:
-        yield
-    except UsageError:
-        if new and not any(run_dir.glob("*.pth")):
-            shutil.rmtree(run_dir, ignore_errors=True)
-        raise
-
-
-@contextmanager
-def _usable_when_interrupted(run_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        getLogger().warning(
-            f"interrupted: {run_dir / LAST} holds the state after the last whole epoch; go on with --resume={run_dir}"
-        )
-        raise

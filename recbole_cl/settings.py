@@ -10,6 +10,8 @@ from typing import Any
 from recbole_cl.checks import AnyOf, Check, Choice, Flag, Integer, ListOf, Number, OrNone, Pattern, Table, Text
 from recbole_cl.errors import UsageError
 
+DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
+
 _POSITIVE = Number(low=0, open_low=True)
 _NOT_NEGATIVE = Number(low=0)
 _RATE = Number(low=0, high=1, open_high=True)

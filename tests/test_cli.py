@@ -22,10 +22,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
     """What ``run`` and ``run_seeds`` are called with."""
     made: list[SimpleNamespace] = []
 
-    def run(model: str, dataset: str, *, config_files: list[str], **settings: Any) -> None:
-        made.append(SimpleNamespace(model=model, dataset=dataset, files=config_files, settings=settings, seeds=None))
+    def run(model: str | None, dataset: str | None, *, config_files: list[str], **settings: Any) -> None:
+        config = runner.build_config(model, dataset, config_files, {})  # what the run would choose
+        made.append(SimpleNamespace(files=config_files, settings=settings, seeds=None))
+        made[-1].model, made[-1].dataset = config["model"], config["dataset"]
 
-    def run_seeds(model: str, dataset: str, seeds: list[int], *, config_files: list[str], **settings: Any) -> None:
+    def run_seeds(model: str | None, dataset: str | None, seeds: list[int], *, config_files: list[str], **settings: Any) -> None:
         run(model, dataset, config_files=config_files, **settings)
         made[-1].seeds = seeds
 

@@ -22,10 +22,10 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
+from recbole_cl.run_folder import BEST, LAST
 from recbole_cl.trainer.allocator import keep_freed_memory, release_freed_memory
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 
-BEST, LAST = "best.pth", "last.pth"
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
 
 

@@ -1,0 +1,69 @@
+"""The folder of a run: made once, taken up again, and never lost by a mistake."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import getLogger
+from pathlib import Path
+
+from recbole_cl.errors import UsageError
+
+CONFIG, BEST, LAST = "config.yaml", "best.pth", "last.pth"
+
+
+def resumed_folder(resume: str | Path) -> Path:
+    """The run folder that a ``resume`` setting means: itself, or that of a checkpoint in it.
+
+    Raises:
+        UsageError: If there is no run to go on with.
+    """
+    path = Path(resume)
+    folder = path.parent if path.is_file() else path
+    for name in (LAST, CONFIG):
+        if not (folder / name).is_file():
+            raise UsageError(f"resume = {resume}: no {name} in {folder}; give a run folder that has one")
+    return folder
+
+
+def new_folder(parent: Path, model: str, dataset: str, seed: int) -> Path:
+    """Makes ``<parent>/<model>-<dataset>-<seed>-<time>``, with a number behind it where that exists.
+
+    Raises:
+        UsageError: If a thousand runs were started in the same second.
+    """
+    stem = f"{model}-{dataset}-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for suffix in ("", *(f"-{i}" for i in range(2, 1000))):
+        folder = parent / f"{stem}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise UsageError(f"{parent} is full of runs named {stem}: give another checkpoint_dir")
+
+
+@contextmanager
+def gone_if_useless(folder: Path) -> Iterator[None]:
+    """Removes the folder of a new run that was refused before it trained; one that held anything before stays."""
+    new = not any(folder.iterdir())
+    try:
+        yield
+    except UsageError:
+        if new and not any(folder.glob("*.pth")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def usable_when_interrupted(folder: Path) -> Iterator[None]:
+    """Tells where a run that is interrupted can be taken up."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        getLogger().warning(
+            f"interrupted: {folder / LAST} holds the state after the last whole epoch; go on with --resume={folder}"
+        )
+        raise
