@@ -27,7 +27,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
         made.append(SimpleNamespace(files=config_files, settings=settings, seeds=None))
         made[-1].model, made[-1].dataset = config["model"], config["dataset"]
 
-    def run_seeds(model: str | None, dataset: str | None, seeds: list[int], *, config_files: list[str], **settings: Any) -> None:
+    def run_seeds(
+        model: str | None, dataset: str | None, seeds: list[int], *, config_files: list[str], **settings: Any
+    ) -> None:
         run(model, dataset, config_files=config_files, **settings)
         made[-1].seeds = seeds
 
