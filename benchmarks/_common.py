@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import json
 import resource
 import subprocess
@@ -23,7 +22,6 @@ from recbole_cl.config import Config
 from recbole_cl.data.check import ensure_dataset_available
 from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_json
-from recbole_cl.trainer.allocator import keep_freed_memory
 from recbole_cl.trainer.trainer import _tensorboard_in
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,8 +39,6 @@ MODEL_SETTINGS: Mapping[str, Any] = {
     "hidden_dropout_prob": 0.5,
     "attn_dropout_prob": 0.5,
 }
-# malloc.h of glibc, and its defaults; the thresholds for trimming and mapping at the highest to which they slide.
-_MALLOC_DEFAULTS = {-1: 64 << 20, -2: 128 << 10, -3: 32 << 20, -4: 65536}  # trim, top pad, mmap threshold, mmap max
 
 
 class FakeDataset:
@@ -100,18 +96,6 @@ def recbole_trainer(config: Config, model: Any, folder: Path) -> Any:
     """RecBole's own trainer, with its event file in ``folder``."""
     with _tensorboard_in(folder):
         return RecBoleTrainer(config, model)
-
-
-def default_malloc() -> None:
-    """Undoes ``keep_freed_memory``: whoever runs plain RecBole has glibc's own settings.
-
-    What this process has kept so far stays with it, so that RecBole has a few page faults less than on its own. A
-    limit on arenas cannot be lifted again: RecBole goes first, while there is none, and its threads keep theirs.
-    """
-    if keep_freed_memory():  # glibc
-        libc = ctypes.CDLL(None)
-        for option, value in _MALLOC_DEFAULTS.items():
-            libc.mallopt(option, value)
 
 
 def memory_mb(field: str) -> float:

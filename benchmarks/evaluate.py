@@ -31,7 +31,6 @@ from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.runner import build_data, build_evaluation_rows, build_model
-from recbole_cl.trainer.allocator import keep_freed_memory
 
 RECBOLE_DEFAULT = 4096
 RECBOLE_SWEEP = (64, 256, 1024, RECBOLE_DEFAULT)
@@ -78,7 +77,6 @@ def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
     evaluator = RankEvaluator(ours, our_config["eval_batch_size"])
 
     def count_ranks() -> Mapping[str, float]:
-        keep_freed_memory()
         ranks = evaluator.rank(rows)
         metrics = {protocol: metrics_from_ranks(our_config, counts) for protocol, counts in ranks.items()}
         return metrics["keep"]
@@ -94,7 +92,6 @@ def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
 
 def _recbole(trainer: Any, loader: Any) -> Callable[[], Mapping[str, float]]:
     def evaluate() -> Mapping[str, float]:
-        common.default_malloc()
         metrics: Mapping[str, float] = trainer.evaluate(loader, load_best_model=False, show_progress=False)
         return metrics
 
@@ -166,7 +163,6 @@ def synthetic(args: argparse.Namespace, folder: Path) -> common.Records:
     n_items = args.synthetic + 1
     model = config.model_class(config, common.FakeDataset(n_items))
     split = evaluation_rows(_random_rows(args.users, n_items), n_items)
-    keep_freed_memory()
     begin = time.perf_counter()
     ranks = RankEvaluator(model, config["eval_batch_size"]).rank(split)
     seconds = time.perf_counter() - begin

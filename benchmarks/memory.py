@@ -27,7 +27,6 @@ from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
 from recbole_cl.runner import build_data, build_evaluation_rows, build_loader, build_model
-from recbole_cl.trainer.allocator import keep_freed_memory
 from recbole_cl.trainer.trainer import Trainer
 
 CATALOGUE_STEPS = 3
@@ -72,7 +71,6 @@ def _random_batches(model: Any, batch_size: int, width: int) -> Iterator[Interac
 
 
 def _train(config: Any, model: Any, batches: Iterator[Any], folder: Path) -> None:
-    keep_freed_memory()
     trainer = Trainer(config, model, folder)
     model.train()
     for batch in batches:

@@ -4,9 +4,9 @@ All contenders live in one process and take turns of a few steps, so that whatev
 RecBole's is its own dataset, loader, model, torch Adam and ``Trainer._train_epoch``, fed a few of its batches. Each
 turn sets up what its contender's users have:
 
-* RecBole: anomaly detection on, as importing any of RecBole's sequential models switches it on, and glibc's own
-  malloc settings. A second RecBole contender has anomaly detection off, which no user gets without asking for it.
-* ours: anomaly detection off and freed memory kept, as our trainer sets both.
+* RecBole: anomaly detection on, as importing any of RecBole's sequential models switches it on. A second RecBole
+  contender has anomaly detection off, which no user gets without asking for it.
+* ours: anomaly detection off, as our trainer sets it.
 
 The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
 epoch. Peaks are those of a separate process for each contender, loading included. All on the CPU.
@@ -34,7 +34,6 @@ from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.runner import build_data, build_loader, build_model
-from recbole_cl.trainer.allocator import keep_freed_memory
 from recbole_cl.trainer.trainer import Trainer
 
 BASELINE = "RecBole SASRec"
@@ -79,20 +78,19 @@ class Contender:
 
 def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
     """Builds the contenders that ``--only`` names, data once for each side."""
-    mixed = len({name in RECBOLE for name in args.only}) > 1
     settings = {"MAX_ITEM_LIST_LENGTH": 50, "train_batch_size": args.batch_size}
     if theirs := [name for name in args.only if name in RECBOLE]:
         config = common.config_of(args, common.recbole_sasrec(), folder, **settings)
         train = common.recbole_splits(config)[0]
         for name in theirs:
-            yield _recbole(name, config, train, folder, mixed)
+            yield _recbole(name, config, train, folder)
     if ours := [OURS[key] for key in args.only if key in OURS]:
         train = build_data(common.config_of(args, "SASRec", folder, **settings))[1][0]
         for name, form in ours:
             yield _ours(args, name, form, train, folder, settings)
 
 
-def _recbole(name: str, config: Any, train: Any, folder: Path, mixed: bool) -> Contender:
+def _recbole(name: str, config: Any, train: Any, folder: Path) -> Contender:
     init_seed(config["seed"], config["reproducibility"])
     model = config.model_class(config, train).to(config["device"])
     loader = TrainDataLoader(config, train, None, shuffle=True)
@@ -100,8 +98,6 @@ def _recbole(name: str, config: Any, train: Any, folder: Path, mixed: bool) -> C
     batches = _forever(loader)
 
     def take(n: int) -> list[float]:
-        if mixed:
-            common.default_malloc()
         seconds: list[float] = []
         with torch.autograd.set_detect_anomaly(RECBOLE[name]):
             trainer._train_epoch(_clocked(batches, n, seconds), 0)
@@ -121,7 +117,6 @@ def _ours(
     batches = _forever(loader)
 
     def take(n: int) -> list[float]:
-        keep_freed_memory()
         seconds: list[float] = []
         model.train()
         with torch.autograd.set_detect_anomaly(False):

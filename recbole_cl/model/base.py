@@ -33,7 +33,8 @@ class ContrastiveRecommender(SequentialRecommender):
     * ``settings``: key -> check, for the keys of its YAML that are not common to all;
     * ``needs_same_target``: whether batches must hold same-target positives;
     * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
-    * ``losses``: the terms whose sum is minimised.
+    * ``losses``: the terms whose sum is minimised;
+    * ``start_epoch`` and ``end_epoch``, if something changes, or is to be recorded, from epoch to epoch.
 
     Args:
         config: RecBole's or our ``Config``.
@@ -138,6 +139,17 @@ class ContrastiveRecommender(SequentialRecommender):
             Mean over the T targets.
         """
         return self._recommendation(hidden, self.item_table, target, batch)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Prepares an epoch, counted from 0: refreshes what is fitted anew, freezes what is to be frozen.
+
+        Our trainer calls it before the first batch. A plain RecBole script has to: ``trainer.fit(...,
+        callback_fn=lambda epoch, score: model.start_epoch(epoch + 1))``; until then the method is as in epoch 0.
+        """
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Figures about the epoch that are worth recording, by name; our trainer calls it after the last batch."""
+        return {}
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a RecBole batch, by name."""

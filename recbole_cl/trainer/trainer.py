@@ -22,8 +22,8 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
+from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.run_folder import BEST, LAST
-from recbole_cl.trainer.allocator import keep_freed_memory, release_freed_memory
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
@@ -82,8 +82,6 @@ class Trainer(RecBoleTrainer):
         # Importing any sequential model of RecBole's switches this on for the whole process (its sine.py), which
         # costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
         torch.autograd.set_detect_anomaly(False)
-        if self.device.type == "cpu":
-            keep_freed_memory()
         self._train_data = train_data
         if self._is_finished():
             self.eval_collector.data_collect(train_data)
@@ -104,9 +102,11 @@ class Trainer(RecBoleTrainer):
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float:
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
-        self._save_last(epoch_idx)
-        release_freed_memory()
+        self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
         begin = time.perf_counter()
+        ours = self.model if isinstance(self.model, ContrastiveRecommender) else None
+        if ours:
+            ours.start_epoch(epoch_idx)
         self.model.train()
         sums: dict[str, Tensor] = {}
         total, label = len(train_data), f"Train {epoch_idx:>5}"
@@ -118,9 +118,18 @@ class Trainer(RecBoleTrainer):
             if step % _LOG_INTERVAL == 0:
                 bar.set_postfix_str(f"loss {self._means(sums, step, epoch_idx)['total']:.4f}")
         self._losses = self._means(sums, total, epoch_idx)
+        if ours:
+            self._record(ours.end_epoch(epoch_idx), epoch_idx)
         self.epochs_run += 1
         self.seconds["train"] += time.perf_counter() - begin
         return self._losses["total"]
+
+    def _record(self, diagnostics: dict[str, float], epoch: int) -> None:
+        """What the model measured in an epoch, to TensorBoard and the log."""
+        for name, value in diagnostics.items():
+            self.tensorboard.add_scalar(f"diagnostics/{name}", value, epoch)
+        if diagnostics:
+            self.logger.info(f"epoch {epoch}: " + ", ".join(f"{key} {value:.4f}" for key, value in diagnostics.items()))
 
     def _step(self, interaction: Any) -> dict[str, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
@@ -133,9 +142,8 @@ class Trainer(RecBoleTrainer):
         return terms
 
     def _terms(self, interaction: Any) -> dict[str, Tensor]:
-        if hasattr(self.model, "named_losses"):
-            terms: dict[str, Tensor] = self.model.named_losses(interaction)
-            return terms
+        if isinstance(self.model, ContrastiveRecommender):
+            return self.model.named_losses(interaction)
         losses = self.model.calculate_loss(interaction)  # RecBole's own models: one loss, or a tuple to be summed
         parts = losses if isinstance(losses, tuple) else (losses,)
         return {f"loss{i}" if len(parts) > 1 else "loss": part.sum() for i, part in enumerate(parts)}  # GCSAN's is [1]
