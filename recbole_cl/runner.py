@@ -231,7 +231,7 @@ def build_loader(config: Config, model: Any, train: ContrastiveDataset) -> Train
         batch_size=config["train_batch_size"],
         shuffle=config["shuffle"],
         same_target=getattr(model, "needs_same_target", False),
-        anchors_per_row=config["anchors_per_row"] or 1,
+        anchors_per_row=1 if config["anchors_per_row"] is None else config["anchors_per_row"],
         seed=config["seed"],
         device=config["device"],
     )

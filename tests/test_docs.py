@@ -38,9 +38,8 @@ def add_the_example(tree: Path) -> None:
     for name in ("recbole_cl", "props", "tests"):
         shutil.copytree(ROOT / name, tree / name)
     shutil.copy2(ROOT / "pyproject.toml", tree)
-    shared = (ROOT / "props" / "model" / "SASRec.yaml").read_text(encoding="utf-8")
     (tree / "recbole_cl" / "model" / "maskedtwin.py").write_text(first_block("python"), encoding="utf-8")
-    (tree / "props" / "model" / "MaskedTwin.yaml").write_text(first_block("yaml") + shared, encoding="utf-8")
+    (tree / "props" / "model" / "MaskedTwin.yaml").write_text(first_block("yaml"), encoding="utf-8")
 
 
 def test_the_example_trains_and_passes_the_contract_tests(tmp_path: Path) -> None:
@@ -61,7 +60,7 @@ def test_the_example_trains_and_passes_the_contract_tests(tmp_path: Path) -> Non
 
 def test_files_and_attributes_that_the_page_names_exist() -> None:
     paths = set(re.findall(r"`((?:recbole_cl|props|tests|docs)/[\w/.-]*\w)`", PAGE)) - EXAMPLE
-    assert {"recbole_cl/model/base.py", "props/model/SASRec.yaml"} <= paths
+    assert {"recbole_cl/model/base.py", "props/model/ContrastiveRecommender.yaml"} <= paths
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     attributes = set(re.findall(r"`batch\.(\w+)", PAGE))
     assert "anchors" in attributes and attributes <= {*dir(Batch), *Batch.__dataclass_fields__}

@@ -28,7 +28,8 @@ class LoaderSettings:
         batch_size: Rows per batch, at least 1; the last batch may be smaller.
         shuffle: Whether each epoch visits the rows in a new random order.
         same_target: Whether to add, for each anchor, a training row with the same target.
-        anchors_per_row: K, in the sequence form: prefixes of each row, drawn uniformly, for contrastive terms.
+        anchors_per_row: K, in the sequence form: prefixes of each row, drawn uniformly, for contrastive terms; 0: the
+            whole row, undrawn.
         seed: Seed of the loader's generator.
         device: Where data, indices and batches live.
     """
@@ -112,7 +113,9 @@ class TrainLoader:
         return Interaction(fields)
 
     def _draw_anchors(self, start: Tensor, end: Tensor) -> Tensor:
-        """Targets drawn uniformly among those of each row, [B, K]."""
+        """Targets drawn uniformly among those of each row, [B, K]; the last one, [B, 1], if none is to be drawn."""
+        if not self.settings.anchors_per_row:
+            return end.unsqueeze(-1)
         shape = (len(start), self.settings.anchors_per_row)
         uniform = torch.rand(shape, generator=self.generator, device=start.device, dtype=torch.float64)
         length = (end - start).unsqueeze(-1)

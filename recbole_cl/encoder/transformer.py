@@ -134,10 +134,9 @@ class TransformerLayer(nn.Module):
         k, v = k.transpose(1, 2), v.transpose(1, 2)  # [n, H, l, d]
         if one_query:
             q = query.view(group.n_rows, 1, self.n_heads, -1).transpose(1, 2)  # [n, H, 1, d]
-            mask = self._key_mask(group)
         else:
             q = self._heads(query, group, 1).squeeze(2).transpose(1, 2)
-            mask = self._square_mask(group, query.device)
+        mask = _mask(group, self.causal and not one_query)
         scores = _scores(q / math.sqrt(q.shape[-1]), k, mask)  # [n, H, 1 or l, l]
         context = self.attention_dropout(scores.softmax(-1)) @ v
         context = context.transpose(1, 2).reshape(-1, query.shape[-1])
@@ -150,18 +149,23 @@ class TransformerLayer(nn.Module):
             packed = padded.index_copy(0, group.slots, packed)
         return packed.reshape(group.n_rows, group.width, parts, self.n_heads, -1)
 
-    def _key_mask(self, group: Group) -> Tensor | None:
-        """True at padded keys, [n, 1, l]; None where no row is padded."""
-        if not group.padded:
-            return None
-        columns = torch.arange(group.width, device=group.seq_len.device)
-        return (columns >= group.seq_len[:, None])[:, None]
 
-    def _square_mask(self, group: Group, device: torch.device) -> Tensor | None:
-        """True where a query may not look; right padding lies after every real query, so causal masks need no more."""
-        if self.causal:
-            return torch.ones(group.width, group.width, dtype=torch.bool, device=device).triu_(1)
-        return self._key_mask(group)
+def _mask(group: Group, causal: bool) -> Tensor | None:
+    """True where a query may not look: [l, l] for all rows, [n, 1 or l, l] where rows differ, None for nowhere."""
+    later = None
+    if causal:
+        later = torch.ones(group.width, group.width, dtype=torch.bool, device=group.seq_len.device).triu_(1)
+    if group.barred is None:
+        # right padding lies after every real query, so a causal mask needs no more
+        return later if causal else _beyond(group) if group.padded else None
+    mask = group.barred[:, None] if later is None else group.barred[:, None] | later
+    return torch.where(mask.all(-1, keepdim=True), _beyond(group), mask)
+
+
+def _beyond(group: Group) -> Tensor:
+    """True at keys beyond the end of their row, [n, 1, l]."""
+    columns = torch.arange(group.width, device=group.seq_len.device)
+    return (columns >= group.seq_len[:, None])[:, None]
 
 
 def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
@@ -170,7 +174,7 @@ def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
     Args:
         q: Scaled queries, [n, H, m, d].
         k: Keys, [n, H, l, d].
-        mask: [m, l] for all rows, [n, 1, l] for all queries of a row, or None.
+        mask: [m, l] for all rows, [n, 1, l] for all queries of a row, [n, m, l], or None.
 
     Returns:
         Scores, [n, H, m, l].

@@ -53,12 +53,13 @@ class ContrastiveRecommender(SequentialRecommender):
         "layer_norm_eps": Number(low=0, open_low=True),
         "initializer_range": Number(low=0, open_low=True),
         "train_form": Choice("prefix", "sequence"),
-        "anchors_per_row": Integer(low=1),
+        "anchors_per_row": Integer(low=0),
         "recommendation_loss": Choice(*RECOMMENDATION_LOSSES),
         "n_negatives": Integer(low=1),
         "popularity_exponent": Number(low=0, high=1),
         "exclude_row_items": Flag(),
         "length_grouping": Choice("auto", True, False),
+        "right_aligned": Flag(),
     }
 
     def __init__(self, config: Any, dataset: Any) -> None:
@@ -69,6 +70,7 @@ class ContrastiveRecommender(SequentialRecommender):
         self._init_generator = torch.Generator().manual_seed(config["seed"])
         grouping = self.options["length_grouping"]
         self.group_by_length = self.device.type == "cpu" if grouping == "auto" else grouping
+        self._last_position = self.max_seq_length - 1 if self.options["right_aligned"] else None
         size = self.options["hidden_size"]
         self.item_embedding = nn.Embedding(self.n_items + self.has_mask_token, size, padding_idx=0)
         self.encoder = TransformerEncoder(
@@ -108,10 +110,10 @@ class ContrastiveRecommender(SequentialRecommender):
             segments: Rows, each telling at which positions its outputs are wanted.
 
         Returns:
-            For each segment the outputs in its own order: [B, D] at the last positions, or [T, D] at every real
-            position, row after row.
+            For each segment the outputs in its own order: [B, D] at the last positions, [T, D] at every real
+            position, or [B * L, D] at all columns, row after row.
         """
-        packing = pack(segments, self.group_by_length)
+        packing = pack(segments, self.group_by_length, self._last_position)
         items = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, packing.token_index)
         output = self.encoder(self.item_embedding(items), packing)  # [W, D]
         return [output.index_select(0, index) for index in packing.outputs]

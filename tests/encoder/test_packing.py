@@ -55,6 +55,22 @@ def test_groups_tile_the_packed_items() -> None:
     assert padded < 1.35 * sum(lengths)
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_padded_rows_stand_at_the_right_end_of_all_columns(grouped: bool) -> None:
+    last, every = rows([3, 1], 4), rows([2, 4], 4, every=True, first_id=10)
+    padded = rows([1, 4, 3], 4, first_id=20)._replace(padding=True)
+    segments = [padded, last, every]
+    packing = pack(segments, grouped, last_position=3)
+    items = torch.cat([r.item_seq.flatten() for r in segments])[packing.token_index]
+    wanted = torch.arange(len(items)) if packing.wanted is None else packing.wanted
+    expected = [0, 0, 0, 20, 21, 22, 23, 24, 0, 25, 26, 27]
+    assert items[wanted][packing.outputs[0]].tolist() == expected
+    assert packing.position[wanted][packing.outputs[0]].tolist() == [0, 1, 2, 3] * 3
+    assert items[wanted][packing.outputs[1]].tolist() == [3, 4]
+    assert packing.position[wanted][packing.outputs[1]].tolist() == [3, 3]  # the newest item, however long the row
+    assert packing.position[wanted][packing.outputs[2]].tolist() == [2, 3, 0, 1, 2, 3]
+
+
 def test_columns_must_agree_without_grouping() -> None:
     with pytest.raises(ValueError, match=r"\[5, 3\] columns"):
         pack([rows([2], 5), rows([2], 3)], False)

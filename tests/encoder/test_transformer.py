@@ -17,9 +17,13 @@ def build(causal: bool = True, **changes: float) -> TransformerEncoder:
 
 
 def encode(
-    encoder: TransformerEncoder, vectors: torch.Tensor, segments: list[Rows], grouped: bool
+    encoder: TransformerEncoder,
+    vectors: torch.Tensor,
+    segments: list[Rows],
+    grouped: bool,
+    last_position: int | None = None,
 ) -> list[torch.Tensor]:
-    packing = pack(segments, grouped)
+    packing = pack(segments, grouped, last_position)
     items = torch.cat([rows.item_seq.flatten() for rows in segments])[packing.token_index]
     output = encoder(vectors[items], packing)
     return [output[index] for index in packing.outputs]
@@ -46,6 +50,41 @@ def test_grouped_equals_whole_in_outputs_and_gradients(causal: bool, every: list
         results.append([*outputs, vectors.grad, *(p.grad for p in encoder.parameters())])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("last_position", [None, 11])
+@pytest.mark.parametrize("causal", [True, False])
+def test_rows_with_padding_and_holes_are_the_same_however_grouped(causal: bool, last_position: int | None) -> None:
+    encoder = build(causal).double()
+    vectors = torch.randn(30, 16, generator=torch.Generator().manual_seed(1)).double()
+    segments = [
+        with_holes(random_rows(40, False, 0))._replace(holes=True),
+        with_holes(random_rows(40, True, 1))._replace(holes=True),
+        with_holes(random_rows(40, False, 2))._replace(padding=True),
+        random_rows(40, False, 3),
+    ]
+    for a, b in zip(*(encode(encoder, vectors, segments, how, last_position) for how in (True, False)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def with_holes(rows: Rows) -> Rows:
+    gone = torch.rand(rows.item_seq.shape, generator=torch.Generator().manual_seed(9)) < 0.4
+    return rows._replace(item_seq=rows.item_seq.masked_fill(gone, 0))
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_nothing_looks_at_a_hole(every: bool) -> None:
+    encoder = build().double()
+    vectors = torch.randn(30, 16).double()
+    rows = Rows(torch.tensor([[5, 0, 7, 8]]), torch.tensor([4]), every, holes=True)
+    (before,) = encode(encoder, vectors, [rows], True)
+    other = vectors.clone()
+    other[0] += 1
+    (after,) = encode(encoder, other, [rows], True)
+    real = [0, 2, 3] if every else [0]
+    torch.testing.assert_close(before[real], after[real])
+    (seen,) = encode(encoder, other, [rows._replace(holes=False)], True)
+    assert not torch.allclose(before[-1], seen[-1])
 
 
 @pytest.mark.parametrize("causal", [True, False])
