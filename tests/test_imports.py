@@ -19,8 +19,8 @@ ALLOWED = {
     **dict.fromkeys(PURE, PURE),
     **dict.fromkeys(LEAVES, ()),
     "data": ("augmentation",),
-    # In a plain RecBole script nobody but the model can draw same-target positives.
-    "model": ("augmentation", "encoder", "loss", "data.same_target"),
+    # In a plain RecBole script nobody but the model can draw same-target positives, or correlate items.
+    "model": ("augmentation", "encoder", "loss", "data.same_target", "data.correlation", "data.model_correlation"),
     "trainer": ("evaluation", "model.base"),
 }
 # The tests themselves (this file, for one) live in one process with everything and are not layers.

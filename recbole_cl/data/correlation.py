@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from recbole_cl.data.rows import RowSet
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.rows import RowSet, rows_of
 from recbole_cl.errors import UsageError
 
 # Scores held at a time. More is slower too: the passes over a block then miss the processor's cache.
@@ -72,6 +73,25 @@ def training_pairs(rows: RowSet, drop_last_target: bool = True) -> tuple[Tensor,
     first = rows.user_start == torch.arange(size, device=rows.items.device)
     number = first.cumsum(0) - 1  # [I] the interaction's user
     return number[held], rows.items[held]
+
+
+def input_pairs(dataset: Any) -> tuple[Tensor, Tensor] | None:
+    """Pairs of user and item of a training split of ours or of plain RecBole's, each user's last target left out.
+
+    Args:
+        dataset: The training split.
+
+    Returns:
+        As ``training_pairs``, in any order and with repetitions; None if the split holds no interactions, as the
+        stand-ins that tests and benchmarks build models on.
+    """
+    rows = getattr(dataset, "inter_feat", None)
+    if rows is None:
+        return None
+    if isinstance(dataset, ContrastiveDataset):
+        return training_pairs(rows_of(dataset))
+    items = rows[dataset.iid_field + dataset.config["LIST_SUFFIX"]]  # [R, L], RecBole's padded rows
+    return rows[dataset.uid_field].repeat_interleave((items > 0).sum(1)), items[items > 0]
 
 
 def memory_top_one(

@@ -16,24 +16,26 @@ BLOCK_ENTRIES = 1 << 24
 
 
 class ItemCorrelation:
-    """The most correlated item of each item, epoch by epoch: memory-based at first, then hybrid.
+    """The most correlated item of each item, epoch by epoch.
 
     Reference:
         Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
         section 4.1.3.
 
     Args:
-        memory: Memory-based correlations of the training interactions.
-        switch_epoch: Last epoch, counted from 0, that is memory-based alone (E): 160 to 220 in CoSeRec. The number of
-            epochs or more: never hybrid.
+        n_items: N.
+        memory: Memory-based correlations of the training interactions; None: all epochs are model-based.
+        switch_epoch: Last epoch, counted from 0, that is memory-based alone (E): 160 to 220 in CoSeRec; epochs after
+            it are hybrid. -1 is hybrid from the start, None never.
 
     Raises:
-        UsageError: If ``switch_epoch`` is below -1; -1 is hybrid from the start.
+        UsageError: If ``switch_epoch`` is below -1.
     """
 
-    def __init__(self, memory: TopOne, switch_epoch: int) -> None:
-        if switch_epoch < -1:
+    def __init__(self, n_items: int, memory: TopOne | None, switch_epoch: int | None = None) -> None:
+        if switch_epoch is not None and switch_epoch < -1:
             raise UsageError(f"switch_epoch is {switch_epoch}: give the last memory-based epoch, or -1 for none")
+        self.n_items = n_items
         self.memory = memory
         self.switch_epoch = switch_epoch
 
@@ -51,10 +53,12 @@ class ItemCorrelation:
         Returns:
             The most correlated item of each id, int64, [N], on the table's device; 0 at row 0, 1..N-1 elsewhere.
         """
+        if self.memory is None:
+            return model_top_one(item_table, self.n_items).item
         memory = self.memory.to(item_table.device)
-        if epoch <= self.switch_epoch:
+        if self.switch_epoch is None or epoch <= self.switch_epoch:
             return fill_missing(memory.item, generator)
-        return fill_missing(hybrid(memory, model_top_one(item_table, len(memory.item))), generator)
+        return fill_missing(hybrid(memory, model_top_one(item_table, self.n_items)), generator)
 
 
 def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOCK_ENTRIES) -> TopOne:

@@ -5,7 +5,7 @@ Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -18,21 +18,26 @@ from recbole.utils import InputType
 from torch import Tensor, nn
 
 from recbole_cl.checks import Check, Choice, Flag, Integer, Number
-from recbole_cl.encoder.packing import Rows, pack
+from recbole_cl.encoder.gru import GRUEncoder
+from recbole_cl.encoder.packing import Packing, Rows, pack
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+from recbole_cl.errors import UsageError
 from recbole_cl.model.interaction import BatchReader, read_options
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 from recbole_cl.model.training_batch import Batch
 
+ENCODERS = ("transformer", "gru")
+
 
 class ContrastiveRecommender(SequentialRecommender):
-    """Base of all methods: a Transformer over item embeddings, trained by next-item prediction and named extra terms.
+    """Base of all methods: an encoder over item embeddings, trained by next-item prediction and named extra terms.
 
     A method declares its own settings, what it needs from the loader and its loss terms:
 
     * ``settings``: key -> check, for the keys of its YAML that are not common to all;
     * ``needs_same_target``: whether batches must hold same-target positives;
     * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
+    * ``needs_attention``: whether only a Transformer will do as its encoder;
     * ``losses``: the terms whose sum is minimised;
     * ``start_epoch`` and ``end_epoch``, if something changes, or is to be recorded, from epoch to epoch.
 
@@ -42,8 +47,9 @@ class ContrastiveRecommender(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
-    has_mask_token: ClassVar[bool] = False
+    needs_attention: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Check]] = {
+        "encoder": Choice(*ENCODERS),
         "n_layers": Integer(low=1),
         "n_heads": Integer(low=1),
         "hidden_size": Integer(low=1),
@@ -73,25 +79,31 @@ class ContrastiveRecommender(SequentialRecommender):
         self._last_position = self.max_seq_length - 1 if self.options["right_aligned"] else None
         size = self.options["hidden_size"]
         self.item_embedding = nn.Embedding(self.n_items + self.has_mask_token, size, padding_idx=0)
-        self.encoder = TransformerEncoder(
-            TransformerSettings(
-                n_layers=self.options["n_layers"],
-                n_heads=self.options["n_heads"],
-                hidden_size=size,
-                inner_size=self.options["inner_size"],
-                hidden_dropout_prob=self.options["hidden_dropout_prob"],
-                attn_dropout_prob=self.options["attn_dropout_prob"],
-                layer_norm_eps=self.options["layer_norm_eps"],
-                max_seq_length=self.max_seq_length,
-            ),
-            causal=True,
-            generator=self.generator,
-        )
+        self.encoder = self._build_encoder()
         self._recommendation = RecommendationLoss(
             self.options, self.n_items, self.max_seq_length, self.generator, dataset
         )
         self._read = BatchReader(self, dataset)
         self.apply(self.initialise)
+
+    @property
+    def has_mask_token(self) -> bool:
+        """Whether the item table has an extra, never recommended row for masked positions."""
+        return False
+
+    @property
+    def encoder_settings(self) -> TransformerSettings:
+        """Sizes and probabilities of the encoder."""
+        shared = {key: self.options[key] for key in TransformerSettings._fields if key in self.options}
+        return TransformerSettings(**shared, max_seq_length=self.max_seq_length)
+
+    def _build_encoder(self) -> nn.Module:
+        settings = self.encoder_settings
+        if self.options["encoder"] == "transformer":
+            return TransformerEncoder(settings, causal=True, generator=self.generator)
+        if self.needs_attention:
+            raise UsageError(f"encoder = gru: {type(self).__name__} needs attention; set encoder to transformer")
+        return GRUEncoder(settings.n_layers, settings.hidden_size, settings.hidden_dropout_prob, self.generator)
 
     @property
     def needs_same_target(self) -> bool:
@@ -113,10 +125,15 @@ class ContrastiveRecommender(SequentialRecommender):
             For each segment the outputs in its own order: [B, D] at the last positions, [T, D] at every real
             position, or [B * L, D] at all columns, row after row.
         """
+        tokens, packing = self.packed(segments)
+        output = self.encoder(tokens, packing)  # [W, D]
+        return [output.index_select(0, index) for index in packing.outputs]
+
+    def packed(self, segments: Sequence[Rows]) -> tuple[Tensor, Packing]:
+        """The item vectors of all segments, [T, D], and how they are packed: what the encoder takes."""
         packing = pack(segments, self.group_by_length, self._last_position)
         items = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, packing.token_index)
-        output = self.encoder(self.item_embedding(items), packing)  # [W, D]
-        return [output.index_select(0, index) for index in packing.outputs]
+        return self.item_embedding(items), packing
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Weighted loss terms by name; their sum is minimised.
@@ -148,6 +165,11 @@ class ContrastiveRecommender(SequentialRecommender):
         Our trainer calls it before the first batch. A plain RecBole script has to: ``trainer.fit(...,
         callback_fn=lambda epoch, score: model.start_epoch(epoch + 1))``; until then the method is as in epoch 0.
         """
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether this epoch does not train for recommendation yet; our trainer then does not validate it."""
+        return False
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Figures about the epoch that are worth recording, by name; our trainer calls it after the last batch."""
@@ -182,6 +204,8 @@ class ContrastiveRecommender(SequentialRecommender):
     def initialise(self, module: nn.Module) -> None:
         """Normal weights and embeddings (padding row included) and zero biases, as in all authors' code.
 
+        Recurrent weights are uniform, after Glorot, as in RecBole's GRU4Rec.
+
         Drawn on the host, so that a run starts from the same weights on every device. A method that adds modules
         after the base's constructor applies this to them.
         """
@@ -189,3 +213,6 @@ class ContrastiveRecommender(SequentialRecommender):
             module.weight.data.normal_(0, self.options["initializer_range"], generator=self._init_generator)
         if isinstance(module, nn.Linear) and module.bias is not None:
             module.bias.data.zero_()
+        if isinstance(module, nn.GRU):
+            for weight in module.parameters():
+                nn.init.xavier_uniform_(weight.data, generator=self._init_generator)

@@ -25,6 +25,7 @@ from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.run_folder import BEST, LAST
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
+from recbole_cl.trainer.schedule import rate_share
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
 
@@ -104,6 +105,7 @@ class Trainer(RecBoleTrainer):
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
         begin = time.perf_counter()
+        self._set_learning_rate(epoch_idx)
         ours = self.model if isinstance(self.model, ContrastiveRecommender) else None
         if ours:
             ours.start_epoch(epoch_idx)
@@ -123,6 +125,15 @@ class Trainer(RecBoleTrainer):
         self.epochs_run += 1
         self.seconds["train"] += time.perf_counter() - begin
         return self._losses["total"]
+
+    def _set_learning_rate(self, epoch: int) -> None:
+        """By the schedule; a constant rate stays what it is, also where a run is resumed with another in its settings."""
+        if (schedule := self.config["learning_rate_schedule"]) == "constant":
+            return
+        share = rate_share(schedule, epoch, self.epochs, self.config["warmup_share"], self.config["floor_share"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = share * self.learning_rate
+        self.tensorboard.add_scalar("learning_rate", share * self.learning_rate, epoch)
 
     def _record(self, diagnostics: dict[str, float], epoch: int) -> None:
         """What the model measured in an epoch, to TensorBoard and the log."""
@@ -172,6 +183,8 @@ class Trainer(RecBoleTrainer):
         """Nothing: RecBole would write a second event file there; config.yaml and result.json hold all of it."""
 
     def _valid_epoch(self, valid_data: EvaluationRows, show_progress: bool = False) -> tuple[float, dict[str, float]]:
+        if isinstance(self.model, ContrastiveRecommender) and self.model.pretraining:
+            return (-math.inf if self.valid_metric_bigger else math.inf), {}  # no better than no validation at all
         counts = self.rank(valid_data, show_progress)[self.config["eval_history"]]
         self._valid_result = result = self.metrics(counts)
         epoch = self.start_epoch + self.epochs_run - 1

@@ -254,7 +254,7 @@ def test_an_item_without_a_neighbour_gets_a_random_known_one() -> None:
 
 def test_an_epoch_takes_the_memory_based_table_up_to_the_switch_and_the_hybrid_of_its_own_embeddings_after_it() -> None:
     memory, _, _ = tables(0)
-    correlation = ItemCorrelation(memory, switch_epoch=2)
+    correlation = ItemCorrelation(len(memory.item), memory, switch_epoch=2)
     early, late = (torch.randn(41, 6, generator=torch.Generator().manual_seed(seed)) for seed in (7, 8))
 
     def at(epoch: int, embedding: Tensor) -> Tensor:
@@ -273,7 +273,7 @@ def test_an_epoch_takes_the_memory_based_table_up_to_the_switch_and_the_hybrid_o
 def test_the_table_is_not_changed_by_later_training() -> None:
     memory, _, _ = tables(0)
     embedding = torch.randn(40, 6, generator=torch.Generator().manual_seed(7))
-    table = ItemCorrelation(memory, -1).neighbours(0, embedding, torch.Generator())
+    table = ItemCorrelation(len(memory.item), memory, -1).neighbours(0, embedding, torch.Generator())
     before = table.clone()
     embedding.neg_()
     assert torch.equal(table, before)
@@ -282,4 +282,4 @@ def test_the_table_is_not_changed_by_later_training() -> None:
 def test_a_switch_before_the_first_epoch_is_refused() -> None:
     memory, _, _ = tables(0)
     with pytest.raises(UsageError, match="switch_epoch is -2"):
-        ItemCorrelation(memory, -2)
+        ItemCorrelation(len(memory.item), memory, -2)

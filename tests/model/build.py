@@ -70,3 +70,31 @@ def load_recbole_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] 
             state[f"{ours}outer.{kind}"] = given[f"{theirs}feed_forward.dense_2.{kind}"]
             state[f"{ours}output_norm.{kind}"] = given[f"{theirs}feed_forward.LayerNorm.{kind}"]
     model.load_state_dict(state)
+
+
+# The S3Rec family's parameter names, and RecBole's.
+_RECBOLE_NAMES = {
+    "item_embeddings": "item_embedding",
+    "position_embeddings": "position_embedding",
+    "item_encoder.layer": "trm_encoder.layer",
+    ".attention.": ".multi_head_attention.",
+    ".intermediate.": ".feed_forward.",
+}
+
+
+def load_s3rec_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] | Tensor]) -> None:
+    """Copies the weights of a model of CoSeRec's or SRMA's code into ours."""
+    renamed = {}
+    for name, value in weights.items():
+        for theirs, recboles in _RECBOLE_NAMES.items():
+            name = name.replace(theirs, recboles)
+        renamed[name] = value
+    load_recbole_weights(model, renamed)
+
+
+def from_left_padded(item_seq: Tensor) -> tuple[Tensor, Tensor]:
+    """Left-padded rows as right-padded ones with their lengths; id 0 may stand inside a row."""
+    width = item_seq.shape[1]
+    seq_len = width - (item_seq > 0).int().argmax(dim=1)
+    turned = (torch.arange(width) + (width - seq_len)[:, None]) % width
+    return item_seq.gather(1, turned), seq_len

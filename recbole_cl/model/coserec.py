@@ -1,0 +1,175 @@
+"""CoSeRec: contrast between augmentations that know item correlations and the sequence's length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from logging import getLogger
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation import Operator, crop, draw_two_views, insert, mask, reorder, substitute
+from recbole_cl.augmentation.positions import Rounding
+from recbole_cl.checks import Check, Choice, Flag, Integer, ListOf, Number, Table
+from recbole_cl.data.correlation import TopOne, input_pairs, memory_top_one
+from recbole_cl.data.model_correlation import ItemCorrelation
+from recbole_cl.encoder.packing import Rows
+from recbole_cl.errors import UsageError
+from recbole_cl.loss.info_nce import info_nce
+from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.pooling import POOLINGS, pool, rows_to_pool
+from recbole_cl.model.training_batch import Batch
+
+OPERATORS = ("crop", "mask", "reorder", "substitute", "insert")
+_CORRELATED = {"substitute", "insert"}
+
+
+class CoSeRec(ContrastiveRecommender):
+    r"""Two views of every row, each by an operator of its own, drawn from a set that depends on the row's length.
+
+    .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
+
+    with z the encoder's outputs at all positions side by side, or pooled otherwise. ``substitute`` and ``insert`` bring
+    in each item's most correlated item: by ItemCF-IUF in the first epochs, afterwards by that or by the model's own
+    item embeddings, whichever is surer, renewed every epoch. With ``pretrain_epochs``, the first epochs train on the
+    contrastive term alone and all others on recommendation alone (Table 4 of the paper).
+
+    CL4SRec as this family's papers run it is this with ``operators: [crop, mask, reorder]`` and ``short_length: -1``.
+
+    Reference:
+        Liu, Chen, Li, Yu, McAuley and Xiong, "Contrastive Self-supervised Sequential Recommendation with Robust
+        Augmentation", 2021, Eq. 3-14.
+
+    Note:
+        Defaults are the authors' code: counts rounded down, masks that write padding, no crop or reordering of the last
+        item. ``rounding`` and ``mask_fill`` give the paper's. Two departures: padding and mask token are never taken
+        for correlated items, which their code can do, and rows of the ``prefix`` form are augmented as they are.
+    """
+
+    has_mask_token = True
+    settings: ClassVar[Mapping[str, Check]] = {
+        "operators": ListOf(Choice(*OPERATORS)),
+        "short_operators": ListOf(Choice(*OPERATORS)),
+        "short_length": Integer(low=-1),
+        **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
+        "rounding": Table(dict.fromkeys(OPERATORS, Choice("floor", "ceil"))),
+        "mask_fill": Choice("padding", "token"),
+        "correlation": Choice("hybrid", "memory", "model"),
+        "inverse_user_frequency": Flag(),
+        "switch_epoch": Integer(low=-1),
+        "pooling": Choice(*POOLINGS),
+        "similarity": Choice("dot", "cosine"),
+        "temperature": Number(low=0, open_low=True),
+        "contrastive_weight": Number(low=0),
+        "pretrain_epochs": Integer(low=0),
+    }
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self._check_options(config["epochs"])
+        self._seed: int = config["seed"]
+        self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
+        self._epoch = 0
+        uses_correlation = not _CORRELATED.isdisjoint(self.options["operators"])
+        self._correlation = self._correlate(dataset) if uses_correlation else None
+
+    def _check_options(self, epochs: int | None) -> None:
+        options = self.options
+        unknown = sorted(set(options["short_operators"]) - set(options["operators"]))
+        if unknown and options["short_length"] != -1:
+            raise UsageError(
+                f"short_operators: {unknown} are not among operators {options['operators']}; leave them out"
+            )
+        if options["pooling"] == "concat" and not options["right_aligned"]:
+            raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
+        if epochs is None:
+            return
+        if options["pretrain_epochs"] >= epochs > 0:
+            raise UsageError(f"pretrain_epochs = {options['pretrain_epochs']}: expected fewer than the {epochs} epochs")
+        if options["correlation"] == "hybrid" and options["switch_epoch"] >= epochs > 0:
+            getLogger().warning(
+                f"switch_epoch = {options['switch_epoch']}: the correlation stays memory-based for all {epochs} epochs"
+            )
+
+    def _correlate(self, dataset: Any) -> ItemCorrelation | None:
+        kind, memory = self.options["correlation"], cast("TopOne | None", None)
+        if kind != "model":
+            if (pairs := input_pairs(dataset)) is None:
+                return None
+            frequency = self.options["inverse_user_frequency"]
+            memory = memory_top_one(*pairs, self.n_items, inverse_user_frequency=frequency)
+        return ItemCorrelation(self.n_items, memory, self.options["switch_epoch"] if kind == "hybrid" else None)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Renews the table of correlated items, and moves from pre-training to fine-tuning when its time has come."""
+        self._epoch = epoch
+        if self._correlation is not None:
+            generator = torch.Generator(self.device).manual_seed(self._seed + epoch)
+            self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether this epoch trains on the contrastive term alone."""
+        return self._epoch < self.options["pretrain_epochs"]
+
+    def _operators(self) -> dict[str, Operator]:
+        if self._neighbour is None:
+            self.start_epoch(self._epoch)  # nobody calls it in a plain RecBole script
+        options, table = self.options, {"neighbour": self._neighbour}
+        own: dict[str, dict[str, Any]] = {
+            "crop": {"span": "before_last"},
+            "reorder": {"span": "before_last"},
+            "mask": {"fill_id": 0 if options["mask_fill"] == "padding" else self.mask_id},
+            "substitute": table,
+            "insert": table,
+        }
+        functions: dict[str, Any] = {
+            "crop": crop,
+            "mask": mask,
+            "reorder": reorder,
+            "substitute": substitute,
+            "insert": insert,
+        }
+        return {
+            name: partial(
+                functions[name],
+                ratio=options[f"{name}_ratio"],
+                rounding=cast(Rounding, options["rounding"].get(name, "floor")),
+                **own[name],
+            )
+            for name in options["operators"]
+        }
+
+    def views(self, batch: Batch) -> list[Rows]:
+        """Two views of every anchor, with the outputs that the pooling needs."""
+        anchors, options = batch.anchors, self.options
+        drawn = draw_two_views(
+            anchors.item_seq,
+            anchors.seq_len,
+            self._operators(),
+            self.generator,
+            distinct=False,
+            short_length=options["short_length"],
+            short_operators=options["short_operators"],
+        )
+        return [rows_to_pool(view, options["pooling"], options["mask_fill"] == "padding") for view in drawn]
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        if self.options["pretrain_epochs"] and not self.pretraining:
+            (hidden,) = self.encode(batch.supervised)
+            return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        views = self.views(batch)
+        if self.pretraining:
+            return {"contrastive": self._contrast(views, self.encode(*views))}
+        hidden, *encoded = self.encode(batch.supervised, *views)
+        return {
+            "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
+            "contrastive": self._contrast(views, encoded),
+        }
+
+    def _contrast(self, views: list[Rows], encoded: list[Tensor]) -> Tensor:
+        z_a, z_b = (pool(*pair, self.options["pooling"]) for pair in zip(encoded, views, strict=True))
+        nce = info_nce(z_a, z_b, self.options["temperature"], self.options["similarity"])
+        return self.options["contrastive_weight"] * nce

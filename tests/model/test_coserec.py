@@ -1,0 +1,179 @@
+"""CoSeRec: the authors' numbers, what its views are drawn from, its epochs, and what it refuses."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from recbole.config import Config as RecBoleConfig
+from recbole.data import create_dataset, data_preparation
+
+from recbole_cl import run
+from recbole_cl.augmentation import View
+from recbole_cl.config import Config
+from recbole_cl.data.correlation import input_pairs, memory_top_one
+from recbole_cl.encoder.packing import Rows
+from recbole_cl.errors import UsageError
+from recbole_cl.loss.recommendation import bce
+from recbole_cl.model import coserec
+from recbole_cl.model.training_batch import Batch
+from recbole_cl.registry import model_class
+from recbole_cl.runner import build_data, build_loader, build_model
+from tests.model.build import build_model as small_model
+from tests.model.build import from_left_padded, load_s3rec_weights
+from tests.toy import write_cycle
+
+ORACLES = Path(__file__).parent.parent / "oracles"
+SMALL = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
+
+
+def oracle(name: str) -> dict[str, Any]:
+    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as file:
+        return {key: torch.as_tensor(file[key]) for key in file.files}
+
+
+def oracle_model(**settings: Any) -> Any:
+    model = small_model("CoSeRec", 13, 6, hidden_size=8, inner_size=32, **settings).eval()
+    b4 = oracle("b4_coserec_sasrec_encoder_eval")
+    load_s3rec_weights(model, {key[3:]: value for key, value in b4.items() if key.startswith("w::")})
+    return model
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_encodes_padding_as_the_authors_do(grouped: bool) -> None:
+    b4 = oracle("b4_coserec_sasrec_encoder_eval")
+    model = oracle_model()
+    model.group_by_length = grouped
+    rows = Rows(*from_left_padded(b4["input_ids"]), padding=True)
+    (hidden,) = model.encode(rows)
+    torch.testing.assert_close(hidden.view(5, 6, 8), b4["output"], rtol=1e-6, atol=1e-6)
+    (last,) = model.encode(rows._replace(padding=False, holes=True))
+    torch.testing.assert_close(last, b4["output"][:, -1], rtol=1e-6, atol=1e-6)
+
+
+def test_losses_are_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
+    b4, b5 = oracle("b4_coserec_sasrec_encoder_eval"), oracle("b5_coserec_losses_eval")
+    model = oracle_model(contrastive_weight=1.0)
+    views = [View(*from_left_padded(b5[name])) for name in ("view1", "view2")]
+    monkeypatch.setattr(coserec, "draw_two_views", lambda *args, **kwargs: views)
+    item_seq, seq_len = from_left_padded(b4["input_ids"])
+    next_items, negative = (from_left_padded(b5[name])[0] for name in ("pos", "neg"))
+    batch = Batch(item_seq, seq_len, next_items.gather(1, seq_len[:, None] - 1)[:, 0], next_items)
+    torch.testing.assert_close(model.losses(batch)["contrastive"], b5["cl_loss"], rtol=1e-6, atol=1e-6)
+    (hidden,) = model.encode(batch.supervised._replace(holes=True))  # an input row of the oracle has holes
+    # their negatives may be the mask token, which is beyond the table of ours
+    loss = bce(hidden, model.item_embedding.weight, batch.supervised_target, negative[next_items > 0])
+    torch.testing.assert_close(loss, b5["rec_loss"], rtol=1e-6, atol=1e-6)
+
+
+def assemble(tmp_path: Path, **settings: Any) -> tuple[Any, Any]:
+    config = Config("CoSeRec", "cycle", config_dict=SMALL | write_cycle(tmp_path) | settings)
+    train = build_data(config)[1][0]
+    model = build_model(config, train)
+    return model, build_loader(config, model, train)
+
+
+def test_short_and_long_rows_draw_from_their_own_operators(tmp_path: Path) -> None:
+    """Masks, which write padding here, go to short rows alone; crops, which shorten, to long ones alone."""
+    only = {"operators": ["mask", "crop"], "short_operators": ["mask"], "short_length": 4, "pooling": "last"}
+    model, loader = assemble(tmp_path, **only, mask_ratio=1.0, crop_ratio=0.5)
+    batch = model._read(next(iter(loader)))
+    before = batch.item_seq.clone()
+    short = batch.seq_len <= 4
+    drawn = [torch.stack([view.seq_len < batch.seq_len for view in model.views(batch)]) for _ in range(30)]
+    cropped = torch.stack(drawn)  # [draws, 2 views, B]
+    assert short.any() and (~short).any()
+    assert not cropped[..., short].any()
+    assert 0.4 < cropped[..., ~short].float().mean() < 0.6
+    assert (cropped[:, 0] != cropped[:, 1])[:, ~short].any()  # each view draws its own
+    assert torch.equal(batch.item_seq, before)
+
+
+def test_views_are_of_whole_rows_in_both_forms(tmp_path: Path) -> None:
+    for form in ("sequence", "prefix"):
+        keep = {"operators": ["reorder"], "short_length": -1, "reorder_ratio": 0.0, "pooling": "last"}
+        model, loader = assemble(tmp_path / form, train_form=form, **keep)
+        batch = model._read(next(iter(loader)))
+        for view in model.views(batch):
+            assert torch.equal(view.item_seq, batch.item_seq) and torch.equal(view.seq_len, batch.seq_len)
+
+
+def test_both_kinds_of_split_give_the_same_correlations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours and plain RecBole's; and no user's last three items are in any pair."""
+    settings = SMALL | write_cycle(tmp_path)
+    config = Config("CoSeRec", "cycle", config_dict=settings)
+    whole, (train, _, _) = build_data(config)
+    monkeypatch.setattr("sys.argv", ["script.py"])
+    plain = {"load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "train_neg_sample_args": None}
+    recboles = RecBoleConfig(model=model_class("CoSeRec"), dataset="cycle", config_dict=settings | plain)
+    theirs = data_preparation(recboles, create_dataset(recboles))[0].dataset
+    pairs = [input_pairs(split) for split in (train, theirs)]
+    assert pairs[0] is not None and pairs[1] is not None
+    distinct = set(zip(*(ids.tolist() for ids in pairs[0]), strict=True))
+    assert len(distinct) == len(whole.user_start) - 3 * (whole.user_num - 1)
+    tables = [memory_top_one(*pair, train.item_num) for pair in pairs if pair is not None]
+    assert torch.equal(tables[0].item, tables[1].item)
+    torch.testing.assert_close(tables[0].score, tables[1].score)
+
+
+@pytest.mark.parametrize(("kind", "changes"), [("memory", []), ("hybrid", [2, 3]), ("model", [1, 2, 3])])
+def test_the_correlation_follows_the_embeddings_from_its_epoch_on(
+    kind: str, changes: list[int], tmp_path: Path
+) -> None:
+    model, _ = assemble(tmp_path, correlation=kind, switch_epoch=1, epochs=9)
+    if kind == "hybrid":  # on a circle all memory-based scores are as high as can be
+        model._correlation.memory = replace(model._correlation.memory, high=100.0)
+    tables = []
+    for epoch in range(4):
+        torch.nn.init.normal_(model.item_embedding.weight, generator=torch.Generator().manual_seed(epoch))
+        model.start_epoch(epoch)
+        tables.append(model._neighbour.clone())
+    assert [epoch for epoch in range(1, 4) if not torch.equal(tables[epoch], tables[epoch - 1])] == changes
+    assert all(int(table[1:].min()) > 0 and int(table.max()) < model.n_items for table in tables)
+
+
+def test_two_stages_train_one_term_each(tmp_path: Path) -> None:
+    result = run("CoSeRec", "cycle", **SMALL, **write_cycle(tmp_path), epochs=4, pretrain_epochs=2)
+    log = (result.run_dir / "log.txt").read_text(encoding="utf-8")
+    terms = [line.split("[")[-1] for line in log.splitlines() if "total" in line]
+    assert ["contrastive" in line for line in terms] == [True, True, False, False]
+    assert ["recommendation" in line for line in terms] == [False, False, True, True]
+    assert result.best_epoch >= 2 and result.epochs_run == 4
+
+
+def test_a_two_stage_run_resumes_in_its_second_stage(tmp_path: Path) -> None:
+    settings = SMALL | write_cycle(tmp_path) | {"pretrain_epochs": 2}
+    whole = run("CoSeRec", "cycle", **settings, epochs=4)
+    half = run("CoSeRec", "cycle", **settings, epochs=3)
+    assert run("CoSeRec", "cycle", **settings, epochs=4, resume=str(half.run_dir)).test == whole.test
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"insert_ratio": 1.5}, "insert_ratio = 1.5: expected a number in [0, 1]"),
+        ({"operators": []}, "operators = []: expected a list of at least 1"),
+        ({"operators": ["crop", "swap"]}, "expected a list of at least 1, each one of crop"),
+        ({"short_length": -2}, "short_length = -2"),
+        ({"switch_epoch": -2}, "switch_epoch = -2"),
+        ({"operators": ["crop"]}, "short_operators: ['insert', 'mask', 'substitute'] are not among operators"),
+        ({"right_aligned": False}, "pooling = concat"),
+        ({"pretrain_epochs": 3, "epochs": 3}, "pretrain_epochs = 3: expected fewer than the 3 epochs"),
+        ({"rounding": {"crop": "up"}}, "rounding.crop = 'up'"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refusal:
+        assemble(tmp_path, **settings)
+    assert message in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_a_switch_that_never_comes_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assemble(tmp_path, switch_epoch=5, epochs=5)
+    assert "switch_epoch = 5: the correlation stays memory-based for all 5 epochs" in caplog.text
