@@ -53,6 +53,7 @@ class Group:
         barred: Where the rectangle holds id 0, [n_rows, width], at which no query looks; one that would have nothing
             left to look at sees its whole row instead, as under the additive mask of -10000 of left-padded code.
             None if ids of 0 lie beyond the rows' ends only.
+        bidirectional: Whether queries see later items even if the encoder is causal.
     """
 
     first: int
@@ -64,6 +65,7 @@ class Group:
     seq_len: Tensor
     every_position: bool
     barred: Tensor | None = None
+    bidirectional: bool = False
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ class TransformerLayer(nn.Module):
         self.output_norm = nn.LayerNorm(size, eps=eps)
         self.attention_dropout = Dropout(settings.attn_dropout_prob, generator)
         self.dropout = Dropout(settings.hidden_dropout_prob, generator)
+        self.output_dropout = Dropout(settings.hidden_dropout_prob, generator)
 
     def forward(self, hidden: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
         """Runs the block on [T, D]; returns [W, D] if ``only_wanted`` and [T, D] otherwise."""
@@ -115,7 +116,7 @@ class TransformerLayer(nn.Module):
         context = self._attend(query, key_value, packing, only_wanted)
         hidden = self.attention_norm(hidden + self.dropout(self.attention_output(context)))
         inner = functional.gelu(self.inner(hidden))
-        return self.output_norm(hidden + self.dropout(self.outer(inner)))
+        return self.output_norm(hidden + self.output_dropout(self.outer(inner)))
 
     def _attend(self, query: Tensor, key_value: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
         """Attention inside every group: [W or T, D] from queries of that shape and [T, 2D] keys and values."""
@@ -136,7 +137,7 @@ class TransformerLayer(nn.Module):
             q = query.view(group.n_rows, 1, self.n_heads, -1).transpose(1, 2)  # [n, H, 1, d]
         else:
             q = self._heads(query, group, 1).squeeze(2).transpose(1, 2)
-        mask = _mask(group, self.causal and not one_query)
+        mask = _mask(group, self.causal and not one_query and not group.bidirectional)
         scores = _scores(q / math.sqrt(q.shape[-1]), k, mask)  # [n, H, 1 or l, l]
         context = self.attention_dropout(scores.softmax(-1)) @ v
         context = context.transpose(1, 2).reshape(-1, query.shape[-1])

@@ -1,0 +1,129 @@
+"""A gated recurrent encoder over packed rows, behind the same interface as the Transformer.
+
+Letters: T packed items, R rows, W wanted outputs, D hidden size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from recbole_cl.encoder.dropout import Dropout
+from recbole_cl.encoder.packing import Group, Packing
+
+
+class GRUEncoder(nn.Module):
+    """Dropout on the items, gated recurrent layers, and a linear layer on the wanted states.
+
+    All rows advance together, step by step, and leave when they end: no work on padding. Where id 0 stands among a
+    row's items, or before them, the state stays as it was (zero at first): what attention does not look at, the
+    recurrence does not read.
+
+    Reference:
+        Hidasi, Karatzoglou, Baltrunas and Tikk, "Session-based Recommendations with Recurrent Neural Networks", ICLR
+        2016, section 3.1.
+
+    Args:
+        n_layers: Recurrent layers, at least 1; 1 in GRU4Rec.
+        size: D, of items and states; typically 64.
+        dropout: Probability of dropping elements of the item vectors, in [0, 1).
+        generator: Source of the dropout masks on the CPU.
+
+    Note:
+        Equal to RecBole 1.2.1's GRU4Rec to rounding, with the same weights: no biases in the recurrence. There are no
+        positions; the order of the items is all that counts.
+    """
+
+    def __init__(self, n_layers: int, size: int, dropout: float, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.dropout = Dropout(dropout, generator)
+        self.recurrence = nn.GRU(size, size, n_layers, bias=False)
+        self.output = nn.Linear(size, size)
+
+    def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """Encodes packed item vectors.
+
+        Args:
+            tokens: Item vectors in packed order. Shape [T, D].
+            packing: How the rows lie in them.
+
+        Returns:
+            Outputs at the wanted positions, in packed order. Shape [W, D].
+        """
+        steps = _steps(packing.groups, len(tokens))
+        data = torch.empty_like(tokens).index_copy(0, steps.write, self.dropout(tokens))
+        states = self.recurrence(PackedSequence(data, steps.sizes))[0].data  # [T, D]
+        read, begun = steps.read, steps.begun
+        if packing.wanted is not None:
+            read = read.index_select(0, packing.wanted)
+            begun = None if begun is None else begun.index_select(0, packing.wanted)
+        states = states.index_select(0, read)
+        if begun is not None:
+            states = states * begun.unsqueeze(-1)
+        return self.output(states)
+
+
+class _Steps(NamedTuple):
+    """Packed items in the order of a recurrence: step after step, at each step the longest rows first.
+
+    Attributes:
+        write: Where each packed item goes, a permutation, [T].
+        read: Where the state after each packed item is found, [T].
+        begun: Whether the row has had an item by then, [T]; None if all have.
+        sizes: Rows at each step, on the host.
+    """
+
+    write: Tensor
+    read: Tensor
+    begun: Tensor | None
+    sizes: Tensor
+
+
+def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
+    device = groups[0].seq_len.device
+    length = torch.cat([_lengths(group) for group in groups])  # [R]
+    row = torch.repeat_interleave(torch.arange(len(length), device=device), length, output_size=n_tokens)  # [T]
+    start = length.cumsum(0) - length
+    place = torch.arange(n_tokens, device=device) - start[row]
+    rank = torch.empty_like(length)
+    rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=device)
+    sizes = _sizes(groups)
+    base = (sizes.cumsum(0) - sizes).to(device)  # first item of each step
+    if all(group.barred is None for group in groups):
+        write = base[place] + rank[row]
+        return _Steps(write, write, None, sizes)
+    real = torch.cat([_real(group) for group in groups]).long()  # [T]
+    total = real.cumsum(0)
+    count = total - (total - real)[start][row]  # [T] items of the row so far
+    n_real = count[start + length - 1][row]
+    taken = torch.where(real > 0, count - 1, n_real + place - count)  # a row's items first, then what is no item
+    begun = count > 0
+    return _Steps(base[taken] + rank[row], base[(count - 1).clamp(min=0)] + rank[row], begun, sizes)
+
+
+def _lengths(group: Group) -> Tensor:
+    """Packed items of each row, [n_rows]."""
+    return torch.full_like(group.seq_len, group.width) if group.slots is None else group.seq_len
+
+
+def _real(group: Group) -> Tensor:
+    """Which packed items are no padding, [n_tokens]."""
+    if group.barred is None:
+        return torch.ones(group.n_tokens, dtype=torch.bool, device=group.seq_len.device)
+    flat = ~group.barred.flatten()
+    return flat if group.slots is None else flat.index_select(0, group.slots)
+
+
+def _sizes(groups: Sequence[Group]) -> Tensor:
+    """Rows at each step. Rows that fill their rectangle are counted without asking the device for lengths."""
+    sizes = torch.zeros(max(group.width for group in groups), dtype=torch.long)
+    for group in groups:
+        if group.slots is None:
+            sizes[: group.width] += group.n_rows
+        else:
+            sizes += (group.seq_len.cpu().unsqueeze(1) > torch.arange(len(sizes))).sum(0)
+    return sizes

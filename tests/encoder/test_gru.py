@@ -1,0 +1,86 @@
+"""The recurrent encoder: a plain GRU over each row alone, whatever the packing, and what id 0 does to it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from recbole_cl.encoder.gru import GRUEncoder
+from recbole_cl.encoder.packing import Rows, pack
+
+N_ITEMS, WIDTH, SIZE = 30, 12, 16
+
+
+def build(n_layers: int = 2, dropout: float = 0.0, generator: torch.Generator | None = None) -> GRUEncoder:
+    torch.manual_seed(0)
+    return GRUEncoder(n_layers, SIZE, dropout, generator).double()
+
+
+def vectors() -> torch.Tensor:
+    return torch.randn(N_ITEMS, SIZE, generator=torch.Generator().manual_seed(1)).double()
+
+
+def encode(encoder: GRUEncoder, table: torch.Tensor, segments: list[Rows], grouped: bool) -> list[torch.Tensor]:
+    packing = pack(segments, grouped)
+    items = torch.cat([rows.item_seq.flatten() for rows in segments])[packing.token_index]
+    output = encoder(table[items], packing)
+    return [output[index] for index in packing.outputs]
+
+
+def random_rows(n: int, seed: int, with_holes: bool = False, **kind: bool) -> Rows:
+    generator = torch.Generator().manual_seed(seed)
+    seq_len = torch.randint(1, WIDTH + 1, (n,), generator=generator)
+    item_seq = torch.randint(1, N_ITEMS, (n, WIDTH), generator=generator)
+    if with_holes:
+        item_seq *= torch.rand(n, WIDTH, generator=generator) < 0.6
+    return Rows(item_seq * (torch.arange(WIDTH) < seq_len.unsqueeze(1)), seq_len, holes=with_holes, **kind)
+
+
+def one_by_one(encoder: GRUEncoder, table: torch.Tensor, rows: Rows) -> list[torch.Tensor]:
+    """Outputs at every place of each row, by a plain GRU over its items; as before where there is none."""
+    outputs = []
+    for items, length in zip(rows.item_seq, rows.seq_len.tolist(), strict=True):
+        states = [torch.zeros(SIZE).double()]
+        present = [item for item in items[:length].tolist() if item]
+        if present:
+            states += list(encoder.recurrence(table[present])[0])
+        count = (items[:length] > 0).cumsum(0).tolist()
+        outputs.append(encoder.output(torch.stack([states[n] for n in count])))
+    return outputs
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("with_holes", [True, False])
+def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool) -> None:
+    encoder, table = build(), vectors()
+    last, every = random_rows(30, 2, with_holes), random_rows(25, 3, with_holes, every_position=True)
+    padded = random_rows(20, 4, with_holes, padding=True)
+    at_last, at_every, at_columns = encode(encoder, table, [last, every, padded], grouped)
+    torch.testing.assert_close(at_last, torch.stack([row[-1] for row in one_by_one(encoder, table, last)]))
+    torch.testing.assert_close(at_every, torch.cat(one_by_one(encoder, table, every)))
+    nothing = encoder.output(torch.zeros(SIZE).double())  # before the first item
+    rows = [torch.cat((nothing.expand(WIDTH - len(row), -1), row)) for row in one_by_one(encoder, table, padded)]
+    torch.testing.assert_close(at_columns, torch.cat(rows))
+
+
+def test_grouped_equals_whole_in_gradients() -> None:
+    segments = [random_rows(40, 5), random_rows(30, 6, True, padding=True), random_rows(20, 7, every_position=True)]
+    results = []
+    for grouped in (True, False):
+        encoder, table = build(), vectors().requires_grad_()
+        sum((output.sin() * (i + 1)).sum() for i, output in enumerate(encode(encoder, table, segments, grouped))).backward()
+        results.append([table.grad, *(parameter.grad for parameter in encoder.parameters())])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_dropout_draws_from_the_given_generator_and_only_in_training() -> None:
+    generator = torch.Generator().manual_seed(7)
+    encoder, table, rows = build(1, 0.5, generator), vectors(), random_rows(10, 8)
+    state = generator.get_state()
+    (a,), (b,) = encode(encoder, table, [rows], True), encode(encoder, table, [rows], True)
+    generator.set_state(state)
+    (c,) = encode(encoder, table, [rows], True)
+    assert torch.equal(a, c) and not torch.equal(a, b)
+    encoder.eval()
+    assert torch.equal(encode(encoder, table, [rows], True)[0], encode(encoder, table, [rows], True)[0])
