@@ -15,6 +15,7 @@ DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
 _POSITIVE = Number(low=0, open_low=True)
 _NOT_NEGATIVE = Number(low=0)
 _RATE = Number(low=0, high=1, open_high=True)
+_SHARE = Number(low=0, high=1)
 _COUNT = Integer(low=1)
 _PLACES = Integer(low=0, high=16)
 _FULL = Choice("full")  # targets are ranked among all items, never among sampled ones
@@ -48,6 +49,9 @@ CHECKS: dict[str, Check] = {
     "shuffle": Flag(),
     "learner": Choice("adam", "adamw", "sgd", "adagrad", "rmsprop", ignore_case=True),
     "learning_rate": _POSITIVE,
+    "learning_rate_schedule": Choice("constant", "cosine"),
+    "warmup_share": _SHARE,
+    "floor_share": _SHARE,
     "weight_decay": _NOT_NEGATIVE,
     "clip_grad_norm": OrNone(
         Table({"max_norm": _POSITIVE, "norm_type": _POSITIVE, "error_if_nonfinite": Flag(), "foreach": OrNone(Flag())})

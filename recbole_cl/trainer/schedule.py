@@ -1,0 +1,39 @@
+"""Learning rate of an epoch."""
+
+from __future__ import annotations
+
+import math
+
+SCHEDULES = ("constant", "cosine")
+
+
+def rate_share(schedule: str, epoch: int, epochs: int, warmup_share: float, floor_share: float) -> float:
+    """Share of the full learning rate that an epoch trains with: a function of the epoch alone, so that runs resume.
+
+    The cosine schedule rises in a straight line during the warm-up, and from there on is half a cosine wave over all
+    epochs, of which the warm-up has taken the flat beginning.
+
+    Reference:
+        Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017, Eq. 5, without
+        restarts; the warm-up is that of timm's ``CosineLRScheduler``, which AdaptiveRec's code uses.
+
+    Args:
+        schedule: "constant" or "cosine".
+        epoch: The epoch, counted from 0.
+        epochs: Epochs of the whole run, >= 1; a run that stops early does not reach the end of the wave.
+        warmup_share: Share of the epochs that warm up, rounded down, in [0, 1]; 0.05 in AdaptiveRec.
+        floor_share: Where the warm-up starts and the wave ends, in [0, 1]; 0.1 in AdaptiveRec.
+
+    Returns:
+        The share, from ``floor_share`` to 1.
+
+    Raises:
+        ValueError: If the schedule is unknown.
+    """
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule is {schedule!r}; it must be one of {', '.join(SCHEDULES)}")
+    if schedule == "constant":
+        return 1.0
+    warmup = int(warmup_share * epochs)
+    risen = epoch / warmup if epoch < warmup else (1 + math.cos(math.pi * epoch / epochs)) / 2
+    return floor_share + (1 - floor_share) * risen
