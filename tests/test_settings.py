@@ -29,7 +29,7 @@ from recbole_cl.settings import CHECKS, check_settings
         ("SASRec", {"Learning_Rate": 1}, "unknown setting 'Learning_Rate'; did you mean learning_rate?"),
         ("SASRec", {"leaning_rate": 1}, "unknown setting 'leaning_rate'; did you mean learning_rate?"),
         ("SASRec", {"qqq": 1}, "unknown setting 'qqq'; SASRec has nothing like it"),
-        ("SASRec", {"contrast": "un"}, "'contrast' is a setting of DuoRec, not of SASRec"),
+        ("SASRec", {"mask_same_target": True}, "'mask_same_target' is a setting of DuoRec, not of SASRec"),
         ("SASRec", {"loss_type": "CE"}, "'loss_type' is a setting of BERT4Rec, Caser, CORE and"),
         ("GRU4Rec", {"loss_type": "ce"}, "loss_type = 'ce': expected one of CE, BPR"),
         ("GRU4Rec", {"train_neg_sample_args": {"distribution": "uniform"}}, "train_neg_sample_args: loss_type CE"),

@@ -9,6 +9,7 @@ gradient products before the next chunk overwrites it. The loss is a scalar, so 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from torch.autograd.function import once_differentiable
 CPU_BLOCK = 2**20
 ACCELERATOR_BLOCK = 64 * 2**20
 MIN_CHUNK_ROWS = 32  # with 16 the products over a million items take half as long again
+
+Observer = Callable[[slice, Tensor], None]  # is shown which rows a block holds, and their logits [C, N]
 
 
 def default_chunk_rows(n_items: int, device: torch.device) -> int:
@@ -35,7 +38,13 @@ def default_chunk_rows(n_items: int, device: torch.device) -> int:
     return max(MIN_CHUNK_ROWS, block // max(n_items, 1))
 
 
-def chunked_cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor, chunk_rows: int | None = None) -> Tensor:
+def chunked_cross_entropy(
+    hidden: Tensor,
+    item_table: Tensor,
+    target: Tensor,
+    chunk_rows: int | None = None,
+    observe: Observer | None = None,
+) -> Tensor:
     """Softmax cross-entropy over all rows of the item table, mean over rows, with only a few rows of logits in memory.
 
     Args:
@@ -43,6 +52,8 @@ def chunked_cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor, ch
         item_table: Item embeddings; pass a slice to keep a mask token out of the softmax.
         target: The item that came next.
         chunk_rows: Rows whose logits are held at once, >= 1; None chooses by `default_chunk_rows`.
+        observe: Is shown every block of logits before it is overwritten, for what else they serve; must not write to
+            it. None for nobody.
 
     Shape:
         hidden: [T, D], T >= 1; item_table: [N, D]; target: [T]; result: scalar.
@@ -66,33 +77,42 @@ def chunked_cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor, ch
         raise ValueError(f"chunk_rows is {chunk_rows}; it must be at least 1, or None for the default")
     if not torch.is_grad_enabled():
         hidden, item_table = hidden.detach(), item_table.detach()  # else forward would compute gradients for nobody
-    loss: Tensor = _ChunkedCrossEntropy.apply(hidden, item_table, target, chunk_rows)
+    loss: Tensor = _ChunkedCrossEntropy.apply(hidden, item_table, target, chunk_rows, observe)
     return loss
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, item_table: Tensor, target: Tensor, chunk_rows: int) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, item_table: Tensor, target: Tensor, chunk_rows: int, observe: Observer | None
+    ) -> Tensor:
         ctx.dtypes = hidden.dtype, item_table.dtype
         dtype = _product_dtype(hidden, item_table)
+        needs = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
         loss, *gradients = _loss_and_gradients(
-            hidden.to(dtype), item_table.to(dtype), target, chunk_rows, ctx.needs_input_grad[0], ctx.needs_input_grad[1]
+            hidden.to(dtype), item_table.to(dtype), target, chunk_rows, *needs, observe
         )
         ctx.save_for_backward(*gradients)
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         grad_hidden, grad_table = (
             None if gradient is None else (gradient * grad_output).to(dtype)
             for gradient, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         )
-        return grad_hidden, grad_table, None, None
+        return grad_hidden, grad_table, None, None, None
 
 
 def _loss_and_gradients(
-    hidden: Tensor, table: Tensor, target: Tensor, chunk_rows: int, need_hidden: bool, need_table: bool
+    hidden: Tensor,
+    table: Tensor,
+    target: Tensor,
+    chunk_rows: int,
+    need_hidden: bool,
+    need_table: bool,
+    observe: Observer | None,
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Mean loss [] and its gradients [T, D] and [N, D], None where not needed, in float32 or wider."""
     n_rows, dtype = hidden.size(0), torch.promote_types(hidden.dtype, torch.float32)
@@ -105,6 +125,8 @@ def _loss_and_gradients(
         rows = slice(start, min(start + chunk_rows, n_rows))
         block = buffer[: rows.stop - start]  # [C, N]
         _product_into(block, hidden[rows], table)
+        if observe is not None:
+            observe(rows, block)
         loss[rows] = _to_gradient_of_logits(block, target[rows])
         weight = block.to(hidden.dtype)  # the block itself, unless the products run in bfloat16
         if grad_hidden is not None:

@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from recbole_cl.augmentation import Operator, crop, draw_two_views, mask, reorder
 from recbole_cl.checks import Check, Choice, Number
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.complement import ComplementedRecommender
+from recbole_cl.model.pairs import Encode, ViewPairs
 from recbole_cl.model.training_batch import Batch
 
+RATIOS: Mapping[str, Check] = {f"{name}_ratio": Number(low=0, high=1) for name in ("crop", "mask", "reorder")}
 
-class CL4SRec(ContrastiveRecommender):
+
+class CL4SRec(ComplementedRecommender):
     r"""Two views of every sequence, by two different operators out of crop, mask and reorder.
 
     .. math:: L = L_{rec} + \lambda\, NCE(h^{a_i}, h^{a_j})
@@ -31,9 +35,7 @@ class CL4SRec(ContrastiveRecommender):
 
     has_mask_token = True
     settings: ClassVar[Mapping[str, Check]] = {
-        "crop_ratio": Number(low=0, high=1),
-        "mask_ratio": Number(low=0, high=1),
-        "reorder_ratio": Number(low=0, high=1),
+        **RATIOS,
         "similarity": Choice("dot", "cosine"),
         "temperature": Number(low=0, open_low=True),
         "contrastive_weight": Number(low=0),
@@ -41,18 +43,51 @@ class CL4SRec(ContrastiveRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.operators: dict[str, Operator] = {
-            "crop": partial(crop, ratio=self.options["crop_ratio"]),
-            "mask": partial(mask, ratio=self.options["mask_ratio"], fill_id=self.mask_id),
-            "reorder": partial(reorder, ratio=self.options["reorder_ratio"]),
-        }
+        self.operators = cl4srec_operators(self.options, self.mask_id)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        anchors = batch.anchors
-        views = draw_two_views(anchors.item_seq, anchors.seq_len, self.operators, self.generator, distinct=True)
-        hidden, z_a, z_b = self.encode(batch.supervised, *(Rows(*view) for view in views))
-        nce = info_nce(z_a, z_b, self.options["temperature"], self.options["similarity"])
+        hidden, pairs, rows_b = cl4srec_pairs(self.operators, batch, self.encode, self.generator)
+        loss = partial(info_nce, temperature=self.options["temperature"], similarity=self.options["similarity"])
+        nce = self.contrast_views(loss, *pairs["contrastive"], rows_b["contrastive"], batch.anchors)
         return {
             "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
             "contrastive": self.options["contrastive_weight"] * nce,
         }
+
+
+def cl4srec_operators(options: Mapping[str, Any], mask_id: int) -> dict[str, Operator]:
+    """The operators that CL4SRec draws from, by name.
+
+    Args:
+        options: Values of `RATIOS`.
+        mask_id: What masked items become.
+
+    Returns:
+        Crop, mask and reorder.
+    """
+    return {
+        "crop": partial(crop, ratio=options["crop_ratio"]),
+        "mask": partial(mask, ratio=options["mask_ratio"], fill_id=mask_id),
+        "reorder": partial(reorder, ratio=options["reorder_ratio"]),
+    }
+
+
+def cl4srec_pairs(
+    operators: Mapping[str, Operator], batch: Batch, encode: Encode, generator: torch.Generator
+) -> ViewPairs:
+    """Encodes a batch and two views of each anchor, by two different operators.
+
+    Args:
+        operators: What to draw from, by name.
+        batch: The batch.
+        encode: Encodes any number of ``Rows`` in one pass.
+        generator: Source of the views, on the batch's device.
+
+    Returns:
+        The outputs, with a pair ``contrastive``.
+    """
+    anchors = batch.anchors
+    drawn = draw_two_views(anchors.item_seq, anchors.seq_len, operators, generator, distinct=True)
+    views = [Rows(*view) for view in drawn]
+    hidden, z_a, z_b = encode(batch.supervised, *views)
+    return ViewPairs(hidden, {"contrastive": (z_a, z_b)}, {"contrastive": views[1]})

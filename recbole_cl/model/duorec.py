@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from torch import Tensor
 
 from recbole_cl.checks import Check, Choice, Flag, Number
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
-from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.complement import ComplementedRecommender
+from recbole_cl.model.pairs import Encode, ViewPairs
 from recbole_cl.model.training_batch import Batch
 
 _PAIRS = {  # contrast -> (term, one view, the other view)
@@ -18,9 +20,10 @@ _PAIRS = {  # contrast -> (term, one view, the other view)
     "us": [("unsupervised", "plain", "dropout"), ("supervised", "plain", "same_target")],
     "us_x": [("supervised", "dropout", "same_target")],
 }
+CONTRASTS = tuple(_PAIRS)
 
 
-class DuoRec(ContrastiveRecommender):
+class DuoRec(ComplementedRecommender):
     r"""Contrastive regularisation against representation degeneration.
 
     With :math:`h'` a second encoding of the same sequence (another dropout mask) and :math:`h_s` the encoding of
@@ -41,7 +44,7 @@ class DuoRec(ContrastiveRecommender):
     """
 
     settings: ClassVar[Mapping[str, Check]] = {
-        "contrast": Choice("un", "su", "us", "us_x"),
+        "contrast": Choice(*CONTRASTS),
         "similarity": Choice("dot", "cosine"),
         "temperature": Number(low=0, open_low=True),
         "unsupervised_weight": Number(low=0),
@@ -52,18 +55,41 @@ class DuoRec(ContrastiveRecommender):
     @property
     def needs_same_target(self) -> bool:
         """Whether a term compares with sequences of the same target."""
-        return self.options["contrast"] != "un"
+        return compares_same_target(self.options["contrast"])
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        pairs = _PAIRS[self.options["contrast"]]
-        used = {view for _, *pair in pairs for view in pair}
-        available = {"dropout": batch.anchors, "same_target": batch.same_target}
-        views = {name: rows for name, rows in available.items() if rows is not None and name in used}
-        hidden, *encoded = self.encode(batch.supervised, *views.values())
-        z = {"plain": batch.at_anchors(hidden), **dict(zip(views, encoded, strict=True))}
+        hidden, pairs, rows_b = duorec_pairs(self.options["contrast"], batch, self.encode)
         mask = same_target_mask(batch.anchor_target) if self.options["mask_same_target"] else None
+        similar = {"temperature": self.options["temperature"], "similarity": self.options["similarity"]}
+        loss = partial(info_nce, **similar, negative_mask=mask)
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
-        for name, a, b in pairs:
-            nce = info_nce(z[a], z[b], self.options["temperature"], self.options["similarity"], mask)
+        for name, (z_a, z_b) in pairs.items():
+            nce = self.contrast_views(loss, z_a, z_b, rows_b[name], batch.anchors)
             terms[name] = self.options[f"{name}_weight"] * nce
         return terms
+
+
+def compares_same_target(contrast: str) -> bool:
+    """Whether pairs of that kind hold sequences with the same target."""
+    return any("same_target" in pair for pair in _PAIRS[contrast])
+
+
+def duorec_pairs(contrast: str, batch: Batch, encode: Encode) -> ViewPairs:
+    """Encodes a batch and the views that DuoRec compares.
+
+    Args:
+        contrast: ``un``, ``su``, ``us`` or ``us_x``, as in `DuoRec`.
+        batch: The batch, with same-target rows if that needs them.
+        encode: Encodes any number of ``Rows`` in one pass.
+
+    Returns:
+        The outputs, with a pair ``unsupervised``, ``supervised`` or both.
+    """
+    pairs = _PAIRS[contrast]
+    used = {view for _, *pair in pairs for view in pair}
+    available = {"dropout": batch.anchors, "same_target": batch.same_target}
+    views = {name: rows for name, rows in available.items() if rows is not None and name in used}
+    hidden, *encoded = encode(batch.supervised, *views.values())
+    z = {"plain": batch.at_anchors(hidden), **dict(zip(views, encoded, strict=True))}
+    rows_b = {name: views[b] for name, _, b in pairs}
+    return ViewPairs(hidden, {name: (z[a], z[b]) for name, a, b in pairs}, rows_b)

@@ -1,0 +1,73 @@
+"""Masked items: what a generator puts in their place, and how well it recovers them.
+
+Letters: M masked positions of all rows, D hidden size, N items (rows of the table, padding row 0 included), C rows of a
+chunk.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recbole_cl.loss.chunked import chunked_cross_entropy, default_chunk_rows
+
+
+def generate_items(hidden: Tensor, item_table: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Chooses an item for every masked position, never the padding; without gradients, and with few logits in memory.
+
+    Args:
+        hidden: States at the masked positions.
+        item_table: Item embeddings; pass a slice to keep a mask token out.
+        generator: Draws each item in proportion to its softmax probability; None takes the most probable one.
+
+    Shape:
+        hidden: [M, D], any M; item_table: [N, D], N >= 2; result: [M], int64.
+
+    Returns:
+        Items 1 to N - 1.
+    """
+    chunks = hidden.detach().split(default_chunk_rows(len(item_table), hidden.device))
+    table = item_table.detach().t()
+    return torch.cat([_choose(chunk @ table, generator) for chunk in chunks])
+
+
+def generate_items_with_loss(
+    hidden: Tensor, item_table: Tensor, target: Tensor, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """``generate_items`` and the cross-entropy of the masked items out of the same logits, which are computed once.
+
+    Reference:
+        Zhou et al., "Equivariant Contrastive Learning for Sequential Recommendation" (ECL-SR), RecSys 2023, Eq. 14.
+
+    Args:
+        hidden: States at the masked positions.
+        item_table: Item embeddings; pass a slice to keep a mask token out.
+        target: The items that were masked.
+        generator: Draws each item in proportion to its softmax probability; None takes the most probable one.
+
+    Shape:
+        hidden: [M, D], any M; item_table: [N, D], N >= 2; target: [M]; results: scalar and [M].
+
+    Returns:
+        The mean loss, with gradients for states and table, 0 where M is 0; and the items, 1 to N - 1.
+
+    Note:
+        The mean is over all masked positions of the batch, as in the authors' code, where the paper has each row's
+        mean. The softmax is over all rows of the table, so that padding is a class that is never right.
+    """
+    items = torch.empty(len(hidden), dtype=torch.int64, device=hidden.device)
+    if not len(hidden):
+        return hidden.sum(), items
+
+    def observe(rows: slice, logits: Tensor) -> None:
+        items[rows] = _choose(logits, generator)
+
+    return chunked_cross_entropy(hidden, item_table, target, observe=observe), items
+
+
+def _choose(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    """An item for each row of logits [C, N], the padding left out."""
+    real = logits[:, 1:]
+    if generator is None:
+        return real.argmax(dim=1) + 1
+    return torch.multinomial(real.float().softmax(dim=1), 1, generator=generator).squeeze(1) + 1

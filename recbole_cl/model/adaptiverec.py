@@ -1,0 +1,87 @@
+"""AdaptiveRec: a threshold on similarity tells false negatives from true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from recbole_cl.checks import Check, Choice, Integer, Number
+from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.cl4srec import RATIOS, cl4srec_operators, cl4srec_pairs
+from recbole_cl.model.duorec import CONTRASTS, compares_same_target, duorec_pairs
+from recbole_cl.model.pairs import ViewPairs
+from recbole_cl.model.threshold import ThresholdedContrast
+from recbole_cl.model.training_batch import Batch
+
+_AUGMENT = "augment"
+
+
+class AdaptiveRec(ContrastiveRecommender):
+    r"""The pairs of DuoRec, or of CL4SRec, contrasted with a threshold on the similarity of negatives.
+
+    With :math:`k = g(h)` the threshold of each row, learned from the encodings that predict the next item, and
+    :math:`\bar{k}` a statistic of the last epoch's similarities:
+
+    .. math:: L = L_{rec} + \lambda_{cl} (L_{learn}(k) + \lambda \lVert k - \bar{k} \rVert)
+
+    Reference:
+        Jeon, Ryu, Cho and Kang, "AdaptiveRec: Adaptively Construct Pairs for Contrastive Learning in Sequential
+        Recommendation", ICML workshop 2023, Eq. 5-9.
+
+    Note:
+        Defaults are the authors' code, but for the network, which is built for any batch size (``per_row``). In that
+        code the contrastive term gives the threshold no gradient: ``comparison`` offers two that do. The regulariser's
+        weight is the product of the paper's two, and there is none in the first epoch, as there is no :math:`\bar{k}`
+        yet. The authors' three encoding passes each run the network; only the first one's thresholds are used. Where
+        ``us`` makes two pairs, :math:`\bar{k}` is the mean over both, theirs the second's. A plain RecBole script must
+        end the epochs itself: ``trainer.fit(..., callback_fn=lambda epoch, score: model.end_epoch(epoch))``.
+    """
+
+    settings: ClassVar[Mapping[str, Check]] = {
+        "contrast": Choice(*CONTRASTS, _AUGMENT),
+        **RATIOS,
+        **ThresholdedContrast.settings,
+        "contrastive_weight": Number(low=0),
+        "train_batch_size": Integer(low=1),
+    }
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        options = self.options
+        anchors = max(options["anchors_per_row"], 1) if options["train_form"] == "sequence" else 1
+        most_rows = options["train_batch_size"] * anchors
+        self.contrast = ThresholdedContrast(options, options["hidden_size"], most_rows)
+        self.contrast.apply(self.initialise)
+        self.operators = cl4srec_operators(options, self.mask_id)
+
+    @property
+    def has_mask_token(self) -> bool:
+        """Whether views may be masked."""
+        return bool(self.options["contrast"] == _AUGMENT)
+
+    @property
+    def needs_same_target(self) -> bool:
+        """Whether a term compares with sequences of the same target."""
+        contrast = self.options["contrast"]
+        return contrast != _AUGMENT and compares_same_target(contrast)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        hidden, pairs, _ = self._pairs(batch)
+        learned = self.contrast.learned(batch.at_anchors(hidden))
+        terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        for name, (z_a, z_b) in pairs.items():
+            terms[name] = self.options["contrastive_weight"] * self.contrast(z_a, z_b, learned)
+        if learned is not None:
+            terms["threshold"] = self.contrast.regulariser(learned)
+        return terms
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """What the threshold did in the epoch; the next epoch's is kept near this one's similarities."""
+        return self.contrast.end_epoch()
+
+    def _pairs(self, batch: Batch) -> ViewPairs:
+        if self.options["contrast"] == _AUGMENT:
+            return cl4srec_pairs(self.operators, batch, self.encode, self.generator)
+        return duorec_pairs(self.options["contrast"], batch, self.encode)

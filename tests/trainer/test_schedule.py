@@ -1,0 +1,72 @@
+"""The learning rate of an epoch, and that a resumed run has it too."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from recbole_cl import run
+from recbole_cl.trainer.schedule import rate_share
+from recbole_cl.trainer.trainer import Trainer
+from tests.toy import write_cycle
+
+TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
+COSINE = {"learning_rate_schedule": "cosine", "warmup_share": 0.5, "floor_share": 0.2, "learning_rate": 0.01}
+
+
+def test_cosine_with_adaptiverecs_settings() -> None:
+    shares = [rate_share("cosine", epoch, 100, 0.05, 0.1) for epoch in range(100)]
+    assert shares[:5] == pytest.approx([0.1, 0.28, 0.46, 0.64, 0.82])
+    assert shares[5] == pytest.approx(0.1 + 0.45 * (1 + math.cos(math.pi / 20)))
+    assert shares[50] == pytest.approx(0.55) and shares[99] == pytest.approx(0.1, abs=1e-3)
+    assert all(later < earlier for earlier, later in zip(shares[5:], shares[6:], strict=False))
+
+
+@pytest.mark.parametrize(("warmup_share", "first"), [(0.0, 1.0), (0.19, 1.0), (0.2, 0.3), (1.0, 0.3)])
+def test_the_warm_up_is_rounded_down(warmup_share: float, first: float) -> None:
+    assert rate_share("cosine", 0, 5, warmup_share, 0.3) == first
+
+
+def test_constant_is_constant_and_others_are_unknown() -> None:
+    assert {rate_share("constant", epoch, 9, 0.5, 0.1) for epoch in range(9)} == {1.0}
+    with pytest.raises(ValueError, match="^schedule is 'step'; it must be one of constant, cosine$"):
+        rate_share("step", 0, 9, 0.5, 0.1)
+
+
+def test_the_trainer_follows_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used, step = [], Trainer._step
+
+    def watched(self: Trainer, interaction: Any) -> Any:
+        used.append(self.optimizer.param_groups[0]["lr"])
+        return step(self, interaction)
+
+    monkeypatch.setattr(Trainer, "_step", watched)
+    result = run("SASRec", "cycle", epochs=4, train_batch_size=10_000, **(TINY | write_cycle(tmp_path) | COSINE))
+    expected = [0.01 * rate_share("cosine", epoch, 4, 0.5, 0.2) for epoch in range(4)]
+    assert used == pytest.approx(expected) and used[0] == pytest.approx(0.002)
+    events = EventAccumulator(str(result.run_dir))
+    events.Reload()
+    assert [event.value for event in events.Scalars("learning_rate")] == pytest.approx(expected)
+
+
+def test_a_resumed_run_has_the_rates_of_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TINY | write_cycle(tmp_path) | COSINE | {"epochs": 4}
+    whole = run("SASRec", "cycle", **settings)
+    epoch = Trainer._train_epoch
+
+    def interrupted(self: Trainer, data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> float:
+        if epoch_idx == 2:
+            raise KeyboardInterrupt
+        return epoch(self, data, epoch_idx, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "_train_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("SASRec", "cycle", **settings)
+    monkeypatch.undo()
+    (folder,) = (path for path in Path(settings["checkpoint_dir"]).iterdir() if path != whole.run_dir)
+    resumed = run(resume=str(folder))
+    assert resumed.test == whole.test and resumed.valid == whole.valid and resumed.epochs_run == 4
