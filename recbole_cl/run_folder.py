@@ -52,7 +52,7 @@ def gone_if_useless(folder: Path) -> Iterator[None]:
     try:
         yield
     except UsageError:
-        if new and not any(folder.glob("*.pth")):
+        if new and not any(folder.rglob(LAST)):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 

@@ -24,6 +24,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
 from recbole_cl.files import atomic_write_json, atomic_write_text, atomic_writer
 from recbole_cl.logs import logging_to
+from recbole_cl.pretraining import complement_of
 from recbole_cl.props_files import read_settings
 from recbole_cl.report.store import RANK_FILES, EvalProtocol
 from recbole_cl.run_folder import BEST, CONFIG, gone_if_useless, new_folder, resumed_folder, usable_when_interrupted
@@ -38,6 +39,8 @@ PROTOCOLS: dict[EvalProtocol, str] = {
 
 # Models of RecBole's that read more than item sequences.
 _NEED_FEATURES = {"DIN", "DIEN", "FDSA", "FEARec", "GRU4RecF", "GRU4RecKG", "KSR", "S3Rec", "SASRecF"}
+
+Data = tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]]
 
 
 @dataclass(frozen=True)
@@ -191,9 +194,7 @@ def build_config(
     return config
 
 
-def build_data(
-    config: Config,
-) -> tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]]:
+def build_data(config: Config) -> Data:
     """Reads, filters and splits the dataset.
 
     Returns:
@@ -244,15 +245,18 @@ def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) 
     return evaluation_rows(rows, split.item_num)
 
 
-def _run(config: Config, run_dir: Path) -> RunResult:
+def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     logger = getLogger()
     begin = time.perf_counter()
-    dataset, (train, valid, test) = build_data(config)
-    model = build_model(config, train)
-    loader = build_loader(config, model, train)
+    dataset, (train, valid, test) = data = data or build_data(config)
     valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
     data_seconds = time.perf_counter() - begin
     logger.info(_describe(dataset))
+    complement = complement_of(config, run_dir, train, lambda small, folder: _run(small, folder, data))
+    model = build_model(config, train)
+    if complement:
+        model.complement_with(complement)
+    loader = build_loader(config, model, train)
     logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
     trainer = Trainer(config, model, run_dir)
     if config["resume"]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import Operator, crop, draw_two_views, insert, mask, reorder, substitute
+from recbole_cl.augmentation import Operator, View, crop, draw_two_views, insert, mask, reorder, substitute
 from recbole_cl.augmentation.positions import Rounding
 from recbole_cl.checks import Check, Choice, Flag, Integer, ListOf, Number, Table
 from recbole_cl.data.correlation import TopOne, input_pairs, memory_top_one
@@ -18,7 +18,7 @@ from recbole_cl.data.model_correlation import ItemCorrelation
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.complement import ComplementedRecommender
 from recbole_cl.model.pooling import POOLINGS, pool, rows_to_pool
 from recbole_cl.model.training_batch import Batch
 
@@ -26,7 +26,7 @@ OPERATORS = ("crop", "mask", "reorder", "substitute", "insert")
 _CORRELATED = {"substitute", "insert"}
 
 
-class CoSeRec(ContrastiveRecommender):
+class CoSeRec(ComplementedRecommender):
     r"""Two views of every row, each by an operator of its own, drawn from a set that depends on the row's length.
 
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
@@ -162,14 +162,16 @@ class CoSeRec(ContrastiveRecommender):
             return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         views = self.views(batch)
         if self.pretraining:
-            return {"contrastive": self._contrast(views, self.encode(*views))}
+            return {"contrastive": self._contrast(batch.anchors, views, self.encode(*views))}
         hidden, *encoded = self.encode(batch.supervised, *views)
         return {
             "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
-            "contrastive": self._contrast(views, encoded),
+            "contrastive": self._contrast(batch.anchors, views, encoded),
         }
 
-    def _contrast(self, views: list[Rows], encoded: list[Tensor]) -> Tensor:
-        z_a, z_b = (pool(*pair, self.options["pooling"]) for pair in zip(encoded, views, strict=True))
-        nce = info_nce(z_a, z_b, self.options["temperature"], self.options["similarity"])
-        return self.options["contrastive_weight"] * nce
+    def _contrast(self, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
+        pooling = self.options["pooling"]
+        z_a, z_b = (pool(*pair, pooling) for pair in zip(encoded, views, strict=True))
+        loss = partial(info_nce, temperature=self.options["temperature"], similarity=self.options["similarity"])
+        whole = rows_to_pool(View(anchors.item_seq, anchors.seq_len), pooling)
+        return self.options["contrastive_weight"] * self.contrast_views(loss, z_a, z_b, views[1], whole, pooling)

@@ -24,7 +24,8 @@ from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.run_folder import BEST, LAST
-from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
+from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint, save_checkpoint
+from recbole_cl.trainer.denormals import denormals_flushed
 from recbole_cl.trainer.schedule import rate_share
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
@@ -52,6 +53,7 @@ class Trainer(RecBoleTrainer):
         self.epochs_run = 0
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         self._train_data: Any = None
+        self._items = ""
         self._losses: dict[str, float] = {}
         self._valid_result: dict[str, float] | None = None
         top_k = max(config["topk"]) if needs_top_items(config) else 0
@@ -83,12 +85,13 @@ class Trainer(RecBoleTrainer):
         # Importing any sequential model of RecBole's switches this on for the whole process (its sine.py), which
         # costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
         torch.autograd.set_detect_anomaly(False)
-        self._train_data = train_data
+        self._train_data, self._items = train_data, item_fingerprint(train_data.dataset)
         if self._is_finished():
             self.eval_collector.data_collect(train_data)
             return self.best_valid_score, self.best_valid_result
         try:
-            result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
+            with denormals_flushed():
+                result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
             self._save_last(self.start_epoch + self.epochs_run)
         finally:
             self.tensorboard.close()
@@ -127,7 +130,7 @@ class Trainer(RecBoleTrainer):
         return self._losses["total"]
 
     def _set_learning_rate(self, epoch: int) -> None:
-        """By the schedule; a constant rate stays what it is, also where a run is resumed with another in its settings."""
+        """Follows the schedule; a constant rate is the optimiser's own, which a resumed run keeps."""
         if (schedule := self.config["learning_rate_schedule"]) == "constant":
             return
         share = rate_share(schedule, epoch, self.epochs, self.config["warmup_share"], self.config["floor_share"])
@@ -236,6 +239,7 @@ class Trainer(RecBoleTrainer):
         return {
             "model": self.config["model"],
             "dataset": self.config["dataset"],
+            "items": self._items,
             "epoch": epoch,
             "cur_step": self.cur_step,
             "best_valid_score": float(self.best_valid_score),

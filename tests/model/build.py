@@ -51,15 +51,21 @@ def build_model(name: str, n_items: int = 30, max_length: int = 10, **settings: 
 
 def load_recbole_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] | Tensor]) -> None:
     """Copies the weights of RecBole's (or DuoRec's) SASRec-shaped model into ours."""
-    given = {name: torch.as_tensor(value) for name, value in weights.items()}
+    state = {f"encoder.{name}": value for name, value in transformer_state(weights).items()}
+    state["item_embedding.weight"] = torch.as_tensor(weights["item_embedding.weight"])
+    model.load_state_dict(state)
+
+
+def transformer_state(weights: Mapping[str, np.ndarray[Any, Any] | Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """The state of our Transformer out of RecBole's parameters, of whose names those with the prefix are taken."""
+    given = {name[len(prefix) :]: torch.as_tensor(value) for name, value in weights.items() if name.startswith(prefix)}
     state = {
-        "item_embedding.weight": given["item_embedding.weight"],
-        "encoder.position_embedding.weight": given["position_embedding.weight"],
-        "encoder.layer_norm.weight": given["LayerNorm.weight"],
-        "encoder.layer_norm.bias": given["LayerNorm.bias"],
+        "position_embedding.weight": given["position_embedding.weight"],
+        "layer_norm.weight": given["LayerNorm.weight"],
+        "layer_norm.bias": given["LayerNorm.bias"],
     }
-    for i in range(len(model.encoder.layers)):
-        theirs, ours = f"trm_encoder.layer.{i}.", f"encoder.layers.{i}."
+    for i in range(sum(name.endswith("query.weight") for name in given)):
+        theirs, ours = f"trm_encoder.layer.{i}.", f"layers.{i}."
         for kind in ("weight", "bias"):
             attention = theirs + "multi_head_attention."
             parts = [given[f"{attention}{part}.{kind}"] for part in ("query", "key", "value")]
@@ -69,7 +75,7 @@ def load_recbole_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] 
             state[f"{ours}inner.{kind}"] = given[f"{theirs}feed_forward.dense_1.{kind}"]
             state[f"{ours}outer.{kind}"] = given[f"{theirs}feed_forward.dense_2.{kind}"]
             state[f"{ours}output_norm.{kind}"] = given[f"{theirs}feed_forward.LayerNorm.{kind}"]
-    model.load_state_dict(state)
+    return state
 
 
 # The S3Rec family's parameter names, and RecBole's.

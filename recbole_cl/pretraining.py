@@ -1,0 +1,136 @@
+"""The encoder that complements a view: trained before the model that it complements, or found, or given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.config import Config
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.errors import UsageError
+from recbole_cl.files import atomic_write_json
+from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
+from recbole_cl.model.sasrec import SASRec
+from recbole_cl.run_folder import BEST, CONFIG
+from recbole_cl.settings import declared_checks
+from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint
+
+FOLDER = "complement"  # of the complementary encoder, inside the run folder
+_KEY = "complement.json"  # in that folder, written last: what the encoder was trained for
+# Where a run goes and how it shows, which don't change what it learns.
+_IDLE = {
+    *("checkpoint_dir", "data_path", "resume", "show_progress", "state", "use_gpu", "gpu_id", "worker"),
+    *("log_wandb", "wandb_project", "eval_batch_size", "metric_decimal_place", "loss_decimal_place"),
+}
+
+
+def complement_of(
+    config: Config, run_dir: Path, train: ContrastiveDataset, train_in: Callable[[Config, Path], object]
+) -> ContrastiveRecommender | None:
+    """The trained encoder that the setting ``complement`` asks for, kept in the run folder.
+
+    ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings. If another run beside this one
+    has trained the same on the same data, that one is copied. A run that goes on, wherever its folder has been moved,
+    takes what lies in it.
+
+    Args:
+        config: Settings of the run.
+        run_dir: Its folder.
+        train: Its training split.
+        train_in: Trains a run by its settings into a folder.
+
+    Returns:
+        The encoder, or None if none is asked for.
+
+    Raises:
+        UsageError: If a given run is none of ours, or was trained on other items; or if the folder of a resumed run
+            holds an encoder that other settings or data have made.
+    """
+    wanted = config["complement"]
+    if wanted in (None, "none"):
+        return None
+    own = run_dir / FOLDER
+    small = _pretraining_config(config) if wanted in ENCODERS else None
+    key = _key(small, train) if small else f"run {wanted}"
+    if (stored := _stored_key(own)) not in (None, key):
+        raise UsageError(f"complement = {wanted}: {own} holds another one; resume with the run's own settings and data")
+    if stored is None:
+        source = _trained_beside(run_dir, key) if small else _given_folder(wanted)
+        if source:
+            _load(config, source, train)  # refuses what does not fit, before anything is copied
+            _copy(source, own)
+        elif small:
+            getLogger().info(f"complementary encoder ({wanted}): trained first, in {own}")
+            own.mkdir(exist_ok=True)
+            train_in(small, own)
+        atomic_write_json(own / _KEY, {"key": key, "source": str(source or own)})
+    return _load(config, own, train)
+
+
+def _pretraining_config(config: Config) -> Config:
+    """Settings of the complementary encoder's own training: those of the run, where a SASRec has them."""
+    only_theirs = declared_checks(config.model_class).keys() - declared_checks(SASRec).keys()
+    values = {key: value for key, value in config.settings_dict().items() if key not in only_theirs}
+    own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
+    return Config(None, None, [], values | own | {"resume": None})
+
+
+def _key(config: Config, train: ContrastiveDataset) -> str:
+    """Hash of all that decides what a training learns: its settings, and all interactions in their order."""
+    settings = {key: value for key, value in config.settings_dict().items() if key not in _IDLE}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    digest.update(item_fingerprint(train).encode())
+    for values in (train.flat[train.iid_field], train.user_start):
+        digest.update(values.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _stored_key(folder: Path) -> str | None:
+    file = folder / _KEY
+    return str(json.loads(file.read_text(encoding="utf-8"))["key"]) if file.is_file() else None
+
+
+def _trained_beside(run_dir: Path, key: str) -> Path | None:
+    """The folder of an encoder with that key in a neighbouring run folder."""
+    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{FOLDER}/{_KEY}")))
+    found = next((folder for folder in folders if _stored_key(folder) == key), None)
+    if found:
+        getLogger().info(f"complementary encoder: {found} has the same settings and data, and is used again")
+    return found
+
+
+def _given_folder(setting: str) -> Path:
+    path = Path(setting)
+    folder = path.parent if path.is_file() else path
+    for name in (CONFIG, BEST):
+        if not (folder / name).is_file():
+            kinds = ", ".join(("none", *ENCODERS))
+            raise UsageError(f"complement = {setting}: expected {kinds} or a run folder, and {folder} has no {name}")
+    return folder
+
+
+def _copy(source: Path, own: Path) -> None:
+    own.mkdir(exist_ok=True)
+    for name in (CONFIG, BEST):
+        shutil.copyfile(source / name, own / name)
+
+
+def _load(config: Config, folder: Path, train: ContrastiveDataset) -> ContrastiveRecommender:
+    """The model of a run folder, with its best weights, if it knows the items of the training split."""
+    here: Mapping[str, Any] = {key: config[key] for key in ("use_gpu", "data_path")}
+    its_config = Config(None, None, [folder / CONFIG], here)
+    if not issubclass(its_config.model_class, ContrastiveRecommender):
+        raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
+    state = load_checkpoint(folder / BEST, config["device"])
+    if state.get("items") != item_fingerprint(train):
+        raise UsageError(
+            f"complement = {folder}: was trained on other items than {config['dataset']} has here; train one on these"
+        )
+    model: ContrastiveRecommender = its_config.model_class(its_config, train).to(config["device"])
+    model.load_state_dict(state["state_dict"])
+    return model
