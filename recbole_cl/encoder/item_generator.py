@@ -1,0 +1,92 @@
+"""A generator that fills in the masked items of rows.
+
+Letters: B rows, L columns, T items of all rows together, M masked ones among them, D hidden size, N items (padding row
+0 included).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from recbole_cl.encoder.packing import Rows
+from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+from recbole_cl.encoder.windows import encode_vectors
+from recbole_cl.loss.masked_item import generate_items, generate_items_with_loss
+
+
+class Filled(NamedTuple):
+    """Rows whose masked items were filled in.
+
+    Attributes:
+        item_seq: The rows, [B, L].
+        loss: Cross-entropy of the masked items, mean over them; None if it was not asked for.
+        n_recovered: How many of them were found, a scalar.
+        n_masked: How many there were.
+    """
+
+    item_seq: Tensor
+    loss: Tensor | None
+    n_recovered: Tensor
+    n_masked: int
+
+
+class ItemGenerator(nn.Module):
+    """A bidirectional Transformer over rows with masked items, which shares its item table with the model.
+
+    Reference:
+        Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from Transformer",
+        CIKM 2019; as a generator in Zhou et al. (ECL-SR), RecSys 2023, Eq. 14.
+
+    Args:
+        settings: Sizes and probabilities.
+        generator: Source of dropout masks on the CPU, and of sampled items.
+        sampled: Whether items are drawn in proportion to their probability; the most probable one is taken otherwise.
+    """
+
+    def __init__(self, settings: TransformerSettings, generator: torch.Generator, sampled: bool) -> None:
+        super().__init__()
+        self.encoder = TransformerEncoder(settings, causal=False, generator=generator)
+        self._source = generator if sampled else None
+
+    def forward(
+        self,
+        rows: Rows,
+        masked: Tensor,
+        item_embedding: nn.Embedding,
+        with_loss: bool,
+        group_by_length: bool,
+        last_position: int | None = None,
+    ) -> Filled:
+        """Fills in masked items; logits are computed once, and for them only.
+
+        Args:
+            rows: The rows as they were, right-padded.
+            masked: Which items to mask and to fill in, at real positions only. Shape [B, L], bool.
+            item_embedding: The shared table; its last row is the mask token's, which is never generated.
+            with_loss: Whether the loss is wanted; without it there are no gradients.
+            group_by_length: As for ``pack``.
+            last_position: As for ``pack``.
+
+        Returns:
+            The filled rows. Waits for the device, since M depends on the draw.
+        """
+        mask_id = item_embedding.num_embeddings - 1
+        columns = torch.arange(rows.item_seq.shape[1], device=masked.device)
+        real = (columns < rows.seq_len.unsqueeze(1)).flatten().nonzero().squeeze(1)  # [T]
+        chosen = masked.flatten().index_select(0, real).nonzero().squeeze(1)  # [M] among the T items
+        given = rows.item_seq.masked_fill(masked, mask_id).flatten()
+        place = real.index_select(0, chosen)  # [M]
+        target = rows.item_seq.flatten().index_select(0, place)
+        with torch.set_grad_enabled(with_loss and torch.is_grad_enabled()):
+            vectors = item_embedding(given.index_select(0, real))  # [T, D]
+            hidden = encode_vectors(self.encoder, vectors, rows, group_by_length, last_position)
+        hidden, table = hidden.index_select(0, chosen), item_embedding.weight[:mask_id]
+        if with_loss:
+            loss, items = generate_items_with_loss(hidden, table, target, self._source)
+        else:
+            loss, items = None, generate_items(hidden, table, self._source)
+        item_seq = given.index_copy(0, place, items).view_as(rows.item_seq)
+        return Filled(item_seq, loss, (items == target).sum(), len(items))

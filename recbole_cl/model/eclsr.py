@@ -1,0 +1,308 @@
+"""ECL-SR: representations that mild augmentation leaves alone, and in which invasive augmentation shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recbole_cl.augmentation import View
+from recbole_cl.augmentation.invasive import ALTERATIONS, alter, choose_altered, compare
+from recbole_cl.augmentation.mild import perturb
+from recbole_cl.checks import Check, Choice, Flag, Integer, Number, OrNone
+from recbole_cl.encoder.discriminator import CONDITIONS, ConditionalDiscriminator
+from recbole_cl.encoder.item_generator import Filled, ItemGenerator
+from recbole_cl.encoder.packing import Rows
+from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+from recbole_cl.encoder.windows import mean_of_last
+from recbole_cl.errors import UsageError
+from recbole_cl.loss.invariance import invariance_loss
+from recbole_cl.loss.replaced_item import replaced_item_loss
+from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.left_padding import real_places, targets_with_padding
+from recbole_cl.model.training_batch import Batch
+
+_MASKED = "masked_substitution"
+
+
+class ECLSR(ContrastiveRecommender):
+    r"""Equivariant contrastive learning: an encoder, a generator and a conditional discriminator.
+
+    .. math:: L = L_{Rec} + w_c L_{ICL} + w_d L_{RID} + w_g L_{Gen}
+
+    * Invariance (ICL): the mean of a row's last k states is pulled towards that of a mildly augmented encoding, by
+      default a second one with another dropout mask.
+    * Equivariance (RID): some items are masked, and filled in by a generator that learns to recover them (Gen); the
+      discriminator tells replaced items from original ones, given the encoder's states of the original row.
+
+    Only the encoder serves after training. A weight of 0 leaves out its term with all work and parameters.
+
+    Reference:
+        Zhou, Gao, Xie et al., "Equivariant Contrastive Learning for Sequential Recommendation", RecSys 2023: Eq. 12-13
+        (ICL), 14 (Gen), 15 (RID), 16 (the sum), 2-9 and Table 5 (augmentations), Figure 4 (variants).
+
+    Note:
+        Where the paper and the authors' code differ (condition, freezing, sizes, weights), defaults are the code's.
+        Where the code is at fault we do not follow: no mask is left for the discriminator to see (the code has fewer
+        places to fill in than masks in full rows), padding is neither generated, nor a target, nor in a window
+        (``count_padding_targets`` and ``count_padding_states`` repeat the latter two), a row's first item stays.
+
+        The code has three forms of data: prefixes (n), each user's last L targets (y), and further rows of L while more
+        than ten items remain (h). ``train_form: prefix`` is n; ``sequence`` is h down to the user's first item, and
+        equals y for users of up to L targets: no target is lost.
+
+        With ``attend`` and ``share_parameters: all``, the shared encoder has a position more than a row has columns.
+        ``norm`` is Eq. 9: under the cosine the positive's similarity is then 1, and only the negatives count.
+    """
+
+    needs_attention = True
+    settings: ClassVar[Mapping[str, Check]] = {
+        "contrastive_weight": Number(low=0),
+        "temperature": Number(low=0, open_low=True),
+        "window_size": Integer(low=1),
+        "symmetric_contrast": Flag(),
+        "mild_augmentation": Choice("dropout", "norm", "perturb"),
+        "perturbation_norm": Number(low=0, open_low=True),
+        "altered_views": Choice("none", "positive", "negative"),
+        "replaced_item_weight": Number(low=0),
+        "condition": Choice(*CONDITIONS),
+        "bidirectional_discriminator": Flag(),
+        "share_parameters": Choice("all", "embeddings"),
+        "invasive_augmentation": Choice(_MASKED, *ALTERATIONS),
+        "mask_strategy": Choice("sample", "prob"),
+        "mask_ratio": Number(low=0, high=1, open_low=True),
+        "generator_weight": Number(low=0),
+        "generator_n_layers": Integer(low=1),
+        "generation": Choice("argmax", "sample"),
+        "generator_pretraining_epochs": Integer(low=0),
+        "freeze_generator_epoch": OrNone(Integer(low=1)),
+        "count_padding_targets": Flag(),
+        "count_padding_states": Flag(),
+    }
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        _refuse_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
+        self.item_generator = self._build_generator() if self.has_mask_token else None
+        self.discriminator = self._build_discriminator() if self.options["replaced_item_weight"] else None
+        own = self.discriminator is not None and self.options["share_parameters"] == "embeddings"
+        self.discriminator_encoder = self._build_discriminator_encoder() if own else None
+        for module in (self.item_generator, self.discriminator, self.discriminator_encoder):
+            if module is not None:
+                module.apply(self.initialise)
+        self._epoch = 0
+        self._recovered = torch.zeros((), dtype=torch.int64, device=self.device)  # masked items of this epoch
+        self._masked = 0
+
+    def _build_generator(self) -> ItemGenerator:
+        settings = super().encoder_settings._replace(n_layers=self.options["generator_n_layers"])
+        return ItemGenerator(settings, self.generator, self.options["generation"] == "sample")
+
+    def _build_discriminator(self) -> ConditionalDiscriminator:
+        condition, bidirectional = self.options["condition"], self.options["bidirectional_discriminator"]
+        return ConditionalDiscriminator(condition, self.options["hidden_size"], bidirectional)
+
+    def _build_discriminator_encoder(self) -> TransformerEncoder:
+        longest = self.max_seq_length + (self.options["condition"] == "attend")
+        settings = super().encoder_settings._replace(max_seq_length=longest)
+        return TransformerEncoder(settings, causal=True, generator=self.generator)
+
+    @property
+    def encoder_settings(self) -> TransformerSettings:
+        """As the base's; one position more if it also encodes rows that begin with their condition."""
+        lent = self.options["replaced_item_weight"] > 0 and self.options["share_parameters"] == "all"
+        longest = self.max_seq_length + (lent and self.options["condition"] == "attend")
+        return super().encoder_settings._replace(max_seq_length=longest)
+
+    @property
+    def has_mask_token(self) -> bool:
+        """Whether items are masked for a generator."""
+        return self._alters and self.options["invasive_augmentation"] == _MASKED
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether this epoch trains the generator alone."""
+        return self._epoch < int(self.options["generator_pretraining_epochs"])
+
+    @property
+    def _alters(self) -> bool:
+        """Whether a term looks at invasively augmented rows."""
+        return bool(self.options["replaced_item_weight"]) or self.options["altered_views"] != "none"
+
+    @property
+    def _pads(self) -> bool:
+        return bool(self.options["count_padding_targets"] or self.options["count_padding_states"])
+
+    @property
+    def _generator_learns(self) -> bool:
+        last = self.options["freeze_generator_epoch"]
+        return bool(self.options["generator_weight"]) and (last is None or self._epoch < last)
+
+    def start_epoch(self, epoch: int) -> None:
+        """From ``freeze_generator_epoch`` on, the generator's own weights stay as they are; the shared items do not."""
+        self._epoch = epoch
+        if self.item_generator is not None:
+            self.item_generator.requires_grad_(self._generator_learns)
+        self._recovered.zero_()
+        self._masked = 0
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """The share of masked items that the generator recovered; the others were replaced."""
+        return {"generator_accuracy": self._recovered.item() / self._masked} if self._masked else {}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        weights, original = self.options, View(batch.item_seq, batch.seq_len)
+        altered, loss = self._alter(original) if self._alters else (original, None)
+        generator_term = {} if loss is None else {"generator": weights["generator_weight"] * loss}
+        if self.pretraining:
+            return generator_term
+        plain, *views = self.encode(*self._segments(original, altered))
+        states = self._real(plain, batch)
+        terms = {"recommendation": self._recommend(plain, states, batch)}
+        if weights["contrastive_weight"]:
+            terms["contrastive"] = weights["contrastive_weight"] * self._contrast(plain, views, batch, altered)
+        if weights["replaced_item_weight"]:
+            detection = replaced_item_loss(*self.judge(states, original, altered))
+            terms["replaced_item"] = weights["replaced_item_weight"] * detection
+        return terms | generator_term
+
+    def _alter(self, original: View) -> tuple[View, Tensor | None]:
+        """Invasively augmented rows, and the generator's loss if it learns."""
+        share = {"ratio": self.options["mask_ratio"], "strategy": self.options["mask_strategy"]}
+        if self.item_generator is not None:
+            return self.fill_in(original, choose_altered(*original, self.generator, **share))
+        how = self.options["invasive_augmentation"]
+        return alter(*original, self.generator, how=how, n_items=self.n_items, **share), None
+
+    def fill_in(self, original: View, masked: Tensor) -> tuple[View, Tensor | None]:
+        """Has the generator replace the items that ``masked`` [B, L] marks; also returns its loss if it learns."""
+        assert self.item_generator is not None
+        filled: Filled = self.item_generator(
+            Rows(*original),
+            masked,
+            self.item_embedding,
+            self._generator_learns,
+            self.group_by_length,
+            self._last_position,
+        )
+        self._recovered += filled.n_recovered
+        self._masked += filled.n_masked
+        return View(filled.item_seq, original.seq_len), filled.loss
+
+    def _segments(self, original: View, altered: View) -> list[Rows]:
+        """What one pass encodes: the rows, the same under another dropout mask, and altered ones as further views."""
+        rows = Rows(*original, every_position=True, padding=self._pads)
+        twice = self.options["contrastive_weight"] and self.options["mild_augmentation"] == "dropout"
+        further = [] if self.options["altered_views"] == "none" else [Rows(*altered, every_position=True)]
+        return [rows, *([rows] if twice else []), *further]
+
+    def _real(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """The outputs at real positions, [T, D]."""
+        return hidden.index_select(0, real_places(batch)) if self._pads else hidden
+
+    def _recommend(self, plain: Tensor, states: Tensor, batch: Batch) -> Tensor:
+        if batch.next_items is None:
+            return self.recommendation_loss(_last_states(states, batch.seq_len), batch.target, batch)
+        if self.options["count_padding_targets"]:
+            return self.recommendation_loss(plain, targets_with_padding(batch), batch)
+        return self.recommendation_loss(states, batch.supervised_target, batch)
+
+    def _contrast(self, plain: Tensor, views: list[Tensor], batch: Batch, altered: View) -> Tensor:
+        z = self._pool(plain, batch)
+        positive = self._mildly_augmented(z, views, batch)
+        temperature, symmetric = self.options["temperature"], self.options["symmetric_contrast"]
+        role = self.options["altered_views"]
+        if role == "none":
+            return invariance_loss(z, positive, temperature, symmetric=symmetric)
+        # As far from the newest item as in the original.
+        end = (_window_ends(batch) + (altered.seq_len - batch.seq_len).unsqueeze(1)).clamp(min=1)
+        z_altered = mean_of_last(views[-1], altered.seq_len, end, self.options["window_size"])
+        if role == "negative":
+            return invariance_loss(z, positive, temperature, z_altered, symmetric)
+        both = [invariance_loss(z, other, temperature, symmetric=symmetric) for other in (positive, z_altered)]
+        return torch.stack(both).mean()
+
+    def _mildly_augmented(self, z: Tensor, views: list[Tensor], batch: Batch) -> Tensor:
+        how = self.options["mild_augmentation"]
+        if how == "dropout":
+            return self._pool(views[0], batch)
+        if how == "norm":
+            return F.normalize(z, dim=1)
+        return perturb(z, self.generator, norm=self.options["perturbation_norm"])
+
+    def _pool(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Means of the last k states up to each anchor, [B * K, D]."""
+        seq_len, end = batch.seq_len, _window_ends(batch)
+        if self.options["count_padding_states"]:
+            missing = batch.item_seq.shape[1] - seq_len
+            return mean_of_last(hidden, seq_len + missing, end + missing.unsqueeze(1), self.options["window_size"])
+        return mean_of_last(self._real(hidden, batch), seq_len, end, self.options["window_size"])
+
+    def judge(self, states: Tensor, original: View, altered: View) -> tuple[Tensor, Tensor]:
+        """Has the discriminator look at altered rows.
+
+        Args:
+            states: The encoder's outputs at all real positions of the originals, row after row. [T, D].
+            original: The rows as they were.
+            altered: The rows as they are now.
+
+        Returns:
+            Log-odds that an item is replaced, and whether it is, for all items of the altered rows, row after row.
+        """
+        assert self.discriminator is not None
+        place, counterpart, replaced = compare(original, altered, self.options["right_aligned"])
+        items = self.item_embedding(altered.item_seq.flatten().index_select(0, place))
+        if self.options["condition"] == "add_all":
+            condition = F.pad(states, (0, 0, 0, 1)).index_select(0, counterpart)  # zeros where there is no counterpart
+        else:
+            condition = _last_states(states, original.seq_len)
+        encoder = self.encoder if self.discriminator_encoder is None else self.discriminator_encoder
+        rows = Rows(*altered)
+        logits = self.discriminator(encoder, items, condition, rows, self.group_by_length, self._last_position)
+        return logits, replaced
+
+
+def _last_states(states: Tensor, seq_len: Tensor) -> Tensor:
+    return states.index_select(0, seq_len.cumsum(0) - 1)  # [B, D]
+
+
+def _window_ends(batch: Batch) -> Tensor:
+    """How many items of a row lie up to each of its anchors, [B, K]; K is 1 for whole rows."""
+    return batch.seq_len.unsqueeze(1) if batch.anchor_length is None else batch.anchor_length
+
+
+def _refuse_misfits(options: Mapping[str, Any], generates: bool, n_items: int, max_length: int) -> None:
+    """Refuses settings that would have no effect or cannot be done.
+
+    Args:
+        options: The model's settings.
+        generates: Whether there is a generator.
+        n_items: Items of the catalogue, without padding.
+        max_length: Most items of a row.
+
+    Raises:
+        UsageError: If there is any.
+    """
+    if options["altered_views"] != "none" and not options["contrastive_weight"]:
+        raise UsageError("altered_views = " + options["altered_views"] + ": they need a contrastive_weight above 0")
+    if options["count_padding_targets"] and options["train_form"] == "prefix":
+        raise UsageError("count_padding_targets = True: prefixes have no such targets; set train_form to sequence")
+    if options["count_padding_targets"] and options["recommendation_loss"] not in ("ce", "chunked_ce"):
+        raise UsageError(
+            "count_padding_targets = True: set recommendation_loss to chunked_ce, which has a class for it"
+        )
+    how = options["invasive_augmentation"]
+    if how in ("substitution", "insert") and n_items <= max_length:
+        raise UsageError(
+            f"invasive_augmentation = {how}: a row of {max_length} may leave none of {n_items} items to draw; lower "
+            "MAX_ITEM_LIST_LENGTH or choose another"
+        )
+    epochs, last = options["generator_pretraining_epochs"], options["freeze_generator_epoch"]
+    if epochs and (not generates or not options["generator_weight"] or (last is not None and last < epochs)):
+        raise UsageError(
+            f"generator_pretraining_epochs = {epochs}: needs masked_substitution that some term uses, a "
+            f"generator_weight above 0 and freeze_generator_epoch ~ or at least {epochs}"
+        )
