@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from recbole_cl.checks import Check, Choice, Integer, Number
-from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.model.cl4srec import RATIOS, cl4srec_operators, cl4srec_pairs
+from recbole_cl.model.complement import ComplementedRecommender
 from recbole_cl.model.duorec import CONTRASTS, compares_same_target, duorec_pairs
 from recbole_cl.model.pairs import ViewPairs
 from recbole_cl.model.threshold import ThresholdedContrast
@@ -18,7 +19,7 @@ from recbole_cl.model.training_batch import Batch
 _AUGMENT = "augment"
 
 
-class AdaptiveRec(ContrastiveRecommender):
+class AdaptiveRec(ComplementedRecommender):
     r"""The pairs of DuoRec, or of CL4SRec, contrasted with a threshold on the similarity of negatives.
 
     With :math:`k = g(h)` the threshold of each row, learned from the encodings that predict the next item, and
@@ -68,11 +69,13 @@ class AdaptiveRec(ContrastiveRecommender):
         return contrast != _AUGMENT and compares_same_target(contrast)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs, _ = self._pairs(batch)
+        hidden, pairs, rows_b = self._pairs(batch)
         learned = self.contrast.learned(batch.at_anchors(hidden))
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        loss = partial(self.contrast, learned=learned)
         for name, (z_a, z_b) in pairs.items():
-            terms[name] = self.options["contrastive_weight"] * self.contrast(z_a, z_b, learned)
+            nce = self.contrast_views(loss, z_a, z_b, rows_b[name], batch.anchors)
+            terms[name] = self.options["contrastive_weight"] * nce
         if learned is not None:
             terms["threshold"] = self.contrast.regulariser(learned)
         return terms

@@ -1,0 +1,175 @@
+"""SRMA: contrast between views that differ in the data and in the encoder.
+
+Letters: B rows, L columns, T targets, W outputs of a view, S passes, K extra layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation import Operator, View, crop, draw_two_views, mask, reorder
+from recbole_cl.checks import Check, Choice, Flag, Integer, ListOf, Number, OrNone
+from recbole_cl.encoder.dropout import Dropout
+from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
+from recbole_cl.encoder.packing import Rows
+from recbole_cl.errors import UsageError
+from recbole_cl.loss.info_nce import info_nce
+from recbole_cl.model.complement import ComplementedRecommender
+from recbole_cl.model.pooling import POOLINGS, pool, rows_to_pool
+from recbole_cl.model.training_batch import Batch
+
+OPERATORS = ("crop", "mask", "reorder")
+
+
+class SRMA(ComplementedRecommender):
+    r"""Two augmented views of every row, through encoders of which neurons and layers are dropped at random.
+
+    .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
+
+    with :math:`z` the encoder's outputs at all positions side by side, or pooled otherwise. The views differ by
+
+    * data: an operator each, out of crop, mask and reorder;
+    * neuron masking: dropout with a probability of its own;
+    * layer dropping: of K extra layers behind the encoder, M are left out;
+    * encoder complementing (see ``ComplementedRecommender``): a frozen second encoder adds to one view.
+
+    Reference:
+        Liu, Chen, Li, Luo, Yu and Xiong, "Improving Contrastive Learning with Model Augmentation", 2022, Eq. 3-4 and
+        section 4.
+
+    Note:
+        Where the paper leaves a choice open, defaults are the authors' second command: the recommendation pass drops
+        extra layers, too, and scores use all of them. Their code draws the dropped layers once for both views
+        (``same``), the paper, as we read it, for each (``distinct``). No complementary encoder takes part unless asked
+        for: the paper chooses one by dataset.
+    """
+
+    settings: ClassVar[Mapping[str, Check]] = {
+        "operators": ListOf(Choice(*OPERATORS), min_length=0),
+        **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
+        "neuron_masking_prob": OrNone(Number(low=0, high=1, open_high=True)),
+        "neuron_masking_layers": Choice("feed_forward", "all"),
+        "extra_layers": Integer(low=0),
+        "dropped_layers": Integer(low=0),
+        "extra_layer_kind": Choice(*LAYER_KINDS),
+        "layer_drop_mode": Choice("distinct", "same"),
+        "extra_layers_in_training": Flag(),
+        "extra_layers_at_inference": Flag(),
+        "pooling": Choice(*POOLINGS),
+        "similarity": Choice("dot", "cosine"),
+        "temperature": Number(low=0, open_low=True),
+        "contrastive_weight": Number(low=0),
+    }
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self._check_options()
+        options = self.options
+        self.encoder: LayerDropEncoder = LayerDropEncoder(
+            self.encoder, options["extra_layer_kind"], options["extra_layers"], self.encoder_settings, self.generator
+        )
+        self.encoder.layers.apply(self.initialise)
+        self._masked = self._masked_dropouts()
+        bound: dict[str, Operator] = {
+            "crop": partial(crop, ratio=options["crop_ratio"], span="before_last"),
+            "mask": partial(mask, ratio=options["mask_ratio"], fill_id=0),
+            "reorder": partial(reorder, ratio=options["reorder_ratio"], span="before_last"),
+        }
+        self.operators = {name: bound[name] for name in options["operators"]}
+
+    def _check_options(self) -> None:
+        options = self.options
+        extra, dropped = options["extra_layers"], options["dropped_layers"]
+        if dropped >= max(extra, 1):
+            raise UsageError(f"dropped_layers = {dropped}: expected fewer than extra_layers = {extra}, or 0 of 0")
+        if options["pooling"] == "concat" and not options["right_aligned"]:
+            raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
+
+    def _masked_dropouts(self) -> list[Dropout]:
+        """The dropouts that neuron masking sets, if it differs from the encoder's own; attention weights are apart."""
+        p, everywhere = self.options["neuron_masking_prob"], self.options["neuron_masking_layers"] == "all"
+        if p is None or p == self.options["hidden_dropout_prob"]:
+            return []
+        parts = ("output_dropout", "dropout") if everywhere else ("output_dropout",)
+        named = self.encoder.named_modules()
+        chosen = [part for name, part in named if isinstance(part, Dropout) and name.split(".")[-1] in parts]
+        if not chosen:
+            raise UsageError(
+                f"neuron_masking_prob = {p}: the encoder has no feed-forward layers; set neuron_masking_layers to all"
+            )
+        return chosen
+
+    @contextmanager
+    def _neuron_masking(self) -> Iterator[None]:
+        """Masks with the views' own probability while they are encoded."""
+        for dropout in self._masked:
+            dropout.p = self.options["neuron_masking_prob"]
+        try:
+            yield
+        finally:
+            for dropout in self._masked:
+                dropout.p = self.options["hidden_dropout_prob"]
+
+    def encode(self, *segments: Rows, kept: Tensor | None = None) -> list[Tensor]:
+        """Encodes several views in one pass, extra layers included.
+
+        Args:
+            segments: Rows, each telling at which positions its outputs are wanted.
+            kept: Which extra layers each segment passes, [S, K]; None for all of them, or none, as
+                ``extra_layers_at_inference`` says.
+
+        Returns:
+            As in every method, one tensor of outputs for each segment.
+        """
+        tokens, packing = self.packed(segments)
+        if kept is None:
+            encoder = self.encoder if self.options["extra_layers_at_inference"] else self.encoder.trunk
+            output = encoder(tokens, packing)  # [W, D]
+        else:
+            of_slot = [own.expand(rows.item_seq.numel(), -1) for rows, own in zip(segments, kept, strict=True)]
+            output = self.encoder(tokens, packing, torch.cat(of_slot).index_select(0, packing.token_index))
+        return [output.index_select(0, index) for index in packing.outputs]
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        options, anchors = self.options, batch.anchors
+        holes = "mask" in self.operators
+        rows_a, rows_b = (rows_to_pool(view, options["pooling"], holes) for view in self._views(anchors))
+        hidden, out_a, out_b = self._encode_all(batch.supervised, rows_a, rows_b)
+        z_a, z_b = pool(out_a, rows_a, options["pooling"]), pool(out_b, rows_b, options["pooling"])
+        loss = partial(info_nce, temperature=options["temperature"], similarity=options["similarity"])
+        whole = rows_to_pool(View(anchors.item_seq, anchors.seq_len), options["pooling"])
+        nce = self.contrast_views(loss, z_a, z_b, rows_b, whole, options["pooling"])
+        return {
+            "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
+            "contrastive": options["contrastive_weight"] * nce,
+        }
+
+    def _views(self, rows: Rows) -> tuple[View, View]:
+        if not self.operators:
+            return View(rows.item_seq, rows.seq_len), View(rows.item_seq, rows.seq_len)
+        return draw_two_views(rows.item_seq, rows.seq_len, self.operators, self.generator, distinct=False)
+
+    def _encode_all(self, supervised: Rows, rows_a: Rows, rows_b: Rows) -> list[Tensor]:
+        """Encodes the recommendation pass and the views, together unless their neurons are masked differently."""
+        kept = self._draw_kept()
+        if not self._masked:
+            return self.encode(supervised, rows_a, rows_b, kept=kept)
+        hidden = self.encode(supervised, kept=kept[:1])
+        with self._neuron_masking():
+            return hidden + self.encode(rows_a, rows_b, kept=kept[1:])
+
+    def _draw_kept(self) -> Tensor:
+        """The extra layers of the recommendation pass and of each view, [3, K]."""
+        options = self.options
+        kept = draw_kept(3, options["extra_layers"], options["dropped_layers"], self.generator)
+        if options["layer_drop_mode"] == "same":
+            kept[2] = kept[1]
+        if not options["extra_layers_in_training"]:
+            kept[0] = False
+        return kept

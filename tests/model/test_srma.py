@@ -1,0 +1,160 @@
+"""SRMA: the authors' numbers, and each of its augmentations by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation import View
+from recbole_cl.encoder.dropout import Dropout
+from recbole_cl.encoder.packing import Rows
+from recbole_cl.errors import UsageError
+from recbole_cl.model import srma
+from recbole_cl.model.training_batch import Batch
+from tests.model.build import build_model, from_left_padded
+from tests.model.srma_weights import build_srma
+
+ORACLES = Path(__file__).parent.parent / "oracles"
+KINDS = {"single": "single", "inter": "inter", "sasrec": "transformer"}  # the authors' name -> ours
+GROUPED = pytest.mark.parametrize("grouped", [True, False])
+
+
+def oracle(name: str) -> dict[str, Any]:
+    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as file:
+        return {key: torch.as_tensor(file[key]) for key in file.files}
+
+
+def weights(values: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+    prefix += "::w::"
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+
+
+def a_batch(n_rows: int = 40, width: int = 10) -> Batch:
+    generator = torch.Generator().manual_seed(3)
+    seq_len = torch.randint(1, width + 1, (n_rows,), generator=generator)
+    item_seq = torch.randint(1, 30, (n_rows, width), generator=generator) * (torch.arange(width) < seq_len[:, None])
+    return Batch(item_seq, seq_len, torch.randint(1, 30, (n_rows,), generator=generator))
+
+
+@GROUPED
+@pytest.mark.parametrize("theirs", KINDS)
+def test_encodes_as_the_authors_do(theirs: str, grouped: bool) -> None:
+    c1 = oracle("c1_srma_layerdrop")
+    model = build_srma(weights(c1, theirs), extra_layers=3, extra_layer_kind=KINDS[theirs])
+    model.group_by_length = grouped
+    rows = Rows(*from_left_padded(c1["input_ids"]), padding=True)
+    close = {"rtol": 1e-6, "atol": 1e-6}
+    torch.testing.assert_close(model.encode(rows)[0].view(5, 6, 8), c1[f"{theirs}::encoder_eval_out"], **close)
+    for dropped in range(3):
+        (hidden,) = model.encode(rows, kept=torch.arange(3)[None] != dropped)
+        torch.testing.assert_close(hidden.view(5, 6, 8), c1[f"{theirs}::encoder_train_drop{dropped}_out"], **close)
+    model.options["extra_layers_at_inference"] = False
+    torch.testing.assert_close(model.encode(rows)[0].view(5, 6, 8), c1[f"{theirs}::encoder_noaug_out"], **close)
+
+
+@GROUPED
+@pytest.mark.parametrize("dropped", [0, 1])
+@pytest.mark.parametrize(("weight", "tag"), [(None, "same"), (0.1, "encoder_w0.1"), (0.5, "encoder_w0.5")])
+def test_contrastive_losses_are_the_authors(
+    monkeypatch: pytest.MonkeyPatch, weight: float | None, tag: str, dropped: int, grouped: bool
+) -> None:
+    c2 = oracle("c2_srma_losses")
+    complement = {"complement": "a run", "complement_form": "loss", "complement_weight": weight} if weight else {}
+    model = build_srma(weights(c2, "model"), contrastive_weight=1.0, **complement)
+    if weight:
+        model.complement_with(build_srma(weights(c2, "pre")))
+    model.group_by_length = grouped
+    views = [View(*from_left_padded(c2[name])) for name in ("view1", "view2")]
+    monkeypatch.setattr(srma, "draw_two_views", lambda *args, **kwargs: views)
+    monkeypatch.setattr(srma, "draw_kept", lambda *args: (torch.arange(2) != dropped).repeat(3, 1))
+    item_seq, seq_len = from_left_padded(c2["original"])
+    loss = model.losses(Batch(item_seq, seq_len, torch.ones(5, dtype=torch.long)))["contrastive"]
+    torch.testing.assert_close(loss, c2[f"drop{dropped}::cl_{tag}"], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["distinct", "same"])
+def test_views_drop_their_own_layers_or_the_same_ones(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any other augmentation, views are equal if and only if their layers are."""
+    model = build_model("SRMA", operators=[], layer_drop_mode=mode, extra_layers=3, dropped_layers=2)
+    seen = []
+    monkeypatch.setattr(srma, "info_nce", lambda a, b, **kwargs: seen.append(torch.equal(a, b)) or a.sum())
+    for _ in range(40):
+        model.losses(a_batch())
+    assert all(seen) if mode == "same" else 3 < sum(seen) < 30  # by chance one time in three
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_the_recommendation_pass_has_extra_layers_or_not(everywhere: bool) -> None:
+    """The switches of training and inference are independent; dropping none makes both passes comparable."""
+    batch = a_batch()
+    model = build_model("SRMA", dropped_layers=0, train_form="prefix", extra_layers_in_training=everywhere)
+    model.options["extra_layers_at_inference"] = not everywhere
+    (at_inference,) = model.encode(batch.supervised)
+    model.options["extra_layers_at_inference"] = everywhere
+    (as_in_training,) = model.encode(batch.supervised)
+    in_training, *_ = model._encode_all(batch.supervised, batch.anchors, batch.anchors)
+    torch.testing.assert_close(in_training, as_in_training)
+    assert not torch.allclose(in_training, at_inference)
+
+
+@pytest.mark.parametrize("where", ["feed_forward", "all"])
+def test_neurons_are_masked_in_views_only(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model(
+        "SRMA", operators=[], layer_drop_mode="same", neuron_masking_prob=0.5, neuron_masking_layers=where
+    )
+    batch, equal = a_batch(), []
+    monkeypatch.setattr(srma, "info_nce", lambda a, b, **kwargs: equal.append(torch.equal(a, b)) or a.sum())
+    monkeypatch.setattr(srma, "draw_kept", lambda *args: torch.ones(3, 2, dtype=torch.bool))
+    first, second = (model._encode_all(batch.supervised, batch.anchors, batch.anchors) for _ in range(2))
+    assert torch.equal(first[0], second[0]) and not torch.equal(first[1], second[1])
+    model.losses(batch)
+    assert equal == [False]
+    model.eval().losses(batch)
+    assert equal == [False, True]
+    dropouts = {name: part for name, part in model.encoder.named_modules() if isinstance(part, Dropout)}
+    assert all(part.p == 0 for part in dropouts.values())
+    with model._neuron_masking():
+        masked = {name.split(".")[-1] for name, part in dropouts.items() if part.p == 0.5}
+    assert masked == ({"output_dropout"} if where == "feed_forward" else {"dropout", "output_dropout"})
+
+
+def test_a_probability_like_the_encoders_own_changes_nothing() -> None:
+    batch, losses = a_batch(), []
+    for p in (None, 0.3):
+        model = build_model("SRMA", hidden_dropout_prob=0.3, neuron_masking_prob=p)
+        losses.append(model.losses(batch))
+    for name in ("recommendation", "contrastive"):
+        assert torch.equal(losses[0][name], losses[1][name])
+
+
+@pytest.mark.parametrize("pooling", ["concat", "last", "mean"])
+def test_no_operators_no_data_augmentation(pooling: str) -> None:
+    model, batch = build_model("SRMA", operators=[], pooling=pooling, extra_layers=0, dropped_layers=0), a_batch()
+    expected = model.encode(batch.supervised)[0]
+    for view in model._views(batch.anchors):
+        assert torch.equal(view.item_seq, batch.item_seq) and torch.equal(view.seq_len, batch.seq_len)
+    torch.testing.assert_close(model._encode_all(batch.supervised, batch.anchors, batch.anchors)[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dropped_layers": 2}, ["dropped_layers = 2", "extra_layers = 2"]),
+        ({"extra_layers": 0}, ["dropped_layers = 1", "extra_layers = 0"]),
+        ({"extra_layers": -1}, ["extra_layers = -1", ">= 0"]),
+        ({"right_aligned": False}, ["right_aligned"]),
+        (
+            {"encoder": "gru", "extra_layers": 0, "dropped_layers": 0, "neuron_masking_prob": 0.5},
+            ["neuron_masking_layers"],
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(settings: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(UsageError) as error:
+        build_model("SRMA", **settings)
+    assert all(word in str(error.value) for word in words)

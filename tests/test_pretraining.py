@@ -1,0 +1,175 @@
+"""The complementary encoder of a run: trained first, found again, given, refused, and carried by the run folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_cl import load, run
+from recbole_cl.errors import UsageError
+from recbole_cl.trainer.trainer import Trainer
+from tests.toy import write_cycle
+
+TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
+SHORT = {"epochs": 1, "complement_epochs": 2}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    return TINY | SHORT | write_cycle(tmp_path)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the models that are trained, in order."""
+    names: list[str] = []
+    fit = Trainer.fit
+
+    def noted(self: Trainer, *args: Any, **kwargs: Any) -> Any:
+        names.append(self.config["model"])
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "fit", noted)
+    return names
+
+
+def weights(folder: Path, name: str = "best.pth") -> dict[str, torch.Tensor]:
+    return dict(torch.load(folder / name, weights_only=True)["state_dict"])
+
+
+def equal(one: Path, other: Path, name: str = "best.pth") -> bool:
+    a, b = weights(one, name), weights(other, name)
+    return a.keys() == b.keys() and all(torch.equal(value, b[key]) for key, value in a.items())
+
+
+@pytest.mark.parametrize(("kind", "part"), [("gru", "recurrence"), ("transformer", "layers.0.")])
+def test_is_trained_first_and_stored(kind: str, part: str, settings: dict[str, Any], trained: list[str]) -> None:
+    folder = run("SRMA", "cycle", complement=kind, **settings).run_dir
+    assert trained == ["SASRec", "SRMA"]
+    second = load(folder / "complement")
+    assert second.config["epochs"] == 2 and second.config["recommendation_loss"] == "bce"
+    names = [name for name, _ in second.model.encoder.named_parameters()]
+    assert any(part in name for name in names) and not any("layers.1." in name for name in names)
+    assert json.loads((folder / "complement" / "result.json").read_text())["epochs_run"] == 2
+    assert not any("complement" in key for key in weights(folder))
+
+
+def test_is_used_again_with_the_same_settings_and_data(settings: dict[str, Any], trained: list[str]) -> None:
+    first = run("SRMA", "cycle", complement="gru", **settings)
+    again = run("SRMA", "cycle", complement="gru", **settings)
+    assert trained == ["SASRec", "SRMA", "SRMA"] and again.test == first.test
+    assert equal(first.run_dir / "complement", again.run_dir / "complement")
+    run("SRMA", "cycle", complement="gru", complement_weight=0.5, dropped_layers=0, **settings)
+    assert trained == ["SASRec", "SRMA", "SRMA", "SRMA"]  # what the second encoder does not know is of no account
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 3}, {"complement": "transformer"}, {"complement_epochs": 1}, {"learning_rate": 0.01}, {}]
+)
+def test_is_trained_anew_for_other_settings_or_data(
+    change: dict[str, Any], settings: dict[str, Any], trained: list[str]
+) -> None:
+    run("SRMA", "cycle", **(settings | {"complement": "gru"}))
+    if not change:  # the last two items of one user change places
+        file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+        lines = file.read_text().splitlines()
+        lines[3], lines[4] = (
+            line.rsplit("\t", 1)[0] + f"\t{time}" for line, time in zip(lines[3:5], (3, 2), strict=True)
+        )
+        file.write_text("\n".join(lines) + "\n")
+    run("SRMA", "cycle", **(settings | {"complement": "gru"} | change))
+    assert trained == ["SASRec", "SRMA"] * 2
+
+
+def test_an_interrupted_training_is_not_taken_for_a_finished_one(
+    settings: dict[str, Any], trained: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, steps = Trainer._step, []
+
+    def interrupted(self: Trainer, interaction: Any) -> Any:
+        steps.append(1)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+        return step(self, interaction)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run("SRMA", "cycle", complement="gru", **settings)
+    unbroken = run("SRMA", "cycle", complement="gru", **settings)
+    assert trained == ["SASRec", "SASRec", "SRMA"]
+    (folder,) = (path for path in Path(settings["checkpoint_dir"]).iterdir() if path != unbroken.run_dir)
+    finished = run(resume=str(folder / "complement"))
+    assert finished.epochs_run == 2 and equal(finished.run_dir, unbroken.run_dir / "complement")
+
+
+@pytest.mark.parametrize("kind", ["gru", "a run"])
+def test_a_moved_folder_goes_on_as_if_nothing_had_happened(
+    kind: str, settings: dict[str, Any], tmp_path: Path, trained: list[str]
+) -> None:
+    given = run("SASRec", "cycle", **{key: value for key, value in settings.items() if key != "complement_epochs"})
+    complement = kind if kind == "gru" else str(given.run_dir)
+    whole = run("SRMA", "cycle", complement=complement, **(settings | {"epochs": 2}))
+    half = run("SRMA", "cycle", complement=complement, **settings)
+    moved = tmp_path / "elsewhere" / "moved"
+    shutil.move(half.run_dir, moved)
+    kept = tmp_path / "kept"
+    shutil.move(whole.run_dir, kept)
+    shutil.rmtree(settings["checkpoint_dir"])
+    trained.clear()
+    resumed = run(resume=str(moved), epochs=2)
+    assert trained == ["SRMA"] and resumed.test == whole.test and equal(moved, kept, "last.pth")
+    assert load(moved).model.options["complement"] == complement  # which scoring does without
+
+
+@pytest.mark.parametrize("name", ["CL4SRec", "CoSeRec", "DuoRec"])
+@pytest.mark.parametrize("of_file", [True, False])
+def test_a_given_run_complements_any_method(name: str, of_file: bool, settings: dict[str, Any]) -> None:
+    own = {key: value for key, value in settings.items() if key != "complement_epochs"}
+    given = run("SASRec", "cycle", encoder="gru", **own).run_dir
+    before = run(name, "cycle", complement_weight=1.0, **own)
+    folder = given / "best.pth" if of_file else given
+    after = run(name, "cycle", complement=str(folder), complement_weight=1.0, **own)
+    assert equal(given, after.run_dir / "complement") and not equal(before.run_dir, after.run_dir)
+
+
+def test_what_does_not_fit_is_refused(settings: dict[str, Any], tmp_path: Path) -> None:
+    own = {key: value for key, value in settings.items() if key != "complement_epochs"}
+    saved = Path(settings["checkpoint_dir"])
+    wide = run("SASRec", "cycle", **(own | {"hidden_size": 32})).run_dir
+    recboles = run("GRU4Rec", "cycle", **{key: own[key] for key in own if "_size" not in key}).run_dir
+    other = write_cycle(tmp_path / "other", "others")
+    file = Path(other["data_path"]) / "others" / "others.inter"
+    file.write_text(re.sub(r"\ti(\d)", r"\tj\1", file.read_text()))
+    others = run("SASRec", "others", **(own | other | {"checkpoint_dir": str(saved)})).run_dir
+    runs = len(list(saved.iterdir()))
+    cases = {
+        str(wide): "hidden_size is 32",
+        str(others): "other items",
+        str(recboles): "RecBole",
+        "grue": "config.yaml",
+        "": "complement",
+    }
+    for complement, words in cases.items():
+        with pytest.raises(UsageError, match=words):
+            run("SRMA", "cycle", complement=complement, **settings)
+        assert len(list(saved.iterdir())) == runs
+
+
+def test_a_resumed_run_keeps_its_encoder(settings: dict[str, Any], trained: list[str]) -> None:
+    folder = run("SRMA", "cycle", complement="gru", **settings).run_dir
+    with pytest.raises(UsageError, match="holds another one"):
+        run(resume=str(folder), epochs=2, complement="transformer")
+    assert trained == ["SASRec", "SRMA"] and folder.is_dir()
+
+
+def test_one_that_diverges_leaves_its_state(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="learning_rate"):
+        run("SRMA", "cycle", complement="gru", **(settings | {"learning_rate": 1e30, "complement_epochs": 5}))
+    assert len(list(Path(settings["checkpoint_dir"]).glob("*/complement/last.pth"))) == 1
