@@ -10,11 +10,11 @@ from torch import Tensor
 
 from recbole_cl.checks import Check, Choice, Integer, Number
 from recbole_cl.model.cl4srec import RATIOS, cl4srec_operators, cl4srec_pairs
-from recbole_cl.model.complement import ComplementedRecommender
 from recbole_cl.model.duorec import CONTRASTS, compares_same_target, duorec_pairs
-from recbole_cl.model.pairs import ViewPairs
-from recbole_cl.model.threshold import ThresholdedContrast
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.complement import ComplementedRecommender
+from recbole_cl.model.parts.pairs import ViewPairs
+from recbole_cl.model.parts.threshold import ThresholdedContrast
+from recbole_cl.model.parts.training_batch import Batch
 
 _AUGMENT = "augment"
 

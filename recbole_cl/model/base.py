@@ -22,9 +22,9 @@ from recbole_cl.encoder.gru import GRUEncoder
 from recbole_cl.encoder.packing import Packing, Rows, pack
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.errors import UsageError
-from recbole_cl.model.interaction import BatchReader, read_options
-from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.interaction import BatchReader, read_options
+from recbole_cl.model.parts.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
+from recbole_cl.model.parts.training_batch import Batch
 
 ENCODERS = ("transformer", "gru")
 

@@ -13,9 +13,9 @@ from recbole_cl.augmentation import Operator, crop, draw_two_views, mask, reorde
 from recbole_cl.checks import Check, Choice, Number
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.complement import ComplementedRecommender
-from recbole_cl.model.pairs import Encode, ViewPairs
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.complement import ComplementedRecommender
+from recbole_cl.model.parts.pairs import Encode, ViewPairs
+from recbole_cl.model.parts.training_batch import Batch
 
 RATIOS: Mapping[str, Check] = {f"{name}_ratio": Number(low=0, high=1) for name in ("crop", "mask", "reorder")}
 

@@ -18,9 +18,9 @@ from recbole_cl.data.model_correlation import ItemCorrelation
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.complement import ComplementedRecommender
-from recbole_cl.model.pooling import POOLINGS, pool, rows_to_pool
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.complement import ComplementedRecommender
+from recbole_cl.model.parts.pooling import POOLINGS, pool, rows_to_pool
+from recbole_cl.model.parts.training_batch import Batch
 
 OPERATORS = ("crop", "mask", "reorder", "substitute", "insert")
 _CORRELATED = {"substitute", "insert"}

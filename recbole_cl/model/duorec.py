@@ -10,9 +10,9 @@ from torch import Tensor
 
 from recbole_cl.checks import Check, Choice, Flag, Number
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
-from recbole_cl.model.complement import ComplementedRecommender
-from recbole_cl.model.pairs import Encode, ViewPairs
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.complement import ComplementedRecommender
+from recbole_cl.model.parts.pairs import Encode, ViewPairs
+from recbole_cl.model.parts.training_batch import Batch
 
 _PAIRS = {  # contrast -> (term, one view, the other view)
     "un": [("unsupervised", "plain", "dropout")],

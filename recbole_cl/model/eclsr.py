@@ -22,8 +22,8 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
 from recbole_cl.model.base import ContrastiveRecommender
-from recbole_cl.model.left_padding import real_places, targets_with_padding
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.left_padding import real_places, targets_with_padding
+from recbole_cl.model.parts.training_batch import Batch
 
 _MASKED = "masked_substitution"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from recbole_cl.model.base import ContrastiveRecommender
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.training_batch import Batch
 
 
 class SASRec(ContrastiveRecommender):

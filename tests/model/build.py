@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbole_cl.model.interaction import model_defaults
+from recbole_cl.model.parts.interaction import model_defaults
 from recbole_cl.registry import model_class
 
 

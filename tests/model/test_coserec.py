@@ -21,7 +21,7 @@ from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
 from recbole_cl.model import coserec
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.training_batch import Batch
 from recbole_cl.registry import model_class
 from recbole_cl.runner import build_data, build_loader, build_model
 from tests.model.build import build_model as small_model

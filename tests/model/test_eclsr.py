@@ -17,7 +17,7 @@ from recbole_cl.encoder.discriminator import CONDITIONS
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.training_batch import Batch
 from tests.model.build import build_model, from_left_padded, transformer_state
 from tests.toy import write_cycle
 

@@ -15,7 +15,7 @@ from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model import srma
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.training_batch import Batch
 from tests.model.build import build_model, from_left_padded
 from tests.model.srma_weights import build_srma
 

@@ -26,8 +26,8 @@ from recbole_cl.loss.threshold import (
     threshold_distance,
 )
 from recbole_cl.loss.thresholded import COMPARISONS, OBJECTIVES, thresholded_info_nce
-from recbole_cl.model.diagnostics import EpochMeans
-from recbole_cl.model.threshold_network import FlatThreshold, PerRowThreshold
+from recbole_cl.model.parts.diagnostics import EpochMeans
+from recbole_cl.model.parts.threshold_network import FlatThreshold, PerRowThreshold
 
 _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 _SAMPLE = 16_384  # negative pairs of a batch that the recorded quantiles look at

@@ -22,7 +22,7 @@ from recbole_cl.loss.recommendation import (
     uniform_negatives,
     uniform_negatives_outside,
 )
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.training_batch import Batch
 
 _OVER_ALL_ITEMS = {"ce": cross_entropy, "chunked_ce": chunked_cross_entropy}
 _AGAINST_ONE = {"bpr": bpr, "bce": bce}

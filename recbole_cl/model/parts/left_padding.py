@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.training_batch import Batch
 
 
 def real_places(batch: Batch) -> Tensor:

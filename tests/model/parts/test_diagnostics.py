@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from recbole_cl.model.diagnostics import EpochMeans
+from recbole_cl.model.parts.diagnostics import EpochMeans
 
 
 def test_means_are_taken_once_and_start_anew() -> None:

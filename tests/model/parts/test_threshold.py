@@ -15,9 +15,9 @@ from recbole_cl.loss.info_nce import info_nce, similarity_matrix
 from recbole_cl.loss.threshold import is_negative, negative_pairs, negative_statistic, row_statistic, share_above
 from recbole_cl.loss.thresholded import thresholded_info_nce
 from recbole_cl.model.adaptiverec import AdaptiveRec
-from recbole_cl.model.interaction import model_defaults
-from recbole_cl.model.threshold import ThresholdedContrast
-from recbole_cl.model.threshold_network import FlatThreshold, PerRowThreshold
+from recbole_cl.model.parts.interaction import model_defaults
+from recbole_cl.model.parts.threshold import ThresholdedContrast
+from recbole_cl.model.parts.threshold_network import FlatThreshold, PerRowThreshold
 
 D = 8
 

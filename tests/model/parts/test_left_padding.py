@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from recbole_cl.model.left_padding import real_places, targets_with_padding
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.left_padding import real_places, targets_with_padding
+from recbole_cl.model.parts.training_batch import Batch
 from tests.model.build import build_model
 
 WIDTH = 6

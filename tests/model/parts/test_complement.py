@@ -11,9 +11,9 @@ import torch
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.complement import ComplementedRecommender
-from recbole_cl.model.pooling import pool, rows_to_pool
-from recbole_cl.model.training_batch import Batch
+from recbole_cl.model.parts.complement import ComplementedRecommender
+from recbole_cl.model.parts.pooling import pool, rows_to_pool
+from recbole_cl.model.parts.training_batch import Batch
 from recbole_cl.registry import model_class, own_models
 from tests.model.build import build_model
 from tests.model.test_srma import a_batch

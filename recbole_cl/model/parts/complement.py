@@ -15,7 +15,7 @@ from recbole_cl.checks import Check, Choice, Integer, Number, Text
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import ContrastiveRecommender
-from recbole_cl.model.pooling import pool
+from recbole_cl.model.parts.pooling import pool
 
 
 class ComplementedRecommender(ContrastiveRecommender):

@@ -1,0 +1,1 @@
+"""What methods are built of: batches, pairs of views, pooling, recommendation loss, thresholds, complements."""
