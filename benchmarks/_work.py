@@ -76,9 +76,9 @@ def record_segments(model: Any) -> list[list[Segment]]:
     if hasattr(model, "encode"):
         encode = model.encode
 
-        def noted(*segments: Any) -> Any:
+        def noted(*segments: Any, **how: Any) -> Any:
             log.append([(rows.seq_len, rows.every_position) for rows in segments])
-            return encode(*segments)
+            return encode(*segments, **how)
 
         model.encode = noted
         return log

@@ -6,7 +6,7 @@ turn sets up what its contender's users have:
 
 * RecBole: anomaly detection on, as importing any of RecBole's sequential models switches it on. A second RecBole
   contender has anomaly detection off, which no user gets without asking for it.
-* ours: anomaly detection off, as our trainer sets it.
+* ours: anomaly detection off and denormal numbers flushed, as our trainer sets both.
 
 The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
 epoch. Peaks are those of a separate process for each contender, loading included. All on the CPU.
@@ -33,12 +33,18 @@ from recbole.utils import init_seed
 from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
 from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.registry import model_class, own_models
 from recbole_cl.runner import build_data, build_loader, build_model
+from recbole_cl.settings import declared_checks
+from recbole_cl.trainer.denormals import denormals_flushed
 from recbole_cl.trainer.trainer import Trainer
 
 BASELINE = "RecBole SASRec"
 RECBOLE = {BASELINE: True, f"{BASELINE}, no anomaly detection": False}
-OURS = {f"{name}:{form}": (name, form) for form in ("prefix", "sequence") for name in ("SASRec", "CL4SRec", "DuoRec")}
+COUNTED = ("SASRec", "CL4SRec", "DuoRec")  # whose arithmetic ``step_flops`` knows; measured unless others are asked for
+_MODELS = [*COUNTED, *(name for name in own_models() if name not in COUNTED)]
+OURS = {f"{name}:{form}": (name, form) for form in ("prefix", "sequence") for name in _MODELS}
+BY_DEFAULT = [*RECBOLE, *(key for key, (name, _) in OURS.items() if name in COUNTED)]
 COLUMNS = (
     ("model", ""),
     ("form", ""),
@@ -110,7 +116,10 @@ def _ours(
     args: argparse.Namespace, name: str, form: str, train: ContrastiveDataset, folder: Path, settings: dict[str, Any]
 ) -> Contender:
     batch_size = args.batch_size if form == "prefix" else args.sequence_batch_size
-    config = common.config_of(args, name, folder, **settings | {"train_form": form, "train_batch_size": batch_size})
+    settings = settings | {"train_form": form, "train_batch_size": batch_size}
+    if "complement" in declared_checks(model_class(name)):
+        settings["complement"] = "none"  # a second encoder, to be trained first
+    config = common.config_of(args, name, folder, **settings)
     model = build_model(config, train)
     loader = build_loader(config, model, train)
     trainer = Trainer(config, model, folder)
@@ -119,7 +128,7 @@ def _ours(
     def take(n: int) -> list[float]:
         seconds: list[float] = []
         model.train()
-        with torch.autograd.set_detect_anomaly(False):
+        with torch.autograd.set_detect_anomaly(False), denormals_flushed():
             for batch in _clocked(batches, n, seconds):
                 trainer._step(batch.to(config["device"]))
         return seconds
@@ -205,10 +214,7 @@ def benchmark(args: argparse.Namespace) -> common.Records:
     rate = matmul_rate(args.matmul_size)
     work = [_epoch_work(runner) for runner in runners]
     common.print_table(
-        [
-            record | {"GFLOP_per_epoch": flops / 1e9, "share_of_matmul_rate": flops / rate / record["epoch_seconds"]}
-            for record, flops in zip(records, work, strict=True)
-        ],
+        [record | _shares(flops, rate, record["epoch_seconds"]) for record, flops in zip(records, work, strict=True)],
         COLUMNS,
     )
     _print_conditions(args, rate)
@@ -221,8 +227,17 @@ def _print_conditions(args: argparse.Namespace, rate: float) -> None:
     print(f"{args.dataset}, {args.steps} steps each, of {args.batch_size} (sequence: {args.sequence_batch_size}) rows")
 
 
-def _epoch_work(runner: Contender) -> float:
-    """Useful operations of an epoch, from the batches that were taken."""
+def _shares(flops: float | None, rate: float, seconds: float) -> dict[str, float | None]:
+    """The columns about useful work; empty for a model whose work is not counted."""
+    if flops is None:
+        return {"GFLOP_per_epoch": None, "share_of_matmul_rate": None}
+    return {"GFLOP_per_epoch": flops / 1e9, "share_of_matmul_rate": flops / rate / seconds}
+
+
+def _epoch_work(runner: Contender) -> float | None:
+    """Useful operations of an epoch, from the batches that were taken; None if nobody counts them for this model."""
+    if runner.name not in (*RECBOLE, *COUNTED):
+        return None
     return statistics.fmean(step_flops(views, runner.sizes) for views in runner.views) * runner.batches
 
 
@@ -247,7 +262,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
     every = [*RECBOLE, *OURS]
-    flags.add_argument("--only", nargs="+", choices=every, default=every, metavar="NAME", help=f"out of {every}")
+    flags.add_argument("--only", nargs="+", choices=every, default=BY_DEFAULT, metavar="NAME", help=f"out of {every}")
     args = flags.parse_args(argv)
     for name in ("steps", "turn", "batch_size", "sequence_batch_size", "matmul_size"):
         if getattr(args, name) < 1:
