@@ -1,0 +1,29 @@
+"""The runs of docs/experiments.md: each would start."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from recbole_cl.config import Config
+from recbole_cl.props_files import parse_yaml
+from recbole_cl.registry import own_models
+from tests.model.build import Counts
+
+EXPERIMENTS = (Path(__file__).parents[1] / "docs" / "experiments.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("line", re.findall(r"^--model=.*$", EXPERIMENTS, re.MULTILINE))
+def test_every_experiment_is_a_run_that_would_start(line: str) -> None:
+    flags = dict(flag.removeprefix("--").split("=", 1) for flag in shlex.split(line, comments=True))
+    settings = {key: parse_yaml(value) for key, value in flags.items()}
+    config = Config(settings.pop("model"), "ml-100k", None, settings | {"use_gpu": False})
+    config.model_class(config, Counts(300))
+    assert all(config[key] == value for key, value in settings.items())
+
+
+def test_experiments_cover_every_method() -> None:
+    assert set(re.findall(r"--model=(\w+)", EXPERIMENTS)) == set(own_models())
