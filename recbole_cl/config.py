@@ -192,10 +192,22 @@ def _model_presets(model_class: type) -> list[Path]:
 
 def _keys_by_model() -> dict[str, Iterable[str]]:
     """The keys of every model's preset, ours first."""
-    ours = {path.stem: read_settings(path) for path in sorted((props_dir() / "model").glob("*.yaml"))}
+    ours: dict[str, Iterable[str]] = {
+        path.stem: read_settings(path) for path in sorted((props_dir() / "model").glob("*.yaml"))
+    }
+    for name in registry.own_models():  # a base's settings are those of its methods; users do not know the base
+        cls = registry.model_class(name)
+        ours[name] = _preset_keys(cls)
+        for base in cls.__mro__[1:]:
+            ours.pop("" if base.__name__ in registry.own_models() else base.__name__, None)
     folder = Path(recbole.__file__).parent / "properties" / "model"
     files = {name: folder / f"{name}.yaml" for name in registry.available_models() if name not in ours}
     return {**ours, **{name: read_settings(path) for name, path in files.items() if path.is_file()}}
+
+
+def _preset_keys(model_class: type) -> list[str]:
+    files = [path for preset in _model_presets(model_class) if (path := props_dir() / preset).is_file()]
+    return [key for path in files for key in read_settings(path)]
 
 
 def _update(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,11 @@ from recbole_cl.settings import declared_checks
 from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint
 
 FOLDER = "complement"  # of the complementary encoder, inside the run folder
-_KEY = "complement.json"  # in that folder, written last: what the encoder was trained for
+_KEY = "complement.json"  # in that folder: what the encoder was trained for
 # Where a run goes and how it shows, which don't change what it learns.
 _IDLE = {
     *("checkpoint_dir", "data_path", "resume", "show_progress", "state", "use_gpu", "gpu_id", "worker"),
-    *("log_wandb", "wandb_project", "eval_batch_size", "metric_decimal_place", "loss_decimal_place"),
+    *("length_grouping", "log_wandb", "wandb_project", "eval_batch_size", "metric_decimal_place", "loss_decimal_place"),
 }
 
 
@@ -34,9 +34,9 @@ def complement_of(
 ) -> ContrastiveRecommender | None:
     """The trained encoder that the setting ``complement`` asks for, kept in the run folder.
 
-    ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings. If another run beside this one
-    has trained the same on the same data, that one is copied. A run that goes on, wherever its folder has been moved,
-    takes what lies in it.
+    ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1. If another
+    run beside this one has trained the same on the same data, that one is copied. A run that goes on, wherever its
+    folder has been moved, takes what lies in it.
 
     Args:
         config: Settings of the run.
@@ -67,6 +67,7 @@ def complement_of(
         elif small:
             getLogger().info(f"complementary encoder ({wanted}): trained first, in {own}")
             own.mkdir(exist_ok=True)
+            atomic_write_json(own / _KEY, {"key": key, "source": None})  # counts once result.json is there, too
             train_in(small, own)
         atomic_write_json(own / _KEY, {"key": key, "source": str(source or own)})
     return _load(config, own, train)
@@ -77,6 +78,7 @@ def _pretraining_config(config: Config) -> Config:
     only_theirs = declared_checks(config.model_class).keys() - declared_checks(SASRec).keys()
     values = {key: value for key, value in config.settings_dict().items() if key not in only_theirs}
     own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
+    own["seed"] = (config["seed"] + 1) % 2**32  # not the weights that the run itself starts from
     return Config(None, None, [], values | own | {"resume": None})
 
 
@@ -91,8 +93,13 @@ def _key(config: Config, train: ContrastiveDataset) -> str:
 
 
 def _stored_key(folder: Path) -> str | None:
+    """The key of the finished encoder in a folder, or None."""
     file = folder / _KEY
-    return str(json.loads(file.read_text(encoding="utf-8"))["key"]) if file.is_file() else None
+    if not all(path.is_file() for path in (file, folder / CONFIG, folder / BEST)):
+        return None
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    finished = stored["source"] or (folder / "result.json").is_file()
+    return str(stored["key"]) if finished else None
 
 
 def _trained_beside(run_dir: Path, key: str) -> Path | None:

@@ -113,7 +113,8 @@ def test_an_interrupted_training_is_not_taken_for_a_finished_one(
 def test_a_moved_folder_goes_on_as_if_nothing_had_happened(
     kind: str, settings: dict[str, Any], tmp_path: Path, trained: list[str]
 ) -> None:
-    given = run("SASRec", "cycle", **{key: value for key, value in settings.items() if key != "complement_epochs"})
+    own = {key: value for key, value in settings.items() if key != "complement_epochs"}
+    given = run("SASRec", "cycle", right_aligned=True, **own)
     complement = kind if kind == "gru" else str(given.run_dir)
     whole = run("SRMA", "cycle", complement=complement, **(settings | {"epochs": 2}))
     half = run("SRMA", "cycle", complement=complement, **settings)

@@ -169,9 +169,11 @@ def _pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
         done = 0
         for i in members:
             n = len(segments[i].seq_len)
-            if every:
+            if kind == _PADDED:
+                outputs[i] = torch.arange(n_out + width * done, n_out + width * (done + n), device=device)
+            elif every:
                 begin = n_out + width * torch.arange(done, done + n, device=device)
-                outputs[i] = _spans(begin, _extent(segments[i]))
+                outputs[i] = _spans(begin, segments[i].seq_len)
             else:
                 outputs[i] = torch.arange(n_out + done, n_out + done + n, device=device)
             done += n

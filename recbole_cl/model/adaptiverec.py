@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from recbole_cl.checks import Check, Choice, Integer, Number
+from recbole_cl.checks import Check, Choice, Number
+from recbole_cl.errors import UsageError
 from recbole_cl.model.cl4srec import RATIOS, cl4srec_operators, cl4srec_pairs
 from recbole_cl.model.duorec import CONTRASTS, compares_same_target, duorec_pairs
 from recbole_cl.model.parts.complement import ComplementedRecommender
@@ -45,14 +46,17 @@ class AdaptiveRec(ComplementedRecommender):
         **RATIOS,
         **ThresholdedContrast.settings,
         "contrastive_weight": Number(low=0),
-        "train_batch_size": Integer(low=1),
     }
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         options = self.options
         anchors = max(options["anchors_per_row"], 1) if options["train_form"] == "sequence" else 1
-        most_rows = options["train_batch_size"] * anchors
+        most_rows = config["train_batch_size"] * anchors
+        if options["complement"] != "none" and options["complement_form"] == "loss":
+            raise UsageError(
+                "complement_form = loss: the frozen encoder would enter the threshold's statistic; set it to add"
+            )
         self.contrast = ThresholdedContrast(options, options["hidden_size"], most_rows)
         self.contrast.apply(self.initialise)
         self.operators = cl4srec_operators(options, self.mask_id)

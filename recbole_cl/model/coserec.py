@@ -44,8 +44,9 @@ class CoSeRec(ComplementedRecommender):
 
     Note:
         Defaults are the authors' code: counts rounded down, masks that write padding, no crop or reordering of the last
-        item. ``rounding`` and ``mask_fill`` give the paper's. Two departures: padding and mask token are never taken
-        for correlated items, which their code can do, and rows of the ``prefix`` form are augmented as they are.
+        item. ``rounding`` and ``mask_fill`` give the paper's, but crop and reorder never touch the last item.
+        Departures: padding and mask token are never taken for correlated items, which their code can do; of users with
+        more items than a row holds nothing is dropped, older items make further rows; rows are augmented after the cut.
     """
 
     has_mask_token = True

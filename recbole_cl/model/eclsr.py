@@ -38,7 +38,8 @@ class ECLSR(ContrastiveRecommender):
     * Equivariance (RID): some items are masked, and filled in by a generator that learns to recover them (Gen); the
       discriminator tells replaced items from original ones, given the encoder's states of the original row.
 
-    Only the encoder serves after training. A weight of 0 leaves out its term with all work and parameters.
+    Only the encoder serves after training. A weight of 0 leaves out its term with all work and parameters; but a
+    generator of weight 0 still fills in, from the weights that it starts with.
 
     Reference:
         Zhou, Gao, Xie et al., "Equivariant Contrastive Learning for Sequential Recommendation", RecSys 2023: Eq. 12-13
@@ -53,6 +54,8 @@ class ECLSR(ContrastiveRecommender):
         The code has three forms of data: prefixes (n), each user's last L targets (y), and further rows of L while more
         than ten items remain (h). ``train_form: prefix`` is n; ``sequence`` is h down to the user's first item, and
         equals y for users of up to L targets: no target is lost.
+
+        It takes no complementary encoder, as others do: what it compares is a mean of states of its own.
 
         With ``attend`` and ``share_parameters: all``, the shared encoder has a position more than a row has columns.
         ``norm`` is Eq. 9: under the cosine the positive's similarity is then 1, and only the negatives count.
@@ -86,6 +89,9 @@ class ECLSR(ContrastiveRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         _refuse_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
+        first = self.options["generator_pretraining_epochs"]
+        if (epochs := config["epochs"]) and first >= epochs:
+            raise UsageError(f"generator_pretraining_epochs = {first}: expected fewer than the {epochs} epochs")
         self.item_generator = self._build_generator() if self.has_mask_token else None
         self.discriminator = self._build_discriminator() if self.options["replaced_item_weight"] else None
         own = self.discriminator is not None and self.options["share_parameters"] == "embeddings"
@@ -288,6 +294,11 @@ def _refuse_misfits(options: Mapping[str, Any], generates: bool, n_items: int, m
     """
     if options["altered_views"] != "none" and not options["contrastive_weight"]:
         raise UsageError("altered_views = " + options["altered_views"] + ": they need a contrastive_weight above 0")
+    for key in ("count_padding_targets", "count_padding_states"):
+        if options[key] and not options["right_aligned"]:
+            raise UsageError(f"{key} = True: padding stands before the items, so set right_aligned to True")
+    if options["count_padding_states"] and not options["contrastive_weight"]:
+        raise UsageError("count_padding_states = True: no window is compared without a contrastive_weight above 0")
     if options["count_padding_targets"] and options["train_form"] == "prefix":
         raise UsageError("count_padding_targets = True: prefixes have no such targets; set train_form to sequence")
     if options["count_padding_targets"] and options["recommendation_loss"] not in ("ce", "chunked_ce"):

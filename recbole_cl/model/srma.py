@@ -47,7 +47,8 @@ class SRMA(ComplementedRecommender):
         Where the paper leaves a choice open, defaults are the authors' second command: the recommendation pass drops
         extra layers, too, and scores use all of them. Their code draws the dropped layers once for both views
         (``same``), the paper, as we read it, for each (``distinct``). No complementary encoder takes part unless asked
-        for: the paper chooses one by dataset.
+        for: the paper chooses one by dataset. Of users with more items than a row holds nothing is dropped: older items
+        make further rows.
     """
 
     settings: ClassVar[Mapping[str, Check]] = {

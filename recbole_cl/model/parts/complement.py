@@ -55,17 +55,24 @@ class ComplementedRecommender(ContrastiveRecommender):
             model: On the same device, trained on the same items.
 
         Raises:
-            UsageError: If its representations, its items or its rows are not as many as this model's.
+            UsageError: If its representations, its items or its rows are not as many as this model's, or its positions
+                are counted from another end than the pooling's.
         """
         pairs = {
             "hidden_size": (model.options["hidden_size"], self.options["hidden_size"]),
             "number of items": (model.n_items - 1, self.n_items - 1),
             "MAX_ITEM_LIST_LENGTH": (model.max_seq_length, self.max_seq_length),
         }
+        setting = self.options["complement"]
         for name, (its, ours) in pairs.items():
             if its != ours:
-                setting = self.options["complement"]
                 raise UsageError(f"complement = {setting}: its {name} is {its}, here it is {ours}; train one like this")
+        oldest_first = model.options["encoder"] == "transformer" and not model.options["right_aligned"]
+        if oldest_first and self.options.get("pooling") == "concat":
+            raise UsageError(
+                f"complement = {setting}: it counts positions from the oldest item, pooling = concat from the newest; "
+                "train one with right_aligned = True, or choose another pooling"
+            )
         self._complement = FrozenEncoder(model, may_mask=self.has_mask_token)
 
     def contrast_views(

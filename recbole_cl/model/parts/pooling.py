@@ -34,7 +34,7 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
 
     * ``concat``: all L columns side by side, padding included, as in CoSeRec's and SRMA's code;
     * ``last``: the newest item's;
-    * ``mean``: the mean over the row's items.
+    * ``mean``: the mean over the row's items, holes left out.
 
     Args:
         hidden: Encoder outputs. [B * L, D], [B, D] or [T, D], in this order of poolings.
@@ -50,5 +50,7 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
     if pooling == "last":
         return hidden
     row = torch.arange(n_rows, device=hidden.device).repeat_interleave(rows.seq_len, output_size=len(hidden))
-    total = hidden.new_zeros(n_rows, hidden.shape[1]).index_add(0, row, hidden)
-    return total / rows.seq_len.unsqueeze(1)
+    place = torch.arange(len(hidden), device=hidden.device) - (rows.seq_len.cumsum(0) - rows.seq_len)[row]
+    real = (rows.item_seq[row, place] != 0).to(hidden.dtype).unsqueeze(1)  # [T, 1], a hole is no item
+    total = hidden.new_zeros(n_rows, hidden.shape[1]).index_add(0, row, hidden * real)
+    return total / hidden.new_zeros(n_rows, 1).index_add(0, row, real).clamp(min=1)

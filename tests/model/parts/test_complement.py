@@ -39,15 +39,18 @@ def build(name: str, complement: Any = None, **settings: Any) -> Any:
 
 def frozen(**settings: Any) -> Any:
     """A model with dropout, which must stay off."""
-    return build_model("SASRec", **({"n_layers": 1, "hidden_dropout_prob": 0.5, "seed": 5} | settings))
+    own = {"n_layers": 1, "hidden_dropout_prob": 0.5, "seed": 5, "right_aligned": True}
+    return build_model("SASRec", **(own | settings))
 
 
 def test_the_methods_that_can_are_found() -> None:
     assert {"AdaptiveRec", "CL4SRec", "CoSeRec", "DuoRec", "SRMA"} <= set(CAN) and "SASRec" not in CAN
 
 
-@pytest.mark.parametrize("form", ["add", "loss"])
-@pytest.mark.parametrize("name", CAN)
+FORMS = [(name, form) for name in CAN for form in ("add", "loss") if (name, form) != ("AdaptiveRec", "loss")]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
 def test_complements_the_contrastive_term_alone(name: str, form: str) -> None:
     batch = with_same_target(a_batch())
     plain, complemented = (
@@ -126,3 +129,14 @@ def test_an_encoder_that_is_asked_for_and_missing_is_refused() -> None:
     model = build_model("CL4SRec", complement="gru")
     with pytest.raises(UsageError, match="complement = gru.*complement_with"):
         model.losses(a_batch())
+
+
+def test_an_encoder_that_counts_from_the_other_end_is_refused_where_columns_are_compared() -> None:
+    with pytest.raises(UsageError, match="counts positions from the oldest item"):
+        build("SRMA", frozen(right_aligned=False))
+    build("SRMA", frozen(right_aligned=False), pooling="last")
+
+
+def test_the_thresholds_statistic_knows_no_frozen_encoder() -> None:
+    with pytest.raises(UsageError, match="complement_form = loss"):
+        build("AdaptiveRec", frozen(), complement_form="loss")
