@@ -95,7 +95,8 @@ class CoSeRec(ComplementedRecommender):
             )
 
     def _correlate(self, dataset: Any) -> ItemCorrelation | None:
-        kind, memory = self.options["correlation"], cast("TopOne | None", None)
+        kind = self.options["correlation"]
+        memory: TopOne | None = None
         if kind != "model":
             if (pairs := input_pairs(dataset)) is None:
                 return None
