@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Group, Packing
+from recbole_cl.encoder.windows import row_numbers
 
 
 class GRUEncoder(nn.Module):
@@ -86,7 +87,7 @@ class _Steps(NamedTuple):
 def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
     device = groups[0].seq_len.device
     length = torch.cat([_lengths(group) for group in groups])  # [R]
-    row = torch.repeat_interleave(torch.arange(len(length), device=device), length, output_size=n_tokens)  # [T]
+    row = row_numbers(length, n_tokens)  # [T]
     start = length.cumsum(0) - length
     place = torch.arange(n_tokens, device=device) - start[row]
     rank = torch.empty_like(length)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from recbole_cl.augmentation.positions import real_items
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.encoder.windows import encode_vectors
@@ -74,8 +75,7 @@ class ItemGenerator(nn.Module):
             The filled rows. Waits for the device, since M depends on the draw.
         """
         mask_id = item_embedding.num_embeddings - 1
-        columns = torch.arange(rows.item_seq.shape[1], device=masked.device)
-        real = (columns < rows.seq_len.unsqueeze(1)).flatten().nonzero().squeeze(1)  # [T]
+        real = real_items(rows.item_seq, rows.seq_len).flatten().nonzero().squeeze(1)  # [T]
         chosen = masked.flatten().index_select(0, real).nonzero().squeeze(1)  # [M] among the T items
         given = rows.item_seq.masked_fill(masked, mask_id).flatten()
         place = real.index_select(0, chosen)  # [M]

@@ -19,6 +19,7 @@ from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.model.parts.interaction import model_defaults
 from recbole_cl.registry import model_class, own_models
 from recbole_cl.runner import build_data, build_loader, build_model
+from tests.model.build import losses_and_gradients
 from tests.toy import N_ITEMS, write_cycle
 
 SMALL = {"hidden_size": 32, "inner_size": 64, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
@@ -61,14 +62,7 @@ def test_grouping_by_length_changes_nothing(name: str, form: str, tmp_path: Path
     off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_form": form}
     _, model, loader = assemble(name, tmp_path, **off)
     interaction = next(iter(loader))
-    results = []
-    for grouped in (True, False):
-        model.group_by_length = grouped
-        model.generator.manual_seed(5)
-        model.zero_grad()
-        terms = model.named_losses(interaction)
-        sum(terms.values()).backward()
-        results.append([*terms.values(), *(parameter.grad.clone() for parameter in model.parameters())])
+    results = [losses_and_gradients(model, lambda: model.named_losses(interaction), how) for how in (True, False)]
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 

@@ -18,7 +18,7 @@ from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.parts.training_batch import Batch
-from tests.model.build import build_model, from_left_padded, transformer_state
+from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
 from tests.toy import write_cycle
 
 ORACLES = Path(__file__).parent.parent / "oracles"
@@ -191,14 +191,8 @@ def describe(settings: dict[str, Any]) -> str:
 @pytest.mark.parametrize("settings", VARIANTS, ids=describe)
 def test_every_variant_trains_all_its_parameters_however_rows_are_grouped(settings: dict[str, Any], form: str) -> None:
     model = build_model("ECLSR", **settings, train_form=form)
-    batch, results = batch_of(form, n_anchors=2), []
-    for grouped in (True, False):
-        model.group_by_length = grouped
-        model.generator.manual_seed(5)
-        model.zero_grad()
-        terms = model.losses(batch)
-        sum(terms.values()).backward()
-        results.append([*terms.values(), *(parameter.grad.clone() for parameter in model.parameters())])
+    batch = batch_of(form, n_anchors=2)
+    results = [losses_and_gradients(model, lambda: model.losses(batch), grouped) for grouped in (True, False)]
     for a, b in zip(*results, strict=True):
         assert torch.isfinite(a).all()
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
@@ -207,6 +201,7 @@ def test_every_variant_trains_all_its_parameters_however_rows_are_grouped(settin
     expected |= {"contrastive"} if model.options["contrastive_weight"] else set()
     expected |= {"replaced_item"} if model.options["replaced_item_weight"] else set()
     expected |= {"generator"} if model.item_generator is not None else set()
+    terms = model.losses(batch)
     assert set(terms) == expected and next(iter(terms)) == "recommendation"
 
 

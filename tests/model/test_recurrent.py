@@ -13,7 +13,7 @@ from recbole.model.sequential_recommender.gru4rec import GRU4Rec
 from recbole_cl import load, run
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import ContrastiveRecommender
-from tests.model.build import FIELDS, Counts, Settings, build_model
+from tests.model.build import FIELDS, Counts, Settings, build_model, losses_and_gradients
 from tests.model.test_contract import SMALL, assemble
 from tests.toy import write_cycle
 
@@ -48,14 +48,9 @@ def test_losses_reach_every_parameter_however_rows_are_grouped(name: str, form: 
     _, model, loader = assemble(name, tmp_path, train_form=form, hidden_dropout_prob=0.0, **GRU)
     interaction, results = next(iter(loader)), []
     for grouped in (True, False):
-        model.group_by_length = grouped
-        model.generator.manual_seed(5)
-        model.zero_grad()
-        terms = model.named_losses(interaction)
-        sum(terms.values()).backward()
+        results.append(losses_and_gradients(model, lambda: model.named_losses(interaction), grouped))
         for key, parameter in model.named_parameters():
             assert parameter.grad is not None and parameter.grad.abs().sum() > 0, key
-        results.append([*terms.values(), *(parameter.grad.clone() for parameter in model.parameters())])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recbole_cl.augmentation import View
 from recbole_cl.encoder.packing import Rows
+from recbole_cl.encoder.windows import row_numbers
 
 POOLINGS = ("concat", "last", "mean")
 
@@ -49,7 +50,7 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
         return hidden.view(n_rows, -1)
     if pooling == "last":
         return hidden
-    row = torch.arange(n_rows, device=hidden.device).repeat_interleave(rows.seq_len, output_size=len(hidden))
+    row = row_numbers(rows.seq_len, len(hidden))
     place = torch.arange(len(hidden), device=hidden.device) - (rows.seq_len.cumsum(0) - rows.seq_len)[row]
     real = (rows.item_seq[row, place] != 0).to(hidden.dtype).unsqueeze(1)  # [T, 1], a hole is no item
     total = hidden.new_zeros(n_rows, hidden.shape[1]).index_add(0, row, hidden * real)
