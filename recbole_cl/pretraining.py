@@ -25,7 +25,15 @@ _KEY = "complement.json"  # in that folder: what the encoder was trained for
 # Where a run goes and how it shows, which don't change what it learns.
 _IDLE = {
     *("checkpoint_dir", "data_path", "resume", "show_progress", "state", "use_gpu", "gpu_id", "worker"),
-    *("length_grouping", "log_wandb", "wandb_project", "eval_batch_size", "metric_decimal_place", "loss_decimal_place"),
+    *(
+        "length_grouping",
+        "compile_encoder",
+        "log_wandb",
+        "wandb_project",
+        "eval_batch_size",
+        "metric_decimal_place",
+        "loss_decimal_place",
+    ),
 }
 
 

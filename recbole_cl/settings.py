@@ -74,6 +74,7 @@ CHECKS: dict[str, Check] = {
     "enable_scaler": Flag(),
     "train_form": Choice("prefix", "sequence"),
     "length_grouping": Choice("auto", True, False),
+    "compile_encoder": Flag(),
     "loss_type": Choice("CE", "BPR"),
     # evaluation
     "eval_args": Table(

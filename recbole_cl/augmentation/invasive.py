@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_cl.augmentation.crop import crop
-from recbole_cl.augmentation.positions import choose_positions, columns, pack, real_items
+from recbole_cl.augmentation.positions import choose_positions, columns, pack, places_of_items, real_items
 from recbole_cl.augmentation.reorder import reorder
 from recbole_cl.augmentation.view import View
 from recbole_cl.loss.recommendation import uniform_negatives_outside
@@ -175,6 +175,6 @@ def compare(original: View, altered: View, right_aligned: bool) -> Comparison:
     there = original.item_seq.gather(1, source.clamp(0, len(column) - 1))
     start = (original.seq_len.cumsum(0) - original.seq_len).unsqueeze(1)
     counterpart = torch.where(exists, start + source, original.seq_len.sum())
-    place = real_items(altered.item_seq, altered.seq_len).flatten().nonzero().squeeze(1)  # [T]
+    place = places_of_items(altered.seq_len, len(column))  # [T]
     replaced = ~exists | (there != altered.item_seq)
     return Comparison(place, *(part.flatten().index_select(0, place) for part in (counterpart, replaced)))

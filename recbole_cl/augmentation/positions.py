@@ -53,6 +53,25 @@ def real_items(item_seq: Tensor, seq_len: Tensor) -> Tensor:
     return columns(item_seq) < seq_len.unsqueeze(1)  # [B, L]
 
 
+def places_of_items(seq_len: Tensor, width: int, n_items: int | None = None) -> Tensor:
+    """Flat places of the items of right-padded rows, row after row.
+
+    Args:
+        seq_len: Row lengths.
+        width: L, columns of a row.
+        n_items: T, sum of the lengths. None counts them, for which the host waits for the device.
+
+    Shape:
+        seq_len: [B]; result: [T], each in 0..B * L - 1.
+
+    Returns:
+        The places.
+    """
+    row_start = width * torch.arange(len(seq_len), device=seq_len.device)
+    shift = torch.repeat_interleave(row_start - (seq_len.cumsum(0) - seq_len), seq_len, output_size=n_items)
+    return shift + torch.arange(len(shift), device=seq_len.device)
+
+
 def choose_positions(item_seq: Tensor, seq_len: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
     """Chooses distinct real positions of each row, every subset of that size equally likely.
 

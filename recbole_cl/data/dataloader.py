@@ -1,6 +1,6 @@
 """The training loader: windows, anchors and same-target positives as batched tensor operations on the device.
 
-Letters: B rows of a batch, L columns, K anchors per row, R training rows.
+Letters: B rows of a batch, L columns, K anchors per row, T targets of a batch, R training rows.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
+from recbole_cl.augmentation.positions import places_of_items
 from recbole_cl.data.dataset import ContrastiveDataset, window
 from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
 from recbole_cl.data.same_target import SameTargetIndex
-from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX
+from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,23 @@ class TrainLoader:
             order = torch.randperm(n_rows, generator=self.generator, device=device)
         else:
             order = torch.arange(n_rows, device=device)
-        for index in order.split(self.settings.batch_size):
-            yield self.batch(index)
+        for index, n_targets in zip(order.split(self.settings.batch_size), self._count_targets(order), strict=True):
+            yield self.batch(index, n_targets)
 
-    def batch(self, index: Tensor) -> Interaction:
+    def _count_targets(self, order: Tensor) -> list[int]:
+        """Targets of every batch in the sequence form: all at once, so that the host waits once an epoch."""
+        length = (self.rows.end - self.rows.start)[order]
+        last = torch.arange(1, len(self) + 1, device=order.device) * self.settings.batch_size - 1
+        total = length.cumsum(0)[last.clamp(max=len(order) - 1)]
+        counts: list[int] = total.diff(prepend=total.new_zeros(1)).tolist()
+        return counts
+
+    def batch(self, index: Tensor, n_targets: int | None = None) -> Interaction:
         """Writes out the rows with the given numbers, with whatever the settings add to them.
 
         Args:
             index: Row numbers, [B].
+            n_targets: T, items of all these rows together. None counts them, for which the host waits for the device.
 
         Returns:
             The batch.
@@ -108,6 +118,7 @@ class TrainLoader:
             fields[NEXT_PREFIX + self._list_field] = window(rows.items, start + 1, end + 1, rows.width)
             anchor = self._draw_anchors(start, end)
             fields[ANCHOR_LENGTH] = anchor - start.unsqueeze(-1)
+            fields[TARGET_PLACE] = places_of_items(end - start, rows.width, n_targets)
         if self._index is not None:
             fields.update(self._same_target(anchor.flatten()))
         return Interaction(fields)

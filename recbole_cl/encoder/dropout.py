@@ -31,8 +31,8 @@ class Dropout(nn.Module):
     """Inverted dropout, ``x * keep / (1 - p)``, drawn from a given generator.
 
     On the CPU, torch draws one float per element, which costs more than the matrix product beside it; four 16-bit
-    draws out of one 64-bit word cost a fifth of that. On a GPU torch's fused kernel is used, which draws from the
-    device's default generator.
+    draws out of one 64-bit word cost a fifth of that. On a GPU, and in a compiled encoder, torch's own dropout is used,
+    which draws from the device's default generator.
 
     Args:
         p: Probability of zeroing an element, in [0, 1). Met to 1/65536; the scale uses the probability really met.
@@ -53,7 +53,7 @@ class Dropout(nn.Module):
         """Drops elements of ``x`` of any shape in training mode, and returns ``x`` itself otherwise."""
         if not self.training or self.p == 0:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return functional.dropout(x, self.p)
         kept = min(max(1, round((1 - self.p) * _STEPS)), _STEPS - 1)  # the threshold below must fit 16 bits
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None, generator=self.generator)

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recbole_cl.augmentation.positions import real_items
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.encoder.packing import Rows, item_places
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.encoder.windows import encode_vectors
 from recbole_cl.loss.masked_item import generate_items, generate_items_with_loss
@@ -75,7 +74,8 @@ class ItemGenerator(nn.Module):
             The filled rows. Waits for the device, since M depends on the draw.
         """
         mask_id = item_embedding.num_embeddings - 1
-        real = real_items(rows.item_seq, rows.seq_len).flatten().nonzero().squeeze(1)  # [T]
+        real = item_places(rows)  # [T]
+        rows = rows._replace(places=real)
         chosen = masked.flatten().index_select(0, real).nonzero().squeeze(1)  # [M] among the T items
         given = rows.item_seq.masked_fill(masked, mask_id).flatten()
         place = real.index_select(0, chosen)  # [M]

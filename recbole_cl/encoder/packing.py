@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from recbole_cl.augmentation.positions import places_of_items
+
 _MERGE_BELOW_ROWS = 8  # fewer rows of one length than this are cheaper padded to a longer group than run alone
 _MAX_PADDED_SHARE = 1.35  # padded over real items that a merged group may reach
 _LAST, _EVERY, _PADDED = _KINDS = range(3)  # what is wanted of a row; packed in this order
@@ -28,6 +30,8 @@ class Rows(NamedTuple):
         padding: Output wanted at all L columns, padding included, with the row moved to the right end of the columns:
             what left-padded code (CoSeRec, SRMA) gives. Padding is then encoded like items; see ``Group.barred``.
         holes: Id 0 may stand among the row's items and is padding there: nothing looks at it.
+        places: Flat places of the real items in [B, L], row after row, [T], if they are known: then the host need not
+            wait for the device to count them.
     """
 
     item_seq: Tensor
@@ -35,6 +39,7 @@ class Rows(NamedTuple):
     every_position: bool = False
     padding: bool = False
     holes: bool = False
+    places: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -172,8 +177,7 @@ def _pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
             if kind == _PADDED:
                 outputs[i] = torch.arange(n_out + width * done, n_out + width * (done + n), device=device)
             elif every:
-                begin = n_out + width * torch.arange(done, done + n, device=device)
-                outputs[i] = _spans(begin, segments[i].seq_len)
+                outputs[i] = n_out + width * done + item_places(segments[i])
             else:
                 outputs[i] = torch.arange(n_out + done, n_out + done + n, device=device)
             done += n
@@ -183,6 +187,16 @@ def _pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
     all_wanted = torch.cat(wanted) if groups[0].every_position is False else None
     barred = _with_bars(groups, segments, tokens)
     return Packing(tokens, torch.cat(position), all_wanted, tuple(barred), tuple(outputs))
+
+
+def item_places(rows: Rows) -> Tensor:
+    """Flat places of the real items in [B, L], row after row, [T]; the host waits for the device to count them.
+
+    If the rows bring them, they are returned as they are and nobody waits.
+    """
+    if rows.places is not None:
+        return rows.places
+    return places_of_items(rows.seq_len, rows.item_seq.shape[1])
 
 
 def _kind(rows: Rows) -> int:

@@ -65,6 +65,7 @@ class ContrastiveRecommender(SequentialRecommender):
         "popularity_exponent": Number(low=0, high=1),
         "exclude_row_items": Flag(),
         "length_grouping": Choice("auto", True, False),
+        "compile_encoder": Flag(),
         "right_aligned": Flag(),
     }
 
@@ -74,12 +75,13 @@ class ContrastiveRecommender(SequentialRecommender):
         self.mask_id = self.n_items  # the extra row, where there is one
         self.generator = torch.Generator(self.device).manual_seed(config["seed"])  # views, and dropout on the CPU
         self._init_generator = torch.Generator().manual_seed(config["seed"])
-        grouping = self.options["length_grouping"]
-        self.group_by_length = self.device.type == "cpu" if grouping == "auto" else grouping
+        self.group_by_length = _groups_by_length(self.options, self.device)
         self._last_position = self.max_seq_length - 1 if self.options["right_aligned"] else None
         size = self.options["hidden_size"]
         self.item_embedding = nn.Embedding(self.n_items + self.has_mask_token, size, padding_idx=0)
         self.encoder = self._build_encoder()
+        if self.options["compile_encoder"]:
+            self.encoder.compile(dynamic=True)  # in place: the weights keep their names
         self._recommendation = RecommendationLoss(
             self.options, self.n_items, self.max_seq_length, self.generator, dataset
         )
@@ -216,3 +218,17 @@ class ContrastiveRecommender(SequentialRecommender):
         if isinstance(module, nn.GRU):
             for weight in module.parameters():
                 nn.init.xavier_uniform_(weight.data, generator=self._init_generator)
+
+
+def _groups_by_length(options: Mapping[str, Any], device: torch.device) -> bool:
+    """Whether to encode rows of like length together.
+
+    Raises:
+        UsageError: If the encoder is to be compiled and can't be.
+    """
+    grouping, compiled = options["length_grouping"], options["compile_encoder"]
+    if compiled and options["encoder"] != "transformer":
+        raise UsageError(f"compile_encoder = True: encoder = {options['encoder']} can't be; set it to False")
+    if compiled and grouping is True:
+        raise UsageError("compile_encoder = True: groups change with every batch; set length_grouping to auto or False")
+    return device.type == "cpu" and not compiled if grouping == "auto" else bool(grouping)

@@ -15,7 +15,7 @@ from recbole_cl.augmentation.mild import perturb
 from recbole_cl.checks import Check, Choice, Flag, Integer, Number, OrNone
 from recbole_cl.encoder.discriminator import CONDITIONS, ConditionalDiscriminator
 from recbole_cl.encoder.item_generator import Filled, ItemGenerator
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.encoder.packing import Rows, item_places
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.encoder.windows import mean_of_last
 from recbole_cl.errors import UsageError
@@ -165,7 +165,7 @@ class ECLSR(ContrastiveRecommender):
         generator_term = {} if loss is None else {"generator": weights["generator_weight"] * loss}
         if self.pretraining:
             return generator_term
-        plain, *views = self.encode(*self._segments(original, altered))
+        plain, *views = self.encode(*self._segments(batch, altered))
         states = self._real(plain, batch)
         terms = {"recommendation": self._recommend(plain, states, batch)}
         if weights["contrastive_weight"]:
@@ -198,9 +198,10 @@ class ECLSR(ContrastiveRecommender):
         self._masked += filled.n_masked
         return View(filled.item_seq, original.seq_len), filled.loss
 
-    def _segments(self, original: View, altered: View) -> list[Rows]:
+    def _segments(self, batch: Batch, altered: View) -> list[Rows]:
         """What one pass encodes: the rows, the same under another dropout mask, and altered ones as further views."""
-        rows = Rows(*original, every_position=True, padding=self._pads)
+        places = item_places(batch.supervised)  # once for both views
+        rows = batch.supervised._replace(every_position=True, padding=self._pads, places=places)
         twice = self.options["contrastive_weight"] and self.options["mild_augmentation"] == "dropout"
         further = [] if self.options["altered_views"] == "none" else [Rows(*altered, every_position=True)]
         return [rows, *([rows] if twice else []), *further]
@@ -266,7 +267,7 @@ class ECLSR(ContrastiveRecommender):
         else:
             condition = _last_states(states, original.seq_len)
         encoder = self.encoder if self.discriminator_encoder is None else self.discriminator_encoder
-        rows = Rows(*altered)
+        rows = Rows(*altered, places=place)
         logits = self.discriminator(encoder, items, condition, rows, self.group_by_length, self._last_position)
         return logits, replaced
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recbole_cl.data.same_target import SameTargetIndex
 from recbole_cl.encoder.packing import Rows
-from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, ROW_ID, SAME_TARGET_PREFIX
+from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, ROW_ID, SAME_TARGET_PREFIX, TARGET_PLACE
 from recbole_cl.model.parts.training_batch import Batch
 from recbole_cl.props_files import props_dir, read_settings
 from recbole_cl.settings import declared_checks
@@ -88,6 +88,7 @@ class BatchReader:
             next_items=fields.get(next_items),
             anchor_length=fields.get(ANCHOR_LENGTH),
             same_target=same_target,
+            target_place=fields.get(TARGET_PLACE),
         )
 
 

@@ -103,7 +103,7 @@ class RecommendationLoss:
         if batch.next_items is None:
             return uniform_negatives_outside(row, self.n_items, 1, self.generator).squeeze(1)
         drawn = uniform_negatives_outside(row, self.n_items, batch.next_items.shape[1], self.generator)  # [B, L]
-        return drawn[batch.next_items > 0]
+        return batch.at_targets(drawn)
 
     def _refuse_too_few_items(self, max_length: int) -> None:
         items = self.n_items - 1

@@ -28,6 +28,8 @@ class Batch:
         anchor_length: Prefix lengths at which contrastive terms look (sequence form). Shape [B, K]; None in the
             prefix form.
         same_target: A training row with the same target, for each anchor. [B * K, L] rows; None if not asked for.
+        target_place: Flat places in [B, L] of the items that have a target (sequence form), row after row. Shape [T];
+            without them the host waits for the device to count the targets.
     """
 
     item_seq: Tensor
@@ -36,18 +38,23 @@ class Batch:
     next_items: Tensor | None = None
     anchor_length: Tensor | None = None
     same_target: Rows | None = None
+    target_place: Tensor | None = None
 
     @property
     def supervised(self) -> Rows:
         """Rows whose outputs the recommendation loss needs: all positions in the sequence form, else the last."""
-        return Rows(self.item_seq, self.seq_len, every_position=self.next_items is not None)
+        return Rows(self.item_seq, self.seq_len, self.next_items is not None, places=self.target_place)
 
     @property
     def supervised_target(self) -> Tensor:
         """Targets of the outputs of ``supervised``, row after row. Shape [T]; T is B in the prefix form."""
-        if self.next_items is None:
-            return self.target
-        return self.next_items[_columns(self.next_items) < self.seq_len.unsqueeze(-1)]
+        return self.target if self.next_items is None else self.at_targets(self.next_items)
+
+    def at_targets(self, values: Tensor) -> Tensor:
+        """Picks what belongs to the items that have a target (sequence form), row after row: [B, L] -> [T]."""
+        if self.target_place is None:
+            return values[_columns(values) < self.seq_len.unsqueeze(-1)]
+        return values.flatten().index_select(0, self.target_place)
 
     @property
     def anchors(self) -> Rows:

@@ -1,0 +1,91 @@
+"""What a step asks of a device: no waiting for its results, and an encoder that can be compiled whole."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from recbole_cl.errors import UsageError
+from tests.model.build import losses_and_gradients
+from tests.model.test_contract import BOTH_FORMS, EVERY_MODEL, assemble
+
+# Where the shape of something depends on a draw: ECL-SR's generator works on the items that were masked only, and the
+# lengths of altered rows are not known beforehand; neither are those of the originals in the prefix form.
+WAITS = {("ECLSR", "prefix"): 4, ("ECLSR", "sequence"): 3}
+SHAPED_BY_VALUES = ("nonzero", "masked_select", "unique", "_local_scalar_dense", "is_nonzero", "equal", "bincount")
+
+
+class WaitsForDevice(TorchDispatchMode):
+    """Lists the operations for which the host would wait for a GPU: those whose result's shape depends on values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = function.name().removeprefix("aten::").split(".")[0]
+        counts = name == "repeat_interleave" and kwargs.get("output_size") is None
+        selects = name in ("index", "index_put_") and any(t is not None and t.dtype == torch.bool for t in args[1])
+        if counts or selects or name.startswith(SHAPED_BY_VALUES):
+            self.seen.append(name)
+        return function(*args, **kwargs)
+
+
+def seen(act: Any) -> list[str]:
+    with WaitsForDevice() as waits:
+        act()
+    return waits.seen
+
+
+def test_waiting_is_noticed() -> None:
+    values = torch.arange(4)
+    assert seen(lambda: values.sum().item()) == ["_local_scalar_dense"]
+    assert seen(lambda: values[values > 1]) == ["index"]
+    assert seen(lambda: values.repeat_interleave(values)) == ["repeat_interleave"]
+    assert seen(lambda: values.repeat_interleave(values, output_size=6)) == []
+    assert seen(lambda: values[values]) == []
+
+
+@BOTH_FORMS
+@EVERY_MODEL
+def test_a_step_does_not_wait_for_the_device(name: str, form: str, tmp_path: Path) -> None:
+    _, model, loader = assemble(name, tmp_path, train_form=form, length_grouping=False, train_batch_size=32)
+    model.start_epoch(0)
+    batches = iter(loader)
+    next(batches)  # an epoch begins with one wait, for the sizes of its batches
+
+    def step() -> None:
+        torch.stack(list(model.named_losses(next(batches)).values())).sum().backward()
+
+    waits = seen(step)
+    assert len(waits) <= WAITS.get((name, form), 0), waits
+
+
+@EVERY_MODEL
+def test_compiling_the_encoder_changes_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One graph without breaks, and the losses and gradients of the encoder as it is; any backend gets this graph."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_form": "sequence"}
+    results: list[list[Tensor]] = []
+    for compiled in (False, True):
+        _, model, loader = assemble(name, tmp_path / str(compiled), compile_encoder=compiled, n_layers=1, **off)
+        marked = [module for module in model.encoder.modules() if module._compiled_call_impl is not None]
+        assert len(marked) == compiled and model.group_by_length is not compiled
+        interaction = next(iter(loader))
+        results.append(losses_and_gradients(model, lambda m=model, i=interaction: m.named_losses(i), False))
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_what_cannot_be_compiled_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="set length_grouping to auto or False"):
+        assemble("SASRec", tmp_path / "grouped", compile_encoder=True, length_grouping=True)
+    with pytest.raises(UsageError, match="encoder = gru"):
+        assemble("SASRec", tmp_path / "gru", compile_encoder=True, encoder="gru")
