@@ -13,7 +13,7 @@ from recbole_cl.config import Config
 from recbole_cl.data.dataloader import LoaderSettings, TrainLoader
 from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
 from recbole_cl.data.rows import rows_of
-from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX
+from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
 
 LENGTH = 20
 
@@ -96,6 +96,13 @@ def test_positives_share_the_anchors_target_and_come_from_training(ours: list[Co
     assert len(positives) == len(anchor_target)
     for row, target in zip(positives, anchor_target.tolist(), strict=True):
         assert tuple(row) in windows and target in target_of[tuple(row)]
+
+
+def test_places_of_targets_are_those_of_the_items(ours: list[ContrastiveDataset]) -> None:
+    batches = [batch.interaction for batch in loader(ours[0], "sequence", same_target=False)]
+    assert len(batches) > 1 and len({len(fields["item_id"]) for fields in batches}) == 2  # the last one is smaller
+    for fields in batches:
+        assert torch.equal(fields[TARGET_PLACE], fields["item_id_list"].flatten().nonzero().squeeze(1))
 
 
 def test_no_validation_or_test_item_enters_the_index(ours: list[ContrastiveDataset]) -> None:
