@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recbole_cl.allocator import ask_for_huge_pages
+
 if TYPE_CHECKING:
     from recbole_cl.runner import LoadedRun, RunResult, load, run, run_seeds
+
+ask_for_huge_pages()  # here, since torch reads it once, when it is imported
 
 __all__ = ["LoadedRun", "RunResult", "load", "run", "run_seeds"]
 

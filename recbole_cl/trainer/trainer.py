@@ -18,6 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from recbole_cl.allocator import give_back_freed_memory
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
@@ -125,6 +126,7 @@ class Trainer(RecBoleTrainer):
         self._losses = self._means(sums, total, epoch_idx)
         if ours:
             self._record(ours.end_epoch(epoch_idx), epoch_idx)
+        give_back_freed_memory()
         self.epochs_run += 1
         self.seconds["train"] += time.perf_counter() - begin
         return self._losses["total"]
