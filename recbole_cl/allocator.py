@@ -16,7 +16,7 @@ def ask_for_huge_pages() -> None:
     """Has torch place large tensors on huge pages, where Linux offers them; to be called before torch is imported.
 
     Torch then aligns those of 2 MB and more to whole pages, of which freed ones fit again, and the system hands memory
-    out in fewer and larger pieces: less memory in less time (``results/speed.md``). A value that the user has set stays.
+    out in fewer and larger pieces: less memory in less time (``results/speed.md``). A value set by the user stays.
     """
     os.environ.setdefault(_TORCH_HUGE_PAGES, "1")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,17 +20,40 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         device: Where the run trains.
 
     Returns:
-        Plain values: interpreter, packages, operating system, processor, threads, device.
+        Plain values: interpreter, packages, commit, operating system, processor, threads, device.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in _PACKAGES},
+        "commit": commit_of(Path(__file__)),
         "system": platform.platform(),
         "threads": torch.get_num_threads(),
         "device": device.type,
         "device_name": name,
     }
+
+
+def commit_of(file: Path) -> str | None:
+    """Tells the git commit that a file was read from.
+
+    Args:
+        file: A source file.
+
+    Returns:
+        Twelve digits, with ``-dirty`` behind if tracked files differ from it; None if git is not there or does not
+        keep the file (an installed package, even one inside somebody's repository).
+    """
+    try:
+        _git(file.parent, "ls-files", "--error-unmatch", file.name)
+        return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:

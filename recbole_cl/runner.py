@@ -263,7 +263,9 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
         trainer.resume(loader)
     settings = config.settings_dict() | {"resume": None}  # the file is for a new run
     atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
-    atomic_write_json(run_dir / "environment.json", describe_environment(config["device"]))
+    environment = describe_environment(config["device"])
+    atomic_write_json(run_dir / "environment.json", environment)
+    logger.info("{device_name}, {threads} threads, commit {commit}".format_map(environment))  # of each resumption too
     with usable_when_interrupted(run_dir):
         trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
     trainer.load_best()

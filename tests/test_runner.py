@@ -57,6 +57,7 @@ def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeyp
         assert np.mean(ranks <= 10) == pytest.approx(stored["test"][protocol]["hit@10"], abs=1e-6)
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["packages"]["torch"] == torch.__version__ and environment["device"] == "cpu"
+    assert f"{torch.get_num_threads()} threads, commit {environment['commit']}" in (folder / "log.txt").read_text()
     assert "\x1b[" not in (folder / "log.txt").read_text() and "hit@10" in (folder / "log.txt").read_text()
 
 
