@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
-from typing import Any
 
 from recbole_cl.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
@@ -17,24 +16,11 @@ from recbole_cl.files import atomic_write_json
 from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.run_folder import BEST, CONFIG
-from recbole_cl.settings import declared_checks
+from recbole_cl.settings import IDLE, canonical, declared_checks
 from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint
 
 FOLDER = "complement"  # of the complementary encoder, inside the run folder
 _KEY = "complement.json"  # in that folder: what the encoder was trained for
-# Where a run goes and how it shows, which don't change what it learns.
-_IDLE = {
-    *("checkpoint_dir", "data_path", "resume", "show_progress", "state", "use_gpu", "gpu_id", "worker"),
-    *(
-        "length_grouping",
-        "compile_encoder",
-        "log_wandb",
-        "wandb_project",
-        "eval_batch_size",
-        "metric_decimal_place",
-        "loss_decimal_place",
-    ),
-}
 
 
 def complement_of(
@@ -86,14 +72,15 @@ def _pretraining_config(config: Config) -> Config:
     only_theirs = declared_checks(config.model_class).keys() - declared_checks(SASRec).keys()
     values = {key: value for key, value in config.settings_dict().items() if key not in only_theirs}
     own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
+    own["compile_encoder"] = False  # which a GRU can't be, and one layer need not be
     own["seed"] = (config["seed"] + 1) % 2**32  # not the weights that the run itself starts from
     return Config(None, None, [], values | own | {"resume": None})
 
 
 def _key(config: Config, train: ContrastiveDataset) -> str:
     """Hash of all that decides what a training learns: its settings, and all interactions in their order."""
-    settings = {key: value for key, value in config.settings_dict().items() if key not in _IDLE}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    settings = {key: value for key, value in config.settings_dict().items() if key not in IDLE}
+    digest = hashlib.sha256(canonical(settings).encode())
     digest.update(item_fingerprint(train).encode())
     for values in (train.flat[train.iid_field], train.user_start):
         digest.update(values.numpy().tobytes())
@@ -137,8 +124,7 @@ def _copy(source: Path, own: Path) -> None:
 
 def _load(config: Config, folder: Path, train: ContrastiveDataset) -> ContrastiveRecommender:
     """The model of a run folder, with its best weights, if it knows the items of the training split."""
-    here: Mapping[str, Any] = {key: config[key] for key in ("use_gpu", "data_path")}
-    its_config = Config(None, None, [folder / CONFIG], here)
+    its_config = Config(None, None, [folder / CONFIG], {"use_gpu": config["use_gpu"]})
     if not issubclass(its_config.model_class, ContrastiveRecommender):
         raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
     state = load_checkpoint(folder / BEST, config["device"])

@@ -13,6 +13,13 @@ from recbole_cl.errors import UsageError
 
 _OURS = Path(__file__).parent / "model"
 _RECBOLE = "recbole.model.sequential_recommender"
+# What they read in their batches is more than our loader makes.
+_UNFIT = {
+    **dict.fromkeys(("BERT4Rec", "SHAN"), "transformed rows"),
+    **dict.fromkeys(("FPMC", "TransRec"), "sampled negatives"),
+    **dict.fromkeys(("DIN", "DIEN", "FDSA", "GRU4RecF", "GRU4RecKG", "KSR", "S3Rec", "SASRecF"), "features of items"),
+    "FEARec": "sequences with the same target, under names of its own",
+}
 
 
 def available_models() -> list[str]:
@@ -25,7 +32,7 @@ def available_models() -> list[str]:
         Names, each once.
     """
     ours = own_models()
-    return ours + [name for name in _recbole_models() if name not in ours]
+    return ours + [name for name in _recbole_models() if name not in {*ours, *_UNFIT}]
 
 
 def own_models() -> list[str]:
@@ -48,8 +55,14 @@ def model_class(name: str) -> Any:
         Our class of that name, or else RecBole's.
 
     Raises:
-        UsageError: If there is none.
+        UsageError: If there is none, or RecBole's needs batches that the loader here does not make.
     """
+    for unfit, needs in _UNFIT.items():
+        if unfit.lower() == name.lower():
+            raise UsageError(
+                f"{unfit} needs {needs} in its batches, which the loader here does not make: choose another model, or "
+                "train it with RecBole itself"
+            )
     for known, load in ((own_models(), _load_ours), (_recbole_models(), _load_recbole)):
         for candidate in known:
             if candidate.lower() == name.lower():

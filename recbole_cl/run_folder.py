@@ -47,11 +47,11 @@ def new_folder(parent: Path, model: str, dataset: str, seed: int) -> Path:
 
 @contextmanager
 def gone_if_useless(folder: Path) -> Iterator[None]:
-    """Removes the folder of a new run that was refused before it trained; one that held anything before stays."""
+    """Removes the folder of a new run that ended before it trained; one that held anything before stays."""
     new = not any(folder.iterdir())
     try:
         yield
-    except UsageError:
+    except BaseException:
         if new and not any(folder.rglob(LAST)):
             shutil.rmtree(folder, ignore_errors=True)
         raise

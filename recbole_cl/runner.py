@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from recbole.utils import InputType, init_seed
 from tabulate import tabulate
@@ -29,16 +32,13 @@ from recbole_cl.props_files import read_settings
 from recbole_cl.report.store import RANK_FILES, EvalProtocol
 from recbole_cl.run_folder import BEST, CONFIG, gone_if_useless, new_folder, resumed_folder, usable_when_interrupted
 from recbole_cl.settings import DEFAULT_DATASET, DEFAULT_MODEL
-from recbole_cl.trainer.checkpoint import load_checkpoint
+from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint
 from recbole_cl.trainer.trainer import Trainer
 
 PROTOCOLS: dict[EvalProtocol, str] = {
     "history_kept": "keep",
     "history_removed": "remove",
 }  # name in results -> value of eval_history
-
-# Models of RecBole's that read more than item sequences.
-_NEED_FEATURES = {"DIN", "DIEN", "FDSA", "FEARec", "GRU4RecF", "GRU4RecKG", "KSR", "S3Rec", "SASRecF"}
 
 Data = tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]]
 
@@ -147,8 +147,8 @@ def run_seeds(
     """
     if len(set(seeds)) < len(seeds):
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
-    if settings.get("resume"):
-        raise UsageError(f"resume = {settings['resume']}: one run goes on, with its own seed; leave the seeds out")
+    if resume := _resume(settings, config_files):
+        raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
     return [run(model, dataset, config_files=config_files, **(settings | {"seed": seed})) for seed in seeds]
 
 
@@ -171,6 +171,8 @@ def load(run_dir: str | Path) -> LoadedRun:
     dataset, splits = build_data(config)
     model = build_model(config, splits[0])
     state = load_checkpoint(folder / BEST, config["device"])
+    if state.get("items") != item_fingerprint(dataset):
+        raise UsageError(f"{folder} was trained on other items than {config['dataset']} has now: train anew")
     model.load_state_dict(state["state_dict"])
     model.load_other_parameter(state["other_parameter"])
     return LoadedRun(config, model.eval(), dataset, splits)
@@ -184,14 +186,30 @@ def build_config(
     Raises:
         UsageError: If a setting is wrong, or asks for what the loader and the trainer here do not do.
     """
-    resume = settings.get("resume")
+    resume = _resume(settings, config_files)
     files = [resumed_folder(resume) / CONFIG] if resume else []
     files += [Path(file) for file in config_files]
     stored = {key: value for file in files for key, value in read_settings(file).items()}
     model, dataset = model or stored.get("model", DEFAULT_MODEL), dataset or stored.get("dataset", DEFAULT_DATASET)
     config = Config(model, dataset, files, settings)
     _refuse_unsupported(config)
+    if resume:
+        _refuse_another_run(config, read_settings(files[0]))
     return config
+
+
+def _resume(settings: Mapping[str, Any], config_files: Sequence[str | Path]) -> str | Path | None:
+    """The run folder that is to be taken up, by a setting or by a file."""
+    if "resume" in settings:
+        return settings["resume"]
+    return next((it for file in reversed(config_files) if (it := read_settings(file).get("resume"))), None)
+
+
+def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
+    """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
+    for key in ("seed", "valid_metric", "eval_history"):
+        if config[key] != stored.get(key, config[key]):
+            raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
 
 
 def build_data(config: Config) -> Data:
@@ -263,9 +281,8 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
         trainer.resume(loader)
     settings = config.settings_dict() | {"resume": None}  # the file is for a new run
     atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
-    environment = describe_environment(config["device"])
-    atomic_write_json(run_dir / "environment.json", environment)
-    logger.info("{device_name}, {threads} threads, commit {commit}".format_map(environment))  # of each resumption too
+    if not (config["resume"] and trainer.is_finished()):
+        _record_environment(run_dir / "environment.json", config["device"], trainer.start_epoch)
     with usable_when_interrupted(run_dir):
         trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
     trainer.load_best()
@@ -285,10 +302,21 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     for name, protocol in PROTOCOLS.items():
         with atomic_writer(run_dir / RANK_FILES[name]) as file:
             np.save(file, test_ranks[protocol].rank.cpu().numpy().astype(np.int32))
+    trainer.report_test(result.test)
     atomic_write_json(run_dir / "result.json", {k: v for k, v in asdict(result).items() if k != "run_dir"})
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
     logger.info(f"run folder: {run_dir}")
     return result
+
+
+def _record_environment(file: Path, device: torch.device, first_epoch: int) -> None:
+    """Writes what trains the run; where it goes on, beside what trained it so far."""
+    now = describe_environment(device)
+    getLogger().info("{device_name}, {threads} threads, commit {commit}".format_map(now))
+    if first_epoch and file.is_file():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        now = before | {"resumed": [*before.get("resumed", []), {"epoch": first_epoch, **now}]}
+    atomic_write_json(file, now)
 
 
 def _describe(dataset: ContrastiveDataset) -> str:
@@ -298,13 +326,17 @@ def _describe(dataset: ContrastiveDataset) -> str:
 
 def _refuse_unsupported(config: Config) -> None:
     """Refuses what RecBole offers and our loader and trainer do not, instead of ignoring it."""
-    needs_more = config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE or config["transform"]
-    if needs_more or config["model"] in _NEED_FEATURES:
+    if config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE and config["loss_type"] != "CE":  # SINE declares it under both
         raise UsageError(
-            f"{config['model']} needs sampled negatives, item features or transformed rows in its batches, which the "
-            "loader here does not make: choose another model, or train it with RecBole itself"
+            f"{config['model']} with loss_type = {config['loss_type']} needs sampled negatives in its batches, which "
+            "the loader here does not make: set loss_type to CE, or train it with RecBole itself"
         )
-    for key, idle in (("worker", 0), ("enable_scaler", False), ("save_dataset", False), ("save_dataloaders", False)):
+    if config["train_neg_sample_args"]["distribution"] != "none":
+        raise UsageError("train_neg_sample_args has no effect here, no loader draws negatives: leave it at ~")
+    if config["log_wandb"] and find_spec("wandb") is None:
+        raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
+    switches = dict.fromkeys(("enable_scaler", "save_dataset", "save_dataloaders"), False)
+    for key, idle in {"transform": None, "worker": 0, **switches}.items():
         if config[key] not in (idle, None):
             raise UsageError(f"{key} = {config[key]} has no effect here: leave it at {idle}")
     if config["benchmark_filename"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any
@@ -20,7 +21,6 @@ _COUNT = Integer(low=1)
 _PLACES = Integer(low=0, high=16)
 _FULL = Choice("full")  # targets are ranked among all items, never among sampled ones
 _INTERVALS = OrNone(Pattern(r"([\[(][^,]+,[^,]+[\])])(;[\[(][^,]+,[^,]+[\])])*", 'an interval such as "[5,inf)"'))
-_RATIOS = ListOf(_NOT_NEGATIVE, min_length=3)
 _NAMES = ListOf(Text())
 
 CHECKS: dict[str, Check] = {
@@ -73,14 +73,12 @@ CHECKS: dict[str, Check] = {
     "enable_amp": Flag(),
     "enable_scaler": Flag(),
     "train_form": Choice("prefix", "sequence"),
-    "length_grouping": Choice("auto", True, False),
-    "compile_encoder": Flag(),
     "loss_type": Choice("CE", "BPR"),
     # evaluation
     "eval_args": Table(
         {
             "split": Table(
-                {"LS": Choice("valid_and_test"), "RS": _RATIOS, "TS": _RATIOS},
+                {"LS": Choice("valid_and_test")},
             ),
             "group_by": OrNone(Choice("user", "none")),
             "order": Choice("TO"),
@@ -92,6 +90,7 @@ CHECKS: dict[str, Check] = {
     "topk": AnyOf(_COUNT, ListOf(_COUNT)),
     "valid_metric": Text(),
     "metric_decimal_place": _PLACES,
+    "tail_ratio": _POSITIVE,
     "eval_batch_size": _COUNT,
     "eval_history": Choice("keep", "remove"),
     # data
@@ -120,7 +119,54 @@ CHECKS: dict[str, Check] = {
 }
 
 # Read by RecBole's data, trainer and evaluation code, and written in none of its YAML files.
-UNDECLARED = ("encoding",)
+UNDECLARED = ("encoding", "tail_ratio")
+
+# Where and how a run is computed and shown, which changes neither what it learns nor its ranks.
+IDLE = frozenset(
+    {
+        "checkpoint_dir",
+        "compile_encoder",
+        "data_path",
+        "dataloaders_save_path",
+        "dataset_save_path",
+        "device",
+        "eval_batch_size",
+        "gpu_id",
+        "length_grouping",
+        "local_rank",
+        "log_wandb",
+        "loss_decimal_place",
+        "metric_decimal_place",
+        "metrics",
+        "resume",
+        "save_dataloaders",
+        "save_dataset",
+        "show_progress",
+        "single_spec",
+        "state",
+        "topk",
+        "use_gpu",
+        "wandb_project",
+        "worker",
+    }
+)
+
+
+def canonical(value: Any) -> str:
+    """Text of a setting's value, the same for equal values: 1 and 1.0, keys in any order.
+
+    Args:
+        value: A plain value, or lists and mappings of such.
+    """
+    return value if isinstance(value, str) else json.dumps(_whole_as_int(value), sort_keys=True, default=str)
+
+
+def _whole_as_int(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _whole_as_int(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_as_int(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def declared_checks(model_class: type) -> dict[str, Check]:
@@ -217,7 +263,7 @@ def _check_heads(values: Mapping[str, Any]) -> None:
 def _check_split(values: Mapping[str, Any]) -> None:
     split = values["eval_args"].get("split", {"LS": "valid_and_test"})
     if len(split) != 1:
-        raise UsageError(f"eval_args.split = {split}: expected one of LS, RS and TS")
+        raise UsageError(f"eval_args.split = {split}: expected LS: valid_and_test")
 
 
 def _check_metrics(values: Mapping[str, Any]) -> None:

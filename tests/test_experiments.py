@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from recbole_cl.config import Config
 from recbole_cl.props_files import parse_yaml
 from recbole_cl.registry import own_models
+from recbole_cl.runner import build_config
 from tests.model.build import Counts
 
-EXPERIMENTS = (Path(__file__).parents[1] / "docs" / "experiments.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("line", re.findall(r"^--model=.*$", EXPERIMENTS, re.MULTILINE))
 def test_every_experiment_is_a_run_that_would_start(line: str) -> None:
     flags = dict(flag.removeprefix("--").split("=", 1) for flag in shlex.split(line, comments=True))
     settings = {key: parse_yaml(value) for key, value in flags.items()}
-    config = Config(settings.pop("model"), "ml-100k", None, settings | {"use_gpu": False})
+    files = [ROOT / name for name in str(settings.pop("config_files", "")).split()]
+    config = build_config(settings.pop("model"), "ml-100k", files, settings | {"use_gpu": False})
     config.model_class(config, Counts(300))
     assert all(config[key] == value for key, value in settings.items())
 

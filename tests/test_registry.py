@@ -26,7 +26,14 @@ def test_ours_come_first_and_every_name_once() -> None:
     assert {"DuoRec", "SASRec"} <= set(ours)
     assert names[: len(ours)] == ours
     assert len(set(names)) == len(names)
-    assert {"GRU4Rec", "BERT4Rec", "FEARec"} <= set(names[len(ours) :])
+    assert {"GRU4Rec", "Caser", "NARM"} <= set(names[len(ours) :]) and "BERT4Rec" not in names
+
+
+@pytest.mark.parametrize(("name", "needs"), [("bert4rec", "transformed rows"), ("FPMC", "sampled negatives")])
+def test_what_the_loader_cannot_feed_is_refused_and_not_listed(name: str, needs: str) -> None:
+    with pytest.raises(UsageError, match=f"needs {needs} in its batches"):
+        registry.model_class(name)
+    assert set(registry._UNFIT) <= set(registry._recbole_models())
 
 
 def test_a_new_file_is_a_new_model(folder: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from recbole_cl import load, run, run_seeds
+from recbole_cl import load, run, run_seeds, runner
 from recbole_cl.cli import train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import load_run
@@ -174,6 +176,105 @@ def test_other_sizes_than_the_resumed_runs_are_refused(settings: dict[str, Any])
         run_seeds("SASRec", "cycle", [1, 2], resume=str(folder), **settings)
 
 
+@pytest.mark.parametrize("other", [{"seed": 7}, {"valid_metric": "Hit@5"}, {"eval_history": "remove"}])
+def test_a_run_does_not_go_on_as_another_one(other: dict[str, Any], settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log.txt"}
+    with pytest.raises(UsageError, match=f"{next(iter(other))} = .* began with "):
+        run(resume=str(folder), epochs=2, **other)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log.txt"} == before
+
+
+def test_a_resumed_run_takes_another_learning_rate(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    rates, step = [], Trainer._step
+
+    def noted(self: Trainer, interaction: Any) -> Any:
+        rates.extend((group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups)
+        return step(self, interaction)
+
+    monkeypatch.setattr(Trainer, "_step", noted)
+    run(resume=str(folder), epochs=2, learning_rate=1e-4, weight_decay=1e-5)
+    assert set(rates) == {(1e-4, 1e-5)}
+
+
+def test_a_file_can_name_the_run_to_go_on_with(settings: dict[str, Any], tmp_path: Path) -> None:
+    first = run("SASRec", "cycle", epochs=1, learning_rate=5e-4, **settings)
+    file = tmp_path / "on.yaml"
+    file.write_text(f"resume: {first.run_dir}\nepochs: 2\n")
+    resumed = run(config_files=[file])
+    assert (resumed.run_dir, resumed.epochs_run) == (first.run_dir, 2)
+    assert yaml.safe_load((first.run_dir / "config.yaml").read_text())["learning_rate"] == 5e-4
+    with pytest.raises(UsageError, match="one run goes on"):
+        run_seeds(None, None, [1, 2], config_files=[file])
+
+
+def test_other_items_and_other_devices_are_refused(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    original = torch.load(folder / "last.pth", weights_only=True)
+    torch.save(original | {"device": "cuda"}, folder / "last.pth")
+    with pytest.raises(UsageError, match="written on cuda"):
+        run(resume=str(folder), epochs=2)
+    torch.save(original, folder / "last.pth")
+    data = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    data.write_text(data.read_text().replace("\ti0\t", "\tz0\t"))
+    with pytest.raises(UsageError, match="other items than cycle has now"):
+        run(resume=str(folder), epochs=2)
+    with pytest.raises(UsageError, match="other items than cycle has now"):
+        load(folder)
+
+
+def test_the_environment_tells_each_resumption_and_no_later_test(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    file = folder / "environment.json"
+    first = json.loads(file.read_text())
+    run(resume=str(folder))
+    assert json.loads(file.read_text()) == first
+    run(resume=str(folder), epochs=2)
+    assert json.loads(file.read_text()) == first | {"resumed": [{"epoch": 1, **first}]}
+
+
+def test_a_start_that_is_interrupted_leaves_no_folder(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "build_data", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("SASRec", "cycle", **settings)
+    assert list(Path(settings["checkpoint_dir"]).iterdir()) == []
+
+
+def test_weights_and_biases_gets_the_test_metrics_of_every_seed(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="pip install wandb"):
+        run("SASRec", "cycle", log_wandb=True, **settings)
+
+    class Board(ModuleType):
+        run: Any = None
+        finished: ClassVar[list[dict[str, float]]] = []
+
+        def init(self, **settings: Any) -> None:
+            self.run = SimpleNamespace(summary={})
+
+        def finish(self) -> None:
+            self.finished.append(self.run.summary)
+            self.run = None
+
+        def log(self, *args: Any, **kwargs: Any) -> None: ...
+
+        def define_metric(self, *args: Any, **kwargs: Any) -> None: ...
+
+    monkeypatch.setitem(sys.modules, "wandb", Board("wandb"))
+    monkeypatch.setattr(runner, "find_spec", lambda name: name)
+    results = run_seeds("SASRec", "cycle", [1, 2], epochs=1, log_wandb=True, **settings)
+    assert [board["test/history_kept/hit@10"] for board in Board.finished] == [
+        result.test["history_kept"]["hit@10"] for result in results
+    ]
+
+
 def test_no_epochs_and_rare_validations(settings: dict[str, Any]) -> None:
     none = run("SASRec", "cycle", epochs=0, **settings)
     assert (none.best_epoch, none.epochs_run, none.valid) == (-1, 0, {}) and set(none.test["history_kept"]) == METRICS
@@ -264,7 +365,7 @@ def test_a_model_that_needs_sampled_negatives_is_refused(tmp_path: Path) -> None
         run("FPMC", "cycle", **write_cycle(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["GRU4Rec", "Caser", "HGN", "GCSAN"])
+@pytest.mark.parametrize("name", ["GRU4Rec", "Caser", "HGN", "GCSAN", "SINE"])
 def test_a_model_of_recboles_runs_too(name: str, settings: dict[str, Any]) -> None:
     plain = {key: value for key, value in settings.items() if key not in ("inner_size", "hidden_size")}
     result = run(name, "cycle", epochs=1, **(plain | {"eval_batch_size": 16}))

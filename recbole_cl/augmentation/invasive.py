@@ -23,13 +23,19 @@ ALTERATIONS = ("substitution", "insert", "delete", "crop", "reorder")
 
 
 def choose_altered(
-    item_seq: Tensor, seq_len: Tensor, generator: torch.Generator, *, ratio: float, strategy: Strategy
+    item_seq: Tensor,
+    seq_len: Tensor,
+    generator: torch.Generator,
+    *,
+    ratio: float,
+    strategy: Strategy,
+    spare_first: bool = True,
 ) -> Tensor:
-    """Chooses the items of each row that are to be masked, replaced or the like; never a row's first item.
+    """Chooses the items of each row that are to be masked, replaced or the like.
 
     * ``sample``: int(ratio * n + 1) items of a row of n, or all but the first if that is less;
     * ``prob``: each item with probability ``ratio``, from the oldest to the newest, until ratio * L + 1 are reached;
-      the newest one if it would be none.
+      the newest one if it would be none. It spares a row's first item, or, as the authors, that of full rows only.
 
     Reference:
         Zhou et al., Equivariant Contrastive Learning for Sequential Recommendation (ECL-SR), RecSys 2023, section 3.3;
@@ -41,19 +47,19 @@ def choose_altered(
         generator: Source of randomness, on the rows' device.
         ratio: Share of the row, in [0, 1]: 0.2 to 0.6 in ECL-SR.
         strategy: One of the two.
+        spare_first: Whether ``prob`` spares the first item of every row, and so all of a row of one item.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B]; the result [B, L], bool.
 
     Returns:
-        True at the chosen positions; nowhere in rows of one item.
+        True at the chosen positions.
 
     Raises:
         ValueError: If ``ratio`` is outside [0, 1] or ``strategy`` is unknown.
 
     Note:
-        The authors' ``prob`` spares the first of the L columns, which is a row's first item in full rows only, and
-        their ``sample`` fails on a row of one item.
+        The authors' ``sample`` fails on a row of one item, where nothing is chosen here.
     """
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1]: give the share of items per row, for example 0.2")
@@ -62,11 +68,12 @@ def choose_altered(
     if strategy == "sample":
         count = torch.minimum((seq_len.double() * ratio + 1).long(), seq_len - 1)
         return F.pad(choose_positions(item_seq[:, 1:], seq_len - 1, count, generator), (1, 0))
-    column = columns(item_seq)
-    later = (column > 0) & real_items(item_seq, seq_len)  # [B, L]
-    drawn = later & (torch.rand(item_seq.shape, generator=generator, device=item_seq.device) < ratio)
-    drawn &= drawn.cumsum(1) <= math.ceil(ratio * item_seq.shape[1] + 1)
-    newest = later & (column == seq_len.unsqueeze(1) - 1)
+    column, width = columns(item_seq), item_seq.shape[1]
+    spared = (column == 0) & (spare_first | (seq_len.unsqueeze(1) == width))
+    eligible = real_items(item_seq, seq_len) & ~spared  # [B, L]
+    drawn = eligible & (torch.rand(item_seq.shape, generator=generator, device=item_seq.device) < ratio)
+    drawn &= drawn.cumsum(1) <= math.ceil(ratio * width + 1)
+    newest = eligible & (column == seq_len.unsqueeze(1) - 1)
     return drawn | (newest & ~drawn.any(1, keepdim=True))
 
 
@@ -82,7 +89,8 @@ def alter(
 ) -> View:
     """Alters rows at random.
 
-    * ``substitution``: chosen items (``choose_altered``) make way for items that are not in the row, drawn uniformly;
+    * ``substitution``: chosen items (``choose_altered``, but the first) make way for items that are not in the row,
+      drawn uniformly;
     * ``insert``: such an item comes right before each chosen one, and the newest L stay;
     * ``delete``: chosen items go;
     * ``crop``: a contiguous part of int((1 - ratio) * n) items, at least one, is all that stays;

@@ -56,13 +56,14 @@ class RankEvaluator:
         self.model.eval()
         counts: list[Counts] = []
         tops: list[dict[str, Tensor]] = []
-        for first in range(0, len(split.order), self.batch_size):
-            last = min(first + self.batch_size, len(split.order))
+        batches = [_parts(first, last, ROWS_PER_BLOCK) for first, last in _parts(0, len(split.order), self.batch_size)]
+        histories = iter(split.history.of_blocks([block for blocks in batches for block in blocks]))
+        for blocks in batches:
+            first, last = blocks[0][0], blocks[-1][1]
             represent = self._represent(split, first, last)
-            for begin in range(first, last, ROWS_PER_BLOCK):
-                end = min(begin + ROWS_PER_BLOCK, last)
+            for begin, end in blocks:
                 scores = represent(begin - first, end - first)
-                history = split.history.of(begin, end)
+                history = next(histories)
                 target = split.rows.items[split.rows.end[split.order[begin:end]]]
                 counts.append(count_block(scores, self.model.n_items, target, history, ITEMS_PER_BLOCK))
                 if self.top_k:
@@ -100,3 +101,8 @@ class RankEvaluator:
         kept = block.topk(self.top_k).indices
         block[row, item] = -torch.inf
         return {"keep": kept, "remove": block.topk(self.top_k).indices}
+
+
+def _parts(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    """Cuts the rows first..last-1 into parts of ``size``, the last one of what is left."""
+    return [(begin, min(begin + size, last)) for begin in range(first, last, size)]

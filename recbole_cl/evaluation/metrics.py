@@ -33,7 +33,7 @@ class RankCounts:
     """Where each user's target stands among the items ranked for that user.
 
     Args:
-        above: other items scored strictly above the target, int64, 0 to N - 2.
+        above: other items scored strictly above the target, int64, 0 to N - 2; N - 1 for a target that is not ranked.
         tied: other items with the target's score, int64, usually 0.
         n_items: N, the rows of the item table with the padding row.
         top_items: the best-scored items, best first; only needed where `needs_top_items` says so.
@@ -68,8 +68,8 @@ class RankCounts:
 
     @property
     def mean_rank(self) -> Tensor:
-        """The target's rank averaged over the orders of its ties, float64 [U]."""
-        return self.above.double() + self.tied.double() / 2 + 1
+        """The target's rank averaged over the orders of its ties, at most the last one, float64 [U]."""
+        return torch.minimum(self.above.double() + self.tied.double() / 2 + 1, self.candidates.double())
 
     @property
     def candidates(self) -> Tensor:

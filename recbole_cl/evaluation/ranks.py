@@ -6,7 +6,7 @@ H history entries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,11 +43,14 @@ class History(NamedTuple):
     row: Tensor
     item: Tensor
 
-    def of(self, first: int, last: int) -> History:
-        """The pairs of rows first..last-1, with rows counted from ``first``."""
-        bounds = torch.tensor([first, last], device=self.row.device)
-        begin, end = torch.searchsorted(self.row, bounds).tolist()
-        return History(self.row[begin:end] - first, self.item[begin:end])
+    def of_blocks(self, blocks: Sequence[tuple[int, int]]) -> list[History]:
+        """For each block of rows first..last-1 its pairs, with rows counted from ``first``."""
+        bounds = torch.tensor(blocks, device=self.row.device)  # [blocks, 2]
+        places = torch.searchsorted(self.row, bounds).tolist()  # the host waits once
+        return [
+            History(self.row[begin:end] - first, self.item[begin:end])
+            for (first, _), (begin, end) in zip(blocks, places, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

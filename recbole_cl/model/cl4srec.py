@@ -14,6 +14,7 @@ from recbole_cl.checks import Check, Choice, Number
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.parts.complement import ComplementedRecommender
+from recbole_cl.model.parts.diagnostics import ViewGeometry
 from recbole_cl.model.parts.pairs import Encode, ViewPairs
 from recbole_cl.model.parts.training_batch import Batch
 
@@ -44,15 +45,22 @@ class CL4SRec(ComplementedRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self.operators = cl4srec_operators(self.options, self.mask_id)
+        self.geometry = ViewGeometry()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         hidden, pairs, rows_b = cl4srec_pairs(self.operators, batch, self.encode, self.generator)
         loss = partial(info_nce, temperature=self.options["temperature"], similarity=self.options["similarity"])
-        nce = self.contrast_views(loss, *pairs["contrastive"], rows_b["contrastive"], batch.anchors)
+        z_a, z_b = pairs["contrastive"]
+        self.geometry.look_at(z_a, z_b)
+        nce = self.contrast_views(loss, z_a, z_b, rows_b["contrastive"], batch.anchors)
         return {
             "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
             "contrastive": self.options["contrastive_weight"] * nce,
         }
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Alignment and uniformity of the views."""
+        return self.geometry.take()
 
 
 def cl4srec_operators(options: Mapping[str, Any], mask_id: int) -> dict[str, Operator]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from recbole_cl.checks import Check, Choice, Flag, Number
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.parts.complement import ComplementedRecommender
+from recbole_cl.model.parts.diagnostics import ViewGeometry
 from recbole_cl.model.parts.pairs import Encode, ViewPairs
 from recbole_cl.model.parts.training_batch import Batch
 
@@ -52,6 +53,10 @@ class DuoRec(ComplementedRecommender):
         "mask_same_target": Flag(),
     }
 
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.geometry = ViewGeometry()
+
     @property
     def needs_same_target(self) -> bool:
         """Whether a term compares with sequences of the same target."""
@@ -66,7 +71,12 @@ class DuoRec(ComplementedRecommender):
         for name, (z_a, z_b) in pairs.items():
             nce = self.contrast_views(loss, z_a, z_b, rows_b[name], batch.anchors)
             terms[name] = self.options[f"{name}_weight"] * nce
+            self.geometry.look_at(z_a, z_b)
         return terms
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Alignment and uniformity of the views that were compared (Figure 5)."""
+        return self.geometry.take()
 
 
 def compares_same_target(contrast: str) -> bool:

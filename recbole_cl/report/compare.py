@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,10 +42,19 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: a run that cannot be read, or runs that cannot be compared.
     """
-    runs = [load_run(path) for path in args.run_dirs]
+    finished = [path for path in args.run_dirs if not _is_unfinished(path)]
+    runs = [load_run(path) for path in finished or args.run_dirs]
     text = _FORMATS[args.format](compare_runs(runs, args.metrics, args.baseline, args.test))
     if args.output is None:
         print(text, end="")
     else:
         atomic_write_text(args.output, text)
     return 0
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Tells, on stderr too, of a run that was cut short or is under way: `saved/DuoRec-*` may well hold one."""
+    unfinished = path.is_dir() and not (path / "result.json").is_file()
+    if unfinished:
+        print(f"left out: {path} holds no finished run", file=sys.stderr)
+    return unfinished

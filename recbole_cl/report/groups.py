@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import StoredRun
+from recbole_cl.settings import IDLE, canonical
 
-# Settings that change where and how a run is computed and shown, but not what it measures.
-_IGNORED = {
-    "checkpoint_dir",
-    "data_path",
-    "dataloaders_save_path",
-    "dataset_save_path",
-    "device",
-    "eval_batch_size",
-    "gpu_id",
-    "local_rank",
-    "metric_decimal_place",
-    "metrics",
-    "save_dataloaders",
-    "save_dataset",
-    "seed",
-    "show_progress",
-    "single_spec",
-    "state",
-    "topk",
-    "use_gpu",
-    "wandb_project",
-    "worker",
-}
 # Settings that decide which users and items there are, and which items are the targets.
 _DATA = {
     "benchmark_filename",
@@ -86,9 +63,9 @@ def _fingerprint(run: StoredRun) -> dict[str, str]:
     """What a run was made with, as text; RecBole takes a setting of None for one that is not there."""
     settings = {**(run.settings or {}), "config.yaml": run.settings is not None, "train_form": run.train_form}
     return {
-        name: value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+        name: canonical(value)
         for name, value in settings.items()
-        if value is not None and name not in _IGNORED and not name.startswith("log_")
+        if value is not None and name != "seed" and name not in IDLE
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,14 @@ class Trainer(RecBoleTrainer):
             optimizer: torch.optim.Optimizer = super()._build_optimizer(**kwargs)
             return optimizer
         build = torch.optim.Adam if learner == "adam" else torch.optim.AdamW
+        rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay, **kwargs}
         # one pass over all parameters instead of a dozen small operations for each
-        return build(self.model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
+        return build(
+            kwargs.get("params", self.model.parameters()),
+            lr=float(rates["learning_rate"]),
+            weight_decay=float(rates["weight_decay"]),
+            fused=True,
+        )
 
     def fit(self, train_data: Any, valid_data: EvaluationRows | None = None, **kwargs: Any) -> tuple[float, Any]:
         """Trains until early stopping or the last epoch, as RecBole's ``fit``.
@@ -83,22 +89,21 @@ class Trainer(RecBoleTrainer):
         Raises:
             UsageError: If a loss becomes NaN or infinite.
         """
-        # Importing any sequential model of RecBole's switches this on for the whole process (its sine.py), which
-        # costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
-        torch.autograd.set_detect_anomaly(False)
         self._train_data, self._items = train_data, item_fingerprint(train_data.dataset)
-        if self._is_finished():
+        if self.is_finished():
             self.eval_collector.data_collect(train_data)
             return self.best_valid_score, self.best_valid_result
         try:
-            with denormals_flushed():
+            # Importing any sequential model of RecBole's switches anomaly detection on for the whole process (its
+            # sine.py), which costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
+            with torch.autograd.set_detect_anomaly(False), denormals_flushed():
                 result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
             self._save_last(self.start_epoch + self.epochs_run)
         finally:
             self.tensorboard.close()
         return result
 
-    def _is_finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether a resumed run has nothing left to train: RecBole would test its last weights, or train on."""
         done = self.start_epoch >= self.epochs or self.cur_step > self.stopping_step
         return done and Path(self.saved_model_file).is_file()
@@ -132,7 +137,7 @@ class Trainer(RecBoleTrainer):
         return self._losses["total"]
 
     def _set_learning_rate(self, epoch: int) -> None:
-        """Follows the schedule; a constant rate is the optimiser's own, which a resumed run keeps."""
+        """Follows the schedule."""
         if (schedule := self.config["learning_rate_schedule"]) == "constant":
             return
         share = rate_share(schedule, epoch, self.epochs, self.config["warmup_share"], self.config["floor_share"])
@@ -210,6 +215,14 @@ class Trainer(RecBoleTrainer):
         """RecBole's metrics of the given ranks."""
         return metrics_from_ranks(self.config, counts, self.eval_collector.data_struct._data_dict)
 
+    def report_test(self, test: Mapping[str, Mapping[str, float]]) -> None:
+        """Sends the test metrics of each protocol to Weights & Biases, if it logs the run, and ends its run there."""
+        if not self.config["log_wandb"]:
+            return
+        for protocol, metrics in test.items():
+            self.wandblogger.log_eval_metrics(metrics, head=f"test/{protocol}")
+        self.wandblogger._wandb.finish()
+
     def load_best(self) -> None:
         """Puts the weights of the best epoch into the model."""
         state = load_checkpoint(Path(self.saved_model_file), self.device)
@@ -234,7 +247,8 @@ class Trainer(RecBoleTrainer):
                 random[type(owner).__name__] = generator.get_state()
         state = self._state(next_epoch - 1)
         progress = {"optimizer": self.optimizer.state_dict(), "random": random, "best_epoch": self.best_epoch}
-        save_checkpoint(state | progress | {"seconds": dict(self.seconds)}, self.run_dir / LAST)
+        progress |= {"seconds": dict(self.seconds), "device": self.device.type}
+        save_checkpoint(state | progress, self.run_dir / LAST)
 
     def _state(self, epoch: int) -> dict[str, Any]:
         best = self.best_valid_result
@@ -253,22 +267,35 @@ class Trainer(RecBoleTrainer):
     def resume(self, train_data: Any) -> None:
         """Takes up the run in this folder where ``last.pth`` left it: weights, optimiser, early stopping, randomness.
 
+        Learning rate and weight decay are those of the settings, which may be others than before.
+
         Args:
             train_data: The loader of the continued training.
 
         Raises:
-            UsageError: If there is no usable ``last.pth``, or it is another model's or dataset's.
+            UsageError: If there is no usable ``last.pth``, or it is another model's, dataset's or kind of device's.
         """
         state = load_checkpoint(self.run_dir / LAST, self.device)
         for key in ("model", "dataset"):
             if state[key] != self.config[key]:
                 raise UsageError(f"{self.run_dir / LAST} is of {key} {state[key]}, not {self.config[key]}")
+        if state["items"] != item_fingerprint(train_data.dataset):
+            raise UsageError(
+                f"{self.run_dir / LAST} knows other items than {self.config['dataset']} has now: train anew"
+            )
+        if (written_on := state.get("device", self.device.type)) != self.device.type:
+            raise UsageError(
+                f"{self.run_dir / LAST} was written on {written_on}, whose random numbers {self.device.type} can't "
+                "continue: go on with that kind of device, or train anew"
+            )
         try:
             self.model.load_state_dict(state["state_dict"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             what = " ".join(str(error).split())[:200]
             raise UsageError(f"{self.run_dir / LAST} does not fit these settings, use the run's own: {what}") from None
+        for group in self.optimizer.param_groups:
+            group |= {"lr": self.learning_rate, "weight_decay": self.weight_decay}
         self.model.load_other_parameter(state["other_parameter"])
         self.start_epoch, self.cur_step = state["epoch"] + 1, state["cur_step"]
         self.best_valid_score, self.best_valid_result = state["best_valid_score"], state["best_valid_result"]

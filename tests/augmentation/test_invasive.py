@@ -44,6 +44,15 @@ def test_the_first_item_and_padding_are_never_chosen(strategy: Any, ratio: float
     assert chosen.any(1).tolist() == (view.seq_len > 1).tolist()
 
 
+def test_prob_may_choose_the_first_item_of_rows_that_are_not_full() -> None:
+    view = rows()
+    drawn = torch.Generator().manual_seed(0)
+    chosen = choose_altered(*view, drawn, ratio=0.4, strategy="prob", spare_first=False)
+    assert chosen[view.seq_len == 1, 0].all() and chosen.any(1).all()
+    assert chosen[view.seq_len < WIDTH, 0].any() and not chosen[view.seq_len == WIDTH, 0].any()
+    assert not chosen[view.item_seq == 0].any()
+
+
 @pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6, 0.7])
 def test_sample_chooses_the_authors_number(ratio: float) -> None:
     view = rows()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recbole_cl.data import download
 from recbole_cl.data.download import download_dataset
 from recbole_cl.errors import UsageError
 
@@ -26,3 +27,15 @@ def test_without_network_the_message_says_what_to_do_and_nothing_is_left(tmp_pat
     with pytest.raises(UsageError, match="recbole-cl convert"):
         download_dataset("amazon-beauty", missing, tmp_path / "dataset" / "amazon-beauty")
     assert not (tmp_path / "dataset" / "amazon-beauty").exists()
+
+
+def test_a_download_that_nobody_can_agree_to_is_declined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RecBole asks before more than 1 GB; a batch job has no standard input."""
+
+    def ask(url: str) -> bool:
+        raise EOFError
+
+    monkeypatch.setattr(download, "decide_download", ask)
+    with pytest.raises(UsageError, match="yelp was declined.*recbole-cl convert"):
+        download_dataset("yelp", "https://example.org/yelp.zip", tmp_path / "yelp")
+    assert list(tmp_path.iterdir()) == []

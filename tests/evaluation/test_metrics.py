@@ -37,6 +37,12 @@ def numpy_aliases(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(vars(np), name, kind)  # setattr would first ask for the alias, which warns
 
 
+def test_a_target_that_is_not_ranked_is_as_bad_as_the_last_one() -> None:
+    """One user's target is in the history that was removed: GAUC 0 for it, and 1 for the other."""
+    counts = RankCounts(torch.tensor([10, 0]), torch.tensor([0, 0]), n_items=11, removed=torch.tensor([4, 4]))
+    assert metrics_from_ranks(settings(["gauc"]), counts) == {"gauc": 0.5}
+
+
 @pytest.fixture(scope="module")
 def ml_100k() -> dict[str, Any]:
     """Leave-one-out on ml-100k: each user's last item, the counts of the rest, and popularity-plus-noise scores."""

@@ -44,6 +44,19 @@ def per_user(folders: list[Path], model: str, metric: str, file: str = "ranks_te
     return np.stack([per_user_metric(np.load(f / file), metric) for f in folders if f.name.startswith(model)])
 
 
+def test_runs_under_way_are_left_out_and_named(
+    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "under-way").mkdir()
+    assert run_command(*folders) == 0
+    expected = capsys.readouterr().out
+    assert run_command(tmp_path / "under-way", *folders) == 0
+    printed = capsys.readouterr()
+    assert printed.out == expected and printed.err == f"left out: {tmp_path / 'under-way'} holds no finished run\n"
+    with pytest.raises(UsageError, match="run did not finish"):
+        run_command(tmp_path / "under-way")
+
+
 @pytest.mark.parametrize("test", ["t", "wilcoxon"])
 def test_figures_are_those_of_numpy_and_scipy(folders: list[Path], test: Any) -> None:
     kept, removed = tables(folders, metrics=METRICS, test=test)

@@ -16,7 +16,7 @@ def grouped(*folders: Any) -> dict[str, list[tuple[str, list[int]]]]:
 
 def test_runs_that_differ_in_seed_and_place_only_are_one_group(make_run: Any) -> None:
     first = make_run(seed=2, settings={"temperature": 1.0, "gpu_id": "0", "device": "cpu", "log_wandb": True})
-    second = make_run(seed=1, settings={"temperature": 1.0, "gpu_id": "1", "state": "INFO", "transform": None})
+    second = make_run(seed=1, settings={"temperature": 1, "gpu_id": "1", "state": "INFO", "transform": None})
     assert grouped(first, second) == {"toy": [("SASRec", [1, 2])]}
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from recbole_cl.loss.geometry import alignment, uniformity
+
 
 class EpochMeans(nn.Module):
     """Means of named scalars over an epoch, summed on the device: the host waits for it once, when they are taken.
@@ -20,7 +22,8 @@ class EpochMeans(nn.Module):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
-        self.register_buffer("sums", torch.zeros(len(self.names) + 1))  # and how often they were added
+        # And how often they were added. In no checkpoint: a resumed run begins with a whole epoch.
+        self.register_buffer("sums", torch.zeros(len(self.names) + 1), persistent=False)
 
     def add(self, **values: Tensor) -> None:
         """Adds one value of each scalar."""
@@ -32,3 +35,17 @@ class EpochMeans(nn.Module):
         *sums, count = self.sums.tolist()
         self.sums.zero_()
         return {name: value / count for name, value in zip(self.names, sums, strict=True)} if count else {}
+
+
+class ViewGeometry(EpochMeans):
+    """Mean alignment and uniformity of an epoch's pairs of views, as published: see ``loss/geometry.py``."""
+
+    def __init__(self) -> None:
+        super().__init__(("alignment", "uniformity"))
+
+    @torch.no_grad()
+    def look_at(self, z_a: Tensor, z_b: Tensor) -> None:
+        """Adds a pair of views, [B, D] each; a batch of one row has no uniformity and is left out."""
+        if len(z_a) > 1:
+            z_a, z_b = z_a.to(self.sums.dtype), z_b.to(self.sums.dtype)  # no distances in bfloat16
+            self.add(alignment=alignment(z_a, z_b), uniformity=uniformity(z_a))
