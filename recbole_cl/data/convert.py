@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from recbole_cl.data.sources import ITEM, RATING, TIME, USER, Columns, read_csv, read_jsonl, read_sequences
 from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_text, atomic_writer
+from recbole_cl.props_files import props_dir, read_settings
 
 DEFAULT_COLUMNS = Columns()
 FORMATS = ("csv", "jsonl", "sequences")
@@ -168,13 +168,8 @@ def chronological(frame: pd.DataFrame) -> pd.DataFrame:
 
 def packaged_settings(name: str) -> dict[str, Any] | None:
     """Reads the settings that this package ships for a dataset; None where there are none."""
-    # props/ lies inside the package once installed, and beside it in the source tree.
-    for root in Path(__file__).resolve().parents[1:3]:
-        path = root / "props" / "dataset" / f"{name}.yaml"
-        if path.is_file():
-            settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-            return settings
-    return None
+    path = props_dir() / "dataset" / f"{name}.yaml"
+    return read_settings(path) if path.is_file() else None
 
 
 def dataset_settings(packaged: dict[str, Any] | None, has_times: bool) -> dict[str, Any]:

@@ -54,13 +54,13 @@ class TopOne:
         return TopOne(self.item.to(device), self.score.to(device), self.low, self.high)
 
 
-def training_pairs(rows: RowSet, drop_last_target: bool = True) -> tuple[Tensor, Tensor]:
-    """Pairs of user and item that the training rows hold; validation and test items are in no row, so in no pair.
+def training_pairs(rows: RowSet) -> tuple[Tensor, Tensor]:
+    """Pairs of user and item that the training rows' windows hold; validation and test items are in none.
+
+    What is a target only, each user's last training item, stays out, as in CoSeRec: views are made of inputs.
 
     Args:
         rows: The training rows, of either form.
-        drop_last_target: Whether what is a target only, each user's last training item, stays out. True is
-            CoSeRec's choice: views are made of inputs.
 
     Returns:
         Users, numbered from 0, and items, both [P], in the order of the flat array; a repeated item is a repeated pair.
@@ -68,8 +68,6 @@ def training_pairs(rows: RowSet, drop_last_target: bool = True) -> tuple[Tensor,
     size = len(rows.items)
     opened = torch.bincount(rows.start, minlength=size) - torch.bincount(rows.end, minlength=size)
     held = opened.cumsum(0) > 0  # [I] whether any window covers the interaction
-    if not drop_last_target:
-        held[rows.end] = True
     first = rows.user_start == torch.arange(size, device=rows.items.device)
     number = first.cumsum(0) - 1  # [I] the interaction's user
     return number[held], rows.items[held]

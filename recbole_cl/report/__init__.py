@@ -1,1 +1,1 @@
-"""Stored runs, and the tables and plots made from them."""
+"""Stored runs, and the tables made from them."""
