@@ -121,7 +121,7 @@ CHECKS: dict[str, Check] = {
 # Read by RecBole's data, trainer and evaluation code, and written in none of its YAML files.
 UNDECLARED = ("encoding", "tail_ratio")
 
-# Where and how a run is computed and shown, which changes neither what it learns nor its ranks.
+# Where and how a run is computed and shown: two runs that differ in these alone differ as two seeds do, at most.
 IDLE = frozenset(
     {
         "checkpoint_dir",
