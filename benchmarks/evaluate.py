@@ -22,6 +22,9 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import recbole_cl  # noqa: F401 - before torch, so that large tensors lie on huge pages, as in every run
+
+# isort: split
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 
