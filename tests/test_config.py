@@ -247,7 +247,7 @@ def test_use_gpu_false_means_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Config("SASRec", "ml-100k", None, {"use_gpu": False})["device"].type == "cpu"
 
 
-@pytest.mark.parametrize("model", [*registry.own_models(), "GRU4Rec", "BERT4Rec"])
+@pytest.mark.parametrize("model", [*registry.own_models(), "GRU4Rec", "Caser"])
 def test_settings_can_be_written_and_read_again(model: str, tmp_path: Path) -> None:
     given = {
         "learning_rate": np.float64(2e-4),

@@ -14,7 +14,7 @@ from tests.toy import N_ITEMS, write_cycle
 
 @pytest.fixture(scope="module", params=["SASRec", "GRU4Rec"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedRun:
-    settings: dict[str, Any] = {"MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False, "epochs": 20}
+    settings: dict[str, Any] = {"MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False, "epochs": 12}
     settings |= {"learning_rate": 0.01, "train_batch_size": 64} | write_cycle(tmp_path_factory.mktemp("data"))
     if request.param == "SASRec":
         settings |= {"hidden_size": 16, "inner_size": 32, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
