@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from logging import getLogger
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.environment import describe_environment
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
-from recbole_cl.evaluation.recommend import best_items
+from recbole_cl.evaluation.recommend import History, best_items
 from recbole_cl.files import atomic_write_json, atomic_write_text, atomic_writer
 from recbole_cl.logs import logging_to
 from recbole_cl.pretraining import complement_of
@@ -92,35 +92,10 @@ class LoadedRun:
     splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
 
     def recommend(
-        self, users: Sequence[str], k: int = 10, *, history: Literal["remove", "keep"] = "remove"
+        self, users: Sequence[str], k: int = 10, *, history: History = "remove"
     ) -> list[list[tuple[str, float]]]:
-        """The best items for users after their last interaction, the test item included.
-
-        Args:
-            users: The users' own tokens.
-            k: Items for each, at least 1.
-            history: Whether items that a user already has are left out (``remove``) or ranked like others (``keep``).
-
-        Returns:
-            For each user the items' own tokens with their scores, best first; fewer than ``k`` if no more are left.
-
-        Raises:
-            UsageError: If a user is unknown or an argument is out of range.
-        """
-        if k < 1 or history not in ("remove", "keep"):
-            raise UsageError(f"recommend(k={k}, history={history!r}): expected k >= 1, and remove or keep")
-        known = self.dataset.field2token_id[self.dataset.uid_field]
-        if unknown := [user for user in users if user not in known or user == "[PAD]"]:
-            raise UsageError(f"user {unknown[0]!r} is not among the {len(known) - 1} of {self.config['dataset']}")
-        if not users:
-            return []
-        ids = torch.tensor([known[user] for user in users])
-        scores, items = best_items(self.model, self.dataset, ids, k, remove_history=history == "remove")
-        tokens = self.dataset.id2token(self.dataset.iid_field, items.numpy())
-        return [
-            [(str(item), score) for item, score in zip(row, row_scores, strict=True) if score > -float("inf")]
-            for row, row_scores in zip(tokens, scores.tolist(), strict=True)
-        ]
+        """The best items for users by their own tokens, with scores: see ``evaluation/recommend.py``."""
+        return best_items(self.model, self.dataset, users, k, history)
 
 
 def run(

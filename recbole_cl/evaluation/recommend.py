@@ -5,55 +5,73 @@ Letters: U users, L columns, N items (padding row 0 included), K list length.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.data.dataset import ContrastiveDataset, window
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.ranks import spans
 
 _USERS_PER_BATCH = 256
 
+History = Literal["remove", "keep"]
 
-@torch.no_grad()
+
 def best_items(
-    model: Any, dataset: ContrastiveDataset, users: Tensor, k: int, *, remove_history: bool
-) -> tuple[Tensor, Tensor]:
-    """Scores all items for users after their last interaction, the test item included.
+    model: Any, dataset: ContrastiveDataset, users: Sequence[str], k: int, history: History
+) -> list[list[tuple[str, float]]]:
+    """The best items for users after their last interaction, the test item included.
 
     Args:
         model: One of ours, or any sequential model of RecBole's that our runs take; in eval mode.
         dataset: The whole dataset, built.
-        users: User ids, [U], each of a user with at least one interaction.
-        k: K, at least 1; at most N - 1 are returned.
-        remove_history: Whether items that a user already has are left out.
+        users: The users' own tokens.
+        k: K, items for each, at least 1.
+        history: Whether items that a user already has are left out (``remove``) or ranked like others (``keep``).
 
     Returns:
-        Scores and item ids, best first, [U, K] each, on the CPU; where fewer than K items are left, the score is -inf.
+        For each user the items' own tokens with their scores, best first; fewer than ``k`` if no more are left.
+
+    Raises:
+        UsageError: If a user is unknown or an argument is out of range.
     """
-    batches = users.to(model.device).split(_USERS_PER_BATCH)
-    best = [_best_of(model, dataset, batch, k, remove_history) for batch in batches]
-    return torch.cat([scores for scores, _ in best]).cpu(), torch.cat([items for _, items in best]).cpu()
+    if k < 1 or history not in ("remove", "keep"):
+        raise UsageError(f"recommend(k={k}, history={history!r}): expected k >= 1, and remove or keep")
+    known = dataset.field2token_id[dataset.uid_field]
+    if unknown := [user for user in users if user not in known or user == "[PAD]"]:
+        raise UsageError(f"user {unknown[0]!r} is not among the {len(known) - 1} of {dataset.dataset_name}")
+    flat_user, flat_item = (dataset.flat[name].to(model.device) for name in (dataset.uid_field, dataset.iid_field))
+    found: list[list[tuple[str, float]]] = []
+    for begin in range(0, len(users), _USERS_PER_BATCH):
+        ids = torch.tensor([known[user] for user in users[begin : begin + _USERS_PER_BATCH]], device=model.device)
+        first = torch.searchsorted(flat_user, ids)  # interactions are sorted by user
+        end = torch.searchsorted(flat_user, ids, right=True)
+        start = torch.maximum(first, end - dataset.max_item_list_len)
+        item_seq = window(flat_item, start, end, dataset.max_item_list_len)
+        scores = _scores(model, item_seq, end - start, {dataset.uid_field: ids})
+        scores[:, 0] = -torch.inf
+        if history == "remove":
+            row, place = spans(first, end)
+            scores[row, flat_item[place]] = -torch.inf
+        best = scores.topk(min(k, scores.shape[1] - 1))
+        tokens = dataset.id2token(dataset.iid_field, best.indices.cpu().numpy())
+        found += [
+            [(str(item), score) for item, score in zip(*row, strict=True) if score > -torch.inf]
+            for row in zip(tokens, best.values.tolist(), strict=True)
+        ]
+    return found
 
 
-def _best_of(model: Any, dataset: ContrastiveDataset, users: Tensor, k: int, remove: bool) -> tuple[Tensor, Tensor]:
-    device = users.device
-    flat_user, flat_item = (dataset.flat[name].to(device) for name in (dataset.uid_field, dataset.iid_field))
-    end = torch.searchsorted(flat_user, users, right=True)  # interactions are sorted by user
-    first = torch.searchsorted(flat_user, users)
-    start = torch.maximum(first, end - dataset.max_item_list_len)
-    item_seq, length = window(flat_item, start, end, dataset.max_item_list_len), end - start
+@torch.no_grad()
+def _scores(model: Any, item_seq: Tensor, length: Tensor, user: dict[str, Tensor]) -> Tensor:
+    """Scores of all items, [B, N], free to be written to."""
     if hasattr(model, "score_items"):
-        scores = model.score_items(model.forward(item_seq, length), 0, model.n_items)
-    else:
-        fields = {model.ITEM_SEQ: item_seq, model.ITEM_SEQ_LEN: length, dataset.uid_field: users}
-        scores = model.full_sort_predict(Interaction(fields)).view(len(users), -1).clone()
-    scores[:, 0] = -torch.inf
-    if remove:
-        count = end - first
-        row = torch.repeat_interleave(torch.arange(len(users), device=device), count)
-        place = torch.arange(len(row), device=device) - (count.cumsum(0) - count)[row] + first[row]
-        scores[row, flat_item[place]] = -torch.inf
-    top: tuple[Tensor, Tensor] = scores.topk(min(k, scores.shape[1] - 1))
-    return top
+        own: Tensor = model.score_items(model.forward(item_seq, length), 0, model.n_items)
+        return own
+    fields = {model.ITEM_SEQ: item_seq, model.ITEM_SEQ_LEN: length, **user}
+    theirs: Tensor = model.full_sort_predict(Interaction(fields)).view(len(item_seq), -1).clone()
+    return theirs
