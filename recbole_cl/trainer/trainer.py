@@ -26,7 +26,6 @@ from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.run_folder import BEST, LAST
 from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint, save_checkpoint
-from recbole_cl.trainer.denormals import denormals_flushed
 from recbole_cl.trainer.schedule import rate_share
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
@@ -96,7 +95,7 @@ class Trainer(RecBoleTrainer):
         try:
             # Importing any sequential model of RecBole's switches anomaly detection on for the whole process (its
             # sine.py), which costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
-            with torch.autograd.set_detect_anomaly(False), denormals_flushed():
+            with torch.autograd.set_detect_anomaly(False):
                 result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
             self._save_last(self.start_epoch + self.epochs_run)
         finally:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_cl.loss.info_nce import info_nce, info_nce_logits, same_target_mask, similarity_matrix
@@ -135,6 +138,32 @@ def test_inputs_and_mask_are_not_written_to() -> None:
     info_nce(z_a, z_b, 0.5, "dot", mask)
     info_nce(z_a, z_b, 0.5, "cosine")
     assert all(torch.equal(now, then) for now, then in zip((z_a, z_b, mask), before, strict=True))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("scale", [1, 10, 100])
+def test_saturated_rows_keep_their_loss_and_have_no_denormal_gradient(
+    scale: float, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    z_a, z_b = (leaf(scale * z) for z in views(batch=32, width=32, dtype=torch.float32))
+    mask = same_target_mask(torch.arange(32) % 30) if masked else None
+    gradients: list[Tensor] = []
+
+    def watched(*args: Any) -> Tensor:
+        logits = similarity_matrix(*args)
+        logits.register_hook(gradients.append)
+        return logits
+
+    monkeypatch.setattr(sys.modules[info_nce.__module__], "similarity_matrix", watched)
+    ours = info_nce(z_a, z_b, negative_mask=mask)
+    grad = torch.autograd.grad(0.1 * ours, z_a)[0]
+    logits = info_nce_logits(z_a, z_b, negative_mask=mask).double()
+    plain = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))
+    plain_grad = torch.autograd.grad(0.1 * plain, z_a)[0]
+    torch.testing.assert_close(ours.double(), plain, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(grad, plain_grad, rtol=1e-5, atol=1e-5 * scale)
+    denormal = (gradients[0] != 0) & (gradients[0].abs() < torch.finfo(torch.float32).tiny)
+    assert not denormal.any()
 
 
 def test_large_logits_and_zero_vectors_stay_finite() -> None:
