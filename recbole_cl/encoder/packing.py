@@ -15,8 +15,8 @@ from torch import Tensor
 
 from recbole_cl.augmentation.positions import places_of_items
 
-_MERGE_BELOW_ROWS = 8  # fewer rows of one length than this are cheaper padded to a longer group than run alone
-_MAX_PADDED_SHARE = 1.35  # padded over real items that a merged group may reach
+_MERGE_BELOW_ROWS = 64  # fewer rows of one length than this are cheaper padded to a longer group than run alone
+_MAX_PADDED_SHARE = 1.5  # padded over real items that a merged group may reach
 _LAST, _EVERY, _PADDED = _KINDS = range(3)  # what is wanted of a row; packed in this order
 
 

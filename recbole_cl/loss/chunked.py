@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Logits in a block: 4 MB of float32 stay in a CPU's caches between the passes; a GPU wants fewer, larger kernels.
-CPU_BLOCK = 2**20
+# Logits in a block: 6 MB of float32 stay in a CPU's caches between the passes; a GPU wants fewer, larger kernels.
+CPU_BLOCK = 3 * 2**19
 ACCELERATOR_BLOCK = 64 * 2**20
 MIN_CHUNK_ROWS = 32  # with 16 the products over a million items take half as long again
 
@@ -25,7 +25,7 @@ Observer = Callable[[slice, Tensor], None]  # is shown which rows a block holds,
 
 
 def default_chunk_rows(n_items: int, device: torch.device) -> int:
-    """Rows per chunk that keep a block of logits near 4 MB of float32 on the CPU, 256 MB elsewhere.
+    """Rows per chunk that keep a block of logits near 6 MB of float32 on the CPU, 256 MB elsewhere.
 
     Args:
         n_items: N, rows of the item table.

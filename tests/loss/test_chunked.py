@@ -150,7 +150,7 @@ def test_no_block_is_larger_than_a_chunk() -> None:
     assert largest == 20 * 500
 
 
-@pytest.mark.parametrize(("items", "device", "rows"), [(12_101, "cpu", 86), (10**6, "cpu", 32), (10**6, "cuda", 67)])
+@pytest.mark.parametrize(("items", "device", "rows"), [(12_101, "cpu", 129), (10**6, "cpu", 32), (10**6, "cuda", 67)])
 def test_default_chunk(items: int, device: str, rows: int) -> None:
     assert default_chunk_rows(items, torch.device(device)) == rows
 
