@@ -58,7 +58,13 @@ def parser(doc: str | None, dataset: str) -> argparse.ArgumentParser:
     flags.add_argument("--dataset", default=dataset, help="folder under the data path (default: %(default)s)")
     flags.add_argument("--data_path", default=str(ROOT / "dataset"), help="folder of dataset folders")
     flags.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
-    flags.add_argument("--json", metavar="FILE|-", help="also write the figures as JSON; - writes them to stdout")
+    flags.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="also write the figures as JSON; without FILE, or with -, to stdout",
+    )
     return flags
 
 

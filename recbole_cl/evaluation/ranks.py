@@ -103,7 +103,7 @@ def spans(first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def count_block(scores: Scores, n_items: int, target: Tensor, history: History, items_per_block: int) -> Counts:
-    """Counts the items that beat each row's target, without holding the scores of more than one block.
+    """Counts the items that beat each row's target, without holding more than two blocks of scores.
 
     The target's score is read from the same product as the others', so that equal scores compare equal; catalogues
     of more than one block are therefore scored twice.

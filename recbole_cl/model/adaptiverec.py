@@ -35,10 +35,11 @@ class AdaptiveRec(ComplementedRecommender):
     Note:
         Defaults are the authors' code, but for the network, which is built for any batch size (``per_row``). In that
         code the contrastive term gives the threshold no gradient: ``comparison`` offers two that do. The regulariser's
-        weight is the product of the paper's two, and there is none in the first epoch, as there is no :math:`\bar{k}`
-        yet. The authors' three encoding passes each run the network; only the first one's thresholds are used. Where
-        ``us`` makes two pairs, :math:`\bar{k}` is the mean over both, theirs the second's. A plain RecBole script must
-        end the epochs itself: ``trainer.fit(..., callback_fn=lambda epoch, score: model.end_epoch(epoch))``.
+        weight is the product of the paper's two. There is none in the first epoch, as there is no :math:`\bar{k}` yet;
+        with those two comparisons, the batch's own statistic stands in for it. The authors' three encoding passes each
+        run the network; only the first one's thresholds are used. Where ``us`` makes two pairs, :math:`\bar{k}` is the
+        mean over both, theirs the second's. A plain RecBole script must end the epochs itself:
+        ``trainer.fit(..., callback_fn=lambda epoch, score: model.end_epoch(epoch))``.
     """
 
     settings: ClassVar[Mapping[str, Check]] = {

@@ -73,8 +73,7 @@ class CoSeRec(ComplementedRecommender):
         self._seed: int = config["seed"]
         self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
         self._epoch = 0
-        uses_correlation = not _CORRELATED.isdisjoint(self.options["operators"])
-        self._correlation = self._correlate(dataset) if uses_correlation else None
+        self._correlation = self._correlate(dataset) if self._uses_correlation else None
 
     def _check_options(self, epochs: int | None) -> None:
         options = self.options
@@ -89,10 +88,16 @@ class CoSeRec(ComplementedRecommender):
             return
         if options["pretrain_epochs"] >= epochs > 0:
             raise UsageError(f"pretrain_epochs = {options['pretrain_epochs']}: expected fewer than the {epochs} epochs")
-        if options["correlation"] == "hybrid" and options["switch_epoch"] >= epochs > 0:
+        last = (options["pretrain_epochs"] or epochs) - 1  # epoch, counted from 0, that draws views
+        if self._uses_correlation and options["correlation"] == "hybrid" and options["switch_epoch"] >= last >= 0:
             getLogger().warning(
-                f"switch_epoch = {options['switch_epoch']}: the correlation stays memory-based for all {epochs} epochs"
+                f"switch_epoch = {options['switch_epoch']}: the correlation stays memory-based for all {last + 1} "
+                "epochs that draw views"
             )
+
+    @property
+    def _uses_correlation(self) -> bool:
+        return not _CORRELATED.isdisjoint(self.options["operators"])
 
     def _correlate(self, dataset: Any) -> ItemCorrelation | None:
         kind = self.options["correlation"]
@@ -107,7 +112,7 @@ class CoSeRec(ComplementedRecommender):
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, and moves from pre-training to fine-tuning when its time has come."""
         self._epoch = epoch
-        if self._correlation is not None:
+        if self._correlation is not None and not self._fine_tuning:
             generator = torch.Generator(self.device).manual_seed(self._seed + epoch)
             self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
 
@@ -115,6 +120,11 @@ class CoSeRec(ComplementedRecommender):
     def pretraining(self) -> bool:
         """Whether this epoch trains on the contrastive term alone."""
         return self._epoch < self.options["pretrain_epochs"]
+
+    @property
+    def _fine_tuning(self) -> bool:
+        """Whether this epoch draws no views."""
+        return bool(self.options["pretrain_epochs"]) and not self.pretraining
 
     def _operators(self) -> dict[str, Operator]:
         if self._neighbour is None:
@@ -159,7 +169,7 @@ class CoSeRec(ComplementedRecommender):
         return [rows_to_pool(view, options["pooling"], options["mask_fill"] == "padding") for view in drawn]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        if self.options["pretrain_epochs"] and not self.pretraining:
+        if self._fine_tuning:
             (hidden,) = self.encode(batch.supervised)
             return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         views = self.views(batch)

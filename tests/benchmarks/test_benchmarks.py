@@ -161,12 +161,13 @@ def test_the_message_of_a_fresh_process_that_fails_is_passed_on(tmp_path: Path) 
         _common.fresh(str(script))
 
 
-def test_figures_on_stdout_come_alone(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("flags", [["--json"], ["--json", "-"]])
+def test_figures_on_stdout_come_alone(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     def benchmark(args: Namespace) -> list[dict[str, Any]]:
         print("a table")
         return [{"a": 1}]
 
-    assert _common.run_script(benchmark, memory.arguments(["--json", "-"])) == 0
+    assert _common.run_script(benchmark, memory.arguments(flags)) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out) == [{"a": 1}] and "a table" in captured.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation import evaluate
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
-from recbole_cl.evaluation.ranks import evaluation_rows
+from recbole_cl.evaluation.ranks import History, count_block, evaluation_rows
 from recbole_cl.registry import model_class
 from tests.toy import write_cycle
 
@@ -79,6 +80,20 @@ def test_ranks_equal_brute_force(monkeypatch: pytest.MonkeyPatch, items_per_bloc
     ranks = RankEvaluator(TableModel(), batch_size).rank(evaluation_rows(rows, N_ITEMS))
     assert ranks["keep"].rank.tolist() == brute_force(rows, remove=False)
     assert ranks["remove"].rank.tolist() == brute_force(rows, remove=True)
+
+
+def test_scores_of_no_more_than_two_blocks_are_held_at_a_time() -> None:
+    alive: list[weakref.ref[Tensor]] = []
+
+    def scores(first: int, last: int) -> Tensor:
+        assert 0 < last - first <= 7 and sum(block() is not None for block in alive) <= 1
+        block = torch.rand(3, last - first)
+        alive.append(weakref.ref(block))
+        return block
+
+    nothing = torch.zeros(0, dtype=torch.long)
+    count_block(scores, N_ITEMS, torch.tensor([1, 20, 39]), History(nothing, nothing), 7)
+    assert len(alive) == 2 * 6
 
 
 def test_a_model_that_scores_all_items_alike_ranks_every_target_last() -> None:

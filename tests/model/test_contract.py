@@ -68,6 +68,24 @@ def test_grouping_by_length_changes_nothing(name: str, form: str, tmp_path: Path
 
 
 @EVERY_MODEL
+def test_bfloat16_losses_and_gradients_are_finite_and_near(name: str, tmp_path: Path) -> None:
+    off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_form": "sequence"}
+    _, model, loader = assemble(name, tmp_path, **off)
+    interaction = next(iter(loader))
+    totals = []
+    for enabled in (False, True):
+        model.generator.manual_seed(0)
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            total = sum(model.named_losses(interaction).values())
+        total.backward()
+        totals.append(total.float())
+        for key, parameter in model.named_parameters():
+            assert parameter.grad is None or torch.isfinite(parameter.grad).all(), key
+    torch.testing.assert_close(totals[1], totals[0], rtol=0.05, atol=0.05)
+
+
+@EVERY_MODEL
 def test_predict_agrees_with_full_sort_predict(name: str, tmp_path: Path) -> None:
     _, model, loader = assemble(name, tmp_path, train_form="prefix")
     interaction = next(iter(loader))

@@ -173,7 +173,47 @@ def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], message:
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
-def test_a_switch_that_never_comes_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("settings", "epochs"),
+    [
+        ({"switch_epoch": 4, "epochs": 5}, 5),
+        ({"switch_epoch": 3, "epochs": 5}, None),
+        ({"switch_epoch": 2, "epochs": 5, "pretrain_epochs": 3}, 3),
+        ({"switch_epoch": 1, "epochs": 5, "pretrain_epochs": 3}, None),
+        ({"switch_epoch": 9, "epochs": 5, "correlation": "memory"}, None),
+        ({"switch_epoch": 9, "epochs": 5, "operators": ["crop"], "short_length": -1}, None),
+    ],
+)
+def test_a_switch_that_never_comes_is_warned_of(
+    settings: dict[str, Any], epochs: int | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
-        assemble(tmp_path, switch_epoch=5, epochs=5)
-    assert "switch_epoch = 5: the correlation stays memory-based for all 5 epochs" in caplog.text
+        assemble(tmp_path, **settings)
+    message = f"the correlation stays memory-based for all {epochs} epochs that draw views"
+    assert (message in caplog.text) if epochs else ("memory-based" not in caplog.text)
+
+
+def test_fine_tuning_looks_for_no_correlated_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = assemble(tmp_path, pretrain_epochs=2, switch_epoch=0, epochs=5)
+    asked: list[int] = []
+    monkeypatch.setattr(model._correlation, "neighbours", lambda epoch, *_: asked.append(epoch))
+    for epoch in range(5):
+        model.start_epoch(epoch)
+    assert asked == [0, 1]
+
+
+@pytest.mark.parametrize(("fill", "rounding", "masked"), [("token", "ceil", 4), ("padding", "floor", 3)])
+def test_masks_write_what_and_as_often_as_the_settings_say(
+    fill: str, rounding: str, masked: int, tmp_path: Path
+) -> None:
+    """0.7 of five items are 3.5."""
+    settings = {"operators": ["mask"], "short_length": -1, "mask_fill": fill, "rounding": {"mask": rounding}}
+    model, loader = assemble(tmp_path, **settings, pooling="last")
+    batch = model._read(next(iter(loader)))
+    of_five = batch.seq_len == 5
+    assert of_five.any()
+    for view in model.views(batch):
+        written = model.mask_id if fill == "token" else 0
+        real = torch.arange(view.item_seq.size(1)) < view.seq_len[:, None]
+        count = ((view.item_seq == written) & real).sum(1)
+        assert (count[of_five] == masked).all()

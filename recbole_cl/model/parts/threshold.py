@@ -90,6 +90,7 @@ class ThresholdedContrast(nn.Module):
         quantiles = [_quantile_name(share) for share in _QUANTILES]
         figures = ("threshold", "threshold_square", "statistic", "share_above", "alignment", "uniformity", *quantiles)
         self.means = EpochMeans(figures)
+        self._batch_statistic: Tensor | None = None
         self.register_buffer("reference", torch.tensor(torch.inf))  # the last epoch's mean statistic
         self.register_buffer("quantiles", torch.tensor(_QUANTILES), persistent=False)  # no copying in every step
 
@@ -127,6 +128,7 @@ class ThresholdedContrast(nn.Module):
             pairs = negative_pairs(similarity)
             statistic = negative_statistic(pairs, options["threshold_statistic"], options["threshold_percentile"])
             threshold = self._threshold(similarity, statistic, learned)
+            self._batch_statistic = statistic
             self._record(z_a, z_b, similarity, threshold, statistic, pairs)
         return thresholded_info_nce(
             similarity,
@@ -138,7 +140,10 @@ class ThresholdedContrast(nn.Module):
         )
 
     def regulariser(self, learned: Tensor) -> Tensor:
-        """Weighted distance of learned thresholds to the last epoch's mean statistic; 0 in the first epoch.
+        """Weighted distance of learned thresholds to the last epoch's mean statistic, which the first epoch lacks.
+
+        There it is 0 with a hard comparison, as in the authors' code. Where the contrastive term moves the threshold,
+        which would then collapse within the first epoch, the distance is to the statistic of the batch last seen.
 
         Args:
             learned: What ``learned`` returned. Shape [B].
@@ -146,8 +151,11 @@ class ThresholdedContrast(nn.Module):
         Returns:
             Scalar.
         """
-        known = self.reference.isfinite()
-        distance = threshold_distance(learned, self.reference.where(known, 0), self.options["threshold_distance"])
+        reference = self.reference
+        if self.options["comparison"] != "hard" and self._batch_statistic is not None:
+            reference = reference.where(reference.isfinite(), self._batch_statistic)
+        known = reference.isfinite()
+        distance = threshold_distance(learned, reference.where(known, 0), self.options["threshold_distance"])
         return self.options["threshold_weight"] * known * distance
 
     def end_epoch(self) -> dict[str, float]:

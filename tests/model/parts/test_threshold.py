@@ -72,6 +72,21 @@ def test_a_last_epochs_threshold_is_the_mean_over_its_batches() -> None:
     torch.testing.assert_close(part.state_dict()["reference"], mean)
 
 
+@pytest.mark.parametrize("comparison", ["straight_through", "sigmoid"])
+def test_a_threshold_that_moves_is_guarded_in_the_first_epoch_too(comparison: str) -> None:
+    part, z, later = contrast(comparison=comparison), views(), views(seed=6)
+    learned = part.learned(z[0])
+    assert learned is not None
+    assert part.regulariser(learned) == 0  # nothing was seen yet
+    for pair in (later, z):
+        part(*pair, learned)
+        expected = 0.1 * (learned - percentile(*pair)).square().sum().sqrt()
+        torch.testing.assert_close(part.regulariser(learned), expected)
+    part.end_epoch()
+    mean = (percentile(*z) + percentile(*later)) / 2
+    torch.testing.assert_close(part.regulariser(learned), 0.1 * (learned - mean).square().sum().sqrt())
+
+
 def test_there_is_no_regulariser_before_there_is_a_reference() -> None:
     part, z = contrast(), views()
     learned = part.learned(z[0])
@@ -140,9 +155,7 @@ def test_without_its_regulariser_the_threshold_collapses_and_with_it_it_does_not
     for weight in (0.0, 0.5):
         part = contrast(objective="exclude_above", comparison="straight_through", threshold_weight=weight)
         optimizer, z = torch.optim.Adam(part.parameters(), lr=0.05), tuple(view.detach() for view in views())
-        part(*z, part.learned(z[0]))
-        part.end_epoch()
-        for _ in range(200):
+        for _ in range(200):  # all of the first epoch, which has no mean of a last one yet
             optimizer.zero_grad()
             learned = part.learned(z[0])
             assert learned is not None
