@@ -22,7 +22,7 @@ from recbole_cl.config import Config
 from recbole_cl.data.check import ensure_dataset_available
 from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_json
-from recbole_cl.trainer.trainer import _tensorboard_in
+from recbole_cl.trainer.trainer import tensorboard_in
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -100,7 +100,7 @@ def recbole_splits(config: Config) -> list[Any]:
 
 def recbole_trainer(config: Config, model: Any, folder: Path) -> Any:
     """RecBole's own trainer, with its event file in ``folder``."""
-    with _tensorboard_in(folder):
+    with tensorboard_in(folder):
         return RecBoleTrainer(config, model)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -160,6 +161,21 @@ class Pattern(Check):
 
     def accepts(self, value: object) -> bool:
         return isinstance(value, str) and re.fullmatch(self.regex, value) is not None
+
+
+@dataclass(frozen=True)
+class Encoding(Check):
+    """Name of a text encoding that Python has."""
+
+    @property
+    def expected(self) -> str:
+        return "the name of a text encoding, such as utf-8 or latin-1"
+
+    def accepts(self, value: object) -> bool:
+        try:
+            return isinstance(value, str) and bool(codecs.lookup(value))
+        except LookupError:
+            return False
 
 
 @dataclass(frozen=True)

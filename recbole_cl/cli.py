@@ -88,6 +88,11 @@ def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[
     except UsageError as error:
         print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        print(
+            f"{prog}: error: {error.filename2 or error.filename}: {error.strerror}; give another path", file=sys.stderr
+        )
+        return 2
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
@@ -199,13 +204,11 @@ def _refuse_second(name: str, first: str | None, second: str) -> None:
 
 def _parse_value(text: str) -> Any:
     """Reads a value as YAML; what is none, such as the interval [5,inf), is text."""
-    import yaml
-
-    from recbole_cl.props_files import parse_yaml
+    from recbole_cl.props_files import BadYAML, parse_yaml
 
     try:
         return parse_yaml(text)
-    except yaml.YAMLError:
+    except BadYAML:
         return text
 
 

@@ -130,7 +130,11 @@ class Config(RecBoleConfig):
         for preset in presets:
             self._load_preset(props_dir() / preset)
         data_path = {**self.internal_config_dict, **self.external_config_dict}["data_path"]
-        self._load_preset(Path(str(data_path), dataset, f"{dataset}.yaml"))
+        self._known = {*self.internal_config_dict} - {"MODEL_TYPE"}  # what follows is a user's own file
+        beside = Path(str(data_path), dataset, f"{dataset}.yaml")
+        if beside.is_file():
+            self._sources[str(beside)] = read_settings(beside)
+        self._load_preset(beside)
         self._load_preset(props_dir() / "experiment" / f"{model}-{dataset}.yaml")
 
     def _load_preset(self, path: Path) -> None:
@@ -140,8 +144,8 @@ class Config(RecBoleConfig):
     def _get_final_config_dict(self) -> dict[str, Any]:
         declared = declared_checks(self.model_class)
         model_type = self.internal_config_dict.pop("MODEL_TYPE")
-        known = {"model", "dataset", *UNDECLARED, *declared, *self.internal_config_dict}
-        known.update(*self.parameters.values())
+        known = {"model", "dataset", *UNDECLARED, *declared, *self._known}.union(*self.parameters.values())
+        known.discard("config_file")  # RecBole has the word, and nothing that reads it; ours is --config_files
         for source, keys in self._sources.items():
             refuse_unknown(source, keys, known, self.model, _keys_by_model)
         values = _update(deepcopy(self.internal_config_dict), self.external_config_dict)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from recbole_cl.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_json
 from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.run_folder import BEST, CONFIG
 from recbole_cl.settings import IDLE, canonical, declared_checks
-from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint
+from recbole_cl.trainer.checkpoint import load_checkpoint
 
 FOLDER = "complement"  # of the complementary encoder, inside the run folder
 _KEY = "complement.json"  # in that folder: what the encoder was trained for

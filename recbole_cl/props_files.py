@@ -29,6 +29,9 @@ SettingsLoader.add_implicit_resolver(
 )
 
 
+BadYAML = (yaml.YAMLError, ValueError)  # the latter for what looks like a date and is none
+
+
 def props_dir() -> Path:
     """Finds the folder of preset YAML files.
 
@@ -59,9 +62,9 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     """
     try:
         content = parse_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:  # before BadYAML: it is a ValueError
         raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    except yaml.YAMLError as error:
+    except BadYAML as error:
         raise UsageError(f"{path}: no valid YAML, {' '.join(str(error).split())}") from error
     if not isinstance(content, dict | None):
         raise UsageError(f"{path}: expected a mapping (`key: value` lines), found a {type(content).__name__}")
@@ -76,5 +79,8 @@ def parse_yaml(text: str) -> Any:
 
     Returns:
         The value.
+
+    Raises:
+        BadYAML: Any of these, if it is none.
     """
     return yaml.load(text, Loader=SettingsLoader)

@@ -21,11 +21,12 @@ from recbole_cl.config import Config
 from recbole_cl.data.check import check_atomic_file, ensure_dataset_available
 from recbole_cl.data.dataloader import LoaderSettings, TrainLoader
 from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
 from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.environment import describe_environment
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
-from recbole_cl.evaluation.recommend import History, best_items
+from recbole_cl.evaluation.recommend import HistoryProtocol, best_items
 from recbole_cl.files import atomic_write_json, atomic_write_text, atomic_writer
 from recbole_cl.logs import logging_to
 from recbole_cl.pretraining import complement_of
@@ -33,7 +34,7 @@ from recbole_cl.props_files import read_settings
 from recbole_cl.report.store import RANK_FILES, EvalProtocol
 from recbole_cl.run_folder import BEST, CONFIG, gone_if_useless, new_folder, resumed_folder, usable_when_interrupted
 from recbole_cl.settings import DEFAULT_DATASET, DEFAULT_MODEL
-from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint
+from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.trainer import Trainer
 
 PROTOCOLS: dict[EvalProtocol, str] = {
@@ -54,6 +55,7 @@ class RunResult:
         seconds: Time spent on ``data``, ``train`` and ``evaluate``.
         valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
         test: Metrics on the test items, with the user's history kept in the ranking and removed from it.
+        targets: Hash of the test users and their targets, in the order of the stored ranks.
         run_dir: The run folder.
     """
 
@@ -66,6 +68,7 @@ class RunResult:
     seconds: Mapping[str, float]
     valid: Mapping[str, float]
     test: Mapping[str, Mapping[str, float]]
+    targets: str
     run_dir: Path
 
     def table(self) -> str:
@@ -92,7 +95,7 @@ class LoadedRun:
     splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
 
     def recommend(
-        self, users: Sequence[str], k: int = 10, *, history: History = "remove"
+        self, users: Sequence[str], k: int = 10, *, history: HistoryProtocol = "remove"
     ) -> list[list[tuple[str, float]]]:
         """The best items for users by their own tokens, with scores: see ``evaluation/recommend.py``."""
         return best_items(self.model, self.dataset, users, k, history)
@@ -229,8 +232,12 @@ def build_data(config: Config) -> Data:
         UsageError: If it is missing, malformed, or nothing is left of it.
     """
     _check_data_file(config)
-    dataset = ContrastiveDataset(config)
-    train, valid, test = dataset.build()
+    try:
+        dataset = ContrastiveDataset(config)
+        train, valid, test = dataset.build()
+    except (ValueError, KeyError) as error:  # RecBole's words for settings that do not fit the columns
+        what = str(error.args[0] if error.args else error)
+        raise UsageError(f"{config['dataset']} can't be read with these data settings: {what}") from error
     return dataset, (train, valid, test)
 
 
@@ -241,7 +248,9 @@ def _check_data_file(config: Config) -> None:
     if folder.exists():
         fields = (config[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"))
         file = folder / f"{config['dataset']}.inter"
-        check_atomic_file(file, *fields, separator=config["field_separator"], encoding=config["encoding"] or "utf-8")
+        scaled = config["normalize_all"] or config["TIME_FIELD"] in (config["normalize_field"] or [])
+        text = {"separator": config["field_separator"], "encoding": config["encoding"] or "utf-8"}
+        check_atomic_file(file, *fields, scaled_times=bool(scaled), **text)
 
 
 def build_model(config: Config, train: ContrastiveDataset) -> Any:
@@ -304,6 +313,7 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
         seconds={"data": data_seconds, **trainer.seconds},
         valid=dict(trainer.best_valid_result or {}),
         test={name: trainer.metrics(test_ranks[protocol]) for name, protocol in PROTOCOLS.items()},
+        targets=target_fingerprint(test),
         run_dir=run_dir,
     )
     for name, protocol in PROTOCOLS.items():
@@ -343,7 +353,8 @@ def _refuse_unsupported(config: Config) -> None:
     if config["log_wandb"] and find_spec("wandb") is None:
         raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
     switches = dict.fromkeys(("enable_scaler", "save_dataset", "save_dataloaders"), False)
-    for key, idle in {"transform": None, "worker": 0, **switches}.items():
+    others: dict[str, object] = {"transform": None, "seq_len": None, "numerical_features": [], "worker": 0}
+    for key, idle in (others | switches).items():
         if config[key] not in (idle, None):
             raise UsageError(f"{key} = {config[key]} has no effect here: leave it at {idle}")
     if config["benchmark_filename"]:

@@ -8,7 +8,20 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
-from recbole_cl.checks import AnyOf, Check, Choice, Flag, Integer, ListOf, Number, OrNone, Pattern, Table, Text
+from recbole_cl.checks import (
+    AnyOf,
+    Check,
+    Choice,
+    Encoding,
+    Flag,
+    Integer,
+    ListOf,
+    Number,
+    OrNone,
+    Pattern,
+    Table,
+    Text,
+)
 from recbole_cl.errors import UsageError
 
 DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
@@ -20,7 +33,8 @@ _SHARE = Number(low=0, high=1)
 _COUNT = Integer(low=1)
 _PLACES = Integer(low=0, high=16)
 _FULL = Choice("full")  # targets are ranked among all items, never among sampled ones
-_INTERVALS = OrNone(Pattern(r"([\[(][^,]+,[^,]+[\])])(;[\[(][^,]+,[^,]+[\])])*", 'an interval such as "[5,inf)"'))
+_END = r"\s*[-+]?(inf|\d+\.?\d*(e[-+]?\d+)?)\s*"
+_INTERVALS = Pattern(rf"(?i)[\[(]{_END},{_END}[\])](;\s*[\[(]{_END},{_END}[\])])*", 'an interval such as "[5,inf)"')
 _NAMES = ListOf(Text())
 
 CHECKS: dict[str, Check] = {
@@ -72,7 +86,6 @@ CHECKS: dict[str, Check] = {
     "loss_decimal_place": _PLACES,
     "enable_amp": Flag(),
     "enable_scaler": Flag(),
-    "train_form": Choice("prefix", "sequence"),
     "loss_type": Choice("CE", "BPR"),
     # evaluation
     "eval_args": Table(
@@ -96,11 +109,13 @@ CHECKS: dict[str, Check] = {
     # data
     **dict.fromkeys(("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "RATING_FIELD", "LABEL_FIELD"), Text()),
     **dict.fromkeys(("LIST_SUFFIX", "ITEM_LIST_LENGTH_FIELD", "NEG_PREFIX", "POSITION_FIELD"), Text()),
-    **dict.fromkeys(("field_separator", "seq_separator"), Pattern(r"(?s).+", "the separating characters")),
+    "field_separator": Pattern(r"(?s).", "one character"),
+    "seq_separator": Pattern(r"(?s).+", "the separating characters"),
+    "encoding": Encoding(),
     **dict.fromkeys(
         ("load_col", "unload_col", "val_interval", "seq_len", "threshold", "discretization"), OrNone(Table())
     ),
-    **dict.fromkeys(("user_inter_num_interval", "item_inter_num_interval"), _INTERVALS),
+    **dict.fromkeys(("user_inter_num_interval", "item_inter_num_interval"), OrNone(_INTERVALS)),
     "MAX_ITEM_LIST_LENGTH": _COUNT,
     "filter_inter_by_user_or_item": Flag(),
     "rm_dup_inter": OrNone(Choice("first", "last")),
@@ -129,11 +144,9 @@ IDLE = frozenset(
         "data_path",
         "dataloaders_save_path",
         "dataset_save_path",
-        "device",
         "eval_batch_size",
         "gpu_id",
         "length_grouping",
-        "local_rank",
         "log_wandb",
         "loss_decimal_place",
         "metric_decimal_place",
@@ -142,7 +155,6 @@ IDLE = frozenset(
         "save_dataloaders",
         "save_dataset",
         "show_progress",
-        "single_spec",
         "state",
         "topk",
         "use_gpu",
@@ -202,6 +214,7 @@ def check_settings(values: Mapping[str, Any], declared: Mapping[str, Check]) -> 
             check.check(key, values[key])
     _check_heads(values)
     _check_split(values)
+    _check_times(values)
     _check_metrics(values)
     if values.get("loss_type") == "CE" and values.get("train_neg_sample_args") is not None:
         raise UsageError("train_neg_sample_args: loss_type CE samples no negatives; set train_neg_sample_args to ~")
@@ -264,6 +277,13 @@ def _check_split(values: Mapping[str, Any]) -> None:
     split = values["eval_args"].get("split", {"LS": "valid_and_test"})
     if len(split) != 1:
         raise UsageError(f"eval_args.split = {split}: expected LS: valid_and_test")
+
+
+def _check_times(values: Mapping[str, Any]) -> None:
+    """Checks which times are kept: RecBole logs a warning at what is no interval, and keeps all or none."""
+    intervals = values.get("val_interval") or {}
+    if (time := values.get("TIME_FIELD")) in intervals:
+        _INTERVALS.check(f"val_interval.{time}", intervals[time])
 
 
 def _check_metrics(values: Mapping[str, Any]) -> None:

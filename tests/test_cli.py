@@ -212,3 +212,5 @@ def test_the_script_runs_from_any_folder(tmp_path: Path) -> None:
 def test_a_value_that_is_no_yaml_is_text(calls: list[SimpleNamespace]) -> None:
     assert cli.train_main(["--user_inter_num_interval=[5,inf)", "--topk=[1, 5]"]) == 0
     assert calls[0].settings["user_inter_num_interval"] == "[5,inf)" and calls[0].settings["topk"] == [1, 5]
+    assert cli.train_main(["--wandb_project=2020-13-45"]) == 0  # looks like a date and is none
+    assert calls[1].settings["wandb_project"] == "2020-13-45"

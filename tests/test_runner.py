@@ -48,7 +48,7 @@ def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeyp
     }
     stored = json.loads((folder / "result.json").read_text())
     assert set(stored) == {
-        *("model", "dataset", "seed", "train_form", "best_epoch", "epochs_run", "seconds", "valid", "test")
+        *("model", "dataset", "seed", "train_form", "best_epoch", "epochs_run", "seconds", "valid", "test", "targets")
     }
     assert set(stored["seconds"]) == {"data", "train", "evaluate"} and stored["epochs_run"] == 2
     assert set(stored["test"]) == {"history_kept", "history_removed"}
@@ -136,6 +136,8 @@ def test_resuming_a_finished_run_tests_its_best_weights_again(
     first = run("SASRec", "cycle", epochs=epochs, stopping_step=stopping_step, **settings)
     weights = torch.load(first.run_dir / "best.pth", weights_only=True)
     again = run(resume=str(first.run_dir))
+    log = (first.run_dir / "log.txt").read_text()
+    assert f"nothing to train, {'its last epoch is done' if epochs == 4 else 'it had stopped early'}" in log
     assert (again.best_epoch, again.epochs_run, again.test, again.valid) == (1, 4, first.test, first.valid)
     kept = torch.load(first.run_dir / "best.pth", weights_only=True)
     assert all(torch.equal(kept["state_dict"][key], value) for key, value in weights["state_dict"].items())
@@ -282,6 +284,41 @@ def test_no_epochs_and_rare_validations(settings: dict[str, Any]) -> None:
     assert (rare.best_epoch, rare.epochs_run) == (2, 5)
 
 
+def test_lists_longer_than_the_catalogue_are_refused_before_training(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="topk = 21: there are 20 items, too few for the lists"):
+        run("SASRec", "cycle", topk=[5, 21], valid_metric="Hit@5", metrics=["Hit", "ItemCoverage"], **settings)
+    assert run("SASRec", "cycle", epochs=0, topk=[5, 21], valid_metric="Hit@5", **settings).test
+
+
+def test_a_checkpoint_dir_that_is_a_file_gets_one_line(
+    settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file := tmp_path / "file").write_text("")
+    assert train_main(flags(settings | {"checkpoint_dir": str(file / "saved")}, epochs=1)) == 2
+    error = capsys.readouterr().err
+    assert str(file) in error and error.count("\n") == 1
+
+
+def test_a_misspelt_setting_beside_the_data_is_refused(settings: dict[str, Any]) -> None:
+    file = Path(settings["data_path"]) / "cycle" / "cycle.yaml"
+    file.write_text("learning_rat: 0.1\n")
+    with pytest.raises(UsageError, match=r"cycle\.yaml: unknown setting 'learning_rat'; did you mean learning_rate"):
+        run("SASRec", "cycle", epochs=0, **settings)
+    file.write_text("epochs: 0\nMAX_ITEM_LIST_LENGTH: 3\n")
+    result = run("SASRec", "cycle", **{key: it for key, it in settings.items() if key != "MAX_ITEM_LIST_LENGTH"})
+    assert yaml.safe_load((result.run_dir / "config.yaml").read_text())["MAX_ITEM_LIST_LENGTH"] == 3
+
+
+def test_results_tell_users_and_targets_by_their_tokens(settings: dict[str, Any], tmp_path: Path) -> None:
+    first = run("SASRec", "cycle", epochs=0, **settings)
+    gru4rec = {key: value for key, value in settings.items() if key != "inner_size"}
+    assert run("GRU4Rec", "cycle", epochs=0, **gru4rec).targets == first.targets
+    file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    header, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([header, *reversed(lines)]) + "\n")  # other ids for the same users
+    assert run("SASRec", "cycle", epochs=0, **settings).targets != first.targets
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -296,6 +333,10 @@ def test_no_epochs_and_rare_validations(settings: dict[str, Any]) -> None:
         ({"crop_ratio": 0.5}, ["crop_ratio", "CL4SRec"]),
         ({"model": "DuoRek"}, ["DuoRek", "DuoRec"]),
         ({"worker": 2}, ["worker"]),
+        ({"seq_len": {"item_id_list": 3}}, ["seq_len"]),
+        ({"val_interval": {"rating": "[4,inf)"}}, ["cycle", "rating"]),
+        ({"load_col": {"inter": ["user_id", "item_id"]}}, ["cycle", "timestamp"]),
+        ({"alias_of_user_id": ["x"]}, ["cycle", "x"]),
         ({"dataset": "no-such-data"}, ["no-such-data"]),
         ({"user_inter_num_interval": "[500,inf)"}, ["cycle", "user_inter_num_interval"]),
         ({"val_interval": {"timestamp": "[100,200]"}}, ["val_interval"]),

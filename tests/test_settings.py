@@ -58,6 +58,12 @@ from recbole_cl.settings import CHECKS, check_settings
         ("SASRec", {"repeatable": False}, "repeatable = False: expected True"),
         ("SASRec", {"eval_history": "drop"}, "eval_history = 'drop': expected one of keep, remove"),
         ("SASRec", {"user_inter_num_interval": 5}, "user_inter_num_interval = 5: expected an interval"),
+        ("SASRec", {"item_inter_num_interval": "[a,b]"}, "item_inter_num_interval = '[a,b]': expected an interval"),
+        ("SASRec", {"val_interval": {"timestamp": "abc"}}, "val_interval.timestamp = 'abc': expected an interval"),
+        ("SASRec", {"field_separator": "::"}, "field_separator = '::': expected one character"),
+        ("SASRec", {"encoding": "foo"}, "encoding = 'foo': expected the name of a text encoding"),
+        ("SASRec", {"encoding": 5}, "encoding = 5: expected the name of a text encoding"),
+        ("SASRec", {"config_file": "mine.yaml"}, "unknown setting 'config_file'"),
         (
             "SASRec",
             {"learning_rate": print},

@@ -153,7 +153,7 @@ class Comparison(NamedTuple):
     replaced: Tensor
 
 
-def compare(original: View, altered: View, right_aligned: bool) -> Comparison:
+def compare(original: View, altered: View, right_aligned: bool, place: Tensor | None = None) -> Comparison:
     """Compares altered rows with their originals, position by position.
 
     "Replaced" is meant literally, as in the paper's formula: the altered row has another item at position t than the
@@ -169,12 +169,13 @@ def compare(original: View, altered: View, right_aligned: bool) -> Comparison:
         original: Right padded rows.
         altered: Their altered versions, with lengths of their own.
         right_aligned: Whether positions count from the newest item or from the oldest.
+        place: Where the altered items stand in the flattened rows, if it is known already.
 
     Shape:
-        Rows [B, L] and lengths [B] each.
+        Rows [B, L] and lengths [B] each; ``place`` [T].
 
     Returns:
-        The comparison. Waits for the device once, for T depends on the lengths.
+        The comparison. Without ``place`` it waits for the device once, for T depends on the lengths.
     """
     column = columns(original.item_seq)
     shift = (original.seq_len - altered.seq_len if right_aligned else torch.zeros_like(altered.seq_len)).unsqueeze(1)
@@ -183,6 +184,6 @@ def compare(original: View, altered: View, right_aligned: bool) -> Comparison:
     there = original.item_seq.gather(1, source.clamp(0, len(column) - 1))
     start = (original.seq_len.cumsum(0) - original.seq_len).unsqueeze(1)
     counterpart = torch.where(exists, start + source, original.seq_len.sum())
-    place = places_of_items(altered.seq_len, len(column))  # [T]
+    place = places_of_items(altered.seq_len, len(column)) if place is None else place  # [T]
     replaced = ~exists | (there != altered.item_seq)
     return Comparison(place, *(part.flatten().index_select(0, place) for part in (counterpart, replaced)))

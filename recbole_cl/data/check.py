@@ -10,6 +10,7 @@ import csv
 import difflib
 import gzip
 from collections.abc import Sequence
+from logging import getLogger
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 import recbole
 import yaml
+from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
 
@@ -25,15 +27,24 @@ TIME_REMEDY = "give times as seconds since 1970"
 
 
 def check_atomic_file(
-    path: Path, user_field: str, item_field: str, time_field: str, *, separator: str = "\t", encoding: str = "utf-8"
+    path: Path,
+    user_field: str,
+    item_field: str,
+    time_field: str,
+    *,
+    scaled_times: bool = False,
+    separator: str = "\t",
+    encoding: str = "utf-8",
 ) -> None:
-    """Refuses an atomic file that RecBole would misread or fail on.
+    """Refuses an atomic file that RecBole would misread or fail on, and warns of one that it would put in disorder.
 
     Args:
         path: The ``.inter`` file.
         user_field: Its user column, RecBole's ``USER_ID_FIELD``, such as ``user_id``.
         item_field: Its item column, ``ITEM_ID_FIELD``, such as ``item_id``.
         time_field: Its time column, ``TIME_FIELD``, such as ``timestamp``.
+        scaled_times: Whether RecBole scales times to 0..1 before it rounds them, by ``normalize_all`` or
+            ``normalize_field``; then there is no warning.
         separator: One character between columns, RecBole's ``field_separator``.
         encoding: Encoding of the text, RecBole's ``encoding``.
 
@@ -61,7 +72,31 @@ def check_atomic_file(
         refuse_missing(frame[field], path, field, first_line=2)
     for field in (user_field, item_field):
         _refuse_negative(frame[field], path, field)
-    refuse_not_a_number(frame[time_field], path, time_field, 2, TIME_REMEDY)
+    times = refuse_not_a_number(frame[time_field], path, time_field, 2, TIME_REMEDY)
+    if not scaled_times and (users := disordered_users(frame[user_field].cat.codes.to_numpy(), times.to_numpy())):
+        getLogger().warning(
+            f"{path}: RecBole rounds times to float32, which puts the interactions of {users:,} users in another order "
+            "than their times; set normalize_all to True, or convert the file, which sorts it"
+        )
+
+
+def disordered_users(user: NDArray[np.integer], time: NDArray[np.float64]) -> int:
+    """Counts the users whose interactions RecBole puts in a wrong order, since it sorts by times rounded to float32.
+
+    Its sorts are stable: what is sorted in the file stays so.
+
+    Args:
+        user: A number for the user of each interaction, in the order of the file.
+        time: Exact times, as read.
+
+    Shape:
+        user, time: [I].
+
+    Returns:
+        How many have an earlier interaction behind a later one.
+    """
+    exact, rounded = (np.lexsort((times, user)) for times in (time, time.astype(np.float32)))
+    return len(np.unique(user[exact[time[exact] != time[rounded]]]))
 
 
 def _header_types(path: Path, separator: str, encoding: str) -> dict[str, str]:
@@ -176,7 +211,7 @@ def line_number(path: Path, row: int, first_line: int) -> int:
     wanted = row + first_line
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            wanted -= bool(line.strip())
+            wanted -= bool(line.strip(b" \r\n"))  # tabs separate values, if missing ones
             if wanted == 0:
                 return number
     raise AssertionError(f"{path} has no row {row}")

@@ -40,6 +40,7 @@ SETTINGS: dict[str, tuple[object, str]] = {
     "item_inter_num_interval": ("[5,inf)", "Interactions that an item needs to stay."),
     "MAX_ITEM_LIST_LENGTH": (50, "Most recent items that a model sees, in items."),
 }
+DEFAULT_OUTPUT = Path("dataset")  # RecBole's data_path
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def convert(
     name: str,
     *,
     source_format: str,
-    output: Path = Path("dataset"),
+    output: Path = DEFAULT_OUTPUT,
     columns: Columns = DEFAULT_COLUMNS,
     separator: str = ",",
     overwrite: bool = False,
@@ -213,7 +214,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("source", metavar="SOURCE", type=Path, help="file to read; .gz is decompressed")
     option("--format", required=True, choices=FORMATS, help="sequences: `user item item ...` per line, oldest first")
     option("--name", required=True, help="name of the dataset, for --dataset")
-    option("--output", type=Path, default=Path("dataset"), help="folder of all datasets (default: %(default)s)")
+    option("--output", type=Path, default=DEFAULT_OUTPUT, help="folder of all datasets (default: %(default)s)")
     option("--user-column", default=USER, help="column or json key of users (default: %(default)s; Amazon: reviewerID)")
     option("--item-column", default=ITEM, help="of items (default: %(default)s; Amazon: asin)")
     option("--time-column", default=TIME, help="of times, as numbers (default: %(default)s; Amazon: unixReviewTime)")
@@ -248,5 +249,6 @@ def main(args: argparse.Namespace) -> int:
     print(statistics.table())
     files = (args.output / args.name / f"{args.name}{suffix}" for suffix in (".inter", ".yaml"))
     print("wrote", *(path for path in files if path.exists()))
-    print(f"train on it with --dataset={args.name}; filters are applied then, see dataset/README.md")
+    place = "" if args.output == DEFAULT_OUTPUT else f" --data_path={args.output}"
+    print(f"train on it with --dataset={args.name}{place}; filters are applied then, see dataset/README.md")
     return 0

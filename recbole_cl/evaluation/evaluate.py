@@ -20,6 +20,7 @@ from recbole_cl.evaluation.ranks import (
     ROWS_PER_BLOCK,
     Counts,
     EvaluationRows,
+    History,
     Scores,
     count_block,
     protocols,
@@ -67,7 +68,8 @@ class RankEvaluator:
                 target = split.rows.items[split.rows.end[split.order[begin:end]]]
                 counts.append(count_block(scores, self.model.n_items, target, history, ITEMS_PER_BLOCK))
                 if self.top_k:
-                    tops.append(self._top_items(scores, history.row, history.item))
+                    gone = torch.where(split.repeated[begin:end], target, 0)  # a target that the user had before
+                    tops.append(self._top_items(scores, history, gone))
             if progress is not None:
                 progress(last - first)
         total = Counts(*(torch.cat(column) for column in zip(*counts, strict=True)))
@@ -95,11 +97,12 @@ class RankEvaluator:
         full = model.full_sort_predict(Interaction(fields)).view(len(index), -1)  # [B, N]
         return lambda i, j: lambda a, b: full[i:j, a:b].clone()
 
-    def _top_items(self, scores: Scores, row: Tensor, item: Tensor) -> dict[str, Tensor]:
+    def _top_items(self, scores: Scores, history: History, gone: Tensor) -> dict[str, Tensor]:
         block = scores(0, self.model.n_items)
         block[:, 0] = -torch.inf
         kept = block.topk(self.top_k).indices
-        block[row, item] = -torch.inf
+        block[history.row, history.item] = -torch.inf
+        block.scatter_(1, gone.unsqueeze(1), -torch.inf)
         return {"keep": kept, "remove": block.topk(self.top_k).indices}
 
 

@@ -18,11 +18,11 @@ from recbole_cl.evaluation.ranks import spans
 
 _USERS_PER_BATCH = 256
 
-History = Literal["remove", "keep"]
+HistoryProtocol = Literal["remove", "keep"]
 
 
 def best_items(
-    model: Any, dataset: ContrastiveDataset, users: Sequence[str], k: int, history: History
+    model: Any, dataset: ContrastiveDataset, users: Sequence[str], k: int, history: HistoryProtocol
 ) -> list[list[tuple[str, float]]]:
     """The best items for users after their last interaction, the test item included.
 
@@ -41,6 +41,8 @@ def best_items(
     """
     if k < 1 or history not in ("remove", "keep"):
         raise UsageError(f"recommend(k={k}, history={history!r}): expected k >= 1, and remove or keep")
+    if isinstance(users, str):
+        raise UsageError(f"recommend({users!r}): expected a list of users, such as [{users!r}]")
     known = dataset.field2token_id[dataset.uid_field]
     if unknown := [user for user in users if user not in known or user == "[PAD]"]:
         raise UsageError(f"user {unknown[0]!r} is not among the {len(known) - 1} of {dataset.dataset_name}")

@@ -173,6 +173,21 @@ class ContrastiveRecommender(SequentialRecommender):
         """Whether this epoch does not train for recommendation yet; our trainer then does not validate it."""
         return False
 
+    def _check_first_stage(self, key: str, config: Any) -> None:
+        """Refuses as many first epochs of ``pretraining``, the setting ``key``, as leave none that is validated.
+
+        Raises:
+            UsageError: If early stopping would choose among weights of the first stage only.
+        """
+        stage, epochs, step = self.options[key], config["epochs"] or 0, config["eval_step"] or 1
+        if stage >= epochs > 0:
+            raise UsageError(f"{key} = {stage}: expected fewer than the {epochs} epochs")
+        if stage and epochs // step * step <= stage and epochs > 0:
+            raise UsageError(
+                f"{key} = {stage}: of the {epochs} epochs none after it is validated with eval_step = {step}; lower "
+                "eval_step or raise epochs"
+            )
+
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Figures about the epoch that are worth recording, by name; our trainer calls it after the last batch."""
         return {}

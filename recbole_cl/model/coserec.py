@@ -69,6 +69,7 @@ class CoSeRec(ComplementedRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
+        self._check_first_stage("pretrain_epochs", config)
         self._check_options(config["epochs"])
         self._seed: int = config["seed"]
         self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
@@ -86,8 +87,6 @@ class CoSeRec(ComplementedRecommender):
             raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
         if epochs is None:
             return
-        if options["pretrain_epochs"] >= epochs > 0:
-            raise UsageError(f"pretrain_epochs = {options['pretrain_epochs']}: expected fewer than the {epochs} epochs")
         last = (options["pretrain_epochs"] or epochs) - 1  # epoch, counted from 0, that draws views
         if self._uses_correlation and options["correlation"] == "hybrid" and options["switch_epoch"] >= last >= 0:
             getLogger().warning(

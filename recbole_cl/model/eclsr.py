@@ -26,6 +26,7 @@ from recbole_cl.model.parts.left_padding import real_places, targets_with_paddin
 from recbole_cl.model.parts.training_batch import Batch
 
 _MASKED = "masked_substitution"
+_KEEPS_LENGTH = (_MASKED, "substitution", "reorder")
 
 
 class ECLSR(ContrastiveRecommender):
@@ -92,9 +93,7 @@ class ECLSR(ContrastiveRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         _refuse_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
-        first = self.options["generator_pretraining_epochs"]
-        if (epochs := config["epochs"]) and first >= epochs:
-            raise UsageError(f"generator_pretraining_epochs = {first}: expected fewer than the {epochs} epochs")
+        self._check_first_stage("generator_pretraining_epochs", config)
         self.item_generator = self._build_generator() if self.has_mask_token else None
         self.discriminator = self._build_discriminator() if self.options["replaced_item_weight"] else None
         own = self.discriminator is not None and self.options["share_parameters"] == "embeddings"
@@ -164,34 +163,45 @@ class ECLSR(ContrastiveRecommender):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         weights, original = self.options, View(batch.item_seq, batch.seq_len)
-        altered, loss = self._alter(original) if self._alters else (original, None)
+        places = item_places(batch.supervised)  # once for all that follows: the host may wait for it
+        altered, loss = self._alter(original, places) if self._alters else (original, None)
         generator_term = {} if loss is None else {"generator": weights["generator_weight"] * loss}
         if self.pretraining:
             return generator_term
-        plain, *views = self.encode(*self._segments(batch, altered))
+        plain, *views = self.encode(*self._segments(batch, altered, places))
         states = self._real(plain, batch)
         terms = {"recommendation": self._recommend(plain, states, batch)}
         if weights["contrastive_weight"]:
             terms["contrastive"] = weights["contrastive_weight"] * self._contrast(plain, views, batch, altered)
         if weights["replaced_item_weight"]:
-            detection = replaced_item_loss(*self.judge(states, original, altered))
+            same = places if self.options["invasive_augmentation"] in _KEEPS_LENGTH else None
+            detection = replaced_item_loss(*self.judge(states, original, altered, same))
             terms["replaced_item"] = weights["replaced_item_weight"] * detection
         return terms | generator_term
 
-    def _alter(self, original: View) -> tuple[View, Tensor | None]:
+    def _alter(self, original: View, places: Tensor | None = None) -> tuple[View, Tensor | None]:
         """Invasively augmented rows, and the generator's loss if it learns."""
         share = {"ratio": self.options["mask_ratio"], "strategy": self.options["mask_strategy"]}
         if self.item_generator is not None:
             masked = choose_altered(*original, self.generator, spare_first=False, **share)
-            return self.fill_in(original, masked)
+            return self.fill_in(original, masked, places)
         how = self.options["invasive_augmentation"]
         return alter(*original, self.generator, how=how, n_items=self.n_items, **share), None
 
-    def fill_in(self, original: View, masked: Tensor) -> tuple[View, Tensor | None]:
-        """Has the generator replace the items that ``masked`` [B, L] marks; also returns its loss if it learns."""
+    def fill_in(self, original: View, masked: Tensor, places: Tensor | None = None) -> tuple[View, Tensor | None]:
+        """Has the generator replace items.
+
+        Args:
+            original: The rows as they are.
+            masked: The items to replace. [B, L], bool.
+            places: What ``item_places`` says of the rows, if it is known already. [T].
+
+        Returns:
+            The rows with those items replaced, and the generator's loss if it learns.
+        """
         assert self.item_generator is not None
         filled: Filled = self.item_generator(
-            Rows(*original),
+            Rows(*original, places=places),
             masked,
             self.item_embedding,
             self._generator_learns,
@@ -202,9 +212,8 @@ class ECLSR(ContrastiveRecommender):
         self._masked += filled.n_masked
         return View(filled.item_seq, original.seq_len), filled.loss
 
-    def _segments(self, batch: Batch, altered: View) -> list[Rows]:
+    def _segments(self, batch: Batch, altered: View, places: Tensor) -> list[Rows]:
         """What one pass encodes: the rows, the same under another dropout mask, and altered ones as further views."""
-        places = item_places(batch.supervised)  # once for both views
         rows = batch.supervised._replace(every_position=True, padding=self._pads, places=places)
         twice = self.options["contrastive_weight"] and self.options["mild_augmentation"] == "dropout"
         further = [] if self.options["altered_views"] == "none" else [Rows(*altered, every_position=True)]
@@ -252,19 +261,22 @@ class ECLSR(ContrastiveRecommender):
             return mean_of_last(hidden, seq_len + missing, end + missing.unsqueeze(1), self.options["window_size"])
         return mean_of_last(self._real(hidden, batch), seq_len, end, self.options["window_size"])
 
-    def judge(self, states: Tensor, original: View, altered: View) -> tuple[Tensor, Tensor]:
+    def judge(
+        self, states: Tensor, original: View, altered: View, places: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Has the discriminator look at altered rows.
 
         Args:
             states: The encoder's outputs at all real positions of the originals, row after row. [T, D].
             original: The rows as they were.
             altered: The rows as they are now.
+            places: What ``item_places`` says of the altered rows, if it is known already. [T].
 
         Returns:
             Log-odds that an item is replaced, and whether it is, for all items of the altered rows, row after row.
         """
         assert self.discriminator is not None
-        place, counterpart, replaced = compare(original, altered, self.options["right_aligned"])
+        place, counterpart, replaced = compare(original, altered, self.options["right_aligned"], places)
         items = self.item_embedding(altered.item_seq.flatten().index_select(0, place))
         if self.options["condition"] == "add_all":
             condition = F.pad(states, (0, 0, 0, 1)).index_select(0, counterpart)  # zeros where there is no counterpart

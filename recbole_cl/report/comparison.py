@@ -157,7 +157,8 @@ def _figure(run: StoredRun, protocol: EvalProtocol, metric: str) -> float:
             raise UsageError(f"{run.path} did not record {metric!r}, only {known}: leave it out or run the test again")
         return float(recorded)
     value = float(per_user_metric(run.ranks[protocol], metric).mean())
-    rounding = 10.0 ** -int((run.settings or {}).get("metric_decimal_place") or 4)
+    places = (run.settings or {}).get("metric_decimal_place")
+    rounding = 10.0 ** -(4 if places is None else int(places))
     if recorded is not None and abs(recorded - value) > rounding:
         raise UsageError(
             f"{run.path}: {RANK_FILES[protocol]} says {metric} {value:.4f}, result.json {recorded}: run the test again"

@@ -99,6 +99,13 @@ def _check_same_users(runs: Sequence[StoredRun]) -> None:
                 f"{first.path} has {first.n_users} test users of {first.dataset}, {run.path} has {run.n_users}: "
                 "they are not comparable"
             )
+    hashed = [run for run in runs if run.targets is not None]
+    for run in hashed[1:]:
+        if run.targets != hashed[0].targets:
+            raise UsageError(
+                f"{hashed[0].path} and {run.path} have other users in their data, or other test items: they are not "
+                "comparable"
+            )
     known = [run for run in runs if run.settings is not None]
     for run in known[1:]:
         _check_same_data(known[0], run)

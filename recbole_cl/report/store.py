@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
+from recbole_cl.files import PathLike
+from recbole_cl.props_files import read_settings
+from recbole_cl.run_folder import CONFIG
 
 EvalProtocol = Literal["history_kept", "history_removed"]
-PathLike = str | os.PathLike[str]
 
 RANK_FILES: dict[EvalProtocol, str] = {
     "history_kept": "ranks_test.npy",
@@ -47,6 +47,7 @@ class StoredRun:
         test: metrics on the test items, under each protocol.
         ranks: each test user's rank from 1, int32, in ascending internal user id, under each protocol.
         settings: the run's `config.yaml`, or None if the folder has none.
+        targets: hash of the test users and targets behind the ranks, or None in a run of an earlier version.
 
     Shape:
         ranks: [U] each.
@@ -64,6 +65,7 @@ class StoredRun:
     test: Mapping[EvalProtocol, Mapping[str, float]]
     ranks: Mapping[EvalProtocol, NDArray[np.int32]]
     settings: Mapping[str, Any] | None
+    targets: str | None = None
 
     @property
     def n_users(self) -> int:
@@ -87,7 +89,7 @@ def load_run(path: PathLike) -> StoredRun:
     ranks = {protocol: _read_ranks(folder / name) for protocol, name in RANK_FILES.items()}
     if len({len(values) for values in ranks.values()}) > 1:
         raise UsageError(f"the rank files in {folder} differ in length: run the test again")
-    return StoredRun(path=folder, ranks=ranks, settings=_read_settings(folder / "config.yaml"), **result)
+    return StoredRun(path=folder, ranks=ranks, settings=_read_settings(folder / CONFIG), **result)
 
 
 def _read_result(folder: Path) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def _read_result(folder: Path) -> dict[str, Any]:
     for protocol in RANK_FILES:
         if not isinstance(result["test"].get(protocol), dict):
             raise UsageError(f"{file} has no test metrics of {protocol!r}: it is damaged or of another version")
-    return {name: result[name] for name in _FIELDS}
+    return {name: result[name] for name in _FIELDS} | {"targets": result.get("targets")}
 
 
 def _read_ranks(file: Path) -> NDArray[np.int32]:
@@ -122,12 +124,4 @@ def _read_ranks(file: Path) -> NDArray[np.int32]:
 
 
 def _read_settings(file: Path) -> Mapping[str, Any] | None:
-    if not file.is_file():
-        return None
-    try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise UsageError(f"{file} is not plain YAML ({str(error).splitlines()[0]}): write it from the run") from error
-    if not isinstance(settings, dict):
-        raise UsageError(f"{file} holds no settings: write one `key: value` per line")
-    return {str(name): value for name, value in settings.items()}
+    return read_settings(file) if file.is_file() else None

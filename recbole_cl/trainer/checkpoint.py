@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -51,16 +50,3 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     if not isinstance(state, dict) or "state_dict" not in state:
         raise UsageError(f"{path} is no checkpoint of a run: it has no state_dict")
     return state
-
-
-def item_fingerprint(dataset: Any) -> str:
-    """Hash of a dataset's item tokens in the order of their ids: equal if and only if the ids mean the same items.
-
-    Args:
-        dataset: RecBole's or ours, of any split.
-
-    Returns:
-        SHA-256, in hexadecimal digits.
-    """
-    tokens = dataset.field2id_token[dataset.iid_field]
-    return hashlib.sha256("\n".join(map(str, tokens)).encode()).hexdigest()

@@ -19,13 +19,14 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from recbole_cl.allocator import give_back_freed_memory
+from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.run_folder import BEST, LAST
-from recbole_cl.trainer.checkpoint import item_fingerprint, load_checkpoint, save_checkpoint
+from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
@@ -45,7 +46,7 @@ class Trainer(RecBoleTrainer):
     """
 
     def __init__(self, config: Any, model: Any, run_dir: Path) -> None:
-        with _tensorboard_in(run_dir):
+        with tensorboard_in(run_dir):
             super().__init__(config, model)
         self.run_dir = run_dir
         self.saved_model_file = str(run_dir / BEST)
@@ -57,6 +58,11 @@ class Trainer(RecBoleTrainer):
         self._losses: dict[str, float] = {}
         self._valid_result: dict[str, float] | None = None
         top_k = max(config["topk"]) if needs_top_items(config) else 0
+        if top_k >= model.n_items:  # which counts the padding
+            raise UsageError(
+                f"topk = {top_k}: there are {model.n_items - 1} items, too few for the lists that one of metrics = "
+                f"{config['metrics']} looks at; lower topk"
+            )
         self._evaluator = RankEvaluator(model, config["eval_batch_size"], top_k)
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
@@ -89,10 +95,12 @@ class Trainer(RecBoleTrainer):
             UsageError: If a loss becomes NaN or infinite.
         """
         self._train_data, self._items = train_data, item_fingerprint(train_data.dataset)
-        if self.is_finished():
-            self.eval_collector.data_collect(train_data)
-            return self.best_valid_score, self.best_valid_result
         try:
+            if self.is_finished():
+                why = "its last epoch is done" if self.start_epoch >= self.epochs else "it had stopped early"
+                self.logger.info(f"nothing to train, {why}: raise epochs or stopping_step to go on; now the test")
+                self.eval_collector.data_collect(train_data)
+                return self.best_valid_score, self.best_valid_result
             # Importing any sequential model of RecBole's switches anomaly detection on for the whole process (its
             # sine.py), which costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
             with torch.autograd.set_detect_anomaly(False):
@@ -180,7 +188,8 @@ class Trainer(RecBoleTrainer):
         return means
 
     def _generate_train_loss_output(self, epoch_idx: int, s_time: float, e_time: float, losses: Any) -> str:
-        named = ", ".join(f"{set_color(name, 'blue')}: {value:.4f}" for name, value in self._losses.items())
+        digits = self.config["loss_decimal_place"]
+        named = ", ".join(f"{set_color(name, 'blue')}: {value:.{digits}f}" for name, value in self._losses.items())
         head = set_color(f"epoch {epoch_idx} training", "green")
         return f"{head} [{set_color('time', 'blue')}: {e_time - s_time:.2f}s, {named}]"
 
@@ -309,7 +318,7 @@ class Trainer(RecBoleTrainer):
 
 
 @contextmanager
-def _tensorboard_in(run_dir: Path) -> Iterator[None]:
+def tensorboard_in(run_dir: Path) -> Iterator[None]:
     """RecBole's trainer opens its event file under ./log_tensorboard, which can't be set; here it goes to the run."""
     original = recbole_trainer.get_tensorboard
     recbole_trainer.get_tensorboard = lambda logger: SummaryWriter(str(run_dir))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,29 @@ def test_broken_files_are_refused_in_one_line(tmp_path: Path, text: str, message
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_line_of_nothing_but_separators_is_refused_by_its_number(tmp_path: Path) -> None:
+    for number, text in ((2, "\t\t\n1\t2\t3\n"), (4, "1\t2\t3\n\n\t\t\n")):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(UsageError, match=f"line {number}: no value in 'user_id'"):
+            check(atomic_file(tmp_path / str(number), HEADER + text))
+
+
+def test_an_order_that_float32_loses_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Near 1.4e9 seconds float32 has steps of 128: ten seconds apart, the file's order is all that is left."""
+    times = [1_400_000_000 + 10 * place for place in range(6)]
+    lines = [f"{user}\t{place}\t{time}\n" for user in "ab" for place, time in enumerate(times)]
+    backwards = atomic_file(tmp_path, HEADER + "".join(lines[:6] + lines[:5:-1]))
+    with caplog.at_level(logging.WARNING):
+        check_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
+        assert not caplog.text
+        check(backwards)
+    assert "the interactions of 1 users in another order than their times; set normalize_all to True" in caplog.text
+    caplog.clear()
+    backwards.write_text(HEADER + "".join(lines))
+    check(backwards)
+    assert not caplog.text
 
 
 def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:

@@ -285,3 +285,4 @@ def test_the_command_prints_the_statistics_and_the_files(tmp_path: Path, capsys:
     assert table["density"] == "200.0000%"
     assert table["longest sequence"] == "2"
     assert str(tmp_path / "shop" / "shop.yaml") in printed
+    assert f"--dataset=shop --data_path={tmp_path};" in printed

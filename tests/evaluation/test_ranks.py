@@ -157,6 +157,14 @@ def test_scores_that_are_no_numbers_are_refused() -> None:
         RankEvaluator(model, 10).rank(evaluation_rows(rows_of_users([[1, 2]], 10), N_ITEMS))
 
 
+def test_a_repeated_target_is_in_no_list_once_the_history_is_removed() -> None:
+    rows = rows_of_users([[3, 1, 2, 3]], 10)
+    ranks = RankEvaluator(TableModel(), 10, top_k=36).rank(evaluation_rows(rows, N_ITEMS))
+    kept, removed = (ranks[name].top_items for name in ("keep", "remove"))
+    assert kept is not None and removed is not None and ranks["remove"].rank.tolist() == [N_ITEMS]
+    assert set(removed[0].tolist()) == set(range(4, N_ITEMS))
+
+
 def test_lists_of_top_items_leave_out_what_the_protocol_removes() -> None:
     rows = rows_of_users([[1, 2, 3], [4, 5], [6, 7, 8, 9]], 10)
     ranks = RankEvaluator(TableModel(), 10, top_k=35).rank(evaluation_rows(rows, N_ITEMS))

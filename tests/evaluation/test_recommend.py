@@ -44,6 +44,11 @@ def test_the_history_is_left_out_or_ranked_like_the_rest(trained: LoadedRun) -> 
     assert [pair for pair in everything if pair[0] not in own] == rest
 
 
+def test_one_user_in_place_of_a_list_is_refused(trained: LoadedRun) -> None:
+    with pytest.raises(UsageError, match="expected a list of users, such as \\['u11'\\]"):
+        trained.recommend("u11")
+
+
 def test_many_users_are_as_one_by_one(trained: LoadedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     users = [f"u{user}" for user in range(5)]
     monkeypatch.setattr("recbole_cl.evaluation.recommend._USERS_PER_BATCH", 2)

@@ -164,6 +164,7 @@ def test_a_two_stage_run_resumes_in_its_second_stage(tmp_path: Path) -> None:
         ({"operators": ["crop"]}, "short_operators: ['insert', 'mask', 'substitute'] are not among operators"),
         ({"right_aligned": False}, "pooling = concat"),
         ({"pretrain_epochs": 3, "epochs": 3}, "pretrain_epochs = 3: expected fewer than the 3 epochs"),
+        ({"pretrain_epochs": 3, "epochs": 5, "eval_step": 3}, "none after it is validated with eval_step = 3"),
         ({"rounding": {"crop": "up"}}, "rounding.crop = 'up'"),
     ],
 )

@@ -15,10 +15,13 @@ from recbole_cl.errors import UsageError
 from tests.model.build import losses_and_gradients
 from tests.model.test_contract import BOTH_FORMS, EVERY_MODEL, assemble
 
-# Where the shape of something depends on a draw: ECL-SR's generator works on the items that were masked only, and the
-# lengths of altered rows are not known beforehand; neither are those of the originals in the prefix form.
-WAITS = {("ECLSR", "prefix"): 4, ("ECLSR", "sequence"): 3}
+# Where the shape of something depends on values: ECL-SR's generator works on the items that were masked only, and in
+# the prefix form nobody has counted the items of a batch.
+WAITS = {("ECLSR", "prefix"): 2, ("ECLSR", "sequence"): 1}
 SHAPED_BY_VALUES = ("nonzero", "masked_select", "unique", "_local_scalar_dense", "is_nonzero", "equal", "bincount")
+
+
+READS = ("tolist", "cpu", "numpy", "__array__")
 
 
 class WaitsForDevice(TorchDispatchMode):
@@ -39,7 +42,19 @@ class WaitsForDevice(TorchDispatchMode):
 
 
 def seen(act: Any) -> list[str]:
-    with WaitsForDevice() as waits:
+    """What an act waits for: such operations, and reading tensors out, which no dispatcher sees on a CPU."""
+    waits = WaitsForDevice()
+
+    def noting(name: str, read: Any) -> Any:
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            waits.seen.append(name)
+            return read(*args, **kwargs)
+
+        return noted
+
+    with pytest.MonkeyPatch.context() as patch, waits:
+        for name in READS:
+            patch.setattr(Tensor, name, noting(name, getattr(Tensor, name)))
         act()
     return waits.seen
 
@@ -51,6 +66,8 @@ def test_waiting_is_noticed() -> None:
     assert seen(lambda: values.repeat_interleave(values)) == ["repeat_interleave"]
     assert seen(lambda: values.repeat_interleave(values, output_size=6)) == []
     assert seen(lambda: values[values]) == []
+    assert seen(lambda: values.tolist()) == ["tolist"] and seen(lambda: values.cpu()) == ["cpu"]
+    assert seen(lambda: values.numpy()) == ["numpy"]
 
 
 @BOTH_FORMS

@@ -34,6 +34,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         name: str | None = None,
         n_users: int = N_USERS,
         train_form: str = "prefix",
+        targets: str | None = None,
     ) -> Path:
         folder = tmp_path / (name or f"{model}-{dataset}-{seed}")
         folder.mkdir()
@@ -56,6 +57,8 @@ def make_run(tmp_path: Path) -> MakeRun:
             "valid": {"hit@10": 0.2},
             "test": test,
         }
+        if targets is not None:
+            result["targets"] = targets
         (folder / "result.json").write_text(json.dumps(result))
         if settings is not None:
             (folder / "config.yaml").write_text(

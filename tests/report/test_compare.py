@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from recbole_cl import cli
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import holm, per_user_metric
 from recbole_cl.report.compare import add_arguments, main
@@ -109,6 +110,23 @@ def test_ranks_and_result_of_different_runs_are_refused(folders: list[Path]) -> 
     (folders[0] / "result.json").write_text(json.dumps(result))
     with pytest.raises(UsageError, match=r"ranks_test\.npy says hit@10"):
         tables(folders)
+
+
+def test_results_may_be_rounded_to_whole_numbers(make_run: Any) -> None:
+    folder = make_run(settings={"metric_decimal_place": 0})
+    result = json.loads((folder / "result.json").read_text())
+    for metrics in result["test"].values():
+        metrics["hit@10"] = float(round(metrics["hit@10"]))
+    (folder / "result.json").write_text(json.dumps(result))
+    assert 0 < row(tables([folder])[0], "SASRec", "hit@10").mean < 1
+
+
+def test_an_output_that_is_a_folder_is_refused_in_one_line(
+    make_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", str(make_run()), "--output", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path) in error and error.count("\n") == 1
 
 
 def test_csv_reads_back(folders: list[Path], tmp_path: Path) -> None:

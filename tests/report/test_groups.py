@@ -15,7 +15,7 @@ def grouped(*folders: Any) -> dict[str, list[tuple[str, list[int]]]]:
 
 
 def test_runs_that_differ_in_seed_and_place_only_are_one_group(make_run: Any) -> None:
-    first = make_run(seed=2, settings={"temperature": 1.0, "gpu_id": "0", "device": "cpu", "log_wandb": True})
+    first = make_run(seed=2, settings={"temperature": 1.0, "gpu_id": "0", "worker": 0, "log_wandb": True})
     second = make_run(seed=1, settings={"temperature": 1, "gpu_id": "1", "state": "INFO", "transform": None})
     assert grouped(first, second) == {"toy": [("SASRec", [1, 2])]}
 
@@ -54,6 +54,15 @@ def test_datasets_are_kept_apart(make_run: Any) -> None:
 def test_one_seed_twice_is_refused(make_run: Any) -> None:
     with pytest.raises(UsageError, match="one experiment with one seed, 1: leave one of them out"):
         grouped(make_run(name="a"), make_run(name="b"))
+
+
+def test_ranks_of_other_targets_are_not_paired(make_run: Any) -> None:
+    known, other, old = make_run(seed=1, targets="a"), make_run("DuoRec", targets="b"), make_run(seed=2)
+    with pytest.raises(
+        UsageError, match="have other users in their data, or other test items: they are not comparable"
+    ):
+        grouped(known, other)
+    assert grouped(known, old) == {"toy": [("SASRec", [1, 2])]}  # of a version that stored no hash
 
 
 def test_other_users_are_refused(make_run: Any) -> None:

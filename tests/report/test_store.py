@@ -43,8 +43,8 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
         ("result.json", "[]", "holds no object"),
         ("result.json", '{"model": "SASRec"}', "has no str 'dataset'"),
         ("ranks_test.npy", "no array", "is not an array file"),
-        ("config.yaml", "a: !!python/object/apply:os.getcwd []", "is not plain YAML"),
-        ("config.yaml", "- a", "holds no settings"),
+        ("config.yaml", "a: !!python/object/apply:os.getcwd []", "no valid YAML"),
+        ("config.yaml", "- a", "expected a mapping"),
     ],
 )
 def test_damaged_files_are_refused_in_one_line(make_run: Any, file: str, content: str, message: str) -> None:
