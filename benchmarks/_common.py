@@ -8,6 +8,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -58,6 +59,7 @@ def parser(doc: str | None, dataset: str) -> argparse.ArgumentParser:
     flags.add_argument("--dataset", default=dataset, help="folder under the data path (default: %(default)s)")
     flags.add_argument("--data_path", default=str(ROOT / "dataset"), help="folder of dataset folders")
     flags.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
+    flags.add_argument("--gpu", action="store_true", help="on the GPU; peaks are then of the memory allocated there")
     flags.add_argument(
         "--json",
         nargs="?",
@@ -71,8 +73,8 @@ def parser(doc: str | None, dataset: str) -> argparse.ArgumentParser:
 def config_of(
     args: argparse.Namespace, model: str | type, folder: Path, *, dataset: str | None = None, **settings: Any
 ) -> Config:
-    """The settings of one contender: on the CPU, leaving nothing behind but in ``folder``."""
-    common = {"use_gpu": False, "show_progress": False, "state": "error"}
+    """The settings of one contender: on the device of ``--gpu``, leaving nothing behind but in ``folder``."""
+    common = {"use_gpu": args.gpu, "show_progress": False, "state": "error"}
     paths = {"data_path": args.data_path, "checkpoint_dir": str(folder)}
     return Config(model, dataset or args.dataset, config_dict={**MODEL_SETTINGS, **common, **paths, **settings})
 
@@ -104,6 +106,18 @@ def recbole_trainer(config: Config, model: Any, folder: Path) -> Any:
         return RecBoleTrainer(config, model)
 
 
+def now(gpu: bool) -> float:
+    """Seconds on a clock that only goes up; with a GPU, once it has done all that was asked of it."""
+    if gpu:
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def peak_mb(gpu: bool) -> float:
+    """Peak memory of this process, or what it had allocated on the GPU."""
+    return torch.cuda.max_memory_allocated() / 2**20 if gpu else memory_mb("VmHWM")
+
+
 def memory_mb(field: str) -> float:
     """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak; without /proc the peak for either.
 
@@ -132,6 +146,8 @@ def shared_flags(args: argparse.Namespace) -> Iterator[str]:
     yield from ("--data_path", args.data_path, "--dataset", args.dataset)
     if args.threads:
         yield from ("--threads", str(args.threads))
+    if args.gpu:
+        yield "--gpu"
 
 
 def run_script(benchmark: Callable[[argparse.Namespace], Records], args: argparse.Namespace) -> int:
@@ -144,6 +160,8 @@ def run_script(benchmark: Callable[[argparse.Namespace], Records], args: argpars
         torch.set_num_threads(args.threads)
     to_stdout = args.json == "-"
     try:
+        if args.gpu and not torch.cuda.is_available():
+            raise UsageError("--gpu: torch sees none here; leave it out")
         with contextlib.redirect_stdout(sys.stderr if to_stdout else sys.stdout):
             records = benchmark(args)
     except UsageError as error:

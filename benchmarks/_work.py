@@ -5,12 +5,13 @@ Letters: B rows, n length of a row, D hidden size, I inner size, N items, T targ
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from benchmarks._common import now
 
 Segment = tuple[Tensor, bool]
 """Lengths of the rows of one view, [B], and whether outputs are wanted at all positions (or at the last one)."""
@@ -92,13 +93,13 @@ def record_segments(model: Any) -> list[list[Segment]]:
     return log
 
 
-def matmul_rate(size: int, repeats: int = 5) -> float:
+def matmul_rate(size: int, repeats: int = 5, gpu: bool = False) -> float:
     """Best measured rate of a float32 product of two [size, size] matrices, in operations per second."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
+    a, b = torch.randn(2, size, size, device="cuda" if gpu else "cpu")
     out = a @ b
     best = float("inf")
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin = now(gpu)
         torch.mm(a, b, out=out)
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, now(gpu) - begin)
     return 2 * size**3 / best

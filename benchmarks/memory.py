@@ -1,7 +1,8 @@
-"""Peak memory and time of three demanding cases, each in a process of its own.
+"""Peak memory and time of demanding cases, each in a process of its own.
 
 * ``loading``: a dataset of long sequences, until the training loader (with the same-target index) and the evaluation
   rows are ready.
+* ``recbole_loading``: RecBole's own dataset and loader of the same, for comparison.
 * ``training``: DuoRec's prefix form on it, a number of steps; the peak covers loading too.
 * ``catalogue``: SASRec over many made-up items with the chunked loss and Adam, a few steps. Weights, their gradient
   and Adam's two moments take 4 x items x 64 x 4 bytes of it.
@@ -26,6 +27,7 @@ import recbole_cl  # noqa: F401 - before torch, so that large tensors lie on hug
 
 # isort: split
 import torch
+from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
@@ -48,6 +50,14 @@ def loading(args: argparse.Namespace, folder: Path) -> tuple[Any, Any, Any]:
     return config, model, loader
 
 
+def recbole_loading(args: argparse.Namespace, folder: Path) -> None:
+    """Loads the dataset as plain RecBole's SASRec does."""
+    settings = {"MAX_ITEM_LIST_LENGTH": args.length, "train_batch_size": args.batch_size}
+    config = common.config_of(args, common.recbole_sasrec(), folder, **settings)
+    splits = common.recbole_splits(config)
+    assert len(TrainDataLoader(config, splits[0], None, shuffle=True))
+
+
 def training(args: argparse.Namespace, folder: Path) -> None:
     """Loads, and trains the given number of steps."""
     config, model, loader = loading(args, folder)
@@ -59,7 +69,7 @@ def catalogue(args: argparse.Namespace, folder: Path) -> None:
     config = common.config_of(
         args, "SASRec", folder, dataset="synthetic", MAX_ITEM_LIST_LENGTH=50, recommendation_loss="chunked_ce"
     )
-    model = config.model_class(config, common.FakeDataset(args.items + 1))
+    model = config.model_class(config, common.FakeDataset(args.items + 1)).to(config["device"])
     _train(config, model, _random_batches(model, args.catalogue_batch_size, 50), folder)
 
 
@@ -77,12 +87,13 @@ def _train(config: Any, model: Any, batches: Iterator[Any], folder: Path) -> Non
     trainer = Trainer(config, model, folder)
     model.train()
     for batch in batches:
-        terms = trainer._step(batch)
+        terms = trainer._step(batch.to(config["device"]))
         assert all(bool(term.isfinite()) for term in terms.values())
 
 
 CASES: dict[str, Callable[[argparse.Namespace, Path], object]] = {
     "loading": loading,
+    "recbole_loading": recbole_loading,
     "training": training,
     "catalogue": catalogue,
 }
@@ -95,8 +106,9 @@ def measure(args: argparse.Namespace) -> common.Records:
     with tempfile.TemporaryDirectory() as folder:
         CASES[args.case](args, Path(folder))
         seconds = time.perf_counter() - begin
-    peak = common.memory_mb("VmHWM")
-    record = {"case": args.case, "wall_seconds": seconds, "peak_mb": peak, "peak_above_imports_mb": peak - before}
+    peak = common.peak_mb(args.gpu)
+    above = peak if args.gpu else peak - before
+    record = {"case": args.case, "wall_seconds": seconds, "peak_mb": peak, "peak_above_imports_mb": above}
     return [{**record, "what": _description(args)}]
 
 

@@ -9,7 +9,8 @@ turn sets up what its contender's users have:
 * ours: anomaly detection off, as our trainer sets it.
 
 The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
-epoch. Peaks are those of a separate process for each contender, loading included. All on the CPU.
+epoch. Peaks are those of a separate process for each contender, loading included. On the CPU, or with ``--gpu`` on the
+GPU, where a step ends when the device is done with it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ import recbole_cl  # noqa: F401 - before torch, so that large tensors lie on hug
 import torch
 from recbole.data.dataloader import TrainDataLoader
 from recbole.utils import init_seed
+from tabulate import tabulate
 
 from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
@@ -91,14 +92,14 @@ def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
         config = common.config_of(args, common.recbole_sasrec(), folder, **settings)
         train = common.recbole_splits(config)[0]
         for name in theirs:
-            yield _recbole(name, config, train, folder)
+            yield _recbole(name, config, train, folder, args.gpu)
     if ours := [OURS[key] for key in args.only if key in OURS]:
         train = build_data(common.config_of(args, "SASRec", folder, **settings))[1][0]
         for name, form in ours:
             yield _ours(args, name, form, train, folder, settings)
 
 
-def _recbole(name: str, config: Any, train: Any, folder: Path) -> Contender:
+def _recbole(name: str, config: Any, train: Any, folder: Path, gpu: bool) -> Contender:
     init_seed(config["seed"], config["reproducibility"])
     model = config.model_class(config, train).to(config["device"])
     loader = TrainDataLoader(config, train, None, shuffle=True)
@@ -108,7 +109,7 @@ def _recbole(name: str, config: Any, train: Any, folder: Path) -> Contender:
     def take(n: int) -> list[float]:
         seconds: list[float] = []
         with torch.autograd.set_detect_anomaly(RECBOLE[name]):
-            trainer._train_epoch(_clocked(batches, n, seconds), 0)
+            trainer._train_epoch(_clocked(batches, n, seconds, gpu), 0)
         return seconds
 
     return Contender(name, "prefix", len(loader), len(train), take, record_segments(model), sizes_of(model, config))
@@ -131,7 +132,7 @@ def _ours(
         seconds: list[float] = []
         model.train()
         with torch.autograd.set_detect_anomaly(False):
-            for batch in _clocked(batches, n, seconds):
+            for batch in _clocked(batches, n, seconds, args.gpu):
                 trainer._step(batch.to(config["device"]))
         return seconds
 
@@ -144,12 +145,12 @@ def _forever(loader: Iterable[Any]) -> Iterator[Any]:
         yield from loader
 
 
-def _clocked(batches: Iterator[Any], n: int, seconds: list[float]) -> Iterator[Any]:
+def _clocked(batches: Iterator[Any], n: int, seconds: list[float], gpu: bool) -> Iterator[Any]:
     """Yields n batches, and notes how long it takes to fetch each and to be asked for the next."""
     for _ in range(n):
-        begin = time.perf_counter()
+        begin = common.now(gpu)
         yield next(batches)
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(common.now(gpu) - begin)
 
 
 def interleave(runners: Sequence[Contender], steps: int, warmup: int, turn: int) -> list[list[float]]:
@@ -199,7 +200,7 @@ def figures(runners: Sequence[Contender], seconds: Sequence[Sequence[float]]) ->
 def peak(args: argparse.Namespace, key: str) -> float:
     """Peak memory of a process that loads the data and trains one contender for a few steps, in MB."""
     if len(args.only) == 1:
-        return common.memory_mb("VmHWM")
+        return common.peak_mb(args.gpu)
     sizes = ("--batch_size", str(args.batch_size), "--sequence_batch_size", str(args.sequence_batch_size))
     record = common.fresh(__file__, *common.shared_flags(args), *sizes, *PEAK_STEPS, "--only", key)[0]
     return float(record["peak_mb"])
@@ -213,19 +214,36 @@ def benchmark(args: argparse.Namespace) -> common.Records:
     if args.peak:
         for record, key in zip(records, args.only, strict=True):
             record["peak_mb"] = peak(args, key)
-    rate = matmul_rate(args.matmul_size)
+    rate = matmul_rate(args.matmul_size, gpu=args.gpu)
     work = [_epoch_work(runner) for runner in runners]
     common.print_table(
         [record | _shares(flops, rate, record["epoch_seconds"]) for record, flops in zip(records, work, strict=True)],
         COLUMNS,
     )
     _print_conditions(args, rate)
+    for runner in runners if args.profile else ():
+        _print_profile(runner, args.profile, args.gpu)
     return records
 
 
+def _print_profile(runner: Contender, steps: int, gpu: bool) -> None:
+    """Prints the operators that take at least 5 % of a contender's steps by themselves, without what they call."""
+    runner.take(1)
+    with torch.profiler.profile() as profile:
+        runner.take(steps)
+    name = "self_device_time_total" if gpu else "self_cpu_time_total"
+    spent = sorted(((getattr(event, name), event.key, event.count) for event in profile.key_averages()), reverse=True)
+    total = sum(microseconds for microseconds, _, _ in spent)
+    rows = [(key, calls / steps, part / total) for part, key, calls in spent if part >= 0.05 * total]
+    rest = 1 - sum(share for _, _, share in rows)
+    print(f"\n{runner.name}, {runner.form}: operators with 5 % and more of the time, {rest:.0%} in all others")
+    print(tabulate(rows, headers=("operator", "calls a step", "share"), floatfmt=("", ".1f", ".1%")))
+
+
 def _print_conditions(args: argparse.Namespace, rate: float) -> None:
-    size, threads = args.matmul_size, torch.get_num_threads()
-    print(f"\nmatmul rate: {rate / 1e9:.1f} GFLOP/s at {size} x {size} x {size}, float32, {threads} thread(s)")
+    size, threads = args.matmul_size, f"{torch.get_num_threads()} thread(s)"
+    where = torch.cuda.get_device_name() if args.gpu else threads
+    print(f"\nmatmul rate: {rate / 1e9:.1f} GFLOP/s at {size} x {size} x {size}, float32, {where}")
     print(f"{args.dataset}, {args.steps} steps each, of {args.batch_size} (sequence: {args.sequence_batch_size}) rows")
 
 
@@ -262,6 +280,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=True,
         help="measure peak memory, in a process for each contender",
     )
+    flags.add_argument("--profile", type=int, default=0, metavar="STEPS", help="also profile so many steps of each")
     flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
     every = [*RECBOLE, *OURS]
     flags.add_argument("--only", nargs="+", choices=every, default=BY_DEFAULT, metavar="NAME", help=f"out of {every}")

@@ -81,11 +81,29 @@ def test_several_contenders_have_their_peaks_from_fresh_processes(
         return [{"peak_mb": 7.0}]
 
     monkeypatch.setattr(_common, "fresh", fresh)
-    args = train.arguments([*cycle, "--batch_size", "32", "--threads", "1"])
+    args = train.arguments([*cycle, "--batch_size", "32", "--threads", "1", "--gpu"])
     assert train.peak(args, "CL4SRec:prefix") == 7.0
     given = train.arguments(asked[0])
-    same = ("dataset", "data_path", "threads", "batch_size", "sequence_batch_size")
+    same = ("dataset", "data_path", "threads", "gpu", "batch_size", "sequence_batch_size")
     assert all(getattr(given, name) == getattr(args, name) for name in same) and given.json is None
+
+
+def test_a_profile_names_the_operators_that_take_longest(
+    cycle: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--steps", "1", "--warmup", "0", "--matmul_size", "8", "--no-peak", "--profile", "2"]
+    figures(train, [*cycle, *sizes, "--only", "SASRec:sequence"], tmp_path)
+    printed = capsys.readouterr().out.partition("SASRec, sequence: operators with 5 % and more of the time")[2]
+    assert "aten::" in printed and "calls a step" in printed
+
+
+@pytest.mark.parametrize("script", [train, evaluate, memory])
+def test_a_gpu_that_is_not_there_is_refused(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert _common.run_script(script.benchmark, script.arguments(["--gpu"])) == 2
+    assert capsys.readouterr().err == "error: --gpu: torch sees none here; leave it out\n"
 
 
 def test_turns_go_round_and_their_first_step_is_not_counted() -> None:
