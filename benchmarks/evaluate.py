@@ -29,6 +29,7 @@ import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 
 from benchmarks import _common as common
+from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.data.rows import RowSet
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
@@ -222,4 +223,5 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    restart_with_tuned_malloc()
     sys.exit(common.run_script(benchmark, arguments(None)))

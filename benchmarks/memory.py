@@ -31,6 +31,7 @@ from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
+from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.runner import build_data, build_evaluation_rows, build_loader, build_model
 from recbole_cl.trainer.trainer import Trainer
 
@@ -153,4 +154,5 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    restart_with_tuned_malloc()
     sys.exit(common.run_script(benchmark, arguments(None)))

@@ -36,6 +36,7 @@ from tabulate import tabulate
 
 from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
+from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.registry import model_class, own_models
 from recbole_cl.runner import build_data, build_loader, build_model
@@ -293,4 +294,5 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    restart_with_tuned_malloc()
     sys.exit(common.run_script(benchmark, arguments(None)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.errors import UsageError
 from recbole_cl.settings import DEFAULT_DATASET, DEFAULT_MODEL
 
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
     """
-    return _guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
+    return _guarded(PROGRAM, _dispatch, _own_arguments() if argv is None else argv)
 
 
 def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py") -> int:
@@ -79,7 +80,13 @@ def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py
     Returns:
         The exit code, as ``main``.
     """
-    return _guarded(prog, lambda rest: _train(rest, prog), sys.argv[1:] if argv is None else argv)
+    return _guarded(prog, lambda rest: _train(rest, prog), _own_arguments() if argv is None else argv)
+
+
+def _own_arguments() -> list[str]:
+    """Those of the process, which is ours alone then and may start anew."""
+    restart_with_tuned_malloc()
+    return sys.argv[1:]
 
 
 def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +21,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         device: Where the run trains.
 
     Returns:
-        Plain values: interpreter, packages, commit, operating system, processor, threads, device.
+        Plain values: interpreter, packages, commit, operating system, processor, threads, settings of malloc, device.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
@@ -29,6 +30,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "commit": commit_of(Path(__file__)),
         "system": platform.platform(),
         "threads": torch.get_num_threads(),
+        "malloc": os.environ.get("GLIBC_TUNABLES"),
         "device": device.type,
         "device_name": name,
     }

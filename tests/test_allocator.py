@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recbole_cl.allocator import ask_for_huge_pages, give_back_freed_memory
+from recbole_cl.allocator import TUNABLES, ask_for_huge_pages, give_back_freed_memory, restart_with_tuned_malloc
 
 _SWITCH = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -47,6 +47,41 @@ def test_a_value_of_the_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
     ask_for_huge_pages()
     assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
+
+
+_RESTARTED = """
+import os, sys
+from recbole_cl.allocator import restart_with_tuned_malloc
+number = os.environ.setdefault("FIRST_PROCESS", str(os.getpid()))
+restart_with_tuned_malloc()
+print(os.environ.get("GLIBC_TUNABLES"), number == str(os.getpid()), sys.argv[1:])
+"""
+
+
+def _restarted(**environment: str) -> str:
+    unset = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    command = [sys.executable, "-c", _RESTARTED, "--a=b c", "d"]
+    return subprocess.run(command, env=unset | environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such settings")
+def test_a_restart_keeps_process_and_arguments_and_happens_once() -> None:
+    assert _restarted() == f"{TUNABLES} True ['--a=b c', 'd']\n"
+    assert _restarted(GLIBC_TUNABLES="glibc.malloc.check=0") == "glibc.malloc.check=0 True ['--a=b c', 'd']\n"
+
+
+def test_no_restart_without_glibc_or_under_a_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError(arguments)
+
+    monkeypatch.setattr(os, "execv", refuse)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    with monkeypatch.context() as debugger:
+        debugger.setattr(sys, "gettrace", lambda: refuse)
+        restart_with_tuned_malloc()
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    restart_with_tuned_malloc()
+    assert "GLIBC_TUNABLES" not in os.environ
 
 
 def _resident_megabytes() -> float:
