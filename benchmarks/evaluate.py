@@ -22,14 +22,16 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import recbole_cl  # noqa: F401 - before torch, so that large tensors lie on huge pages, as in every run
+from recbole_cl.allocator import restart_with_tuned_malloc  # before torch, as in every run
+
+if __name__ == "__main__":
+    restart_with_tuned_malloc()
 
 # isort: split
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 
 from benchmarks import _common as common
-from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.data.rows import RowSet
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
@@ -223,5 +225,4 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    restart_with_tuned_malloc()
     sys.exit(common.run_script(benchmark, arguments(None)))

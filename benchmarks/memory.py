@@ -23,7 +23,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import recbole_cl  # noqa: F401 - before torch, so that large tensors lie on huge pages, as in every run
+from recbole_cl.allocator import restart_with_tuned_malloc  # before torch, as in every run
+
+if __name__ == "__main__":
+    restart_with_tuned_malloc()
 
 # isort: split
 import torch
@@ -31,7 +34,6 @@ from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
-from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.runner import build_data, build_evaluation_rows, build_loader, build_model
 from recbole_cl.trainer.trainer import Trainer
 
@@ -154,5 +156,4 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    restart_with_tuned_malloc()
     sys.exit(common.run_script(benchmark, arguments(None)))

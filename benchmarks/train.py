@@ -8,6 +8,9 @@ turn sets up what its contender's users have:
   contender has anomaly detection off, which no user gets without asking for it.
 * ours: anomaly detection off, as our trainer sets it.
 
+``malloc`` is the command line's for all of them (``recbole_cl/allocator.py``), which makes RecBole, too, faster than
+its users have it; ``GLIBC_TUNABLES=`` before the command leaves it as it is.
+
 The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
 epoch. Peaks are those of a separate process for each contender, loading included. On the CPU, or with ``--gpu`` on the
 GPU, where a step ends when the device is done with it.
@@ -26,7 +29,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import recbole_cl  # noqa: F401 - before torch, so that large tensors lie on huge pages, as in every run
+from recbole_cl.allocator import restart_with_tuned_malloc  # before torch, as in every run
+
+if __name__ == "__main__":
+    restart_with_tuned_malloc()
 
 # isort: split
 import torch
@@ -36,7 +42,6 @@ from tabulate import tabulate
 
 from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
-from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.registry import model_class, own_models
 from recbole_cl.runner import build_data, build_loader, build_model
@@ -233,7 +238,8 @@ def _print_profile(runner: Contender, steps: int, gpu: bool) -> None:
     with torch.profiler.profile() as profile:
         runner.take(steps)
     name = "self_device_time_total" if gpu else "self_cpu_time_total"
-    spent = sorted(((getattr(event, name), event.key, event.count) for event in profile.key_averages()), reverse=True)
+    operators = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CPU]
+    spent = sorted(((getattr(event, name), event.key, event.count) for event in operators), reverse=True)
     total = sum(microseconds for microseconds, _, _ in spent)
     rows = [(key, calls / steps, part / total) for part, key, calls in spent if part >= 0.05 * total]
     rest = 1 - sum(share for _, _, share in rows)
@@ -294,5 +300,4 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    restart_with_tuned_malloc()
     sys.exit(common.run_script(benchmark, arguments(None)))

@@ -17,8 +17,8 @@ _TORCH_HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 _GLIBC = "GLIBC_TUNABLES"
 
 # What glibc's malloc is asked for, since it reads it when a process starts: freed pieces of any size join their free
-# neighbours (no caches of small ones), up to 1 GB stays with the process between two epochs instead of going back and
-# forth, and it lies on huge pages.
+# neighbours (no caches of small ones), up to 1 GB of freed memory stays with the process between two steps instead of
+# going back and forth, and it lies on huge pages.
 TUNABLES = ":".join(
     f"glibc.malloc.{name}={value}"
     for name, value in {
@@ -33,13 +33,14 @@ TUNABLES = ":".join(
 
 
 def restart_with_tuned_malloc() -> None:
-    """Starts this very process anew with ``TUNABLES``, for the command line to call before anything else is done.
+    """Starts this very process anew with ``TUNABLES``: for a program to call first, before it has done anything.
 
-    A step of DuoRec on Amazon Beauty takes two thirds of the time so, and as long in the last epoch as in the first
-    (``results/speed.md``). Nothing happens where ``GLIBC_TUNABLES`` is set already, where the C library is no glibc, or
-    under a debugger. The process keeps its number, and its arguments.
+    An epoch of DuoRec on Amazon Beauty takes 15 seconds so, the last as the first, instead of 17 in the beginning and
+    23 later (``results/speed.md``). Nothing happens where ``GLIBC_TUNABLES`` is set, even to nothing, where the C
+    library is no glibc, in an interactive session, or under a debugger. The process keeps its number and its arguments.
     """
-    if _GLIBC in os.environ or platform.libc_ver()[0] != "glibc" or sys.gettrace() is not None:
+    watched = sys.flags.interactive or sys.gettrace() is not None or {"bdb", "pydevd"} & sys.modules.keys()
+    if _GLIBC in os.environ or platform.libc_ver()[0] != "glibc" or watched or not sys.executable:
         return
     os.environ[_GLIBC] = TUNABLES
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -173,8 +172,8 @@ class Encoding(Check):
 
     def accepts(self, value: object) -> bool:
         try:
-            return isinstance(value, str) and bool(codecs.lookup(value))
-        except LookupError:
+            return isinstance(value, str) and "".encode(value) is not None
+        except (LookupError, ValueError):
             return False
 
 

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
     """
-    return _guarded(PROGRAM, _dispatch, _own_arguments() if argv is None else argv)
+    return _guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
 
 
 def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py") -> int:
@@ -80,13 +80,13 @@ def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py
     Returns:
         The exit code, as ``main``.
     """
-    return _guarded(prog, lambda rest: _train(rest, prog), _own_arguments() if argv is None else argv)
+    return _guarded(prog, lambda rest: _train(rest, prog), sys.argv[1:] if argv is None else argv)
 
 
-def _own_arguments() -> list[str]:
-    """Those of the process, which is ours alone then and may start anew."""
+def program() -> int:
+    """The installed command ``recbole-cl``: ``main`` in a process of its own."""
     restart_with_tuned_malloc()
-    return sys.argv[1:]
+    return main()
 
 
 def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
@@ -96,6 +96,8 @@ def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[
         print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        if error.filename is None:
+            raise
         print(
             f"{prog}: error: {error.filename2 or error.filename}: {error.strerror}; give another path", file=sys.stderr
         )
@@ -235,4 +237,4 @@ def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

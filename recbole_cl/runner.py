@@ -235,8 +235,10 @@ def build_data(config: Config) -> Data:
     try:
         dataset = ContrastiveDataset(config)
         train, valid, test = dataset.build()
+    except UsageError:
+        raise
     except (ValueError, KeyError) as error:  # RecBole's words for settings that do not fit the columns
-        what = str(error.args[0] if error.args else error)
+        what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{config['dataset']} can't be read with these data settings: {what}") from error
     return dataset, (train, valid, test)
 

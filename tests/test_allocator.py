@@ -26,7 +26,9 @@ print(next(line.split()[1] for line in open("/proc/self/smaps_rollup") if line.s
 
 
 def _huge_kilobytes(**environment: str) -> int:
-    unset = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+    unset = {
+        name: value for name, value in os.environ.items() if name not in ("THP_MEM_ALLOC_ENABLE", "GLIBC_TUNABLES")
+    }
     command = [sys.executable, "-c", _TENSOR_AFTER_IMPORT]
     return int(subprocess.run(command, env=unset | environment, capture_output=True, text=True, check=True).stdout)
 
@@ -76,9 +78,10 @@ def test_no_restart_without_glibc_or_under_a_debugger(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(os, "execv", refuse)
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    with monkeypatch.context() as debugger:
-        debugger.setattr(sys, "gettrace", lambda: refuse)
-        restart_with_tuned_malloc()
+    for name, value in (("gettrace", lambda: refuse), ("modules", {"bdb": None}), ("executable", "")):
+        with monkeypatch.context() as other:
+            other.setattr(sys, name, value)
+            restart_with_tuned_malloc()
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     restart_with_tuned_malloc()
     assert "GLIBC_TUNABLES" not in os.environ

@@ -73,7 +73,7 @@ def test_the_wheel_holds_every_module_and_every_preset(wheel: zipfile.ZipFile) -
 
 def test_the_wheel_installs_the_console_script_and_the_licence(wheel: zipfile.ZipFile) -> None:
     info = {Path(name).name: name for name in wheel.namelist() if ".dist-info/" in name}
-    assert "recbole-cl = recbole_cl.cli:main" in wheel.read(info["entry_points.txt"]).decode()
+    assert "recbole-cl = recbole_cl.cli:program" in wheel.read(info["entry_points.txt"]).decode()
     assert "recbole_cl contributors" in wheel.read(info["LICENSE"]).decode()
 
 

@@ -315,8 +315,12 @@ def test_results_tell_users_and_targets_by_their_tokens(settings: dict[str, Any]
     assert run("GRU4Rec", "cycle", epochs=0, **gru4rec).targets == first.targets
     file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
     header, *lines = file.read_text().splitlines()
-    file.write_text("\n".join([header, *reversed(lines)]) + "\n")  # other ids for the same users
-    assert run("SASRec", "cycle", epochs=0, **settings).targets != first.targets
+    seen = set()
+    for early in (True, False):  # times that tell all interactions of all users apart
+        timed = [f"{line.rsplit(chr(9), 1)[0]}\t{place}" for place, line in enumerate(lines)]
+        file.write_text("\n".join([header, *(timed if early else reversed(timed))]) + "\n")  # other ids for the users
+        seen.add(run("SASRec", "cycle", epochs=0, **settings).targets)
+    assert len(seen) == 2 and first.targets in seen  # which is ordered by the users' ids, not by times
 
 
 @pytest.mark.parametrize(

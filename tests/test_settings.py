@@ -62,6 +62,7 @@ from recbole_cl.settings import CHECKS, check_settings
         ("SASRec", {"val_interval": {"timestamp": "abc"}}, "val_interval.timestamp = 'abc': expected an interval"),
         ("SASRec", {"field_separator": "::"}, "field_separator = '::': expected one character"),
         ("SASRec", {"encoding": "foo"}, "encoding = 'foo': expected the name of a text encoding"),
+        ("SASRec", {"encoding": "hex"}, "encoding = 'hex': expected the name of a text encoding"),
         ("SASRec", {"encoding": 5}, "encoding = 5: expected the name of a text encoding"),
         ("SASRec", {"config_file": "mine.yaml"}, "unknown setting 'config_file'"),
         (

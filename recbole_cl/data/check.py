@@ -44,7 +44,7 @@ def check_atomic_file(
         item_field: Its item column, ``ITEM_ID_FIELD``, such as ``item_id``.
         time_field: Its time column, ``TIME_FIELD``, such as ``timestamp``.
         scaled_times: Whether RecBole scales times to 0..1 before it rounds them, by ``normalize_all`` or
-            ``normalize_field``; then there is no warning.
+            ``normalize_field``.
         separator: One character between columns, RecBole's ``field_separator``.
         encoding: Encoding of the text, RecBole's ``encoding``.
 
@@ -73,14 +73,15 @@ def check_atomic_file(
     for field in (user_field, item_field):
         _refuse_negative(frame[field], path, field)
     times = refuse_not_a_number(frame[time_field], path, time_field, 2, TIME_REMEDY)
-    if not scaled_times and (users := disordered_users(frame[user_field].cat.codes.to_numpy(), times.to_numpy())):
+    if users := disordered_users(frame[user_field].cat.codes.to_numpy(), times.to_numpy(), scaled=scaled_times):
+        scaling = "" if scaled_times else "; normalize_all: True may do for times of a few years"
         getLogger().warning(
             f"{path}: RecBole rounds times to float32, which puts the interactions of {users:,} users in another order "
-            "than their times; set normalize_all to True, or convert the file, which sorts it"
+            f"than their times; recbole-cl convert writes a file that is sorted{scaling}"
         )
 
 
-def disordered_users(user: NDArray[np.integer], time: NDArray[np.float64]) -> int:
+def disordered_users(user: NDArray[np.integer], time: NDArray[np.float64], *, scaled: bool) -> int:
     """Counts the users whose interactions RecBole puts in a wrong order, since it sorts by times rounded to float32.
 
     Its sorts are stable: what is sorted in the file stays so.
@@ -88,6 +89,7 @@ def disordered_users(user: NDArray[np.integer], time: NDArray[np.float64]) -> in
     Args:
         user: A number for the user of each interaction, in the order of the file.
         time: Exact times, as read.
+        scaled: Whether they are scaled to 0..1 before they are rounded.
 
     Shape:
         user, time: [I].
@@ -95,7 +97,8 @@ def disordered_users(user: NDArray[np.integer], time: NDArray[np.float64]) -> in
     Returns:
         How many have an earlier interaction behind a later one.
     """
-    exact, rounded = (np.lexsort((times, user)) for times in (time, time.astype(np.float32)))
+    as_rounded = (time - time.min()) / (np.ptp(time) or 1) if scaled else time
+    exact, rounded = (np.lexsort((times, user)) for times in (time, as_rounded.astype(np.float32)))
     return len(np.unique(user[exact[time[exact] != time[rounded]]]))
 
 

@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.rows import rows_of
+
 
 def item_fingerprint(dataset: Any) -> str:
     """Hash of a dataset's item tokens in the order of their ids: equal if and only if the ids mean the same items.
@@ -19,16 +22,17 @@ def item_fingerprint(dataset: Any) -> str:
     return _hash(map(str, dataset.field2id_token[dataset.iid_field]))
 
 
-def target_fingerprint(split: Any) -> str:
+def target_fingerprint(split: ContrastiveDataset) -> str:
     """Hash of the users and targets of a split's rows, by their tokens: equal if ranks of two runs can be paired.
 
     Args:
-        split: The validation or test part of a dataset of ours.
+        split: The validation or test part of a dataset.
 
     Returns:
-        SHA-256, in hexadecimal digits.
+        SHA-256, in hexadecimal digits, of the rows in the order of ``rows_of``, which is that of stored ranks.
     """
-    users, items = (split.id2token(field, split.inter_feat[field]) for field in (split.uid_field, split.iid_field))
+    rows = rows_of(split)
+    users, items = split.id2token(split.uid_field, rows.user), split.id2token(split.iid_field, rows.items[rows.end])
     return _hash(f"{user}\t{item}" for user, item in zip(users, items, strict=True))
 
 

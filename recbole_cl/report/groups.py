@@ -103,8 +103,8 @@ def _check_same_users(runs: Sequence[StoredRun]) -> None:
     for run in hashed[1:]:
         if run.targets != hashed[0].targets:
             raise UsageError(
-                f"{hashed[0].path} and {run.path} have other users in their data, or other test items: they are not "
-                "comparable"
+                f"{hashed[0].path} and {run.path} rank other users or test items, or the same in another order of the "
+                "data: they are not comparable"
             )
     known = [run for run in runs if run.settings is not None]
     for run in known[1:]:

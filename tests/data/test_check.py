@@ -91,11 +91,14 @@ def test_an_order_that_float32_loses_is_warned_of(tmp_path: Path, caplog: pytest
         check_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
         assert not caplog.text
         check(backwards)
-    assert "the interactions of 1 users in another order than their times; set normalize_all to True" in caplog.text
+    assert "the interactions of 1 users in another order than their times; recbole-cl convert writes" in caplog.text
     caplog.clear()
     backwards.write_text(HEADER + "".join(lines))
     check(backwards)
     assert not caplog.text
+    backwards.write_text(HEADER + "".join(lines[::-1]) + "c\t1\t1000000000\n")  # scaled to ten years, too coarse again
+    check_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
+    assert "of 2 users" in caplog.text
 
 
 def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_grouping_by_length_changes_nothing(name: str, form: str, tmp_path: Path
 
 
 @EVERY_MODEL
-def test_bfloat16_losses_and_gradients_are_finite_and_near(name: str, tmp_path: Path) -> None:
+def test_bfloat16_gradients_are_finite_and_losses_near(name: str, tmp_path: Path) -> None:
     off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_form": "sequence"}
     _, model, loader = assemble(name, tmp_path, **off)
     interaction = next(iter(loader))

@@ -59,7 +59,7 @@ def test_one_seed_twice_is_refused(make_run: Any) -> None:
 def test_ranks_of_other_targets_are_not_paired(make_run: Any) -> None:
     known, other, old = make_run(seed=1, targets="a"), make_run("DuoRec", targets="b"), make_run(seed=2)
     with pytest.raises(
-        UsageError, match="have other users in their data, or other test items: they are not comparable"
+        UsageError, match="rank other users or test items, or the same in another order of the data: they are"
     ):
         grouped(known, other)
     assert grouped(known, old) == {"toy": [("SASRec", [1, 2])]}  # of a version that stored no hash
