@@ -18,14 +18,14 @@ _GLIBC = "GLIBC_TUNABLES"
 
 # What glibc's malloc is asked for, since it reads it when a process starts: freed pieces of any size join their free
 # neighbours (no caches of small ones), up to 1 GB of freed memory stays with the process between two steps instead of
-# going back and forth, and it lies on huge pages.
+# going back and forth, but what takes 32 MB and more is mapped by itself, and all lies on huge pages.
 TUNABLES = ":".join(
     f"glibc.malloc.{name}={value}"
     for name, value in {
         "tcache_count": 0,
         "mxfast": 0,
         "trim_threshold": 2**30,
-        "mmap_threshold": 2**30,
+        "mmap_threshold": 2**25,
         "top_pad": 2**26,
         "hugetlb": 1,
     }.items()
