@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import TESTS
 from recbole_cl.files import atomic_write_text
 from recbole_cl.report.comparison import DEFAULT_METRICS, Table, compare_runs
@@ -28,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="hit, recall, precision, ndcg, mrr or map at any cut-off, and others that the runs recorded "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--ignore",
+        nargs="+",
+        default=[],
+        metavar="SETTING",
+        help="settings in which runs of one experiment may differ, such as one that earlier runs had not yet",
+    )
     parser.add_argument("--format", choices=list(_FORMATS), default="table", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the terminal")
     parser.add_argument("--test", choices=TESTS, default="t", help="paired test over users (default: %(default)s)")
@@ -44,6 +52,9 @@ def main(args: argparse.Namespace) -> int:
     """
     finished = [path for path in args.run_dirs if not _is_unfinished(path)]
     runs = [load_run(path) for path in finished or args.run_dirs]
+    if unknown := [name for name in args.ignore if not any(name in (run.settings or {}) for run in runs)]:
+        raise UsageError(f"--ignore {unknown[0]}: no run has such a setting; leave it out")
+    runs = [run.without(args.ignore) for run in runs]
     text = _FORMATS[args.format](compare_runs(runs, args.metrics, args.baseline, args.test))
     if args.output is None:
         print(text, end="")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,6 +71,12 @@ class StoredRun:
     def n_users(self) -> int:
         """The number of test users."""
         return len(self.ranks["history_kept"])
+
+    def without(self, names: Collection[str]) -> StoredRun:
+        """The same run, as if it had not these settings."""
+        if self.settings is None:
+            return self
+        return replace(self, settings={key: value for key, value in self.settings.items() if key not in names})
 
 
 def load_run(path: PathLike) -> StoredRun:

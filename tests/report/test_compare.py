@@ -129,6 +129,18 @@ def test_an_output_that_is_a_folder_is_refused_in_one_line(
     assert str(tmp_path) in error and error.count("\n") == 1
 
 
+def test_a_setting_that_runs_may_differ_in_does_not_part_them(make_run: Any, capsys: Any) -> None:
+    old = make_run("DuoRec", 1, settings={"temperature": 1.0})
+    new = make_run("DuoRec", 2, settings={"temperature": 1.0, "complement": "none"})
+    run_command(old, new, "--format", "csv")
+    assert capsys.readouterr().out.count("complement=none") > 0
+    run_command(old, new, "--ignore", "complement", "--format", "csv")
+    parted = [line["model"] for line in csv.DictReader(capsys.readouterr().out.splitlines())]
+    assert set(parted) == {"DuoRec"}
+    with pytest.raises(UsageError, match="--ignore complemnt: no run has such a setting"):
+        run_command(old, new, "--ignore", "complemnt")
+
+
 def test_csv_reads_back(folders: list[Path], tmp_path: Path) -> None:
     output = tmp_path / "out" / "comparison.csv"
     assert run_command(*folders, "--format", "csv", "--metrics", *METRICS, "--output", output) == 0
