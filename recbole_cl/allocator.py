@@ -12,6 +12,7 @@ import ctypes
 import os
 import platform
 import sys
+from pathlib import Path
 
 _TORCH_HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 _GLIBC = "GLIBC_TUNABLES"
@@ -37,10 +38,12 @@ def restart_with_tuned_malloc() -> None:
 
     An epoch of DuoRec on Amazon Beauty takes 15 seconds so, the last as the first, instead of 17 in the beginning and
     23 later (``results/speed.md``). Nothing happens where ``GLIBC_TUNABLES`` is set, even to nothing, where the C
-    library is no glibc, in an interactive session, or under a debugger. The process keeps its number and its arguments.
+    library is no glibc, in an interactive session, or under a debugger; nor on a machine with an NVIDIA GPU, where the
+    host makes more small objects than large tensors, and nothing was measured. The process keeps its number and its
+    arguments.
     """
     watched = sys.flags.interactive or sys.gettrace() is not None or {"bdb", "pydevd"} & sys.modules.keys()
-    if _GLIBC in os.environ or platform.libc_ver()[0] != "glibc" or watched or not sys.executable:
+    if _GLIBC in os.environ or platform.libc_ver()[0] != "glibc" or watched or not sys.executable or _has_gpu():
         return
     os.environ[_GLIBC] = TUNABLES
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
@@ -53,6 +56,10 @@ def ask_for_huge_pages() -> None:
     out in fewer and larger pieces: less memory in less time (``results/speed.md``). A value set by the user stays.
     """
     os.environ.setdefault(_TORCH_HUGE_PAGES, "1")
+
+
+def _has_gpu() -> bool:
+    return Path("/dev/nvidiactl").exists()  # torch is not imported yet
 
 
 def give_back_freed_memory() -> None:

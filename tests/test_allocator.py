@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from recbole_cl import allocator
 from recbole_cl.allocator import TUNABLES, ask_for_huge_pages, give_back_freed_memory, restart_with_tuned_malloc
 
 _SWITCH = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -68,7 +69,8 @@ def _restarted(**environment: str) -> str:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such settings")
 def test_a_restart_keeps_process_and_arguments_and_happens_once() -> None:
-    assert _restarted() == f"{TUNABLES} True ['--a=b c', 'd']\n"
+    tunables = None if allocator._has_gpu() else TUNABLES
+    assert _restarted() == f"{tunables} True ['--a=b c', 'd']\n"
     assert _restarted(GLIBC_TUNABLES="glibc.malloc.check=0") == "glibc.malloc.check=0 True ['--a=b c', 'd']\n"
 
 
@@ -82,6 +84,9 @@ def test_no_restart_without_glibc_or_under_a_debugger(monkeypatch: pytest.Monkey
         with monkeypatch.context() as other:
             other.setattr(sys, name, value)
             restart_with_tuned_malloc()
+    with monkeypatch.context() as other:
+        other.setattr(allocator, "_has_gpu", lambda: True)
+        restart_with_tuned_malloc()
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     restart_with_tuned_malloc()
     assert "GLIBC_TUNABLES" not in os.environ
