@@ -133,8 +133,8 @@ class Config(RecBoleConfig):
         self._known = {*self.internal_config_dict} - {"MODEL_TYPE"}  # what follows is a user's own file
         beside = Path(str(data_path), dataset, f"{dataset}.yaml")
         if beside.is_file():
-            self._sources[str(beside)] = read_settings(beside)
-        self._load_preset(beside)
+            self._sources[str(beside)] = values = read_settings(beside)
+            _update(self.internal_config_dict, values)
         self._load_preset(props_dir() / "experiment" / f"{model}-{dataset}.yaml")
 
     def _load_preset(self, path: Path) -> None:

@@ -97,8 +97,8 @@ def disordered_users(user: NDArray[np.integer], time: NDArray[np.float64], *, sc
     Returns:
         How many have an earlier interaction behind a later one.
     """
-    as_rounded = (time - time.min()) / (np.ptp(time) or 1) if scaled else time
-    exact, rounded = (np.lexsort((times, user)) for times in (time, as_rounded.astype(np.float32)))
+    to_round = (time - time.min()) / (np.ptp(time) or 1) if scaled else time
+    exact, rounded = (np.lexsort((times, user)) for times in (time, to_round.astype(np.float32)))
     return len(np.unique(user[exact[time[exact] != time[rounded]]]))
 
 

@@ -179,10 +179,12 @@ class ContrastiveRecommender(SequentialRecommender):
         Raises:
             UsageError: If early stopping would choose among weights of the first stage only.
         """
-        stage, epochs, step = self.options[key], config["epochs"] or 0, config["eval_step"] or 1
-        if stage >= epochs > 0:
+        stage, epochs, step = self.options[key], config["epochs"], config["eval_step"] or 1
+        if not stage or not epochs:
+            return
+        if stage >= epochs:
             raise UsageError(f"{key} = {stage}: expected fewer than the {epochs} epochs")
-        if stage and epochs // step * step <= stage and epochs > 0:
+        if epochs // step * step <= stage:
             raise UsageError(
                 f"{key} = {stage}: of the {epochs} epochs none after it is validated with eval_step = {step}; lower "
                 "eval_step or raise epochs"
