@@ -41,7 +41,8 @@ def thresholded_info_nce(
     * ``exclude_above`` (Eq. 8): :math:`\ell_{i^+}` with :math:`D = M^- \cup \{i^+\}`;
     * ``exclude_below``: the same with :math:`M^+` in place of :math:`M^-`, so that hard negatives alone are left;
     * ``soft_labels``: :math:`\frac{1}{2} \ell_{i^+} + \frac{1}{2 |M^+|} \sum_{j \in M^+} \ell_j`, with
-      :math:`D = M^- \cup M^+ \cup \{i^+\}`;
+      :math:`D = M^- \cup M^+ \cup \{i^+\}`; the first weight is :math:`1 - \frac{1}{2}\min(1, |M^+|)` with a comparison
+      that has a gradient;
     * ``extra_positives`` (Eq. 9): :math:`\ell_{i^+} + \log 2 + \sum_{j \in M^+} (\ell_j + \log 2 |M^+|)`, with
       :math:`D = M^- \cup \{i^+\}`;
     * ``weighted_positives``: as ``soft_labels``, with :math:`D = M^- \cup \{i^+\}`.
@@ -70,11 +71,13 @@ def thresholded_info_nce(
         ValueError: The objective or the comparison is unknown, or the temperature or the width is not positive.
 
     Note:
-        ``soft_labels`` is what the authors' code trains ("all our experiments" of the paper, which prints Eq. 9); where
-        no negative is above the threshold the labels of a row sum to 1/2 there, and so they do here. In Eq. 9 the
-        weights stand inside the logarithm, where they add constants and weigh nothing; ``weighted_positives`` is what
-        its text describes. The comparison gives no gradient to the similarities: the encoder is not to move a pair
-        across the threshold for the sake of it. Their code lets exclusion pass one within 1e-7 above the threshold.
+        ``soft_labels`` is what the authors' code trains ("all our experiments" of the paper, which prints Eq. 9). Where
+        no negative is above the threshold the labels of a row sum to 1/2 there, and so they do here with "hard". A
+        threshold with a gradient would learn to halve the loss that way, so with the other comparisons the positive
+        takes what is not shared. In Eq. 9 the weights stand inside the logarithm, where they add constants and weigh
+        nothing; ``weighted_positives`` is what its text describes. The comparison gives no gradient to the
+        similarities: the encoder is not to move a pair across the threshold for the sake of it. Their code lets
+        exclusion pass one within 1e-7 above the threshold.
     """
     _check_options(objective, comparison, temperature, width)
     above = _above(similarity, threshold, comparison, width)  # [2B, 2B]
@@ -89,7 +92,8 @@ def thresholded_info_nce(
         if objective == "extra_positives":
             loss = loss + math.log(2) + others + weight * (2 * count).log()
         else:
-            loss = (loss + others / count) / 2
+            shared = 0.5 if comparison == "hard" else weight.clamp(max=1) / 2  # of the label, by those above
+            loss = (1 - shared) * loss + others / count / 2
     return loss.mean()
 
 

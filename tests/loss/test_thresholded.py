@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.loss.info_nce import info_nce, similarity_matrix
-from recbole_cl.loss.threshold import row_statistic
+from recbole_cl.loss.threshold import is_negative, row_statistic
 from recbole_cl.loss.thresholded import COMPARISONS, OBJECTIVES, thresholded_info_nce
 
 ORACLE = Path(__file__).parents[1] / "oracles" / "f1_adaptiverec_info_nce.npz"
@@ -60,7 +60,8 @@ def slow_loss(
             more = sum(m * (normaliser - s[j] + math.log(2) + count.log()) for j, m in above.items())
             total = total + own + math.log(2) + more
         else:
-            total = total + own / 2 + sum(m / count * (normaliser - s[j]) for j, m in above.items()) / 2
+            shared = min(1.0, sum(above.values())) / 2 if comparison == "sigmoid" else 0.5
+            total = total + (1 - shared) * own + sum(m / count * (normaliser - s[j]) for j, m in above.items()) / 2
     return total / rows
 
 
@@ -122,11 +123,23 @@ def test_a_hard_comparison_gives_the_threshold_no_gradient() -> None:
 
 
 @EVERY_OBJECTIVE
-def test_straight_through_has_the_value_of_hard(objective: str) -> None:
-    similarity, threshold = cosines(*views()), torch.linspace(-0.8, 0.9, 10, dtype=torch.float64, requires_grad=True)
+def test_straight_through_has_the_value_of_hard_where_some_are_above(objective: str) -> None:
+    similarity = cosines(*views())
+    most = similarity.masked_fill(~is_negative(similarity), -1).amax(1)
+    threshold = torch.linspace(-0.8, 0.9, 10, dtype=torch.float64).minimum(most - 0.01).requires_grad_()
     hard = thresholded_info_nce(similarity, threshold, objective, 0.5)
     through = thresholded_info_nce(similarity, threshold, objective, 0.5, "straight_through")
     torch.testing.assert_close(through, hard, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("objective", ["soft_labels", "weighted_positives"])
+def test_with_a_gradient_the_positive_takes_what_is_not_shared(objective: str) -> None:
+    """A threshold that sets nobody apart must not gain by it: authors' labels would then sum to 1/2."""
+    z, threshold = views(), torch.full((10,), 1.05, dtype=torch.float64, requires_grad=True)
+    through = thresholded_info_nce(cosines(*z), threshold, objective, comparison="straight_through")
+    torch.testing.assert_close(through, info_nce(*z, similarity="cosine"))
+    sharp = thresholded_info_nce(cosines(*z), threshold, objective, comparison="sigmoid", width=1e-3)
+    torch.testing.assert_close(sharp, through)
 
 
 def test_straight_through_has_the_gradient_of_sigmoid() -> None:

@@ -97,14 +97,20 @@ class ThresholdedContrast(nn.Module):
     def learned(self, hidden: Tensor) -> Tensor | None:
         """The network's threshold for each row, for ``forward`` and ``regulariser``; None if none is learned.
 
+        With a hard comparison the regulariser trains the encoder as well, as in the authors' code. Otherwise the
+        network alone is trained: the encoder is not to move rows for the sake of their thresholds, and
+        ``threshold_weight`` may be as large as it takes.
+
         Args:
-            hidden: Representations of the rows, with gradient. Shape [B, D].
+            hidden: Representations of the rows. Shape [B, D].
 
         Returns:
             Thresholds in (-1.05, 1.05). Shape [B].
         """
         if self.network is None:
             return None
+        if self.options["comparison"] != "hard":
+            hidden = hidden.detach()
         with torch.autocast(hidden.device.type, enabled=False):  # bfloat16 has 128 numbers from 0.5 to 1
             weight = next(self.network.parameters())
             threshold: Tensor = self.network(hidden.to(weight.dtype))

@@ -144,9 +144,22 @@ def test_a_soft_comparison_trains_the_network_and_a_hard_one_does_not(comparison
     z = views()
     for name, trained in ((comparison, True), ("hard", False)):
         part = contrast(comparison=name)
-        hidden = z[0].detach().requires_grad_()
-        gradients = torch.autograd.grad(part(*z, part.learned(hidden)), (hidden, *part.parameters()), allow_unused=True)
+        learned = part.learned(z[0])
+        gradients = torch.autograd.grad(part(*z, learned), tuple(part.parameters()), allow_unused=True)
         assert all((gradient is not None and bool(gradient.abs().sum() > 0)) == trained for gradient in gradients)
+
+
+@pytest.mark.parametrize("comparison", ["straight_through", "sigmoid", "hard"])
+def test_thresholds_move_the_encoder_by_the_regulariser_of_a_hard_comparison_alone(comparison: str) -> None:
+    part, z = contrast(comparison=comparison), views()
+    part(*z, part.learned(z[0]))
+    part.end_epoch()
+    hidden = z[0].detach().requires_grad_()
+    learned = part.learned(hidden)
+    assert learned is not None
+    loss = part(*(view.detach() for view in z), learned) + part.regulariser(learned)
+    (gradient,) = torch.autograd.grad(loss, hidden, allow_unused=True)
+    assert (gradient is not None) == (comparison == "hard")
 
 
 def test_without_its_regulariser_the_threshold_collapses_and_with_it_it_does_not() -> None:
@@ -163,6 +176,22 @@ def test_without_its_regulariser_the_threshold_collapses_and_with_it_it_does_not
             optimizer.step()
         means[weight] = learned.mean().item()
     assert means[0.0] < -0.9 and means[0.5] == pytest.approx(percentile(*z).item(), abs=0.1)
+
+
+def test_soft_labels_leave_a_threshold_nothing_to_gain_by_setting_nobody_apart() -> None:
+    """At the published weight of the regulariser; labels that sum to 1/2 would keep it where it starts."""
+    part = contrast(32, comparison="straight_through")
+    assert isinstance(part.network, PerRowThreshold)
+    torch.nn.init.constant_([*part.parameters()][-1], 3.0)  # above all similarities
+    optimizer, z = torch.optim.Adam(part.parameters(), lr=0.01), tuple(view.detach() for view in views(32))
+    z = z[0], z[0] + 0.3 * z[1]  # a positive is nearer than the negatives
+    for _ in range(300):
+        optimizer.zero_grad()
+        learned = part.learned(z[0])
+        assert learned is not None
+        (0.1 * part(*z, learned) + part.regulariser(learned)).backward()
+        optimizer.step()
+    assert learned.mean().item() == pytest.approx(percentile(*z).item(), abs=0.05)
 
 
 @pytest.mark.parametrize("settings", [{}, {"similarity_threshold": "row"}, {"similarity_threshold": "batch"}])
