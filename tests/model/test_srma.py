@@ -79,10 +79,12 @@ def test_contrastive_losses_are_the_authors(
 
 @pytest.mark.parametrize("mode", ["distinct", "same"])
 def test_views_drop_their_own_layers_or_the_same_ones(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any other augmentation, views are equal if and only if their layers are."""
+    """Without any other augmentation, views are equal, to rounding, if and only if their layers are."""
     model = build_model("SRMA", operators=[], layer_drop_mode=mode, extra_layers=3, dropped_layers=2)
     seen = []
-    monkeypatch.setattr(srma, "info_nce", lambda a, b, **kwargs: seen.append(torch.equal(a, b)) or a.sum())
+    monkeypatch.setattr(
+        srma, "info_nce", lambda a, b, **kwargs: seen.append(torch.allclose(a, b, rtol=0, atol=1e-6)) or a.sum()
+    )
     for _ in range(40):
         model.losses(a_batch())
     assert all(seen) if mode == "same" else 3 < sum(seen) < 30  # by chance one time in three
