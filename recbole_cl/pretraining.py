@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 from recbole_cl.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
@@ -16,12 +17,12 @@ from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_json
 from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
 from recbole_cl.model.sasrec import SASRec
-from recbole_cl.run_folder import BEST, CONFIG
+from recbole_cl.run_folder import BEST, COMPLEMENT, CONFIG, LAST
 from recbole_cl.settings import IDLE, canonical, declared_checks
 from recbole_cl.trainer.checkpoint import load_checkpoint
 
-FOLDER = "complement"  # of the complementary encoder, inside the run folder
-_KEY = "complement.json"  # in that folder: what the encoder was trained for
+_KEY = "complement.json"  # beside the encoder: what was asked for, the hash of what that means, the folder it is from
+_MEASURED = ("result.json", "environment.json")  # what it has reached, what it took, and where
 
 
 def complement_of(
@@ -31,7 +32,8 @@ def complement_of(
 
     ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1. If another
     run beside this one has trained the same on the same data, that one is copied. A run that goes on, wherever its
-    folder has been moved, takes what lies in it.
+    folder has been moved, takes what lies in it, whatever its own learning rate and stopping have become. A training
+    that was interrupted goes on if its settings are the same, and else begins again.
 
     Args:
         config: Settings of the run.
@@ -43,28 +45,34 @@ def complement_of(
         The encoder, or None if none is asked for.
 
     Raises:
-        UsageError: If a given run is none of ours, or was trained on other items; or if the folder of a resumed run
-            holds an encoder that other settings or data have made.
+        UsageError: If a given run is none of ours, or was trained on other items; or if a resumed run began with
+            another ``complement``.
     """
     wanted = config["complement"]
     if wanted in (None, "none"):
         return None
-    own = run_dir / FOLDER
+    own = run_dir / COMPLEMENT
     small = _pretraining_config(config) if wanted in ENCODERS else None
     key = _key(small, train) if small else f"run {wanted}"
-    if (stored := _stored_key(own)) not in (None, key):
-        raise UsageError(f"complement = {wanted}: {own} holds another one; resume with the run's own settings and data")
-    if stored is None:
+    record = {"complement": wanted, "key": key}
+    stored = _stored(own)
+    if stored.get("complement", wanted) != wanted:
+        raise UsageError(
+            f"complement = {wanted}: {config['resume']} began with {stored['complement']}; start a new run"
+        )
+    if not _is_finished(own):
         source = _trained_beside(run_dir, key) if small else _given_folder(wanted)
         if source:
             _load(config, source, train)  # refuses what does not fit, before anything is copied
             _copy(source, own)
         elif small:
             getLogger().info(f"complementary encoder ({wanted}): trained first, in {own}")
+            if stored.get("key") == key and (own / LAST).is_file():
+                small["resume"] = str(own)
             own.mkdir(exist_ok=True)
-            atomic_write_json(own / _KEY, {"key": key, "source": None})  # counts once result.json is there, too
+            atomic_write_json(own / _KEY, record | {"source": None})  # counts once result.json is there, too
             train_in(small, own)
-        atomic_write_json(own / _KEY, {"key": key, "source": str(source or own)})
+        atomic_write_json(own / _KEY, record | {"source": str(source or own)})
     return _load(config, own, train)
 
 
@@ -88,20 +96,22 @@ def _key(config: Config, train: ContrastiveDataset) -> str:
     return digest.hexdigest()
 
 
-def _stored_key(folder: Path) -> str | None:
-    """The key of the finished encoder in a folder, or None."""
+def _stored(folder: Path) -> Mapping[str, Any]:
+    """What is known of the encoder in a folder; nothing, if there is none."""
     file = folder / _KEY
-    if not all(path.is_file() for path in (file, folder / CONFIG, folder / BEST)):
-        return None
-    stored = json.loads(file.read_text(encoding="utf-8"))
-    finished = stored["source"] or (folder / "result.json").is_file()
-    return str(stored["key"]) if finished else None
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether a folder holds an encoder that was copied, or trained to its end."""
+    files = all((folder / name).is_file() for name in (CONFIG, BEST))
+    return files and bool(_stored(folder).get("source") or (folder / "result.json").is_file())
 
 
 def _trained_beside(run_dir: Path, key: str) -> Path | None:
     """The folder of an encoder with that key in a neighbouring run folder."""
-    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{FOLDER}/{_KEY}")))
-    found = next((folder for folder in folders if _stored_key(folder) == key), None)
+    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{COMPLEMENT}/{_KEY}")))
+    found = next((it for it in folders if _is_finished(it) and _stored(it)["key"] == key), None)
     if found:
         getLogger().info(f"complementary encoder: {found} has the same settings and data, and is used again")
     return found
@@ -119,8 +129,9 @@ def _given_folder(setting: str) -> Path:
 
 def _copy(source: Path, own: Path) -> None:
     own.mkdir(exist_ok=True)
-    for name in (CONFIG, BEST):
-        shutil.copyfile(source / name, own / name)
+    for name in (CONFIG, BEST, *_MEASURED):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, own / name)
 
 
 def _load(config: Config, folder: Path, train: ContrastiveDataset) -> ContrastiveRecommender:

@@ -12,6 +12,7 @@ from pathlib import Path
 from recbole_cl.errors import UsageError
 
 CONFIG, BEST, LAST = "config.yaml", "best.pth", "last.pth"
+COMPLEMENT = "complement"  # folder of the complementary encoder's run, which is trained first
 
 
 def resumed_folder(resume: str | Path) -> Path:
@@ -22,10 +23,17 @@ def resumed_folder(resume: str | Path) -> Path:
     """
     path = Path(resume)
     folder = path.parent if path.is_file() else path
-    for name in (LAST, CONFIG):
-        if not (folder / name).is_file():
-            raise UsageError(f"resume = {resume}: no {name} in {folder}; give a run folder that has one")
+    if not _last(folder):
+        raise UsageError(f"resume = {resume}: no {LAST} in {folder}; give a run folder that has one")
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"resume = {resume}: no {CONFIG} in {folder}; give a run folder that has one")
     return folder
+
+
+def _last(folder: Path) -> Path | None:
+    """The state that a run can be taken up from: its own, or that of its complementary encoder."""
+    states = (folder / LAST, folder / COMPLEMENT / LAST)
+    return next((state for state in states if state.is_file()), None)
 
 
 def new_folder(parent: Path, model: str, dataset: str, seed: int) -> Path:
@@ -52,7 +60,7 @@ def gone_if_useless(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if new and not any(folder.rglob(LAST)):
+        if new and not _last(folder):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -63,7 +71,8 @@ def usable_when_interrupted(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        getLogger().warning(
-            f"interrupted: {folder / LAST} holds the state after the last whole epoch; go on with --resume={folder}"
-        )
+        if last := _last(folder):
+            getLogger().warning(
+                f"interrupted: {last} holds the state after the last whole epoch; go on with --resume={folder}"
+            )
         raise

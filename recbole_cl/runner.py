@@ -32,7 +32,15 @@ from recbole_cl.logs import logging_to
 from recbole_cl.pretraining import complement_of
 from recbole_cl.props_files import read_settings
 from recbole_cl.report.store import RANK_FILES, EvalProtocol
-from recbole_cl.run_folder import BEST, CONFIG, gone_if_useless, new_folder, resumed_folder, usable_when_interrupted
+from recbole_cl.run_folder import (
+    BEST,
+    CONFIG,
+    LAST,
+    gone_if_useless,
+    new_folder,
+    resumed_folder,
+    usable_when_interrupted,
+)
 from recbole_cl.settings import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.trainer import Trainer
@@ -128,7 +136,7 @@ def run(
         run_dir = resumed_folder(config["resume"])
     else:
         run_dir = new_folder(Path(config["checkpoint_dir"]), config["model"], config["dataset"], config["seed"])
-    with gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]):
+    with gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]), usable_when_interrupted(run_dir):
         return _run(config, run_dir)
 
 
@@ -288,21 +296,23 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
     data_seconds = time.perf_counter() - begin
     logger.info(_describe(dataset))
+    model = build_model(config, train)  # refuses settings that do not fit before anything is trained
+    begun = bool(config["resume"]) and (run_dir / LAST).is_file()  # else its complementary encoder goes on
+    if not begun:
+        _record_settings(config, run_dir)
     complement = complement_of(config, run_dir, train, lambda small, folder: _run(small, folder, data))
-    model = build_model(config, train)
     if complement:
+        model = build_model(config, train)  # anew, for that training has moved the random state
         model.complement_with(complement)
     loader = build_loader(config, model, train)
     logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
     trainer = Trainer(config, model, run_dir)
-    if config["resume"]:
+    if begun:
         trainer.resume(loader)
-    settings = config.settings_dict() | {"resume": None}  # the file is for a new run
-    atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
-    if not (config["resume"] and trainer.is_finished()):
+        _record_settings(config, run_dir)
+    if not (begun and trainer.is_finished()):
         _record_environment(run_dir / "environment.json", config["device"], trainer.start_epoch)
-    with usable_when_interrupted(run_dir):
-        trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
+    trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
     trainer.load_best()
     test_ranks = trainer.rank(test_rows, config["show_progress"])
     result = RunResult(
@@ -326,6 +336,11 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
     logger.info(f"run folder: {run_dir}")
     return result
+
+
+def _record_settings(config: Config, run_dir: Path) -> None:
+    settings = config.settings_dict() | {"resume": None}  # the file is for a new run
+    atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
 
 
 def _record_environment(file: Path, device: torch.device, first_epoch: int) -> None:

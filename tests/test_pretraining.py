@@ -87,14 +87,19 @@ def test_is_trained_anew_for_other_settings_or_data(
     assert trained == ["SASRec", "SRMA"] * 2
 
 
-def test_an_interrupted_training_is_not_taken_for_a_finished_one(
-    settings: dict[str, Any], trained: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", [{}, {"learning_rate": 0.01}])
+def test_an_interrupted_training_goes_on_and_is_not_taken_for_a_finished_one(
+    change: dict[str, float],
+    settings: dict[str, Any],
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     step, steps = Trainer._step, []
 
     def interrupted(self: Trainer, interaction: Any) -> Any:
         steps.append(1)
-        if len(steps) == 2:
+        if len(steps) == 2:  # in the second epoch
             raise KeyboardInterrupt
         return step(self, interaction)
 
@@ -102,11 +107,16 @@ def test_an_interrupted_training_is_not_taken_for_a_finished_one(
         patch.setattr(Trainer, "_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run("SRMA", "cycle", complement="gru", **settings)
-    unbroken = run("SRMA", "cycle", complement="gru", **settings)
+    (folder,) = Path(settings["checkpoint_dir"]).iterdir()
+    assert f"--resume={folder}" in capsys.readouterr().err.splitlines()[-1]
+    unbroken = run("SRMA", "cycle", complement="gru", **(settings | change))
     assert trained == ["SASRec", "SASRec", "SRMA"]
-    (folder,) = (path for path in Path(settings["checkpoint_dir"]).iterdir() if path != unbroken.run_dir)
-    finished = run(resume=str(folder / "complement"))
-    assert finished.epochs_run == 2 and equal(finished.run_dir, unbroken.run_dir / "complement")
+    kept = Path(settings["data_path"]) / "kept"
+    shutil.move(unbroken.run_dir, kept)  # so that it is not found and used again
+    finished = run(resume=str(folder), **change)
+    assert trained == ["SASRec", "SASRec", "SRMA", "SASRec", "SRMA"] and finished.test == unbroken.test
+    assert equal(folder / "complement", kept / "complement") and equal(folder, kept)
+    assert bool(change) != ("resumed" in json.loads((folder / "complement" / "environment.json").read_text()))
 
 
 @pytest.mark.parametrize("kind", ["gru", "a run"])
@@ -165,9 +175,20 @@ def test_what_does_not_fit_is_refused(settings: dict[str, Any], tmp_path: Path) 
 
 def test_a_resumed_run_keeps_its_encoder(settings: dict[str, Any], trained: list[str]) -> None:
     folder = run("SRMA", "cycle", complement="gru", **settings).run_dir
-    with pytest.raises(UsageError, match="holds another one"):
+    with pytest.raises(UsageError, match="began with gru"):
         run(resume=str(folder), epochs=2, complement="transformer")
-    assert trained == ["SASRec", "SRMA"] and folder.is_dir()
+    before = weights(folder / "complement")
+    run(resume=str(folder), epochs=2, stopping_step=20, learning_rate=0.01)
+    assert trained == ["SASRec", "SRMA", "SRMA"]
+    assert all(torch.equal(value, before[key]) for key, value in weights(folder / "complement").items())
+
+
+def test_settings_that_do_not_fit_are_refused_before_it_is_trained(
+    settings: dict[str, Any], trained: list[str]
+) -> None:
+    with pytest.raises(UsageError, match="dropped_layers = 2"):
+        run("SRMA", "cycle", complement="gru", dropped_layers=2, **settings)
+    assert trained == [] and list(Path(settings["checkpoint_dir"]).iterdir()) == []
 
 
 def test_one_that_diverges_leaves_its_state(settings: dict[str, Any]) -> None:
