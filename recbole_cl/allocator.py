@@ -38,12 +38,14 @@ def restart_with_tuned_malloc() -> None:
 
     An epoch of DuoRec on Amazon Beauty takes 15 seconds so, the last as the first, instead of 17 in the beginning and
     23 later (``results/speed.md``). Nothing happens where ``GLIBC_TUNABLES`` is set, even to nothing, where the C
-    library is no glibc, in an interactive session, or under a debugger; nor on a machine with an NVIDIA GPU, where the
-    host makes more small objects than large tensors, and nothing was measured. The process keeps its number and its
-    arguments.
+    library is no glibc, in an interactive session or a program read from standard input, which would be lost, or under
+    a debugger; nor on a machine with an NVIDIA GPU, where the host makes more small objects than large tensors, and
+    nothing was measured. The process keeps its number and its arguments.
     """
-    watched = sys.flags.interactive or sys.gettrace() is not None or {"bdb", "pydevd"} & sys.modules.keys()
-    if _GLIBC in os.environ or platform.libc_ver()[0] != "glibc" or watched or not sys.executable or _has_gpu():
+    typed = sys.flags.interactive or sys.argv[:1] in ([], [""], ["-"]) or "IPython" in sys.modules
+    watched = sys.gettrace() is not None or {"bdb", "pydevd"} & sys.modules.keys()
+    restartable = platform.libc_ver()[0] == "glibc" and sys.executable and not typed and not watched
+    if _GLIBC in os.environ or not restartable or _has_gpu():
         return
     os.environ[_GLIBC] = TUNABLES
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -206,9 +206,11 @@ class Table(Check):
 
     Args:
         fields: Key -> check of its value; None lets every key and value pass.
+        required: The keys that must be there.
     """
 
     fields: Mapping[str, Check] | None = None
+    required: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
@@ -220,6 +222,8 @@ class Table(Check):
         if not isinstance(value, Mapping):
             return False
         fields = self.fields
+        if any(key not in value for key in self.required):
+            return False
         return fields is None or all(key in fields and fields[key].accepts(item) for key, item in value.items())
 
     def check(self, key: str, value: object) -> None:
@@ -228,8 +232,11 @@ class Table(Check):
             return super().check(key, value)
         for entry, item in value.items():
             if entry not in self.fields:
-                raise UsageError(f"{key} has an entry {entry!r}: expected {', '.join(self.fields)}")
+                space = "; YAML wants a space behind the colon" if ":" in str(entry) else ""
+                raise UsageError(f"{key} has an entry {entry!r}: expected {', '.join(self.fields)}{space}")
             self.fields[entry].check(f"{key}.{entry}", item)
+        if missing := [entry for entry in self.required if entry not in value]:
+            raise UsageError(f"{key} = {value}: {', '.join(missing)} is missing")
 
 
 class AnyOf(Check):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from importlib import metadata
@@ -163,7 +164,9 @@ class Config(RecBoleConfig):
 
     def _init_device(self) -> None:
         gpu_id = self.final_config_dict["gpu_id"]
-        if gpu_id is None or isinstance(gpu_id, list):
+        if gpu_id == "visible":
+            self.final_config_dict["gpu_id"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        elif gpu_id is None or isinstance(gpu_id, list):
             self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # what RecBole joins by commas
         super()._init_device()
         if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same

@@ -12,7 +12,7 @@ from typing import Any
 
 from recbole_cl.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
-from recbole_cl.data.fingerprint import item_fingerprint
+from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_json
 from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
@@ -21,7 +21,7 @@ from recbole_cl.run_folder import BEST, COMPLEMENT, CONFIG, LAST
 from recbole_cl.settings import IDLE, canonical, declared_checks
 from recbole_cl.trainer.checkpoint import load_checkpoint
 
-_KEY = "complement.json"  # beside the encoder: what was asked for, the hash of what that means, the folder it is from
+_KEY = "complement.json"  # beside the encoder: what it was trained for, and the folder that it is from
 _MEASURED = ("result.json", "environment.json")  # what it has reached, what it took, and where
 
 
@@ -45,8 +45,7 @@ def complement_of(
         The encoder, or None if none is asked for.
 
     Raises:
-        UsageError: If a given run is none of ours, or was trained on other items; or if a resumed run began with
-            another ``complement``.
+        UsageError: If a given run is none of ours, or was trained on other items.
     """
     wanted = config["complement"]
     if wanted in (None, "none"):
@@ -54,12 +53,6 @@ def complement_of(
     own = run_dir / COMPLEMENT
     small = _pretraining_config(config) if wanted in ENCODERS else None
     key = _key(small, train) if small else f"run {wanted}"
-    record = {"complement": wanted, "key": key}
-    stored = _stored(own)
-    if stored.get("complement", wanted) != wanted:
-        raise UsageError(
-            f"complement = {wanted}: {config['resume']} began with {stored['complement']}; start a new run"
-        )
     if not _is_finished(own):
         source = _trained_beside(run_dir, key) if small else _given_folder(wanted)
         if source:
@@ -67,12 +60,12 @@ def complement_of(
             _copy(source, own)
         elif small:
             getLogger().info(f"complementary encoder ({wanted}): trained first, in {own}")
-            if stored.get("key") == key and (own / LAST).is_file():
+            if _stored(own).get("key") == key and (own / LAST).is_file():
                 small["resume"] = str(own)
             own.mkdir(exist_ok=True)
-            atomic_write_json(own / _KEY, record | {"source": None})  # counts once result.json is there, too
+            atomic_write_json(own / _KEY, {"key": key, "source": None})  # counts once result.json is there, too
             train_in(small, own)
-        atomic_write_json(own / _KEY, record | {"source": str(source or own)})
+        atomic_write_json(own / _KEY, {"key": key, "source": str(source or own)})
     return _load(config, own, train)
 
 
@@ -89,11 +82,7 @@ def _pretraining_config(config: Config) -> Config:
 def _key(config: Config, train: ContrastiveDataset) -> str:
     """Hash of all that decides what a training learns: its settings, and all interactions in their order."""
     settings = {key: value for key, value in config.settings_dict().items() if key not in IDLE}
-    digest = hashlib.sha256(canonical(settings).encode())
-    digest.update(item_fingerprint(train).encode())
-    for values in (train.flat[train.iid_field], train.user_start):
-        digest.update(values.numpy().tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(f"{canonical(settings)}\n{interaction_fingerprint(train)}".encode()).hexdigest()
 
 
 def _stored(folder: Path) -> Mapping[str, Any]:

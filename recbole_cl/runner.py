@@ -225,7 +225,7 @@ def _resume(settings: Mapping[str, Any], config_files: Sequence[str | Path]) -> 
 
 def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
-    for key in ("seed", "valid_metric", "eval_history"):
+    for key in ("seed", "learner", "valid_metric", "eval_history", "complement"):
         if config[key] != stored.get(key, config[key]):
             raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
 

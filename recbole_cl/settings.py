@@ -68,7 +68,10 @@ CHECKS: dict[str, Check] = {
     "floor_share": _SHARE,
     "weight_decay": _NOT_NEGATIVE,
     "clip_grad_norm": OrNone(
-        Table({"max_norm": _POSITIVE, "norm_type": _POSITIVE, "error_if_nonfinite": Flag(), "foreach": OrNone(Flag())})
+        Table(
+            {"max_norm": _POSITIVE, "norm_type": _POSITIVE, "error_if_nonfinite": Flag(), "foreach": OrNone(Flag())},
+            required=("max_norm",),
+        )
     ),
     "train_neg_sample_args": OrNone(
         Table(

@@ -74,13 +74,25 @@ def test_a_restart_keeps_process_and_arguments_and_happens_once() -> None:
     assert _restarted(GLIBC_TUNABLES="glibc.malloc.check=0") == "glibc.malloc.check=0 True ['--a=b c', 'd']\n"
 
 
+@pytest.mark.parametrize("flags", [[], ["-"]])
+def test_a_program_from_standard_input_is_not_lost(flags: list[str]) -> None:
+    unset = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    done = subprocess.run([sys.executable, *flags], input=_RESTARTED, env=unset, capture_output=True, text=True)
+    assert done.stdout == "None True []\n", done.stderr
+
+
 def test_no_restart_without_glibc_or_under_a_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise AssertionError(arguments)
 
     monkeypatch.setattr(os, "execv", refuse)
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    for name, value in (("gettrace", lambda: refuse), ("modules", {"bdb": None}), ("executable", "")):
+    for name, value in (
+        ("gettrace", lambda: refuse),
+        ("modules", {"bdb": None}),
+        ("modules", {"IPython": None}),
+        ("executable", ""),
+    ):
         with monkeypatch.context() as other:
             other.setattr(sys, name, value)
             restart_with_tuned_malloc()

@@ -80,6 +80,12 @@ def test_a_good_value_passes(check: Check, value: object) -> None:
         (SPLIT, {"order": "RO"}, "key.order = 'RO': expected TO"),
         (SPLIT, {"oder": "TO"}, "key has an entry 'oder': expected order, ratio"),
         (SPLIT, 3, "key = 3: expected a mapping with order: TO; ratio: a number in [0, 1)"),
+        (
+            SPLIT,
+            {"order:TO": None},
+            "key has an entry 'order:TO': expected order, ratio; YAML wants a space behind the colon",
+        ),
+        (Table({"a": RATE, "b": RATE}, ("a",)), {"b": 0.5}, "key = {'b': 0.5}: a is missing"),
         (Table(), [], "key = []: expected a mapping"),
     ],
 )

@@ -241,6 +241,18 @@ def test_devices_are_given_as_number_text_list_or_nothing(gpu_id: object, visibl
     assert os.environ["CUDA_VISIBLE_DEVICES"] == config["gpu_id"] == visible
 
 
+@pytest.mark.parametrize(("before", "visible"), [(None, "0"), ("3", "3"), ("", "")])
+def test_a_choice_of_devices_in_the_environment_stays(
+    before: str | None, visible: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if before is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
+    config = Config("SASRec", "ml-100k")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == config["gpu_id"] == visible
+    assert config.settings_dict()["gpu_id"] == "visible"  # what a run stores, and another machine reads
+
+
 def test_use_gpu_false_means_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert Config("SASRec", "ml-100k", None, {"use_gpu": True})["device"].type == "cuda"

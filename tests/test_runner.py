@@ -178,7 +178,9 @@ def test_other_sizes_than_the_resumed_runs_are_refused(settings: dict[str, Any])
         run_seeds("SASRec", "cycle", [1, 2], resume=str(folder), **settings)
 
 
-@pytest.mark.parametrize("other", [{"seed": 7}, {"valid_metric": "Hit@5"}, {"eval_history": "remove"}])
+@pytest.mark.parametrize(
+    "other", [{"seed": 7}, {"learner": "sgd"}, {"valid_metric": "Hit@5"}, {"eval_history": "remove"}]
+)
 def test_a_run_does_not_go_on_as_another_one(other: dict[str, Any], settings: dict[str, Any]) -> None:
     folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log.txt"}
@@ -224,6 +226,16 @@ def test_other_items_and_other_devices_are_refused(settings: dict[str, Any]) -> 
         run(resume=str(folder), epochs=2)
     with pytest.raises(UsageError, match="other items than cycle has now"):
         load(folder)
+
+
+def test_a_run_does_not_go_on_with_other_interactions(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    head, first, *rows = file.read_text().splitlines()
+    user, item, time = first.split("\t")
+    file.write_text("\n".join([head, first, *rows, f"{user}\t{item}\t{float(time) + 1000}"]) + "\n")
+    with pytest.raises(UsageError, match="other interactions than cycle has now"):
+        run(resume=str(folder), epochs=2)
 
 
 def test_the_environment_tells_each_resumption_and_no_later_test(settings: dict[str, Any]) -> None:

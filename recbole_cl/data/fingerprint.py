@@ -22,6 +22,21 @@ def item_fingerprint(dataset: Any) -> str:
     return _hash(map(str, dataset.field2id_token[dataset.iid_field]))
 
 
+def interaction_fingerprint(dataset: ContrastiveDataset) -> str:
+    """Hash of all interactions, of every split, in the order of users and time, and of what their items' ids mean.
+
+    Args:
+        dataset: Ours, of any split.
+
+    Returns:
+        SHA-256, in hexadecimal digits.
+    """
+    digest = hashlib.sha256(item_fingerprint(dataset).encode())
+    for values in (dataset.flat[dataset.iid_field], dataset.user_start):
+        digest.update(values.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def target_fingerprint(split: ContrastiveDataset) -> str:
     """Hash of the users and targets of a split's rows, by their tokens: equal if ranks of two runs can be paired.
 

@@ -19,7 +19,7 @@ from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.pooling import POOLINGS, pool, rows_to_pool
+from recbole_cl.model.parts.pooling import POOLINGS, pool, refuse_misfits, rows_to_pool
 from recbole_cl.model.parts.training_batch import Batch
 
 OPERATORS = ("crop", "mask", "reorder", "substitute", "insert")
@@ -83,8 +83,7 @@ class CoSeRec(ComplementedRecommender):
             raise UsageError(
                 f"short_operators: {unknown} are not among operators {options['operators']}; leave them out"
             )
-        if options["pooling"] == "concat" and not options["right_aligned"]:
-            raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
+        refuse_misfits(options["pooling"], options["right_aligned"])
         if epochs is None:
             return
         last = (options["pretrain_epochs"] or epochs) - 1  # epoch, counted from 0, that draws views

@@ -21,7 +21,7 @@ from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.pooling import POOLINGS, pool, rows_to_pool
+from recbole_cl.model.parts.pooling import POOLINGS, pool, refuse_misfits, rows_to_pool
 from recbole_cl.model.parts.training_batch import Batch
 
 OPERATORS = ("crop", "mask", "reorder")
@@ -91,8 +91,7 @@ class SRMA(ComplementedRecommender):
         extra, dropped = options["extra_layers"], options["dropped_layers"]
         if dropped >= max(extra, 1):
             raise UsageError(f"dropped_layers = {dropped}: expected fewer than extra_layers = {extra}, or 0 of 0")
-        if options["pooling"] == "concat" and not options["right_aligned"]:
-            raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
+        refuse_misfits(options["pooling"], options["right_aligned"])
 
     def _masked_dropouts(self) -> list[Dropout]:
         """The dropouts that neuron masking sets, if it differs from the encoder's own; attention weights are apart."""

@@ -19,7 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from recbole_cl.allocator import give_back_freed_memory
-from recbole_cl.data.fingerprint import item_fingerprint
+from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
@@ -54,7 +54,7 @@ class Trainer(RecBoleTrainer):
         self.epochs_run = 0
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         self._train_data: Any = None
-        self._items = ""
+        self._items = self._interactions = ""
         self._losses: dict[str, float] = {}
         self._valid_result: dict[str, float] | None = None
         top_k = max(config["topk"]) if needs_top_items(config) else 0
@@ -95,6 +95,7 @@ class Trainer(RecBoleTrainer):
             UsageError: If a loss becomes NaN or infinite.
         """
         self._train_data, self._items = train_data, item_fingerprint(train_data.dataset)
+        self._interactions = interaction_fingerprint(train_data.dataset)
         try:
             if self.is_finished():
                 why = "its last epoch is done" if self.start_epoch >= self.epochs else "it had stopped early"
@@ -255,7 +256,7 @@ class Trainer(RecBoleTrainer):
                 random[type(owner).__name__] = generator.get_state()
         state = self._state(next_epoch - 1)
         progress = {"optimizer": self.optimizer.state_dict(), "random": random, "best_epoch": self.best_epoch}
-        progress |= {"seconds": dict(self.seconds), "device": self.device.type}
+        progress |= {"seconds": dict(self.seconds), "device": self.device.type, "interactions": self._interactions}
         save_checkpoint(state | progress, self.run_dir / LAST)
 
     def _state(self, epoch: int) -> dict[str, Any]:
@@ -290,6 +291,12 @@ class Trainer(RecBoleTrainer):
         if state["items"] != item_fingerprint(train_data.dataset):
             raise UsageError(
                 f"{self.run_dir / LAST} knows other items than {self.config['dataset']} has now: train anew"
+            )
+        now = interaction_fingerprint(train_data.dataset)
+        if state.get("interactions", now) != now:  # early ones don't tell
+            raise UsageError(
+                f"{self.run_dir / LAST} is of other interactions than {self.config['dataset']} has now, so its best "
+                "validation means nothing here: train anew"
             )
         if (written_on := state.get("device", self.device.type)) != self.device.type:
             raise UsageError(

@@ -11,8 +11,19 @@ from torch import Tensor
 from recbole_cl.augmentation import View
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.encoder.windows import row_numbers
+from recbole_cl.errors import UsageError
 
 POOLINGS = ("concat", "last", "mean")
+
+
+def refuse_misfits(pooling: str, right_aligned: bool) -> None:
+    """Refuses a pooling that positions, counted as they are, give no meaning.
+
+    Raises:
+        UsageError: If all positions are to stand side by side, and padding does not stand before the items.
+    """
+    if pooling == "concat" and not right_aligned:
+        raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
 
 
 def rows_to_pool(view: View, pooling: str, holes: bool = False) -> Rows:
