@@ -38,9 +38,9 @@ def restart_with_tuned_malloc() -> None:
 
     An epoch of DuoRec on Amazon Beauty takes 15 seconds so, the last as the first, instead of 17 in the beginning and
     23 later (``results/speed.md``). Nothing happens where ``GLIBC_TUNABLES`` is set, even to nothing, where the C
-    library is no glibc, in an interactive session or a program read from standard input, which would be lost, or under
-    a debugger; nor on a machine with an NVIDIA GPU, where the host makes more small objects than large tensors, and
-    nothing was measured. The process keeps its number and its arguments.
+    library is no glibc, in an interactive session or for a program read from standard input (``python -``), which would
+    be lost, or under a debugger; nor on a machine with an NVIDIA GPU, where the host makes more small objects than
+    large tensors, and nothing was measured. The process keeps its number and its arguments.
     """
     typed = sys.flags.interactive or sys.argv[:1] in ([], [""], ["-"]) or "IPython" in sys.modules
     watched = sys.gettrace() is not None or {"bdb", "pydevd"} & sys.modules.keys()

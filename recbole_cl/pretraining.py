@@ -17,11 +17,12 @@ from recbole_cl.errors import UsageError
 from recbole_cl.files import atomic_write_json
 from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
 from recbole_cl.model.sasrec import SASRec
+from recbole_cl.props_files import read_settings
 from recbole_cl.run_folder import BEST, COMPLEMENT, CONFIG, LAST
 from recbole_cl.settings import IDLE, canonical, declared_checks
 from recbole_cl.trainer.checkpoint import load_checkpoint
 
-_KEY = "complement.json"  # beside the encoder: what it was trained for, and the folder that it is from
+_DATA = "complement.json"  # beside the encoder: the data that it was trained on, and the folder that it is from
 _MEASURED = ("result.json", "environment.json")  # what it has reached, what it took, and where
 
 
@@ -45,27 +46,37 @@ def complement_of(
         The encoder, or None if none is asked for.
 
     Raises:
-        UsageError: If a given run is none of ours, or was trained on other items.
+        UsageError: If a given run is none of ours, or was trained on other items; or if the data of a resumed run has
+            changed.
     """
     wanted = config["complement"]
     if wanted in (None, "none"):
         return None
     own = run_dir / COMPLEMENT
     small = _pretraining_config(config) if wanted in ENCODERS else None
-    key = _key(small, train) if small else f"run {wanted}"
-    if not _is_finished(own):
+    interactions = interaction_fingerprint(train) if small else None  # those of a given run need not be these
+    if _is_finished(own):
+        if _stored(own)["interactions"] != interactions:
+            raise UsageError(
+                f"complement = {wanted}: {own} is of other interactions than {config['dataset']} has now; start a new "
+                "run"
+            )
+    else:
+        key = _key(small.settings_dict(), interactions) if small else ""
         source = _trained_beside(run_dir, key) if small else _given_folder(wanted)
         if source:
             _load(config, source, train)  # refuses what does not fit, before anything is copied
             _copy(source, own)
         elif small:
             getLogger().info(f"complementary encoder ({wanted}): trained first, in {own}")
-            if _stored(own).get("key") == key and (own / LAST).is_file():
+            if (own / LAST).is_file() and _key_in(own) == key:
                 small["resume"] = str(own)
             own.mkdir(exist_ok=True)
-            atomic_write_json(own / _KEY, {"key": key, "source": None})  # counts once result.json is there, too
+            for name in () if small["resume"] else (LAST, BEST, *_MEASURED):
+                (own / name).unlink(missing_ok=True)  # of a training under other settings
+            atomic_write_json(own / _DATA, {"interactions": interactions, "source": None})  # counts with a result.json
             train_in(small, own)
-        atomic_write_json(own / _KEY, {"key": key, "source": str(source or own)})
+        atomic_write_json(own / _DATA, {"interactions": interactions, "source": str(source or own)})
     return _load(config, own, train)
 
 
@@ -79,15 +90,20 @@ def _pretraining_config(config: Config) -> Config:
     return Config(None, None, [], values | own | {"resume": None})
 
 
-def _key(config: Config, train: ContrastiveDataset) -> str:
+def _key(settings: Mapping[str, Any], interactions: str | None) -> str:
     """Hash of all that decides what a training learns: its settings, and all interactions in their order."""
-    settings = {key: value for key, value in config.settings_dict().items() if key not in IDLE}
-    return hashlib.sha256(f"{canonical(settings)}\n{interaction_fingerprint(train)}".encode()).hexdigest()
+    deciding = {key: value for key, value in settings.items() if key not in IDLE}
+    return hashlib.sha256(f"{canonical(deciding)}\n{interactions}".encode()).hexdigest()
+
+
+def _key_in(folder: Path) -> str:
+    """The key of what lies in a folder, by the settings that it has now."""
+    return _key(read_settings(folder / CONFIG), _stored(folder)["interactions"])
 
 
 def _stored(folder: Path) -> Mapping[str, Any]:
     """What is known of the encoder in a folder; nothing, if there is none."""
-    file = folder / _KEY
+    file = folder / _DATA
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
@@ -99,8 +115,8 @@ def _is_finished(folder: Path) -> bool:
 
 def _trained_beside(run_dir: Path, key: str) -> Path | None:
     """The folder of an encoder with that key in a neighbouring run folder."""
-    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{COMPLEMENT}/{_KEY}")))
-    found = next((it for it in folders if _is_finished(it) and _stored(it)["key"] == key), None)
+    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{COMPLEMENT}/{_DATA}")))
+    found = next((it for it in folders if _is_finished(it) and _key_in(it) == key), None)
     if found:
         getLogger().info(f"complementary encoder: {found} has the same settings and data, and is used again")
     return found
@@ -125,7 +141,7 @@ def _copy(source: Path, own: Path) -> None:
 
 def _load(config: Config, folder: Path, train: ContrastiveDataset) -> ContrastiveRecommender:
     """The model of a run folder, with its best weights, if it knows the items of the training split."""
-    its_config = Config(None, None, [folder / CONFIG], {"use_gpu": config["use_gpu"]})
+    its_config = Config(None, None, [folder / CONFIG], {key: config[key] for key in ("use_gpu", "gpu_id")})
     if not issubclass(its_config.model_class, ContrastiveRecommender):
         raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
     state = load_checkpoint(folder / BEST, config["device"])

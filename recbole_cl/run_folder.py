@@ -31,8 +31,9 @@ def resumed_folder(resume: str | Path) -> Path:
 
 
 def _last(folder: Path) -> Path | None:
-    """The state that a run can be taken up from: its own, or that of its complementary encoder."""
-    states = (folder / LAST, folder / COMPLEMENT / LAST)
+    """The state that a run can be taken up from: its own, or before it has begun that of its complementary encoder."""
+    begun = (folder / BEST).is_file()
+    states = (folder / LAST, *(() if begun else (folder / COMPLEMENT / LAST,)))
     return next((state for state in states if state.is_file()), None)
 
 

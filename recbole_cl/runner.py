@@ -225,8 +225,8 @@ def _resume(settings: Mapping[str, Any], config_files: Sequence[str | Path]) -> 
 
 def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
-    for key in ("seed", "learner", "valid_metric", "eval_history", "complement"):
-        if config[key] != stored.get(key, config[key]):
+    for key in ("model", "dataset", "seed", "learner", "valid_metric", "eval_history", "complement"):
+        if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
             raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
 
 
@@ -297,19 +297,22 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     data_seconds = time.perf_counter() - begin
     logger.info(_describe(dataset))
     model = build_model(config, train)  # refuses settings that do not fit before anything is trained
-    begun = bool(config["resume"]) and (run_dir / LAST).is_file()  # else its complementary encoder goes on
-    if not begun:
-        _record_settings(config, run_dir)
-    complement = complement_of(config, run_dir, train, lambda small, folder: _run(small, folder, data))
+
+    def train_first(small: Config, folder: Path) -> None:
+        _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
+        _run(small, folder, data)
+
+    complement = complement_of(config, run_dir, train, train_first)
     if complement:
         model = build_model(config, train)  # anew, for that training has moved the random state
         model.complement_with(complement)
     loader = build_loader(config, model, train)
     logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
     trainer = Trainer(config, model, run_dir)
+    begun = bool(config["resume"]) and (run_dir / LAST).is_file()  # else its complementary encoder went on
     if begun:
         trainer.resume(loader)
-        _record_settings(config, run_dir)
+    _record_settings(config, run_dir)
     if not (begun and trainer.is_finished()):
         _record_environment(run_dir / "environment.json", config["device"], trainer.start_epoch)
     trainer.fit(loader, valid_rows, show_progress=config["show_progress"])

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_cl import load, run
+from recbole_cl import load, run, runner
 from recbole_cl.errors import UsageError
+from recbole_cl.runner import build_loader
 from recbole_cl.trainer.trainer import Trainer
 from tests.toy import write_cycle
 
@@ -48,6 +49,14 @@ def equal(one: Path, other: Path, name: str = "best.pth") -> bool:
     return a.keys() == b.keys() and all(torch.equal(value, b[key]) for key, value in a.items())
 
 
+def swap_two_items(settings: dict[str, Any]) -> None:
+    """The last two items of one user change places."""
+    file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    lines = file.read_text().splitlines()
+    lines[3], lines[4] = (line.rsplit("\t", 1)[0] + f"\t{time}" for line, time in zip(lines[3:5], (3, 2), strict=True))
+    file.write_text("\n".join(lines) + "\n")
+
+
 @pytest.mark.parametrize(("kind", "part"), [("gru", "recurrence"), ("transformer", "layers.0.")])
 def test_is_trained_first_and_stored(kind: str, part: str, settings: dict[str, Any], trained: list[str]) -> None:
     folder = run("SRMA", "cycle", complement=kind, **settings).run_dir
@@ -76,13 +85,8 @@ def test_is_trained_anew_for_other_settings_or_data(
     change: dict[str, Any], settings: dict[str, Any], trained: list[str]
 ) -> None:
     run("SRMA", "cycle", **(settings | {"complement": "gru"}))
-    if not change:  # the last two items of one user change places
-        file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
-        lines = file.read_text().splitlines()
-        lines[3], lines[4] = (
-            line.rsplit("\t", 1)[0] + f"\t{time}" for line, time in zip(lines[3:5], (3, 2), strict=True)
-        )
-        file.write_text("\n".join(lines) + "\n")
+    if not change:
+        swap_two_items(settings)
     run("SRMA", "cycle", **(settings | {"complement": "gru"} | change))
     assert trained == ["SASRec", "SRMA"] * 2
 
@@ -181,6 +185,59 @@ def test_a_resumed_run_keeps_its_encoder(settings: dict[str, Any], trained: list
     run(resume=str(folder), epochs=2, stopping_step=20, learning_rate=0.01)
     assert trained == ["SASRec", "SRMA", "SRMA"]
     assert all(torch.equal(value, before[key]) for key, value in weights(folder / "complement").items())
+
+
+def test_an_encoder_that_was_trained_on_is_not_used_for_what_it_was(
+    settings: dict[str, Any], trained: list[str]
+) -> None:
+    folder = run("SRMA", "cycle", complement="gru", **settings).run_dir
+    run(resume=str(folder / "complement"), epochs=3)
+    run("SRMA", "cycle", complement="gru", **settings)
+    assert trained == ["SASRec", "SRMA", "SASRec", "SASRec", "SRMA"]
+
+
+@pytest.fixture
+def not_begun(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose second encoder is trained and whose own training has not begun."""
+
+    def killed(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            runner,
+            "build_loader",
+            lambda config, *rest: build_loader(config, *rest) if config["model"] == "SASRec" else killed(),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            run("SRMA", "cycle", complement="gru", **settings)
+    (folder,) = Path(settings["checkpoint_dir"]).iterdir()
+    assert not (folder / "last.pth").exists()
+    return folder
+
+
+@pytest.mark.parametrize("other", [{"hidden_size": 32}, {"dataset": "other"}, {"complement": "transformer"}])
+def test_a_refused_resumption_leaves_the_folder_as_it_is(other: dict[str, Any], not_begun: Path) -> None:
+    before = (not_begun / "config.yaml").read_bytes()
+    with pytest.raises(UsageError):
+        run(resume=str(not_begun), **other)
+    assert (not_begun / "config.yaml").read_bytes() == before
+    assert run(resume=str(not_begun)).epochs_run == 1
+
+
+def test_a_run_that_has_not_begun_does_not_go_on_with_other_interactions(
+    not_begun: Path, settings: dict[str, Any]
+) -> None:
+    swap_two_items(settings)
+    with pytest.raises(UsageError, match="other interactions than cycle has now"):
+        run(resume=str(not_begun))
+
+
+def test_a_finished_run_without_its_state_does_not_begin_again(settings: dict[str, Any]) -> None:
+    folder = run("SRMA", "cycle", complement="gru", **settings).run_dir
+    (folder / "last.pth").unlink()
+    with pytest.raises(UsageError, match=r"no last\.pth"):
+        run(resume=str(folder), epochs=2)
 
 
 def test_settings_that_do_not_fit_are_refused_before_it_is_trained(
