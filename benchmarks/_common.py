@@ -79,17 +79,6 @@ def config_of(
     return Config(model, dataset or args.dataset, config_dict={**MODEL_SETTINGS, **common, **paths, **settings})
 
 
-def recbole_sasrec() -> type:
-    """RecBole's SASRec, imported without the anomaly detection that its package switches on."""
-    before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-    try:
-        from recbole.model.sequential_recommender import SASRec
-    finally:
-        torch.autograd.set_detect_anomaly(*before)
-    model: type = SASRec
-    return model
-
-
 def recbole_splits(config: Config) -> list[Any]:
     """Training, validation and test part of RecBole's own dataset.
 

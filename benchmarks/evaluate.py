@@ -36,6 +36,7 @@ from recbole_cl.data.rows import RowSet
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import evaluation_rows
+from recbole_cl.registry import recboles_model
 from recbole_cl.runner import build_data, build_evaluation_rows, build_model
 
 RECBOLE_DEFAULT = 4096
@@ -72,7 +73,7 @@ class Contender(NamedTuple):
 def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
     """Builds both sides, data included; what is done once per run is not in the time of an evaluation."""
     settings: dict[str, Any] = {"MAX_ITEM_LIST_LENGTH": 50}
-    config = common.config_of(args, common.recbole_sasrec(), folder, **settings)
+    config = common.config_of(args, recboles_model("SASRec"), folder, **settings)
     train, valid, _ = common.recbole_splits(config)
     theirs = config.model_class(config, train).to(config["device"])
     our_config = common.config_of(args, "SASRec", folder, **settings)

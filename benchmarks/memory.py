@@ -34,6 +34,7 @@ from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
+from recbole_cl.registry import recboles_model
 from recbole_cl.runner import build_data, build_evaluation_rows, build_loader, build_model
 from recbole_cl.trainer.trainer import Trainer
 
@@ -56,7 +57,7 @@ def loading(args: argparse.Namespace, folder: Path) -> tuple[Any, Any, Any]:
 def recbole_loading(args: argparse.Namespace, folder: Path) -> None:
     """Loads the dataset as plain RecBole's SASRec does."""
     settings = {"MAX_ITEM_LIST_LENGTH": args.length, "train_batch_size": args.batch_size}
-    config = common.config_of(args, common.recbole_sasrec(), folder, **settings)
+    config = common.config_of(args, recboles_model("SASRec"), folder, **settings)
     splits = common.recbole_splits(config)
     assert len(TrainDataLoader(config, splits[0], None, shuffle=True))
 

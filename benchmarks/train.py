@@ -43,7 +43,7 @@ from tabulate import tabulate
 from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
 from recbole_cl.data.dataset import ContrastiveDataset
-from recbole_cl.registry import model_class, own_models
+from recbole_cl.registry import model_class, own_models, recboles_model
 from recbole_cl.runner import build_data, build_loader, build_model
 from recbole_cl.settings import declared_checks
 from recbole_cl.trainer.trainer import Trainer
@@ -95,7 +95,7 @@ def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
     """Builds the contenders that ``--only`` names, data once for each side."""
     settings = {"MAX_ITEM_LIST_LENGTH": 50, "train_batch_size": args.batch_size}
     if theirs := [name for name in args.only if name in RECBOLE]:
-        config = common.config_of(args, common.recbole_sasrec(), folder, **settings)
+        config = common.config_of(args, recboles_model("SASRec"), folder, **settings)
         train = common.recbole_splits(config)[0]
         for name in theirs:
             yield _recbole(name, config, train, folder, args.gpu)

@@ -63,7 +63,7 @@ def model_class(name: str) -> Any:
                 f"{unfit} needs {needs} in its batches, which the loader here does not make: choose another model, or "
                 "train it with RecBole itself"
             )
-    for known, load in ((own_models(), _load_ours), (_recbole_models(), _load_recbole)):
+    for known, load in ((own_models(), _load_ours), (_recbole_models(), recboles_model)):
         for candidate in known:
             if candidate.lower() == name.lower():
                 return load(candidate)
@@ -74,8 +74,15 @@ def _load_ours(name: str) -> Any:
     return getattr(import_module(f"recbole_cl.model.{name.lower()}"), name)
 
 
-def _load_recbole(name: str) -> Any:
-    """Imports a model of RecBole's, and with it, unavoidably, all of them."""
+def recboles_model(name: str) -> Any:
+    """Imports a model of RecBole's, and with it, unavoidably, all of them.
+
+    Args:
+        name: As RecBole spells it.
+
+    Returns:
+        The class, also where ours of that name takes its place elsewhere.
+    """
     import torch
 
     anomaly, check_nan = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()

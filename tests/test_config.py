@@ -214,7 +214,7 @@ def test_what_recbole_reads_undeclared_is_known() -> None:
 
 def test_a_model_that_replaces_one_of_recbole_does_not_take_its_settings() -> None:
     assert "loss_type" not in Config("SASRec", "ml-100k")
-    theirs = Config(registry._load_recbole("SASRec"), "ml-100k")
+    theirs = Config(registry.recboles_model("SASRec"), "ml-100k")
     assert theirs["loss_type"] == "CE"
     assert "train_form" not in theirs
 
