@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -241,8 +242,10 @@ def build_data(config: Config) -> Data:
     """
     _check_data_file(config)
     try:
-        dataset = ContrastiveDataset(config)
-        train, valid, test = dataset.build()
+        with warnings.catch_warnings():  # pandas' advice to RecBole's authors
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+            dataset = ContrastiveDataset(config)
+            train, valid, test = dataset.build()
     except UsageError:
         raise
     except (ValueError, KeyError) as error:  # RecBole's words for settings that do not fit the columns

@@ -63,6 +63,11 @@ def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeyp
     assert "\x1b[" not in (folder / "log.txt").read_text() and "hit@10" in (folder / "log.txt").read_text()
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_reading_data_shows_no_warning_that_is_meant_for_recbole(settings: dict[str, Any]) -> None:
+    assert runner.build_data(runner.build_config("SASRec", "cycle", (), settings))[0].user_num == N_USERS + 1
+
+
 def test_events_hold_named_losses_and_every_validation_metric(settings: dict[str, Any]) -> None:
     result = run("DuoRec", "cycle", epochs=2, **settings)
     events = EventAccumulator(str(result.run_dir))
