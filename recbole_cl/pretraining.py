@@ -57,27 +57,34 @@ def complement_of(
     interactions = interaction_fingerprint(train) if small else None  # those of a given run need not be these
     if _is_finished(own):
         if _stored(own)["interactions"] != interactions:
-            raise UsageError(
-                f"complement = {wanted}: {own} is of other interactions than {config['dataset']} has now; start a new "
-                "run"
-            )
+            words = f"complement = {wanted}: {own} is of other interactions than {config['dataset']} has now"
+            raise UsageError(f"{words}; start a new run")
+        return _load(config, own, train)
+    if small:
+        key = _key(small.settings_dict(), interactions)
+        source = _trained_beside(run_dir, key) or _train(small, key, interactions, own, train_in)
     else:
-        key = _key(small.settings_dict(), interactions) if small else ""
-        source = _trained_beside(run_dir, key) if small else _given_folder(wanted)
-        if source:
-            _load(config, source, train)  # refuses what does not fit, before anything is copied
-            _copy(source, own)
-        elif small:
-            getLogger().info(f"complementary encoder ({wanted}): trained first, in {own}")
-            if (own / LAST).is_file() and _key_in(own) == key:
-                small["resume"] = str(own)
-            own.mkdir(exist_ok=True)
-            for name in () if small["resume"] else (LAST, BEST, *_MEASURED):
-                (own / name).unlink(missing_ok=True)  # of a training under other settings
-            atomic_write_json(own / _DATA, {"interactions": interactions, "source": None})  # counts with a result.json
-            train_in(small, own)
-        atomic_write_json(own / _DATA, {"interactions": interactions, "source": str(source or own)})
-    return _load(config, own, train)
+        source = _given_folder(wanted)
+    model = _load(config, source, train)  # refuses what does not fit, before anything is copied
+    if source != own:
+        _copy(source, own)
+    atomic_write_json(own / _DATA, {"interactions": interactions, "source": str(source)})
+    return model
+
+
+def _train(
+    small: Config, key: str, interactions: str | None, own: Path, train_in: Callable[[Config, Path], object]
+) -> Path:
+    """Trains the encoder in its folder, on from where a training under the same key was interrupted."""
+    getLogger().info(f"complementary encoder ({small['encoder']}): trained first, in {own}")
+    if (own / LAST).is_file() and _key_in(own) == key:
+        small["resume"] = str(own)
+    own.mkdir(exist_ok=True)
+    for name in () if small["resume"] else (LAST, BEST, *_MEASURED):
+        (own / name).unlink(missing_ok=True)  # of a training under other settings
+    atomic_write_json(own / _DATA, {"interactions": interactions, "source": None})  # counts with a result.json
+    train_in(small, own)
+    return own
 
 
 def _pretraining_config(config: Config) -> Config:
@@ -109,7 +116,7 @@ def _stored(folder: Path) -> Mapping[str, Any]:
 
 def _is_finished(folder: Path) -> bool:
     """Whether a folder holds an encoder that was copied, or trained to its end."""
-    files = all((folder / name).is_file() for name in (CONFIG, BEST))
+    files = all((folder / name).is_file() for name in (CONFIG, BEST, _DATA))
     return files and bool(_stored(folder).get("source") or (folder / "result.json").is_file())
 
 
