@@ -1,4 +1,4 @@
-"""The worked example of docs/adding_a_method.md, put where the page says, and what else the page names."""
+"""The worked example of docs/adding_a_method.md, put where the page says, and what pages name and link to."""
 
 from __future__ import annotations
 
@@ -64,3 +64,12 @@ def test_files_and_attributes_that_the_page_names_exist() -> None:
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     attributes = set(re.findall(r"`batch\.(\w+)", PAGE))
     assert "anchors" in attributes and attributes <= {*dir(Batch), *Batch.__dataclass_fields__}
+
+
+def test_pages_link_to_what_exists_and_every_page_of_results_is_listed() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "results").glob("*.md")]
+    pages += [ROOT / "benchmarks" / "README.md"]
+    links = {page: re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")) for page in pages}
+    assert [(page.name, to) for page in pages for to in links[page] if not (page.parent / to).exists()] == []
+    listed = set(links[ROOT / "results" / "README.md"])
+    assert {page.name for page in pages if page.parent.name == "results"} - listed == {"README.md"}
