@@ -14,6 +14,7 @@ from recbole_cl.runner import build_config
 from tests.model.build import Counts
 
 ROOT = Path(__file__).parents[1]
+PRESETS = ROOT / "props" / "experiment"
 EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 
 
@@ -22,9 +23,12 @@ def test_every_experiment_is_a_run_that_would_start(line: str) -> None:
     flags = dict(flag.removeprefix("--").split("=", 1) for flag in shlex.split(line, comments=True))
     settings = {key: parse_yaml(value) for key, value in flags.items()}
     files = [ROOT / name for name in str(settings.pop("config_files", "")).split()]
-    config = build_config(settings.pop("model"), "ml-100k", files, settings | {"use_gpu": False})
-    config.model_class(config, Counts(300))
-    assert all(config[key] == value for key, value in settings.items())
+    model = settings.pop("model")
+    with_presets = [path.stem.removeprefix(f"{model}-") for path in PRESETS.glob(f"{model}-*.yaml")]
+    for dataset in ("ml-100k", *(name for name in with_presets if not name.endswith("-paper"))):
+        config = build_config(model, dataset, files, settings | {"use_gpu": False})
+        config.model_class(config, Counts(300))
+        assert all(config[key] == value for key, value in settings.items())
 
 
 def test_experiments_cover_every_method() -> None:

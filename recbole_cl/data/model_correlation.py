@@ -58,7 +58,7 @@ class ItemCorrelation:
         memory = self.memory.to(item_table.device)
         if self.switch_epoch is None or epoch <= self.switch_epoch:
             return fill_missing(memory.item, generator)
-        return fill_missing(hybrid(memory, model_top_one(item_table, self.n_items)), generator)
+        return hybrid(memory, model_top_one(item_table, self.n_items))
 
 
 def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOCK_ENTRIES) -> TopOne:

@@ -36,17 +36,26 @@ class CoSeRec(ComplementedRecommender):
     item embeddings, whichever is surer, renewed every epoch. With ``pretrain_epochs``, the first epochs train on the
     contrastive term alone and all others on recommendation alone (Table 4 of the paper).
 
-    CL4SRec as this family's papers run it is this with ``operators: [crop, mask, reorder]`` and ``short_length: -1``.
+    CL4SRec as this family's papers run it is this with ``operators: [crop, mask, reorder]``, ``short_length: -1`` and
+    ``reorder_ratio: 0.2``.
 
     Reference:
         Liu, Chen, Li, Yu, McAuley and Xiong, "Contrastive Self-supervised Sequential Recommendation with Robust
         Augmentation", 2021, Eq. 3-14.
 
     Note:
-        Defaults are the authors' code: counts rounded down, masks that write padding, no crop or reordering of the last
-        item. ``rounding`` and ``mask_fill`` give the paper's, but crop and reorder never touch the last item.
+        Defaults are the authors' code: counts rounded down, but one item at least for ``substitute`` and ``insert``;
+        masks that write padding; reordering that leaves the last item in place, and crops that lack it, unless they are
+        of a single item. ``rounding`` and ``mask_fill`` give the paper's, with the same spans. Reordering takes mask's
+        ratio, 0.7: where their code tells short rows from long ones, as in all of their scripts, it passes that one on,
+        for both; their flag of 0.2 acts without lengths only. The paper takes CL4SRec's best ones, unnamed.
+
         Departures: padding and mask token are never taken for correlated items, which their code can do; of users with
         more items than a row holds nothing is dropped, older items make further rows; rows are augmented after the cut.
+        What else differs is said where it is done: negatives in ``RecommendationLoss``, ties and ranges of correlations
+        in ``recbole_cl/data``. The optimiser goes on from the first stage to the second.
+
+        A plain RecBole script has to call ``start_epoch``, or the correlation stays that of epoch 0.
     """
 
     has_mask_token = True
@@ -54,6 +63,7 @@ class CoSeRec(ComplementedRecommender):
         "operators": ListOf(Choice(*OPERATORS)),
         "short_operators": ListOf(Choice(*OPERATORS)),
         "short_length": Integer(low=-1),
+        "distinct_operators": Flag(),
         **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
         "rounding": Table(dict.fromkeys(OPERATORS, Choice("floor", "ceil"))),
         "mask_fill": Choice("padding", "token"),
@@ -79,10 +89,15 @@ class CoSeRec(ComplementedRecommender):
     def _check_options(self, epochs: int | None) -> None:
         options = self.options
         unknown = sorted(set(options["short_operators"]) - set(options["operators"]))
-        if unknown and options["short_length"] != -1:
+        lengths_matter = options["short_length"] != -1
+        if unknown and lengths_matter:
             raise UsageError(
-                f"short_operators: {unknown} are not among operators {options['operators']}; leave them out"
+                f"short_operators: {unknown} are not among operators {options['operators']}; leave them out, or set "
+                "short_length to -1"
             )
+        for key in ("operators", "short_operators") if lengths_matter else ("operators",):
+            if options["distinct_operators"] and len(set(options[key])) < 2:
+                raise UsageError(f"distinct_operators = True: {key} = {options[key]} has no two to draw; name more")
         refuse_misfits(options["pooling"], options["right_aligned"])
         if epochs is None:
             return
@@ -160,7 +175,7 @@ class CoSeRec(ComplementedRecommender):
             anchors.seq_len,
             self._operators(),
             self.generator,
-            distinct=False,
+            distinct=options["distinct_operators"],
             short_length=options["short_length"],
             short_operators=options["short_operators"],
         )

@@ -45,12 +45,13 @@ class SRMA(ComplementedRecommender):
 
     Note:
         Where the paper leaves a choice open, defaults are the authors' second command: the recommendation pass drops
-        extra layers, too, and scores use all of them. Their code draws the dropped layers once for both views
+        extra layers, too, and scores use all of them. So is the kind of the extra layers, ``single``, where the paper
+        has feed-forward ones (``inter``). Their code draws the dropped layers once for both views
         (``same``), the paper, as we read it, for each (``distinct``). A masking probability of its own holds while
         views are encoded; the paper's, in its Figure 2, in the recommendation pass as well. No complementary encoder
         takes part unless asked for: the paper chooses one by dataset. The code's option to keep each extra layer with a
         probability (``layer_drop_thres``) is left out: the paper drops M of K. Of users with more items than a row
-        holds nothing is dropped: older items make further rows.
+        holds nothing is dropped: older items make further rows, and rows are augmented after the cut.
     """
 
     settings: ClassVar[Mapping[str, Check]] = {

@@ -21,6 +21,7 @@ from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
 from recbole_cl.model import coserec
+from recbole_cl.model.parts.pooling import pool
 from recbole_cl.model.parts.training_batch import Batch
 from recbole_cl.registry import model_class
 from recbole_cl.runner import build_data, build_loader, build_model
@@ -94,6 +95,83 @@ def test_short_and_long_rows_draw_from_their_own_operators(tmp_path: Path) -> No
     assert torch.equal(batch.item_seq, before)
 
 
+def test_distinct_operators_make_one_view_each(tmp_path: Path) -> None:
+    pair = {"operators": ["mask", "crop"], "short_length": -1, "pooling": "last", "distinct_operators": True}
+    model, loader = assemble(tmp_path, **pair, mask_ratio=1.0, crop_ratio=0.5)
+    batch = model._read(next(iter(loader)))
+    several = batch.seq_len > 1
+    cropped = torch.stack([view.seq_len < batch.seq_len for view in model.views(batch)])
+    assert several.any() and (cropped.sum(0)[several] == 1).all()
+
+
+def test_every_operator_has_its_own_ratio_and_span(tmp_path: Path) -> None:
+    """On rows of ten items, of which each ratio changes another number."""
+    counts = {"crop": 3, "mask": 5, "reorder": 4, "substitute": 2, "insert": 6}
+    ratios = {f"{name}_ratio": count / 10 for name, count in counts.items()}
+    model, _ = assemble(tmp_path, **ratios)
+    table = (torch.arange(model.n_items) + 4) % model.n_items  # of each id, none that stands beside it
+    model._neighbour = table
+    item_seq = torch.arange(1, 11).repeat(400, 1)
+    item_seq = torch.cat((item_seq, torch.zeros_like(item_seq)), dim=1)  # [400, 20], room for what is inserted
+    seq_len = torch.full((400,), 10)
+    views = {name: it(item_seq, seq_len, model.generator) for name, it in model._operators().items()}
+    assert set(views) == set(counts)
+    crops, lengths = views["crop"]
+    assert (lengths == counts["crop"]).all() and crops.max() == 9  # the last item is in none
+    assert ((views["mask"].item_seq[:, :10] == 0).sum(1) == counts["mask"]).all()
+    moved = views["reorder"].item_seq[:, :10] != item_seq[:, :10]
+    assert not moved[:, 9].any() and moved[:, 8].any()
+    spread = torch.where(moved, torch.arange(10), 0).amax(1) - torch.where(moved, torch.arange(10), 9).amin(1)
+    assert spread.max() == counts["reorder"] - 1
+    new = views["substitute"].item_seq != item_seq
+    assert (new.sum(1) == counts["substitute"]).all()
+    assert torch.equal(views["substitute"].item_seq[new], table[item_seq[new]])
+    inserted, lengths = views["insert"]
+    assert (lengths == 10 + counts["insert"]).all()
+    before = inserted[:, :-1] == table[inserted[:, 1:]]  # each right before the item that it is like
+    assert (before & (inserted[:, 1:] != 0)).sum(1).eq(counts["insert"]).all()
+
+
+def test_views_bring_in_the_items_of_this_epochs_table(tmp_path: Path) -> None:
+    only = {"operators": ["substitute"], "short_length": -1, "substitute_ratio": 1.0, "pooling": "last"}
+    model, loader = assemble(tmp_path, **only, correlation="model", epochs=3)
+    batch = model._read(next(iter(loader)))
+    tables = []
+    for epoch in range(2):
+        torch.nn.init.normal_(model.item_embedding.weight, generator=torch.Generator().manual_seed(epoch))
+        model.start_epoch(epoch)
+        tables.append(model._neighbour.clone())
+        for view in model.views(batch):
+            assert torch.equal(view.item_seq, tables[epoch][batch.item_seq])
+    assert not torch.equal(*tables)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_nothing_looks_at_masked_items(pooling: str, tmp_path: Path) -> None:
+    """A mask that writes padding; a row of which one item is left is like that item alone at its place."""
+    only = {"operators": ["mask"], "short_length": -1, "mask_ratio": 0.8, "pooling": pooling}
+    model, loader = assemble(tmp_path, **only, hidden_dropout_prob=0.0, attn_dropout_prob=0.0)
+    batch = model._read(next(iter(loader)))
+    (rows, _) = model.views(batch)
+    assert rows.holes
+    table = model.item_embedding.weight.data
+    (before,) = model.encode(rows)
+    table[0] += 1.0  # what masked items look like
+    (after,) = model.encode(rows)
+    kept = pool(before, rows, pooling), pool(after, rows, pooling)
+    seen = torch.arange(rows.item_seq.size(1)) == rows.seq_len[:, None] - 1
+    real = (rows.item_seq * seen).sum(1) > 0 if pooling == "last" else (rows.item_seq > 0).any(1)
+    assert real.any()
+    torch.testing.assert_close(kept[0][real], kept[1][real])
+
+
+def test_a_run_resumes_after_the_switch(tmp_path: Path) -> None:
+    settings = SMALL | write_cycle(tmp_path) | {"switch_epoch": 0}
+    whole = run("CoSeRec", "cycle", **settings, epochs=3)
+    half = run("CoSeRec", "cycle", **settings, epochs=2)
+    assert run("CoSeRec", "cycle", **settings, epochs=3, resume=str(half.run_dir)).test == whole.test
+
+
 def test_views_are_of_whole_rows_in_both_forms(tmp_path: Path) -> None:
     for form in ("sequence", "prefix"):
         keep = {"operators": ["reorder"], "short_length": -1, "reorder_ratio": 0.0, "pooling": "last"}
@@ -162,6 +240,8 @@ def test_a_two_stage_run_resumes_in_its_second_stage(tmp_path: Path) -> None:
         ({"short_length": -2}, "short_length = -2"),
         ({"switch_epoch": -2}, "switch_epoch = -2"),
         ({"operators": ["crop"]}, "short_operators: ['insert', 'mask', 'substitute'] are not among operators"),
+        ({"operators": ["crop"], "short_length": -1, "distinct_operators": True}, "operators = ['crop'] has no two"),
+        ({"short_operators": ["mask"], "distinct_operators": True}, "short_operators = ['mask'] has no two"),
         ({"right_aligned": False}, "pooling = concat"),
         ({"pretrain_epochs": 3, "epochs": 3}, "pretrain_epochs = 3: expected fewer than the 3 epochs"),
         ({"pretrain_epochs": 3, "epochs": 5, "eval_step": 3}, "none after it is validated with eval_step = 3"),

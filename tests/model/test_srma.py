@@ -15,6 +15,7 @@ from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model import srma
+from recbole_cl.model.parts.pooling import pool, rows_to_pool
 from recbole_cl.model.parts.training_batch import Batch
 from tests.model.build import build_model, from_left_padded
 from tests.model.srma_weights import build_srma
@@ -135,12 +136,51 @@ def test_a_probability_like_the_encoders_own_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["concat", "last", "mean"])
-def test_no_operators_no_data_augmentation(pooling: str) -> None:
+def test_no_operators_no_data_augmentation(pooling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides of the contrast are the rows as they are, pooled; and batches are never written to."""
     model, batch = build_model("SRMA", operators=[], pooling=pooling, extra_layers=0, dropped_layers=0), a_batch()
-    expected = model.encode(batch.supervised)[0]
-    for view in model._views(batch.anchors):
-        assert torch.equal(view.item_seq, batch.item_seq) and torch.equal(view.seq_len, batch.seq_len)
-    torch.testing.assert_close(model._encode_all(batch.supervised, batch.anchors, batch.anchors)[1], expected)
+    before = batch.item_seq.clone()
+    sides: list[Tensor] = []
+    monkeypatch.setattr(srma, "info_nce", lambda a, b, **kwargs: sides.extend((a, b)) or a.sum())
+    model.losses(batch)
+    rows = rows_to_pool(View(batch.item_seq, batch.seq_len), pooling)
+    for side in sides:
+        torch.testing.assert_close(side, pool(model.encode(rows)[0], rows, pooling))
+    assert len(sides) == 2 and torch.equal(batch.item_seq, before)
+
+
+def test_every_operator_has_its_own_ratio_and_span() -> None:
+    """On rows of ten items, of which each ratio changes another number."""
+    model = build_model("SRMA", crop_ratio=0.3, mask_ratio=0.5, reorder_ratio=0.4)
+    item_seq, seq_len = torch.arange(1, 11).repeat(400, 1), torch.full((400,), 10)
+    before = item_seq.clone()
+    views = {name: operator(item_seq, seq_len, model.generator) for name, operator in model.operators.items()}
+    assert set(views) == {"crop", "mask", "reorder"}
+    assert (views["crop"].seq_len == 3).all() and views["crop"].item_seq.max() == 9  # the last item is in none
+    assert ((views["mask"].item_seq == 0).sum(1) == 5).all()
+    moved = views["reorder"].item_seq != item_seq
+    assert not moved[:, 9].any()
+    spread = torch.where(moved, torch.arange(10), 0).amax(1) - torch.where(moved, torch.arange(10), 9).amin(1)
+    assert spread.max() == 3
+    assert torch.equal(item_seq, before)
+
+
+def test_masked_items_are_holes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen = build_model("SRMA", operators=["mask"], pooling="mean"), []
+    monkeypatch.setattr(srma, "pool", lambda hidden, rows, kind: seen.append(rows.holes) or pool(hidden, rows, kind))
+    model.losses(a_batch())
+    assert seen == [True, True]
+
+
+@pytest.mark.parametrize("mode", ["distinct", "same"])
+def test_the_recommendation_pass_drops_layers_of_its_own(mode: str) -> None:
+    model = build_model("SRMA", layer_drop_mode=mode, extra_layers=3, dropped_layers=1)
+    draws = torch.stack([model._draw_kept() for _ in range(60)])  # [60, 3, K]
+    assert (draws.sum(2) == 2).all()
+    differ = (draws[:, 0] != draws[:, 1]).any(1).sum()
+    assert 25 < differ < 55  # by chance two times in three
+    model.options["extra_layers_in_training"] = False
+    assert not model._draw_kept()[0].any()
 
 
 @pytest.mark.parametrize(
