@@ -17,7 +17,6 @@ def substitute(
     ratio: float,
     neighbour: Tensor,
     rounding: Rounding = "floor",
-    at_least: int = 1,
 ) -> View:
     """Replaces a share of each row's items by their most correlated items.
 
@@ -31,8 +30,8 @@ def substitute(
         generator: Source of randomness, on the rows' device.
         ratio: Share of the row that is replaced, in [0, 1]: 0.05 to 0.1 in CoSeRec.
         neighbour: The most correlated item of each id, int64.
-        rounding: How the share becomes a number of items: ``floor`` in CoSeRec's code, ``ceil`` in its paper.
-        at_least: Smallest number of replaced items per row: 1 in CoSeRec.
+        rounding: How the share becomes a number of items: ``floor``, but one at least, in CoSeRec's code, ``ceil`` in
+            its paper.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B]; ``neighbour`` [N].
@@ -41,12 +40,11 @@ def substitute(
         The rows, changed at distinct, uniformly chosen positions, and their unchanged lengths.
 
     Raises:
-        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, ``at_least`` is negative or
-            ``neighbour`` is no int64 vector.
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown or ``neighbour`` is no
+            int64 vector.
     """
     _check_table(neighbour)
-    count = item_count(seq_len, ratio, rounding, at_least)
-    chosen = choose_positions(item_seq, seq_len, count, generator)
+    chosen = choose_positions(item_seq, seq_len, _count(seq_len, ratio, rounding), generator)
     return View(torch.where(chosen, neighbour[item_seq], item_seq), seq_len.clone())
 
 
@@ -58,7 +56,6 @@ def insert(
     ratio: float,
     neighbour: Tensor,
     rounding: Rounding = "floor",
-    at_least: int = 1,
 ) -> View:
     """Puts the most correlated items of a share of each row's items right before them.
 
@@ -72,8 +69,8 @@ def insert(
         generator: Source of randomness, on the rows' device.
         ratio: Items brought in per item of the row, in [0, 1]: 0.4 to 0.5 in CoSeRec.
         neighbour: The most correlated item of each id, int64.
-        rounding: How the share becomes a number of items: ``floor`` in CoSeRec's code, ``ceil`` in its paper.
-        at_least: Smallest number of items brought in per row: 1 in CoSeRec.
+        rounding: How the share becomes a number of items: ``floor``, but one at least, in CoSeRec's code, ``ceil`` in
+            its paper.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B]; ``neighbour`` [N].
@@ -82,15 +79,18 @@ def insert(
         The longer rows, of which the newest L items stay, and their lengths.
 
     Raises:
-        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, ``at_least`` is negative or
-            ``neighbour`` is no int64 vector.
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown or ``neighbour`` is no
+            int64 vector.
     """
     _check_table(neighbour)
-    count = item_count(seq_len, ratio, rounding, at_least)
-    chosen = choose_positions(item_seq, seq_len, count, generator)
+    chosen = choose_positions(item_seq, seq_len, _count(seq_len, ratio, rounding), generator)
     items = torch.stack((neighbour[item_seq], item_seq), dim=2).flatten(1)  # [B, 2L]: each item after its neighbour
     keep = torch.stack((chosen, real_items(item_seq, seq_len)), dim=2).flatten(1)
     return View(*pack(items, keep, item_seq.size(1)))
+
+
+def _count(seq_len: Tensor, ratio: float, rounding: Rounding) -> Tensor:
+    return item_count(seq_len, ratio, rounding, at_least=int(rounding == "floor"))
 
 
 def _check_table(neighbour: Tensor) -> None:

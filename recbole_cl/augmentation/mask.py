@@ -17,7 +17,6 @@ def mask(
     ratio: float,
     fill_id: int,
     rounding: Rounding = "floor",
-    at_least: int = 0,
 ) -> View:
     """Replaces a share of each row's items by one id.
 
@@ -33,7 +32,6 @@ def mask(
         fill_id: What is written: a mask token, commonly N (CL4SRec, CoSeRec's paper), or padding, 0 (CoSeRec's
             code: attention then skips the item, and the row keeps its length).
         rounding: How the share becomes a number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
-        at_least: Smallest number of replaced items per row: 0 in both codes.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B].
@@ -42,9 +40,9 @@ def mask(
         The rows with ``fill_id`` at distinct, uniformly chosen positions, and their unchanged lengths.
 
     Raises:
-        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, or ``at_least`` or ``fill_id`` negative.
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, or ``fill_id`` negative.
     """
     if fill_id < 0:
         raise ValueError(f"fill_id {fill_id} is negative: use the mask token's row of the item table, or 0 for padding")
-    count = item_count(seq_len, ratio, rounding, at_least)
+    count = item_count(seq_len, ratio, rounding)
     return View(item_seq.masked_fill(choose_positions(item_seq, seq_len, count, generator), fill_id), seq_len.clone())

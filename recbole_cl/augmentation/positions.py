@@ -21,7 +21,7 @@ def item_count(seq_len: Tensor, ratio: float, rounding: Rounding = "floor", at_l
         seq_len: Row lengths n, 1 or more.
         ratio: Share of the row in [0, 1].
         rounding: ``floor`` is Python's ``int(ratio * n)`` to the last bit, ``ceil`` is ``math.ceil(ratio * n)``.
-        at_least: Smallest count, 0 or more; a row shorter than this counts whole.
+        at_least: Smallest count; a row shorter than this counts whole.
 
     Shape:
         ``seq_len`` and the result: [B], int64.
@@ -30,14 +30,12 @@ def item_count(seq_len: Tensor, ratio: float, rounding: Rounding = "floor", at_l
         The counts, in 0..n.
 
     Raises:
-        ValueError: If ``ratio``, ``rounding`` or ``at_least`` is none of the above.
+        ValueError: If ``ratio`` or ``rounding`` is none of the above.
     """
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1]: give the share of items per row, for example 0.2")
     if rounding not in get_args(Rounding):
         raise ValueError(f"rounding {rounding!r} is unknown: use 'floor' or 'ceil'")
-    if at_least < 0:
-        raise ValueError(f"at_least {at_least} is negative: use 0 or more")
     share = seq_len.double() * ratio  # float64, or int(0.7 * 10) and its like come out one off
     count = (share.floor() if rounding == "floor" else share.ceil()).long()
     return torch.minimum(count.clamp(min=at_least), seq_len)

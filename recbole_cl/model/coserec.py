@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import Operator, View, crop, draw_two_views, insert, mask, reorder, substitute
+from recbole_cl.augmentation import Operator, crop, draw_two_views, insert, mask, reorder, substitute
 from recbole_cl.augmentation.positions import Rounding
 from recbole_cl.checks import Check, Choice, Flag, Integer, ListOf, Number, Table
 from recbole_cl.data.correlation import TopOne, input_pairs, memory_top_one
@@ -19,7 +19,7 @@ from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.pooling import POOLINGS, pool, refuse_misfits, rows_to_pool
+from recbole_cl.model.parts.pooling import POOLINGS, refuse_misfits, rows_to_pool
 from recbole_cl.model.parts.training_batch import Batch
 
 OPERATORS = ("crop", "mask", "reorder", "substitute", "insert")
@@ -44,7 +44,7 @@ class CoSeRec(ComplementedRecommender):
         Augmentation", 2021, Eq. 3-14.
 
     Note:
-        Defaults are the authors' code: counts rounded down, but one item at least for ``substitute`` and ``insert``;
+        Defaults are the authors' code: counts rounded down, for ``substitute`` and ``insert`` to one item at least;
         masks that write padding; reordering that leaves the last item in place, and crops that lack it, unless they are
         of a single item. ``rounding`` and ``mask_fill`` give the paper's, with the same spans. Reordering takes mask's
         ratio, 0.7: where their code tells short rows from long ones, as in all of their scripts, it passes that one on,
@@ -195,8 +195,7 @@ class CoSeRec(ComplementedRecommender):
         }
 
     def _contrast(self, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
-        pooling = self.options["pooling"]
-        z_a, z_b = (pool(*pair, pooling) for pair in zip(encoded, views, strict=True))
-        loss = partial(info_nce, temperature=self.options["temperature"], similarity=self.options["similarity"])
-        whole = rows_to_pool(View(anchors.item_seq, anchors.seq_len), pooling)
-        return self.options["contrastive_weight"] * self.contrast_views(loss, z_a, z_b, views[1], whole, pooling)
+        options = self.options
+        loss = partial(info_nce, temperature=options["temperature"], similarity=options["similarity"])
+        nce = self.contrast_pooled(loss, anchors, views, encoded, options["pooling"])
+        return options["contrastive_weight"] * nce

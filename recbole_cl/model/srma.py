@@ -21,7 +21,7 @@ from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.pooling import POOLINGS, pool, refuse_misfits, rows_to_pool
+from recbole_cl.model.parts.pooling import POOLINGS, refuse_misfits, rows_to_pool
 from recbole_cl.model.parts.training_batch import Batch
 
 OPERATORS = ("crop", "mask", "reorder")
@@ -142,12 +142,10 @@ class SRMA(ComplementedRecommender):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         options, anchors = self.options, batch.anchors
         holes = "mask" in self.operators
-        rows_a, rows_b = (rows_to_pool(view, options["pooling"], holes) for view in self._views(anchors))
-        hidden, out_a, out_b = self._encode_all(batch.supervised, rows_a, rows_b)
-        z_a, z_b = pool(out_a, rows_a, options["pooling"]), pool(out_b, rows_b, options["pooling"])
+        views = [rows_to_pool(view, options["pooling"], holes) for view in self._views(anchors)]
+        hidden, *encoded = self._encode_all(batch.supervised, *views)
         loss = partial(info_nce, temperature=options["temperature"], similarity=options["similarity"])
-        whole = rows_to_pool(View(anchors.item_seq, anchors.seq_len), options["pooling"])
-        nce = self.contrast_views(loss, z_a, z_b, rows_b, whole, options["pooling"])
+        nce = self.contrast_pooled(loss, anchors, views, encoded, options["pooling"])
         return {
             "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
             "contrastive": options["contrastive_weight"] * nce,

@@ -136,10 +136,10 @@ def test_reorder_moves_one_span_only() -> None:
 
 def test_mask_writes_its_id_and_nothing_else() -> None:
     item_seq, seq_len = random_rows()
-    view = mask(item_seq, seq_len, generator(), ratio=0.3, fill_id=MASK_ID, at_least=1)
+    view = mask(item_seq, seq_len, generator(), ratio=0.3, fill_id=MASK_ID)
     written = view.item_seq != item_seq
     assert (view.item_seq[written] == MASK_ID).all()
-    assert written.sum(dim=1).tolist() == [max(int(0.3 * n), 1) for n in seq_len.tolist()]
+    assert written.sum(dim=1).tolist() == [int(0.3 * n) for n in seq_len.tolist()]
 
 
 def test_substitute_writes_neighbours() -> None:
@@ -187,7 +187,6 @@ def test_unknown_rounding_is_refused(operator: Callable[..., View]) -> None:
     [
         (OPERATORS[0], {"span": "last"}, "'last'.*'any' or 'before_last'"),
         (OPERATORS[2], {"span": "last"}, "'last'.*'any' or 'before_last'"),
-        (OPERATORS[1], {"at_least": -1}, "at_least -1.*0 or more"),
         (OPERATORS[1], {"fill_id": -2}, "fill_id -2.*mask token"),
         (OPERATORS[4], {"neighbour": torch.zeros(3)}, "float32.*one int64 id"),
         (OPERATORS[5], {"neighbour": torch.zeros(3, 2, dtype=torch.int64)}, r"\[3, 2\].*one int64 id"),
@@ -196,6 +195,18 @@ def test_unknown_rounding_is_refused(operator: Callable[..., View]) -> None:
 def test_bad_options_are_refused(operator: Callable[..., View], options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         operator(*random_rows(), generator(), ratio=0.5, **options)
+
+
+@pytest.mark.parametrize("operator", [substitute, insert])
+def test_only_the_papers_form_brings_in_nothing_at_a_ratio_of_zero(operator: Callable[..., View]) -> None:
+    item_seq, seq_len = random_rows()
+    views = {
+        form: operator(item_seq, seq_len, generator(), ratio=0.0, neighbour=NEIGHBOUR, rounding=form)
+        for form in ("floor", "ceil")
+    }
+    room = seq_len < item_seq.size(1)  # what is inserted before a full row is cut off again
+    assert (views["floor"].item_seq != item_seq)[room].any(1).all()
+    assert torch.equal(views["ceil"].item_seq, item_seq) and torch.equal(views["ceil"].seq_len, seq_len)
 
 
 def test_padding_ids_inside_a_row_count_as_items() -> None:

@@ -15,6 +15,7 @@ from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model import srma
+from recbole_cl.model.parts import complement
 from recbole_cl.model.parts.pooling import pool, rows_to_pool
 from recbole_cl.model.parts.training_batch import Batch
 from tests.model.build import build_model, from_left_padded
@@ -167,7 +168,9 @@ def test_every_operator_has_its_own_ratio_and_span() -> None:
 
 def test_masked_items_are_holes(monkeypatch: pytest.MonkeyPatch) -> None:
     model, seen = build_model("SRMA", operators=["mask"], pooling="mean"), []
-    monkeypatch.setattr(srma, "pool", lambda hidden, rows, kind: seen.append(rows.holes) or pool(hidden, rows, kind))
+    monkeypatch.setattr(
+        complement, "pool", lambda hidden, rows, kind: seen.append(rows.holes) or pool(hidden, rows, kind)
+    )
     model.losses(a_batch())
     assert seen == [True, True]
 

@@ -5,17 +5,18 @@ Letters: B rows, P numbers of a row's representation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from recbole_cl.augmentation import View
 from recbole_cl.checks import Check, Choice, Integer, Number, Text
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import ContrastiveRecommender
-from recbole_cl.model.parts.pooling import pool
+from recbole_cl.model.parts.pooling import pool, rows_to_pool
 
 
 class ComplementedRecommender(ContrastiveRecommender):
@@ -112,6 +113,30 @@ class ComplementedRecommender(ContrastiveRecommender):
             return loss(z_a, z_b + weight * pool(self._complement(rows_b), rows_b, pooling))
         frozen = pool(self._complement(whole), whole, pooling)
         return loss(z_a, z_b) + weight * (loss(z_a, frozen) + loss(z_b, frozen))
+
+    def contrast_pooled(
+        self,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        anchors: Rows,
+        views: Sequence[Rows],
+        encoded: Sequence[Tensor],
+        pooling: str,
+    ) -> Tensor:
+        """Compares two views as ``contrast_views`` does, of outputs that are still to be pooled.
+
+        Args:
+            loss: Contrastive loss of two views.
+            anchors: The rows that both views were made from.
+            views: The two views, as ``rows_to_pool`` gives them.
+            encoded: The encoder's outputs for each.
+            pooling: How outputs become the vector of a row.
+
+        Returns:
+            Scalar, without the weight of the contrastive term.
+        """
+        z_a, z_b = (pool(*pair, pooling) for pair in zip(encoded, views, strict=True))
+        whole = rows_to_pool(View(anchors.item_seq, anchors.seq_len), pooling)
+        return self.contrast_views(loss, z_a, z_b, views[1], whole, pooling)
 
 
 class FrozenEncoder:

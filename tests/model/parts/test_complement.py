@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from recbole_cl.augmentation import View
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
@@ -68,7 +69,11 @@ def test_both_forms_are_their_formulas(encoder: str, pooling: str) -> None:
     batch = a_batch()
     second = frozen(encoder=encoder, right_aligned=True)
     loss = partial(info_nce, temperature=0.5, similarity="cosine")
-    rows_a, rows_b = (rows_to_pool(rows, pooling) for rows in (batch.anchors, Batch(*shuffled(batch)).anchors))
+    other = Batch(*shuffled(batch)).anchors
+    masked = View(
+        other.item_seq.masked_fill(torch.arange(10) == 1, 0), other.seq_len
+    )  # each row's second item is padding
+    rows_a, rows_b = rows_to_pool(batch.anchors, pooling), rows_to_pool(masked, pooling, holes=True)
     z_a, z_b = torch.randn(2, *pool(second.encode(rows_a)[0], rows_a, pooling).shape).double()
     second.eval()
     of_a, of_b = (pool(second.encode(rows)[0], rows, pooling) for rows in (rows_a, rows_b))
