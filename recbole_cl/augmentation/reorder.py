@@ -28,7 +28,7 @@ def reorder(
         item_seq: Right padded rows.
         seq_len: Row lengths, in 1..L.
         generator: Source of randomness, on the rows' device.
-        ratio: Share of the row that is shuffled, in [0, 1]: 0.6 in CL4SRec, 0.2 in CoSeRec.
+        ratio: Share of the row that is shuffled, in [0, 1]: 0.6 in CL4SRec, 0.2 to 0.7 in CoSeRec.
         rounding: How the share becomes a number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
         span: ``any`` part of the row (CL4SRec), or one ``before_last``, which leaves the last item (CoSeRec).
 

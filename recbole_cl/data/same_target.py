@@ -15,7 +15,7 @@ class SameTargetIndex:
     Rows sorted by target once, in CSR form: O(R) memory, and a draw is a few vectorised operations.
 
     Reference:
-        DuoRec (Qiu et al., WSDM 2022), section 4.2.2: supervised positive sampling.
+        DuoRec (Qiu et al., WSDM 2022), section 4.3.2: supervised positive sampling.
 
     Args:
         target: Target of every training row, and of no other. Shape [R], ids in 0..N-1.

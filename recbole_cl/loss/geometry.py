@@ -37,7 +37,7 @@ def alignment(z_a: Tensor, z_b: Tensor, form: str = "wang_isola") -> Tensor:
         ValueError: The form is unknown.
 
     Note:
-        "duorec" is what that method's code logs; its paper gives the published definition.
+        "duorec" is what that method's code computes; its paper gives the published definition.
     """
     _check_form(form)
     if form == "duorec":

@@ -39,7 +39,8 @@ class ContrastiveRecommender(SequentialRecommender):
     * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
     * ``needs_attention``: whether only a Transformer will do as its encoder;
     * ``losses``: the terms whose sum is minimised;
-    * ``start_epoch`` and ``end_epoch``, if something changes, or is to be recorded, from epoch to epoch.
+    * ``start_epoch`` and ``end_epoch``, if something changes, or is to be recorded, from epoch to epoch;
+    * ``has_next_stage`` and ``start_next_stage``, if early stopping is not the end.
 
     Args:
         config: RecBole's or our ``Config``.
@@ -172,6 +173,15 @@ class ContrastiveRecommender(SequentialRecommender):
     def pretraining(self) -> bool:
         """Whether this epoch does not train for recommendation yet; our trainer then does not validate it."""
         return False
+
+    @property
+    def has_next_stage(self) -> bool:
+        """Whether training goes on when early stopping has ended it: from the best weights, by ``start_next_stage``."""
+        return False
+
+    def start_next_stage(self) -> None:
+        """Turns to what is trained next; our trainer calls it with the best weights loaded."""
+        raise NotImplementedError
 
     def _check_first_stage(self, key: str, config: Any) -> None:
         """Refuses as many first epochs of ``pretraining``, the setting ``key``, as leave none that is validated.

@@ -31,7 +31,8 @@ class CL4SRec(ComplementedRecommender):
 
     Note:
         The authors released no code. Details follow the re-implementation in the DuoRec repository, but for its
-        loader, which writes masks and reorderings into its own training data: here views are copies.
+        loader, which writes masks and reorderings into its own training data, and so into the row that the
+        recommendation loss sees in that very step: here views are copies.
     """
 
     has_mask_token = True

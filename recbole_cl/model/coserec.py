@@ -52,8 +52,11 @@ class CoSeRec(ComplementedRecommender):
 
         Departures: padding and mask token are never taken for correlated items, which their code can do; of users with
         more items than a row holds nothing is dropped, older items make further rows; rows are augmented after the cut.
-        What else differs is said where it is done: negatives in ``RecommendationLoss``, ties and ranges of correlations
-        in ``recbole_cl/data``. The optimiser goes on from the first stage to the second.
+        Their hybrid took next to nothing from the model before September 2022, when the range of its scores and an
+        inverted scale had been put right (issues 4 and 6 of github.com/YChen1993/CoSeRec). The paper is older:
+        ``correlation: memory`` is nearest to it. What else differs is said where it is done: negatives in
+        ``RecommendationLoss``, ties and ranges of correlations in ``recbole_cl/data``. The optimiser goes on from the
+        first stage to the second.
 
         A plain RecBole script has to call ``start_epoch``, or the correlation stays that of epoch 0.
     """

@@ -39,6 +39,10 @@ class ECLSR(ContrastiveRecommender):
     * Equivariance (RID): some items are masked, and filled in by a generator that learns to recover them (Gen); the
       discriminator tells replaced items from original ones, given the encoder's states of the original row.
 
+    With ``finetune_after_stop``, early stopping is not the end: from the best weights training goes on without
+    generator and discriminator (:math:`w_d = w_g = 0`), until it stops once more. Neither the best score nor the count
+    of epochs begins anew.
+
     Only the encoder serves after training. A weight of 0 leaves out its term with all work and parameters; but a
     generator of weight 0 still fills in, from the weights that it starts with.
 
@@ -48,7 +52,9 @@ class ECLSR(ContrastiveRecommender):
 
     Note:
         Where the paper and the authors' code differ (condition, freezing, sizes), defaults are the code's; weights are
-        the paper's, which the presets of datasets replace by those of the scripts.
+        the paper's, which the presets of datasets replace by those of the scripts. The second stage is in the code
+        alone: their scripts ask for it (``train_stage=alltrain``), but what their model reads to begin it has another
+        name in their settings, so that the published figures may be of one stage.
         Where the code is at fault we do not follow: no mask is left for the discriminator to see (the code has fewer
         places to fill in than masks in full rows), padding is neither generated, nor a target, nor in a window
         (``count_padding_targets`` and ``count_padding_states`` repeat the latter two). Padding is soon predicted, so
@@ -86,6 +92,7 @@ class ECLSR(ContrastiveRecommender):
         "generation": Choice("argmax", "sample"),
         "generator_pretraining_epochs": Integer(low=0),
         "freeze_generator_epoch": OrNone(Integer(low=1)),
+        "finetune_after_stop": Flag(),
         "count_padding_targets": Flag(),
         "count_padding_states": Flag(),
     }
@@ -101,6 +108,8 @@ class ECLSR(ContrastiveRecommender):
         for module in (self.item_generator, self.discriminator, self.discriminator_encoder):
             if module is not None:
                 module.apply(self.initialise)
+        self.finetuning = False  # whether this is the second stage
+        self.other_parameter_name = ["finetuning"]
         self._epoch = 0
         self._recovered = torch.zeros((), dtype=torch.int64, device=self.device)  # masked items of this epoch
         self._masked = 0
@@ -137,7 +146,7 @@ class ECLSR(ContrastiveRecommender):
 
     @property
     def _alters(self) -> bool:
-        """Whether a term looks at invasively augmented rows."""
+        """Whether a term, of the first stage at least, looks at invasively augmented rows."""
         return bool(self.options["replaced_item_weight"]) or self.options["altered_views"] != "none"
 
     @property
@@ -147,7 +156,17 @@ class ECLSR(ContrastiveRecommender):
     @property
     def _generator_learns(self) -> bool:
         last = self.options["freeze_generator_epoch"]
-        return bool(self.options["generator_weight"]) and (last is None or self._epoch < last)
+        learns = bool(self.options["generator_weight"]) and not self.finetuning
+        return learns and (last is None or self._epoch < last)
+
+    @property
+    def has_next_stage(self) -> bool:
+        """Whether training without generator and discriminator is still to come."""
+        return bool(self.options["finetune_after_stop"]) and not self.finetuning
+
+    def start_next_stage(self) -> None:
+        """Leaves generator and discriminator out from now on."""
+        self.finetuning = True
 
     def start_epoch(self, epoch: int) -> None:
         """From ``freeze_generator_epoch`` on, the generator's own weights stay as they are; the shared items do not."""
@@ -164,7 +183,9 @@ class ECLSR(ContrastiveRecommender):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         weights, original = self.options, View(batch.item_seq, batch.seq_len)
         places = item_places(batch.supervised)  # once for all that follows: the host may wait for it
-        altered, loss = self._alter(original, places) if self._alters else (original, None)
+        detects = bool(weights["replaced_item_weight"]) and not self.finetuning
+        alters = detects or weights["altered_views"] != "none"
+        altered, loss = self._alter(original, places) if alters else (original, None)
         generator_term = {} if loss is None else {"generator": weights["generator_weight"] * loss}
         if self.pretraining:
             return generator_term
@@ -173,7 +194,7 @@ class ECLSR(ContrastiveRecommender):
         terms = {"recommendation": self._recommend(plain, states, batch)}
         if weights["contrastive_weight"]:
             terms["contrastive"] = weights["contrastive_weight"] * self._contrast(plain, views, batch, altered)
-        if weights["replaced_item_weight"]:
+        if detects:
             same = places if self.options["invasive_augmentation"] in _KEEPS_LENGTH else None
             detection = replaced_item_loss(*self.judge(states, original, altered, same))
             terms["replaced_item"] = weights["replaced_item_weight"] * detection

@@ -45,6 +45,9 @@ class Trainer(RecBoleTrainer):
         run_dir: Folder for checkpoints and TensorBoard events; must exist.
     """
 
+    start_epoch: int  # RecBole's: the first epoch that ``fit`` trains, and validations without a better one
+    cur_step: int
+
     def __init__(self, config: Any, model: Any, run_dir: Path) -> None:
         with tensorboard_in(run_dir):
             super().__init__(config, model)
@@ -97,7 +100,7 @@ class Trainer(RecBoleTrainer):
         self._train_data, self._items = train_data, item_fingerprint(train_data.dataset)
         self._interactions = interaction_fingerprint(train_data.dataset)
         try:
-            if self.is_finished():
+            if self.is_finished() and not self._begin_next_stage():
                 why = "its last epoch is done" if self.start_epoch >= self.epochs else "it had stopped early"
                 self.logger.info(f"nothing to train, {why}: raise epochs or stopping_step to go on; now the test")
                 self.eval_collector.data_collect(train_data)
@@ -106,6 +109,8 @@ class Trainer(RecBoleTrainer):
             # sine.py), which costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
             with torch.autograd.set_detect_anomaly(False):
                 result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
+                while self._begin_next_stage():
+                    result = super().fit(train_data, valid_data, **kwargs)
             self._save_last(self.start_epoch + self.epochs_run)
         finally:
             self.tensorboard.close()
@@ -115,6 +120,19 @@ class Trainer(RecBoleTrainer):
         """Whether a resumed run has nothing left to train: RecBole would test its last weights, or train on."""
         done = self.start_epoch >= self.epochs or self.cur_step > self.stopping_step
         return done and Path(self.saved_model_file).is_file()
+
+    def _begin_next_stage(self) -> bool:
+        """Goes on from the best weights, if early stopping left epochs to run and the model has something to do."""
+        next_epoch = self.start_epoch + self.epochs_run
+        stopped = self.cur_step > self.stopping_step and next_epoch < self.epochs
+        ours = self.model if isinstance(self.model, ContrastiveRecommender) else None
+        if not (ours and stopped and ours.has_next_stage):
+            return False
+        self.load_best()
+        ours.start_next_stage()
+        self.logger.info(f"next stage: from epoch {next_epoch} on, with the weights of epoch {self.best_epoch}")
+        self.start_epoch, self.epochs_run, self.cur_step = next_epoch, 0, 0
+        return True
 
     def _train_epoch(
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False

@@ -17,7 +17,9 @@ from recbole_cl.encoder.discriminator import CONDITIONS
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
+from recbole_cl.model.eclsr import ECLSR
 from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
 from tests.toy import write_cycle
 
@@ -332,6 +334,60 @@ def test_a_run_resumed_among_frozen_epochs_equals_an_unbroken_one(tmp_path: Path
     whole = run("ECLSR", "cycle", **settings, epochs=4)
     half = run("ECLSR", "cycle", **settings, epochs=2)
     resumed = run("ECLSR", "cycle", **settings, epochs=4, resume=str(half.run_dir))
+    states = [torch.load(result.run_dir / "last.pth", weights_only=True)["state_dict"] for result in (whole, resumed)]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def falling_after(monkeypatch: pytest.MonkeyPatch, best: int) -> None:
+    """Lets validation scores rise up to an epoch and fall from there."""
+    ranked = Trainer._valid_epoch
+
+    def scored(self: Trainer, *args: Any, **kwargs: Any) -> tuple[float, dict[str, float]]:
+        _, result = ranked(self, *args, **kwargs)
+        epoch = self.start_epoch + self.epochs_run - 1
+        return (epoch if epoch <= best else -epoch) / 100, result
+
+    monkeypatch.setattr(Trainer, "_valid_epoch", scored)
+
+
+def test_the_second_stage_starts_from_the_best_weights_without_generator_and_discriminator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling_after(monkeypatch, best=1)
+    settings = SMALL | write_cycle(tmp_path) | {"epochs": 20, "stopping_step": 1, "finetune_after_stop": True}
+    begun: dict[str, Tensor] = {}
+    start = ECLSR.start_next_stage
+    monkeypatch.setattr(
+        ECLSR,
+        "start_next_stage",
+        lambda self: begun.update({key: value.clone() for key, value in self.state_dict().items()}) or start(self),
+    )
+    result = run("ECLSR", "cycle", **settings)
+    assert result.best_epoch == 1 and result.epochs_run == 6  # stopped after epoch 3, and again after epoch 5
+    log = (result.run_dir / "log.txt").read_text(encoding="utf-8")
+    terms = [line.split("[")[-1] for line in log.splitlines() if "total" in line]
+    assert ["replaced_item" in line and "generator" in line for line in terms] == [True] * 4 + [False] * 2
+    assert all("contrastive" in line for line in terms)
+    best, last = (
+        torch.load(result.run_dir / name, weights_only=True)["state_dict"] for name in ("best.pth", "last.pth")
+    )
+    assert all(torch.equal(value, begun[name]) for name, value in best.items())
+    changed = {name for name, value in last.items() if not torch.equal(value, best[name])}
+    assert "item_embedding.weight" in changed and not any(name.startswith("item_generator.") for name in changed)
+    once = run("ECLSR", "cycle", **settings | {"finetune_after_stop": False})
+    assert once.epochs_run == 4 and once.test == result.test
+
+
+@pytest.mark.parametrize("epochs", [3, 4, 5])
+def test_a_run_resumes_before_at_and_in_its_second_stage(
+    epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling_after(monkeypatch, best=1)
+    settings = SMALL | write_cycle(tmp_path) | {"stopping_step": 1, "finetune_after_stop": True}
+    whole = run("ECLSR", "cycle", **settings, epochs=20)
+    half = run("ECLSR", "cycle", **settings, epochs=epochs)
+    resumed = run("ECLSR", "cycle", **settings, epochs=20, resume=str(half.run_dir))
+    assert half.epochs_run == epochs and resumed.epochs_run == whole.epochs_run == 6
     states = [torch.load(result.run_dir / "last.pth", weights_only=True)["state_dict"] for result in (whole, resumed)]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 

@@ -38,7 +38,10 @@ class EpochMeans(nn.Module):
 
 
 class ViewGeometry(EpochMeans):
-    """Mean alignment and uniformity of an epoch's pairs of views, as published: see ``loss/geometry.py``."""
+    """Mean alignment and uniformity of an epoch's pairs of views, as published: see ``loss/geometry.py``.
+
+    Uniformity is the first view's; DuoRec's code takes it of the recommendation pass, which for CL4SRec is no view.
+    """
 
     def __init__(self) -> None:
         super().__init__(("alignment", "uniformity"))

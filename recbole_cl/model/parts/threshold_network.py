@@ -46,7 +46,8 @@ class FlatThreshold(nn.Module):
         UsageError: If it would have more.
 
     Note:
-        The authors' code skips batches that are not full; here the rows that they lack are zeros.
+        The authors' trainer skips batches that have not as many rows as an evaluation's; here rows that are missing are
+        zeros. Initial outputs spread with the batch: beyond a few hundred rows most thresholds begin at either end.
     """
 
     def __init__(self, hidden_size: int, most_rows: int, max_parameters: int) -> None:
