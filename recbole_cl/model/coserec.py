@@ -34,7 +34,8 @@ class CoSeRec(ComplementedRecommender):
     with z the encoder's outputs at all positions side by side, or pooled otherwise. ``substitute`` and ``insert`` bring
     in each item's most correlated item: by ItemCF-IUF in the first epochs, afterwards by that or by the model's own
     item embeddings, whichever is surer, renewed every epoch. With ``pretrain_epochs``, the first epochs train on the
-    contrastive term alone and all others on recommendation alone (Table 4 of the paper).
+    contrastive term alone and all others on recommendation alone (Table 4 of the paper). With a contrastive weight of 0
+    no view is drawn and no correlation fitted.
 
     CL4SRec as this family's papers run it is this with ``operators: [crop, mask, reorder]``, ``short_length: -1`` and
     ``reorder_ratio: 0.2``.
@@ -102,6 +103,8 @@ class CoSeRec(ComplementedRecommender):
             if options["distinct_operators"] and len(set(options[key])) < 2:
                 raise UsageError(f"distinct_operators = True: {key} = {options[key]} has no two to draw; name more")
         refuse_misfits(options["pooling"], options["right_aligned"])
+        if options["pretrain_epochs"] and not options["contrastive_weight"]:
+            raise UsageError(f"pretrain_epochs = {options['pretrain_epochs']}: they need a contrastive_weight above 0")
         if epochs is None:
             return
         last = (options["pretrain_epochs"] or epochs) - 1  # epoch, counted from 0, that draws views
@@ -113,7 +116,7 @@ class CoSeRec(ComplementedRecommender):
 
     @property
     def _uses_correlation(self) -> bool:
-        return not _CORRELATED.isdisjoint(self.options["operators"])
+        return self.options["contrastive_weight"] > 0 and not _CORRELATED.isdisjoint(self.options["operators"])
 
     def _correlate(self, dataset: Any) -> ItemCorrelation | None:
         kind = self.options["correlation"]
@@ -128,7 +131,7 @@ class CoSeRec(ComplementedRecommender):
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, and moves from pre-training to fine-tuning when its time has come."""
         self._epoch = epoch
-        if self._correlation is not None and not self._fine_tuning:
+        if self._correlation is not None and self._draws_views:
             generator = torch.Generator(self.device).manual_seed(self._seed + epoch)
             self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
 
@@ -138,9 +141,9 @@ class CoSeRec(ComplementedRecommender):
         return self._epoch < self.options["pretrain_epochs"]
 
     @property
-    def _fine_tuning(self) -> bool:
-        """Whether this epoch draws no views."""
-        return bool(self.options["pretrain_epochs"]) and not self.pretraining
+    def _draws_views(self) -> bool:
+        """Whether this epoch has a contrastive term."""
+        return self.options["contrastive_weight"] > 0 and (self.pretraining or not self.options["pretrain_epochs"])
 
     def _operators(self) -> dict[str, Operator]:
         if self._neighbour is None:
@@ -185,7 +188,7 @@ class CoSeRec(ComplementedRecommender):
         return [rows_to_pool(view, options["pooling"], options["mask_fill"] == "padding") for view in drawn]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        if self._fine_tuning:
+        if not self._draws_views:
             (hidden,) = self.encode(batch.supervised)
             return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         views = self.views(batch)

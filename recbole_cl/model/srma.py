@@ -39,14 +39,16 @@ class SRMA(ComplementedRecommender):
     * layer dropping: of K extra layers behind the encoder, M are left out;
     * encoder complementing (see ``ComplementedRecommender``): a frozen second encoder adds to one view.
 
+    With a contrastive weight of 0 no view is drawn.
+
     Reference:
         Liu, Chen, Li, Luo, Yu and Xiong, "Improving Contrastive Learning with Model Augmentation", 2022, Eq. 3-4 and
         section 4.
 
     Note:
         Where the paper leaves a choice open, defaults are the authors' second command: the recommendation pass drops
-        extra layers, too, and scores use all of them. So is the kind of the extra layers, ``single``, where the paper
-        has feed-forward ones (``inter``). Their code draws the dropped layers once for both views
+        extra layers, too, and scores use all of them. The kind of the extra layers is that command's, too, ``single``,
+        though the paper says feed-forward (``inter``). Their code draws the dropped layers once for both views
         (``same``), the paper, as we read it, for each (``distinct``). A masking probability of its own holds while
         views are encoded; the paper's, in its Figure 2, in the recommendation pass as well. No complementary encoder
         takes part unless asked for: the paper chooses one by dataset. The code's option to keep each extra layer with a
@@ -141,6 +143,9 @@ class SRMA(ComplementedRecommender):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         options, anchors = self.options, batch.anchors
+        if not options["contrastive_weight"]:
+            (hidden,) = self.encode(batch.supervised, kept=self._draw_kept()[:1])
+            return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         holes = "mask" in self.operators
         views = [rows_to_pool(view, options["pooling"], holes) for view in self._views(anchors)]
         hidden, *encoded = self._encode_all(batch.supervised, *views)

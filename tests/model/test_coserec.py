@@ -245,6 +245,7 @@ def test_a_two_stage_run_resumes_in_its_second_stage(tmp_path: Path) -> None:
         ({"right_aligned": False}, "pooling = concat"),
         ({"pretrain_epochs": 3, "epochs": 3}, "pretrain_epochs = 3: expected fewer than the 3 epochs"),
         ({"pretrain_epochs": 3, "epochs": 5, "eval_step": 3}, "none after it is validated with eval_step = 3"),
+        ({"pretrain_epochs": 1, "contrastive_weight": 0}, "pretrain_epochs = 1: they need a contrastive_weight"),
         ({"rounding": {"crop": "up"}}, "rounding.crop = 'up'"),
     ],
 )
@@ -263,6 +264,7 @@ def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], message:
         ({"switch_epoch": 1, "epochs": 5, "pretrain_epochs": 3}, None),
         ({"switch_epoch": 9, "epochs": 5, "correlation": "memory"}, None),
         ({"switch_epoch": 9, "epochs": 5, "operators": ["crop"], "short_length": -1}, None),
+        ({"switch_epoch": 9, "epochs": 5, "contrastive_weight": 0}, None),
     ],
 )
 def test_a_switch_that_never_comes_is_warned_of(
@@ -281,6 +283,14 @@ def test_fine_tuning_looks_for_no_correlated_items(tmp_path: Path, monkeypatch: 
     for epoch in range(5):
         model.start_epoch(epoch)
     assert asked == [0, 1]
+
+
+def test_without_weight_nothing_is_drawn_or_correlated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, loader = assemble(tmp_path, contrastive_weight=0)
+    monkeypatch.setattr(coserec, "draw_two_views", None)
+    model.start_epoch(0)
+    assert model._correlation is None and model._neighbour is None
+    assert set(model.losses(model._read(next(iter(loader))))) == {"recommendation"}
 
 
 @pytest.mark.parametrize(("fill", "rounding", "masked"), [("token", "ceil", 4), ("padding", "floor", 3)])

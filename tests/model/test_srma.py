@@ -150,6 +150,24 @@ def test_no_operators_no_data_augmentation(pooling: str, monkeypatch: pytest.Mon
     assert len(sides) == 2 and torch.equal(batch.item_seq, before)
 
 
+def test_without_weight_or_layers_it_is_sasrec_to_the_last_bit() -> None:
+    """Nothing is drawn for views, so that even the dropout is the same."""
+    settings = {"train_form": "prefix", "recommendation_loss": "ce", "right_aligned": True, "hidden_dropout_prob": 0.5}
+    model = build_model("SRMA", **settings, contrastive_weight=0, extra_layers=0, dropped_layers=0).train()
+    sasrec = build_model("SASRec", **settings).train()
+    for _ in range(2):
+        terms, plain = model.losses(a_batch()), sasrec.losses(a_batch())
+        assert set(terms) == {"recommendation"} and torch.equal(terms["recommendation"], plain["recommendation"])
+
+
+def test_without_weight_the_recommendation_pass_still_drops_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, losses = build_model("SRMA", contrastive_weight=0), set()
+    for layer in range(2):
+        monkeypatch.setattr(srma, "draw_kept", lambda *args, layer=layer: (torch.arange(2) == layer).repeat(3, 1))
+        losses.add(model.losses(a_batch())["recommendation"].item())
+    assert len(losses) == 2
+
+
 def test_every_operator_has_its_own_ratio_and_span() -> None:
     """On rows of ten items, of which each ratio changes another number."""
     model = build_model("SRMA", crop_ratio=0.3, mask_ratio=0.5, reorder_ratio=0.4)
