@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from logging import getLogger
 from typing import Any, ClassVar, cast
 
@@ -88,7 +88,7 @@ class CoSeRec(ComplementedRecommender):
         self._seed: int = config["seed"]
         self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
         self._epoch = 0
-        self._correlation = self._correlate(dataset) if self._uses_correlation else None
+        self._train_split = dataset
 
     def _check_options(self, epochs: int | None) -> None:
         options = self.options
@@ -118,11 +118,15 @@ class CoSeRec(ComplementedRecommender):
     def _uses_correlation(self) -> bool:
         return self.options["contrastive_weight"] > 0 and not _CORRELATED.isdisjoint(self.options["operators"])
 
-    def _correlate(self, dataset: Any) -> ItemCorrelation | None:
+    @cached_property
+    def _correlation(self) -> ItemCorrelation | None:
+        """Fitted when views are first drawn, which a model that only scores never does."""
         kind = self.options["correlation"]
         memory: TopOne | None = None
+        if not self._uses_correlation:
+            return None
         if kind != "model":
-            if (pairs := input_pairs(dataset)) is None:
+            if (pairs := input_pairs(self._train_split)) is None:
                 return None
             frequency = self.options["inverse_user_frequency"]
             memory = memory_top_one(*pairs, self.n_items, inverse_user_frequency=frequency)
@@ -131,7 +135,7 @@ class CoSeRec(ComplementedRecommender):
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, and moves from pre-training to fine-tuning when its time has come."""
         self._epoch = epoch
-        if self._correlation is not None and self._draws_views:
+        if self._draws_views and self._correlation is not None:
             generator = torch.Generator(self.device).manual_seed(self._seed + epoch)
             self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
 

@@ -293,6 +293,20 @@ def test_without_weight_nothing_is_drawn_or_correlated(tmp_path: Path, monkeypat
     assert set(model.losses(model._read(next(iter(loader))))) == {"recommendation"}
 
 
+def test_the_correlation_is_fitted_once_and_not_for_scoring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[int] = []
+    fit = coserec.memory_top_one
+    monkeypatch.setattr(coserec, "memory_top_one", lambda *args, **kwargs: fitted.append(1) or fit(*args, **kwargs))
+    model, loader = assemble(tmp_path)
+    interaction = next(iter(loader))
+    model.full_sort_predict(interaction)
+    assert not fitted
+    for epoch in range(2):
+        model.start_epoch(epoch)
+        model.calculate_loss(interaction)
+    assert fitted == [1]
+
+
 @pytest.mark.parametrize(("fill", "rounding", "masked"), [("token", "ceil", 4), ("padding", "floor", 3)])
 def test_masks_write_what_and_as_often_as_the_settings_say(
     fill: str, rounding: str, masked: int, tmp_path: Path
