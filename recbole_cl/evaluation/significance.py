@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,7 +102,7 @@ def paired_test(a: ArrayLike, b: ArrayLike, test: PairedTest = "t") -> PairedRes
 
     Note:
         The users are the sample, so the conclusion holds for these trained models and other users like these. It says
-        nothing about other training seeds: report the standard deviation over seeds beside it, and see `seed_test`.
+        nothing about other training seeds; `crossed_test` does.
     """
     values_a, values_b = _seed_average(a), _seed_average(b)
     if values_a.shape != values_b.shape or values_a.size < 2:
@@ -114,22 +113,49 @@ def paired_test(a: ArrayLike, b: ArrayLike, test: PairedTest = "t") -> PairedRes
     return PairedResult(mean, mean - margin, mean + margin, _p_value(difference, test), difference.size)
 
 
-def seed_test(a: Sequence[float], b: Sequence[float]) -> float:
-    """Test over training seeds whether two models differ, with Welch's two-sided t-test.
+def crossed_test(a: ArrayLike, b: ArrayLike) -> float:
+    """Test over users and training seeds together whether two models differ, two-sided.
 
-    Null hypothesis: the expected metric over training seeds is the same for both models, whatever their variances.
-    This is the complement of `paired_test`: its sample is the seeds, with the users fixed.
+    Null hypothesis: the expected metric, over other users and over other trainings, is the same for both models. The
+    statistic is Welch's over seeds, with one more part in its variance: that of the users' mean difference, less what
+    chance in each training has put into both. Without users it is Welch's test.
+
+    Reference:
+        Satterthwaite, An Approximate Distribution of Estimates of Variance Components, Biometrics Bulletin 2, 1946,
+        for the degrees of freedom. Users are a factor that is crossed with seeds, and seeds are nested in models.
 
     Args:
-        a: one model's metric for each seed, at least two, typically 3 to 10.
-        b: the other's, likewise; the numbers of seeds may differ.
+        a: metric values of one model, for at least two seeds, typically 3 to 10.
+        b: the other's, for the same users in the same order; the numbers of seeds may differ.
+
+    Shape:
+        a, b: [S, U]; or [S], the values of a metric that has none per user.
 
     Returns:
-        p, or NaN where it is undefined: fewer than two seeds, or no spread in either model.
+        p, or NaN where it is undefined: fewer than two seeds of either model, or no spread at all.
+
+    Note:
+        Of two equal models, three seeds each, it tells 5 % apart at p < .05; where seeds differ by twice as much as
+        chance among the users of one training would make them, `paired_test` tells 22 % apart.
     """
-    if min(len(a), len(b)) < 2 or max(np.ptp(a), np.ptp(b)) < 10.0**-_DECIMALS:
+    models = [np.asarray(values, dtype=np.float64) for values in (a, b)]
+    if min(len(values) for values in models) < 2:
         return float("nan")
-    return float(stats.ttest_ind(a, b, equal_var=False).pvalue)
+    of_seeds = [values.reshape(len(values), -1).mean(axis=1) for values in models]
+    parts = [float(np.var(means, ddof=1)) / len(means) for means in of_seeds]
+    freedom = [len(means) - 1 for means in of_seeds]
+    if models[0].ndim == 2:
+        n_users = models[0].shape[1]
+        between = float(np.var(models[0].mean(axis=0) - models[1].mean(axis=0), ddof=1))
+        chance = sum(_interaction(values) / len(values) for values in models)
+        parts.append(max(between - chance, 0.0) / n_users)
+        freedom.append(n_users - 1)
+    variance = sum(parts)
+    if variance < 10.0 ** (-2 * _DECIMALS):
+        return float("nan")
+    t = (of_seeds[0].mean() - of_seeds[1].mean()) / np.sqrt(variance)
+    df = variance**2 / sum(part**2 / n for part, n in zip(parts, freedom, strict=True))
+    return float(2 * stats.t.sf(abs(t), df))
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -155,6 +181,13 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def _seed_average(values: ArrayLike) -> NDArray[np.float64]:
     average: NDArray[np.float64] = np.atleast_2d(np.asarray(values, dtype=np.float64)).mean(axis=0)  # [U]
     return average
+
+
+def _interaction(values: NDArray[np.float64]) -> float:
+    """The variance of what neither the seed nor the user explains, in [S, U] values of one model."""
+    seeds, users = values.shape
+    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+    return float(np.square(rest).sum()) / ((seeds - 1) * (users - 1))
 
 
 def _p_value(difference: NDArray[np.float64], test: PairedTest) -> float:

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import (
-    PairedResult,
     PairedTest,
     computable_from_ranks,
+    crossed_test,
     holm,
     paired_test,
     per_user_metric,
-    seed_test,
 )
 from recbole_cl.report.groups import RunGroup, group_runs
 from recbole_cl.report.store import RANK_FILES, EvalProtocol, StoredRun
@@ -38,7 +37,7 @@ class Row:
         high: upper end of it.
         p: of the paired test over users.
         p_holm: `p`, corrected over the table.
-        p_seeds: of Welch's test over seeds.
+        p_both: of the test over users and seeds together; over seeds alone for a metric that has no value per user.
     """
 
     metric: str
@@ -52,7 +51,7 @@ class Row:
     high: float | None = None
     p: float | None = None
     p_holm: float | None = None
-    p_seeds: float | None = None
+    p_both: float | None = None
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,11 @@ def _row(group: RunGroup, baseline: RunGroup, protocol: EvalProtocol, metric: st
         return Row(metric, group.label, len(figures), mean, std)
     others = [_figure(run, protocol, metric) for run in baseline.runs]
     reference = float(np.mean(others))
-    paired = _paired(group, baseline, protocol, metric, test)
-    p_seeds = seed_test(figures, others)
+    if computable_from_ranks(metric):
+        values, theirs = (_per_user(it, protocol, metric) for it in (group, baseline))
+        paired, p_both = paired_test(values, theirs, test), crossed_test(values, theirs)
+    else:
+        paired, p_both = None, crossed_test(figures, others)
     return Row(
         metric,
         group.label,
@@ -144,7 +146,7 @@ def _row(group: RunGroup, baseline: RunGroup, protocol: EvalProtocol, metric: st
         low=paired.low if paired else None,
         high=paired.high if paired else None,
         p=paired.p_value if paired else None,
-        p_seeds=None if np.isnan(p_seeds) else p_seeds,
+        p_both=None if np.isnan(p_both) else p_both,
     )
 
 
@@ -164,15 +166,6 @@ def _figure(run: StoredRun, protocol: EvalProtocol, metric: str) -> float:
             f"{run.path}: {RANK_FILES[protocol]} says {metric} {value:.4f}, result.json {recorded}: run the test again"
         )
     return value
-
-
-def _paired(
-    group: RunGroup, baseline: RunGroup, protocol: EvalProtocol, metric: str, test: PairedTest
-) -> PairedResult | None:
-    """The test over users, or None for a metric that has no value per user."""
-    if not computable_from_ranks(metric):
-        return None
-    return paired_test(_per_user(group, protocol, metric), _per_user(baseline, protocol, metric), test)
 
 
 def _per_user(group: RunGroup, protocol: EvalProtocol, metric: str) -> NDArray[np.float64]:

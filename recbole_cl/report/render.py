@@ -55,7 +55,7 @@ def _grid(table: Table, style: str) -> str:
         "95 % interval",
         "p",
         "p (Holm)",
-        "p (seeds)",
+        "p (both)",
     ]
     cells = [_cells(row) for row in table.rows]
     if style == "pipe":
@@ -76,7 +76,7 @@ def _cells(row: Row) -> list[str]:
         _number(row.difference, "+.4f"),
         _number(row.percent, "+.1f"),
         interval,
-        *(_p_value(p) for p in (row.p, row.p_holm, row.p_seeds)),
+        *(_p_value(p) for p in (row.p, row.p_holm, row.p_both)),
     ]
 
 
@@ -98,6 +98,10 @@ def _footer(table: Table) -> str:
             "seeds; it does not cover the variance between seeds.",
             f"p (Holm): corrected over the {table.family} comparisons with the baseline in this table (all models and "
             "metrics, this dataset and protocol).",
-            "p (seeds): Welch's two-sided t-test over seeds, uncorrected; a dash for fewer than two seeds.",
+            "p (both): two-sided t-test over users and seeds together, uncorrected; a dash for fewer than two seeds.",
         ]
+        if any(row.p is None and row.p_both is not None for row in table.rows):
+            lines[-1] = lines[-1].replace(
+                "together", "together, over seeds alone where users have no value of their own"
+            )
     return "\n".join(f"- {line}" for line in lines)

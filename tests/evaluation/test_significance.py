@@ -10,7 +10,7 @@ from scipy import stats
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks
-from recbole_cl.evaluation.significance import FROM_RANKS, holm, paired_test, per_user_metric, seed_test
+from recbole_cl.evaluation.significance import FROM_RANKS, crossed_test, holm, paired_test, per_user_metric
 
 
 def ranks(seed: int, shape: tuple[int, ...] = (60,), high: int = 30) -> np.ndarray[Any, Any]:
@@ -94,11 +94,43 @@ def test_users_that_cannot_be_paired_and_unknown_tests_are_refused() -> None:
         paired_test(np.ones(4), np.zeros(4), "z")  # type: ignore[arg-type]
 
 
-def test_seed_test_is_welchs() -> None:
+def test_without_users_the_crossed_test_is_welchs() -> None:
     a, b = [0.31, 0.33, 0.30], [0.28, 0.29]
-    assert seed_test(a, b) == pytest.approx(float(stats.ttest_ind(a, b, equal_var=False).pvalue))
-    assert math.isnan(seed_test(a, [0.3]))
-    assert math.isnan(seed_test([0.3, 0.3], [0.2, 0.2]))
+    assert crossed_test(a, b) == pytest.approx(float(stats.ttest_ind(a, b, equal_var=False).pvalue))
+    assert math.isnan(crossed_test(a, [0.3]))
+    assert math.isnan(crossed_test([0.3, 0.3], [0.2, 0.2]))
+
+
+def test_where_all_trainings_agree_the_crossed_test_is_that_over_users() -> None:
+    a, b = (per_user_metric(ranks(seed), "ndcg@10") for seed in (3, 4))
+    assert crossed_test(np.stack([a] * 3), np.stack([b] * 2)) == pytest.approx(paired_test(a, b).p_value)
+    assert math.isnan(crossed_test(np.stack([a] * 3), b[None]))
+
+
+def test_the_crossed_test_adds_up_the_components_of_variance() -> None:
+    """On 2 and 3 seeds of 3 users, with the mean squares written out."""
+    a = np.array([[0.0, 1.0, 5.0], [2.0, 2.0, 8.0]])
+    b = np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [2.0, 0.0, 4.0]])
+    # Means over users: a 2, 4, whose variance is 2; b 1, 0, 2, with 1. Over seeds: a 1, 1.5, 6.5; b 1, 0, 2.
+    # Differences of users 0, 1.5, 4.5, whose variance is 5.25. Left over in a: 0, .5, -.5 and its negative, 1 / 2 with
+    # 1 * 2 degrees of freedom; in b: 0, 0, 0, then 0, 1, -1, then 0, -1, 1, 4 with 2 * 2.
+    seeds_a, seeds_b, users = 2 / 2, 1 / 3, (5.25 - 0.5 / 2 - 1 / 3) / 3
+    variance = seeds_a + seeds_b + users
+    df = variance**2 / (seeds_a**2 / 1 + seeds_b**2 / 2 + users**2 / 2)
+    assert crossed_test(a, b) == pytest.approx(float(2 * stats.t.sf((3 - 1) / variance**0.5, df)))
+
+
+def test_two_seeds_of_one_method_are_told_apart_over_users_and_not_over_both() -> None:
+    """Trainings that move all users a little: of equal methods a twentieth may come out different."""
+    generator = np.random.default_rng(0)
+    apart = {"users": 0, "both": 0}
+    for _ in range(400):
+        taste = generator.normal(size=100)  # of each user, for both methods
+        seeds = generator.normal(0, 0.2, (2, 3, 1))
+        a, b = taste + seeds + generator.normal(size=(2, 3, 100))
+        apart["users"] += paired_test(a, b).p_value < 0.05
+        apart["both"] += crossed_test(a, b) < 0.05
+    assert apart["both"] < 40 and apart["users"] > 120
 
 
 def test_holm_by_hand() -> None:

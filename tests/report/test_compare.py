@@ -12,7 +12,7 @@ from scipy import stats
 
 from recbole_cl import cli
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.significance import holm, per_user_metric
+from recbole_cl.evaluation.significance import crossed_test, holm, per_user_metric
 from recbole_cl.report.compare import add_arguments, main
 from recbole_cl.report.comparison import Row, Table, compare_runs
 from recbole_cl.report.store import load_run
@@ -71,8 +71,7 @@ def test_figures_are_those_of_numpy_and_scipy(folders: list[Path], test: Any) ->
         difference = np.round(a.mean(axis=0) - b.mean(axis=0), 12)
         expected = stats.wilcoxon(difference) if test == "wilcoxon" else stats.ttest_1samp(difference, 0)
         assert duorec.p == pytest.approx(float(expected.pvalue)) and 0 < float(expected.pvalue) < 0.2
-        welch = stats.ttest_ind(a.mean(axis=1), b.mean(axis=1), equal_var=False)
-        assert duorec.p_seeds == pytest.approx(float(welch.pvalue))
+        assert duorec.p_both == pytest.approx(crossed_test(a, b))
 
 
 def test_holm_family_is_all_comparisons_of_a_table(folders: list[Path]) -> None:
@@ -87,7 +86,11 @@ def test_metrics_that_ranks_do_not_give_are_taken_as_recorded_and_not_tested(fol
     table = tables(folders, metrics=["GAUC", "hit@10"])[0]
     duorec = row(table, "DuoRec", "gauc")
     assert duorec.mean == pytest.approx(0.52) and duorec.std == pytest.approx(0.01)
-    assert duorec.p is None and duorec.low is None and duorec.p_seeds is not None
+    assert (
+        duorec.p is None
+        and duorec.low is None
+        and duorec.p_both == pytest.approx(crossed_test([0.51, 0.52, 0.53], [0.51, 0.52]))
+    )
     assert table.family == 2
     with pytest.raises(UsageError, match="did not record 'giniindex@10', only hit@10, gauc"):
         tables(folders, metrics=["giniindex@10"])
