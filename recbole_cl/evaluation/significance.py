@@ -118,7 +118,8 @@ def crossed_test(a: ArrayLike, b: ArrayLike) -> float:
 
     Null hypothesis: the expected metric, over other users and over other trainings, is the same for both models. The
     statistic is Welch's over seeds, with one more part in its variance: that of the users' mean difference, less what
-    chance in each training has put into both. Without users it is Welch's test.
+    chance in each training has put into both. Where few seeds agree so well that the sum is below the variance of
+    `paired_test`, it is that test. Without users it is Welch's.
 
     Reference:
         Satterthwaite, An Approximate Distribution of Estimates of Variance Components, Biometrics Bulletin 2, 1946,
@@ -135,8 +136,9 @@ def crossed_test(a: ArrayLike, b: ArrayLike) -> float:
         p, or NaN where it is undefined: fewer than two seeds of either model, or no spread at all.
 
     Note:
-        Of two equal models, three seeds each, it tells 5 % apart at p < .05; where seeds differ by twice as much as
-        chance among the users of one training would make them, `paired_test` tells 22 % apart.
+        In simulations of equal models, three seeds each, p is below .05 in 3 to 5 % of cases. That of `paired_test` is
+        in 10 to 12 % where seeds differ as much again as chance makes one model's figures differ, and in 22 to 27 %
+        where they differ twice as much.
     """
     models = [np.asarray(values, dtype=np.float64) for values in (a, b)]
     if min(len(values) for values in models) < 2:
@@ -150,6 +152,8 @@ def crossed_test(a: ArrayLike, b: ArrayLike) -> float:
         chance = sum(_interaction(values) / len(values) for values in models)
         parts.append(max(between - chance, 0.0) / n_users)
         freedom.append(n_users - 1)
+        if between / n_users > sum(parts):
+            parts, freedom = [between / n_users], [n_users - 1]
     variance = sum(parts)
     if variance < 10.0 ** (-2 * _DECIMALS):
         return float("nan")

@@ -107,6 +107,14 @@ def test_where_all_trainings_agree_the_crossed_test_is_that_over_users() -> None
     assert math.isnan(crossed_test(np.stack([a] * 3), b[None]))
 
 
+def test_the_crossed_test_is_never_surer_than_that_over_users() -> None:
+    """Trainings whose means agree by chance, though each user's values do not."""
+    a = per_user_metric(ranks(3), "ndcg@10")
+    b = per_user_metric(ranks(4), "ndcg@10")
+    models = np.stack([a, a[::-1]]), np.stack([b, b[::-1]])
+    assert crossed_test(*models) == pytest.approx(paired_test(*models).p_value)
+
+
 def test_the_crossed_test_adds_up_the_components_of_variance() -> None:
     """On 2 and 3 seeds of 3 users, with the mean squares written out."""
     a = np.array([[0.0, 1.0, 5.0], [2.0, 2.0, 8.0]])
