@@ -92,6 +92,34 @@ def input_pairs(dataset: Any) -> tuple[Tensor, Tensor] | None:
     return rows[dataset.uid_field].repeat_interleave((items > 0).sum(1)), items[items > 0]
 
 
+def check_pairs(user: Tensor, item: Tensor, n_items: int) -> None:
+    """Refuses pairs that ``memory_top_one`` could make nothing of, at the cost of one pass over them.
+
+    Args:
+        user: As there.
+        item: As there.
+        n_items: N.
+
+    Raises:
+        UsageError: If the pairs are malformed, ids lie outside 1..N-1, or no two items share a user.
+    """
+    if user.dim() != 1 or user.shape != item.shape or user.dtype != torch.int64 or item.dtype != torch.int64:
+        raise UsageError(
+            f"user and item have shapes {list(user.shape)}, {list(item.shape)} and types {user.dtype}, {item.dtype}: "
+            "give one int64 user and item per interaction"
+        )
+    if len(item) and (int(item.min()) < 1 or int(item.max()) >= n_items or int(user.min()) < 0):
+        raise UsageError(
+            f"items lie in {int(item.min())}..{int(item.max())}, users start at {int(user.min())}: "
+            f"give items in 1..{n_items - 1} and users from 0"
+        )
+    n_users = int(user.max()) + 1 if len(user) else 0
+    lowest = item.new_full((n_users,), n_items).scatter_reduce(0, user, item, "amin")
+    highest = item.new_zeros(n_users).scatter_reduce(0, user, item, "amax")
+    if not (lowest < highest).any():
+        raise UsageError("no two items share a training user, so none are correlated: give longer sequences")
+
+
 def memory_top_one(
     user: Tensor,
     item: Tensor,
@@ -125,7 +153,7 @@ def memory_top_one(
     Note:
         The authors' code gives ties to the item met first. The time is that of the sum over users of n squared.
     """
-    _check_pairs(user, item, n_items)
+    check_pairs(user, item, n_items)
     left, right, work = _factors(_incidence(user.cpu().numpy(), item.cpu().numpy(), n_items), inverse_user_frequency)
     neighbour = np.zeros(n_items, dtype=np.int64)
     best = np.full(n_items, -np.inf)
@@ -134,22 +162,7 @@ def memory_top_one(
         scores = left[first:last] @ right
         neighbour[first:last], best[first:last], lowest = _best_of_rows(scores, first)
         low = min(low, lowest)
-    if np.isinf(low):
-        raise UsageError("no two items share a training user, so none are correlated: give longer sequences")
     return TopOne(torch.from_numpy(neighbour), torch.from_numpy(best), float(low), float(best.max()))
-
-
-def _check_pairs(user: Tensor, item: Tensor, n_items: int) -> None:
-    if user.dim() != 1 or user.shape != item.shape or user.dtype != torch.int64 or item.dtype != torch.int64:
-        raise UsageError(
-            f"user and item have shapes {list(user.shape)}, {list(item.shape)} and types {user.dtype}, {item.dtype}: "
-            "give one int64 user and item per interaction"
-        )
-    if len(item) and (int(item.min()) < 1 or int(item.max()) >= n_items or int(user.min()) < 0):
-        raise UsageError(
-            f"items lie in {int(item.min())}..{int(item.max())}, users start at {int(user.min())}: "
-            f"give items in 1..{n_items - 1} and users from 0"
-        )
 
 
 def _incidence(user: NDArray[np.int64], item: NDArray[np.int64], n_items: int) -> Any:

@@ -44,7 +44,7 @@ class ContrastiveRecommender(SequentialRecommender):
 
     Args:
         config: RecBole's or our ``Config``.
-        dataset: RecBole's or our training split; only its counts are read.
+        dataset: RecBole's or our training split: its counts, and what a method fits to its rows.
     """
 
     input_type = InputType.POINTWISE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import partial
 from logging import getLogger
 from typing import Any, ClassVar, cast
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from recbole_cl.augmentation import Operator, crop, draw_two_views, insert, mask, reorder, substitute
 from recbole_cl.augmentation.positions import Rounding
 from recbole_cl.checks import Check, Choice, Flag, Integer, ListOf, Number, Table
-from recbole_cl.data.correlation import TopOne, input_pairs, memory_top_one
+from recbole_cl.data.correlation import check_pairs, input_pairs, memory_top_one
 from recbole_cl.data.model_correlation import ItemCorrelation
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
@@ -88,7 +88,10 @@ class CoSeRec(ComplementedRecommender):
         self._seed: int = config["seed"]
         self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
         self._epoch = 0
-        self._train_split = dataset
+        self._correlation: ItemCorrelation | None = None
+        self._to_correlate: Any = None  # the training split, until it is fitted
+        if self._uses_correlation:
+            self._prepare_correlation(dataset)
 
     def _check_options(self, epochs: int | None) -> None:
         options = self.options
@@ -118,24 +121,29 @@ class CoSeRec(ComplementedRecommender):
     def _uses_correlation(self) -> bool:
         return self.options["contrastive_weight"] > 0 and not _CORRELATED.isdisjoint(self.options["operators"])
 
-    @cached_property
-    def _correlation(self) -> ItemCorrelation | None:
-        """Fitted when views are first drawn, which a model that only scores never does."""
-        kind = self.options["correlation"]
-        memory: TopOne | None = None
-        if not self._uses_correlation:
-            return None
-        if kind != "model":
-            if (pairs := input_pairs(self._train_split)) is None:
-                return None
-            frequency = self.options["inverse_user_frequency"]
-            memory = memory_top_one(*pairs, self.n_items, inverse_user_frequency=frequency)
-        return ItemCorrelation(self.n_items, memory, self.options["switch_epoch"] if kind == "hybrid" else None)
+    def _prepare_correlation(self, dataset: Any) -> None:
+        """Refuses a split without correlations; they are fitted for the first views, and so not if it only scores."""
+        if self.options["correlation"] == "model":
+            self._correlation = ItemCorrelation(self.n_items, None)
+        elif (pairs := input_pairs(dataset)) is not None:
+            check_pairs(*pairs, self.n_items)
+            self._to_correlate = dataset
+
+    def _fit_correlation(self) -> None:
+        if self._to_correlate is None or (pairs := input_pairs(self._to_correlate)) is None:
+            return
+        options, self._to_correlate = self.options, None
+        memory = memory_top_one(*pairs, self.n_items, inverse_user_frequency=options["inverse_user_frequency"])
+        switch_epoch = options["switch_epoch"] if options["correlation"] == "hybrid" else None
+        self._correlation = ItemCorrelation(self.n_items, memory, switch_epoch)
 
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, and moves from pre-training to fine-tuning when its time has come."""
         self._epoch = epoch
-        if self._draws_views and self._correlation is not None:
+        if not self._draws_views:
+            return
+        self._fit_correlation()
+        if self._correlation is not None:
             generator = torch.Generator(self.device).manual_seed(self._seed + epoch)
             self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
 

@@ -37,7 +37,8 @@ class Row:
         high: upper end of it.
         p: of the paired test over users.
         p_holm: `p`, corrected over the table.
-        p_both: of the test over users and seeds together; over seeds alone for a metric that has no value per user.
+        p_both: of the test over users and seeds together, corrected over the table; over seeds alone for a metric that
+            has no value per user.
     """
 
     metric: str
@@ -56,7 +57,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All comparisons on one dataset under one protocol; their p values are one family."""
+    """All comparisons on one dataset under one protocol; their p values are one family for each test."""
 
     dataset: str
     protocol: EvalProtocol
@@ -67,8 +68,13 @@ class Table:
 
     @property
     def family(self) -> int:
-        """How many p values were corrected together."""
+        """How many p values over users were corrected together."""
         return sum(row.p is not None for row in self.rows)
+
+    @property
+    def family_of_both(self) -> int:
+        """How many p values over users and seeds were corrected together."""
+        return sum(row.p_both is not None for row in self.rows)
 
 
 def compare_runs(
@@ -173,5 +179,13 @@ def _per_user(group: RunGroup, protocol: EvalProtocol, metric: str) -> NDArray[n
 
 
 def _corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
-    adjusted = iter(holm([row.p for row in rows if row.p is not None]).tolist())
-    return tuple(row if row.p is None else replace(row, p_holm=next(adjusted)) for row in rows)
+    of_users = iter(holm([row.p for row in rows if row.p is not None]).tolist())
+    of_both = iter(holm([row.p_both for row in rows if row.p_both is not None]).tolist())
+    return tuple(
+        replace(
+            row,
+            p_holm=None if row.p is None else next(of_users),
+            p_both=None if row.p_both is None else next(of_both),
+        )
+        for row in rows
+    )

@@ -98,10 +98,13 @@ def _footer(table: Table) -> str:
             "seeds; it does not cover the variance between seeds.",
             f"p (Holm): corrected over the {table.family} comparisons with the baseline in this table (all models and "
             "metrics, this dataset and protocol).",
-            "p (both): two-sided t-test over users and seeds together, uncorrected; a dash for fewer than two seeds.",
+            f"p (both): {_both_over(table)}; a dash for fewer than two seeds.",
         ]
-        if any(row.p is None and row.p_both is not None for row in table.rows):
-            lines[-1] = lines[-1].replace(
-                "together", "together, over seeds alone where users have no value of their own"
-            )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _both_over(table: Table) -> str:
+    alone = any(row.p is None and row.p_both is not None for row in table.rows)
+    sample = "users and seeds together" + " (seeds alone where users have no value of their own)" * alone
+    corrected = f", corrected likewise over {table.family_of_both} comparisons" if table.family_of_both else ""
+    return f"two-sided t-test over {sample}{corrected}"

@@ -204,6 +204,7 @@ def test_the_correlation_follows_the_embeddings_from_its_epoch_on(
     kind: str, changes: list[int], tmp_path: Path
 ) -> None:
     model, _ = assemble(tmp_path, correlation=kind, switch_epoch=1, epochs=9)
+    model.start_epoch(0)
     if kind == "hybrid":  # on a circle all memory-based scores are as high as can be
         model._correlation.memory = replace(model._correlation.memory, high=100.0)
     tables = []
@@ -279,6 +280,7 @@ def test_a_switch_that_never_comes_is_warned_of(
 def test_fine_tuning_looks_for_no_correlated_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = assemble(tmp_path, pretrain_epochs=2, switch_epoch=0, epochs=5)
     asked: list[int] = []
+    model.start_epoch(0)
     monkeypatch.setattr(model._correlation, "neighbours", lambda epoch, *_: asked.append(epoch))
     for epoch in range(5):
         model.start_epoch(epoch)
@@ -305,6 +307,16 @@ def test_the_correlation_is_fitted_once_and_not_for_scoring(tmp_path: Path, monk
         model.start_epoch(epoch)
         model.calculate_loss(interaction)
     assert fitted == [1]
+
+
+def test_data_without_correlations_are_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = torch.arange(9)
+    monkeypatch.setattr(coserec, "input_pairs", lambda _: (users, users + 1))
+    with pytest.raises(UsageError, match="no two items share a training user"):
+        assemble(tmp_path)
+    assert assemble(tmp_path / "other", correlation="model")[0]._correlation is not None
 
 
 @pytest.mark.parametrize(("fill", "rounding", "masked"), [("token", "ceil", 4), ("padding", "floor", 3)])

@@ -160,12 +160,13 @@ def test_without_weight_or_layers_it_is_sasrec_to_the_last_bit() -> None:
         assert set(terms) == {"recommendation"} and torch.equal(terms["recommendation"], plain["recommendation"])
 
 
-def test_without_weight_the_recommendation_pass_still_drops_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, losses = build_model("SRMA", contrastive_weight=0), set()
-    for layer in range(2):
-        monkeypatch.setattr(srma, "draw_kept", lambda *args, layer=layer: (torch.arange(2) == layer).repeat(3, 1))
-        losses.add(model.losses(a_batch())["recommendation"].item())
-    assert len(losses) == 2
+def test_without_weight_the_recommendation_pass_still_drops_its_own_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, losses = build_model("SRMA", contrastive_weight=0, recommendation_loss="ce"), []
+    kept = torch.tensor([[True, False], [False, True], [False, True]])
+    for draw in (kept, ~kept, kept[[0, 0, 0]]):
+        monkeypatch.setattr(srma, "draw_kept", lambda *args, draw=draw: draw)
+        losses.append(model.losses(a_batch())["recommendation"].item())
+    assert losses[0] == losses[2] != losses[1]
 
 
 def test_every_operator_has_its_own_ratio_and_span() -> None:
@@ -211,6 +212,7 @@ def test_the_recommendation_pass_drops_layers_of_its_own(mode: str) -> None:
         ({"extra_layers": 0}, ["dropped_layers = 1", "extra_layers = 0"]),
         ({"extra_layers": -1}, ["extra_layers = -1", ">= 0"]),
         ({"right_aligned": False}, ["right_aligned"]),
+        ({"contrastive_weight": 0, "complement": "gru"}, ["complement = gru", "contrastive_weight is 0"]),
         (
             {"encoder": "gru", "extra_layers": 0, "dropped_layers": 0, "neuron_masking_prob": 0.5},
             ["neuron_masking_layers"],

@@ -15,6 +15,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import crossed_test, holm, per_user_metric
 from recbole_cl.report.compare import add_arguments, main
 from recbole_cl.report.comparison import Row, Table, compare_runs
+from recbole_cl.report.render import as_text
 from recbole_cl.report.store import load_run
 
 METRICS = ["hit@10", "ndcg@5"]
@@ -71,7 +72,8 @@ def test_figures_are_those_of_numpy_and_scipy(folders: list[Path], test: Any) ->
         difference = np.round(a.mean(axis=0) - b.mean(axis=0), 12)
         expected = stats.wilcoxon(difference) if test == "wilcoxon" else stats.ttest_1samp(difference, 0)
         assert duorec.p == pytest.approx(float(expected.pvalue)) and 0 < float(expected.pvalue) < 0.2
-        assert duorec.p_both == pytest.approx(crossed_test(a, b))
+        models = [[per_user(folders, model, metric, file) for model in ("DuoRec", "SASRec")] for metric in METRICS]
+        assert duorec.p_both == pytest.approx(holm([crossed_test(*pair) for pair in models])[METRICS.index("ndcg@5")])
 
 
 def test_holm_family_is_all_comparisons_of_a_table(folders: list[Path]) -> None:
@@ -86,12 +88,14 @@ def test_metrics_that_ranks_do_not_give_are_taken_as_recorded_and_not_tested(fol
     table = tables(folders, metrics=["GAUC", "hit@10"])[0]
     duorec = row(table, "DuoRec", "gauc")
     assert duorec.mean == pytest.approx(0.52) and duorec.std == pytest.approx(0.01)
-    assert (
-        duorec.p is None
-        and duorec.low is None
-        and duorec.p_both == pytest.approx(crossed_test([0.51, 0.52, 0.53], [0.51, 0.52]))
+    assert duorec.p is None and duorec.low is None
+    over_seeds = crossed_test([0.51, 0.52, 0.53], [0.51, 0.52])
+    others = [crossed_test(*(per_user(folders, model, "hit@10") for model in ("DuoRec", "SASRec")))]
+    assert duorec.p_both == pytest.approx(holm([over_seeds, *others])[0])
+    assert (table.family, table.family_of_both) == (2, 2)
+    assert "together (seeds alone where users have no value of their own), corrected likewise over 2" in as_text(
+        [table]
     )
-    assert table.family == 2
     with pytest.raises(UsageError, match="did not record 'giniindex@10', only hit@10, gauc"):
         tables(folders, metrics=["giniindex@10"])
 
@@ -164,7 +168,9 @@ def test_table_shows_dashes_for_one_seed_and_names_the_family(folders: list[Path
     line = next(line.split() for line in out.splitlines() if "GRU4Rec" in line)
     assert line[:3] == ["hit@10", "GRU4Rec", "1"] and line[4] == "-" and line[-1] == "-"
     assert "corrected over the 4 comparisons with the baseline in this table" in out
-    assert "paired t-test over 80 users" in out
+    assert "paired t-test over 80 users" in out and "users and seeds together, corrected likewise over 2" in out
+    assert run_command(folders[0], folders[-1]) == 0
+    assert "p (both): two-sided t-test over users and seeds together; a dash" in capsys.readouterr().out
 
 
 def test_markdown_is_a_table_and_a_single_model_needs_no_test(make_run: Any, capsys: Any) -> None:

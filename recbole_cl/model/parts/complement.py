@@ -48,6 +48,12 @@ class ComplementedRecommender(ContrastiveRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self._complement: FrozenEncoder | None = None
+        complement = self.options["complement"]
+        if complement != "none" and self.options.get("contrastive_weight") == 0:
+            raise UsageError(
+                f"complement = {complement}: nothing compares with it while contrastive_weight is 0; set it to none or "
+                "raise the weight"
+            )
 
     def complement_with(self, model: ContrastiveRecommender) -> None:
         """Takes a trained model as the complementary encoder; our runs do so before they train.
