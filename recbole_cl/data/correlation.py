@@ -93,12 +93,15 @@ def input_pairs(dataset: Any) -> tuple[Tensor, Tensor] | None:
 
 
 def check_pairs(user: Tensor, item: Tensor, n_items: int) -> None:
-    """Refuses pairs that ``memory_top_one`` could make nothing of, at the cost of one pass over them.
+    """Refuses pairs that ``memory_top_one`` could make nothing of, at the cost of a few passes over them.
 
     Args:
-        user: As there.
-        item: As there.
+        user: Users of the training interactions.
+        item: Their items.
         n_items: N.
+
+    Shape:
+        ``user`` and ``item`` [P].
 
     Raises:
         UsageError: If the pairs are malformed, ids lie outside 1..N-1, or no two items share a user.
