@@ -184,20 +184,23 @@ class ListOf(Check):
     Args:
         element: The check.
         min_length: Fewest elements.
+        distinct: Whether no element may stand there twice.
     """
 
     element: Check
     min_length: int = 1
+    distinct: bool = False
 
     @property
     def expected(self) -> str:
         length = f" of at least {self.min_length}" if self.min_length else ""
-        return f"a list{length}, each {self.element.expected}"
+        return f"a list{length}, each {self.element.expected}{', none twice' if self.distinct else ''}"
 
     def accepts(self, value: object) -> bool:
-        return (
-            isinstance(value, list | tuple) and len(value) >= self.min_length and all(map(self.element.accepts, value))
-        )
+        if not isinstance(value, list | tuple) or len(value) < self.min_length:
+            return False
+        repeated = self.distinct and any(item in value[:i] for i, item in enumerate(value))
+        return not repeated and all(map(self.element.accepts, value))
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,18 @@ def swap_two_items(settings: dict[str, Any]) -> None:
     file.write_text("\n".join(lines) + "\n")
 
 
+def swap_held_out_items(settings: dict[str, Any]) -> None:
+    """The validation and the test item of every user change places."""
+    file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    header, *lines = file.read_text().splitlines()
+    of_user: dict[str, list[list[str]]] = {}
+    for line in lines:
+        of_user.setdefault(line.split("\t")[0], []).append(line.split("\t"))
+    for *_, valid, test in of_user.values():
+        valid[2], test[2] = test[2], valid[2]
+    file.write_text("\n".join([header, *("\t".join(line) for rows in of_user.values() for line in rows)]) + "\n")
+
+
 @pytest.mark.parametrize(("kind", "part"), [("gru", "recurrence"), ("transformer", "layers.0.")])
 def test_is_trained_first_and_stored(kind: str, part: str, settings: dict[str, Any], trained: list[str]) -> None:
     folder = run("SRMA", "cycle", complement=kind, **settings).run_dir
@@ -76,6 +88,22 @@ def test_is_used_again_with_the_same_settings_and_data(settings: dict[str, Any],
     assert equal(first.run_dir / "complement", again.run_dir / "complement")
     run("SRMA", "cycle", complement="gru", complement_weight=0.5, dropped_layers=0, **settings)
     assert trained == ["SASRec", "SRMA", "SRMA", "SRMA"]  # what the second encoder does not know is of no account
+
+
+def test_held_out_items_leave_its_weights_alone(settings: dict[str, Any], trained: list[str]) -> None:
+    def train() -> Path:
+        return run("SRMA", "cycle", complement="gru", **settings).run_dir / "complement"
+
+    def validated(folder: Path) -> object:
+        return json.loads((folder / "result.json").read_text())["valid"]
+
+    first = train()
+    swap_held_out_items(settings)
+    other = train()
+    assert trained == ["SASRec", "SRMA"] * 2 and validated(first) != validated(other)
+    assert equal(first, other, "last.pth")
+    swap_two_items(settings)  # training items matter
+    assert not equal(other, train(), "last.pth")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +171,7 @@ def test_a_moved_folder_goes_on_as_if_nothing_had_happened(
     assert load(moved).model.options["complement"] == complement  # which scoring does without
 
 
-@pytest.mark.parametrize("name", ["CL4SRec", "CoSeRec", "DuoRec"])
+@pytest.mark.parametrize("name", ["CL4SRec", "CoSeRec", "DuoRec", "ECLSR"])
 @pytest.mark.parametrize("of_file", [True, False])
 def test_a_given_run_complements_any_method(name: str, of_file: bool, settings: dict[str, Any]) -> None:
     own = {key: value for key, value in settings.items() if key != "complement_epochs"}

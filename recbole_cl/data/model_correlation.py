@@ -11,8 +11,8 @@ from torch import Tensor
 from recbole_cl.data.correlation import TopOne
 from recbole_cl.errors import UsageError
 
-# Products held at a time: 64 MiB in float32.
-BLOCK_ENTRIES = 1 << 24
+BLOCK_ENTRIES = 1 << 22  # products held at a time: 16 MiB in float32
+_BLOCK_WIDTH = 1 << 12  # a block of few long rows would read the whole item table for little work
 
 
 class ItemCorrelation:
@@ -71,7 +71,7 @@ def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOC
     Args:
         item_table: Item embeddings, floating point; row 0 and rows from N on are ignored.
         n_items: N.
-        block_entries: Products held at a time, plus one item's at most.
+        block_entries: Products held at a time, at least 1.
 
     Shape:
         ``item_table`` [N or more, D].
@@ -92,9 +92,9 @@ def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOC
             f"the item table has shape {list(item_table.shape)} for {n_items} ids: give a row for each of 3 ids or more"
         )
     real = item_table.detach()[1:n_items]
-    own = torch.arange(len(real), device=real.device)
-    height = max(1, block_entries // len(real))
-    parts = [_best_of_block(real, rows) for rows in own.split(height)]
+    width = min(len(real), block_entries, _BLOCK_WIDTH)
+    height = block_entries // width
+    parts = [_best_of_rows(real, first, height, width) for first in range(0, len(real), height)]
     item, score, low, high = (torch.cat(part) for part in zip(*parts, strict=True))
     none = (torch.zeros_like(item[:1]), torch.full_like(score[:1], -torch.inf))
     return TopOne(
@@ -147,10 +147,22 @@ def fill_missing(item: Tensor, generator: torch.Generator) -> Tensor:
     return filled
 
 
-def _best_of_block(real: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Best other row and its product for some rows, [n] each, and their lowest and highest product, [1] each."""
-    products = real[rows] @ real.T
-    low, high = products.aminmax()
-    products[torch.arange(len(rows), device=rows.device), rows] = -torch.inf
-    score, item = products.max(dim=1)
-    return item, score, low.view(1), high.view(1)
+def _best_of_rows(real: Tensor, first: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Best other row and its product for ``height`` rows from ``first`` on, [n] each, and all lowest and highest ones.
+
+    Products are held for ``width`` columns at a time.
+    """
+    rows = real[first : first + height]
+    score = rows.new_full((len(rows),), -torch.inf)
+    item = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    ends = []
+    for begin in range(0, len(real), width):
+        products = rows @ real[begin : begin + width].T
+        ends.append(torch.stack(products.aminmax()))
+        products.diagonal(first - begin).fill_(-torch.inf)  # with itself; nothing in most blocks
+        best = products.amax(dim=1)
+        higher = (best > score).nonzero().squeeze(1)  # ever fewer; to find out where costs more than how much
+        item[higher] = products[higher].argmax(dim=1) + begin  # ties go to the lower id
+        score = torch.maximum(best, score)
+    low, high = torch.stack(ends, dim=1)
+    return item, score, low, high

@@ -47,7 +47,8 @@ class CoSeRec(ComplementedRecommender):
     Note:
         Defaults are the authors' code: counts rounded down, for ``substitute`` and ``insert`` to one item at least;
         masks that write padding; reordering that leaves the last item in place, and crops that lack it, unless they are
-        of a single item. ``rounding`` and ``mask_fill`` give the paper's, with the same spans. Reordering takes mask's
+        of a single item. ``rounding`` and ``mask_fill`` give the paper's, with the same spans. The hybrid correlation
+        compares two best items in the code and all items in the paper, which is the same. Reordering takes mask's
         ratio, 0.7: where their code tells short rows from long ones, as in all of their scripts, it passes that one on,
         for both; their flag of 0.2 acts without lengths only. The paper takes CL4SRec's best ones, unnamed.
 
@@ -64,8 +65,8 @@ class CoSeRec(ComplementedRecommender):
 
     has_mask_token = True
     settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Choice(*OPERATORS)),
-        "short_operators": ListOf(Choice(*OPERATORS)),
+        "operators": ListOf(Choice(*OPERATORS), distinct=True),
+        "short_operators": ListOf(Choice(*OPERATORS), distinct=True),
         "short_length": Integer(low=-1),
         "distinct_operators": Flag(),
         **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
@@ -89,7 +90,7 @@ class CoSeRec(ComplementedRecommender):
         self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
         self._epoch = 0
         self._correlation: ItemCorrelation | None = None
-        self._to_correlate: Any = None  # the training split, until it is fitted
+        self._pairs: tuple[Tensor, Tensor] | None = None  # of user and item, until correlations are fitted to them
         if self._uses_correlation:
             self._prepare_correlation(dataset)
 
@@ -127,12 +128,12 @@ class CoSeRec(ComplementedRecommender):
             self._correlation = ItemCorrelation(self.n_items, None)
         elif (pairs := input_pairs(dataset)) is not None:
             check_pairs(*pairs, self.n_items)
-            self._to_correlate = dataset
+            self._pairs = pairs
 
     def _fit_correlation(self) -> None:
-        if self._to_correlate is None or (pairs := input_pairs(self._to_correlate)) is None:
+        if self._pairs is None:
             return
-        options, self._to_correlate = self.options, None
+        options, pairs, self._pairs = self.options, self._pairs, None
         memory = memory_top_one(*pairs, self.n_items, inverse_user_frequency=options["inverse_user_frequency"])
         switch_epoch = options["switch_epoch"] if options["correlation"] == "hybrid" else None
         self._correlation = ItemCorrelation(self.n_items, memory, switch_epoch)

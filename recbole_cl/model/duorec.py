@@ -58,6 +58,11 @@ class DuoRec(ComplementedRecommender):
         self.geometry = ViewGeometry()
 
     @property
+    def compares_views(self) -> bool:
+        """Whether the weights leave a contrastive term."""
+        return any(self.options[f"{name}_weight"] for name, *_ in _PAIRS[self.options["contrast"]])
+
+    @property
     def needs_same_target(self) -> bool:
         """Whether a term compares with sequences of the same target."""
         return compares_same_target(self.options["contrast"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +22,7 @@ from recbole_cl.encoder.windows import mean_of_last
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
-from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.parts.complement import ComplementedRecommender
 from recbole_cl.model.parts.left_padding import real_places, targets_with_padding
 from recbole_cl.model.parts.training_batch import Batch
 
@@ -29,7 +30,7 @@ _MASKED = "masked_substitution"
 _KEEPS_LENGTH = (_MASKED, "substitution", "reorder")
 
 
-class ECLSR(ContrastiveRecommender):
+class ECLSR(ComplementedRecommender):
     r"""Equivariant contrastive learning: an encoder, a generator and a conditional discriminator.
 
     .. math:: L = L_{Rec} + w_c L_{ICL} + w_d L_{RID} + w_g L_{Gen}
@@ -65,7 +66,8 @@ class ECLSR(ContrastiveRecommender):
         than ten items remain (h). ``train_form: prefix`` is n; ``sequence`` is h down to the user's first item, and
         equals y for users of up to L targets: no target is lost.
 
-        It takes no complementary encoder, as others do: what it compares is a mean of states of its own.
+        A complementary encoder, which the paper does not have, adds the mean of its own last k states to the mildly
+        augmented view.
 
         With ``attend`` and ``share_parameters: all``, the shared encoder has a position more than a row has columns.
         ``norm`` is Eq. 9: under the cosine the positive's similarity is then 1, and only the negatives count.
@@ -255,16 +257,21 @@ class ECLSR(ContrastiveRecommender):
         z = self._pool(plain, batch)
         positive = self._mildly_augmented(z, views, batch)
         temperature, symmetric = self.options["temperature"], self.options["symmetric_contrast"]
+        loss = partial(invariance_loss, temperature=temperature, symmetric=symmetric)
+        rows = batch.supervised._replace(every_position=True, padding=self._pads)
+
+        def compare(loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+            return self.contrast_views(loss, z, positive, rows, rows, lambda hidden, _: self._pool(hidden, batch))
+
         role = self.options["altered_views"]
         if role == "none":
-            return invariance_loss(z, positive, temperature, symmetric=symmetric)
+            return compare(loss)
         # As far from the newest item as in the original.
         end = (_window_ends(batch) + (altered.seq_len - batch.seq_len).unsqueeze(1)).clamp(min=1)
         z_altered = mean_of_last(views[-1], altered.seq_len, end, self.options["window_size"])
         if role == "negative":
-            return invariance_loss(z, positive, temperature, z_altered, symmetric)
-        both = [invariance_loss(z, other, temperature, symmetric=symmetric) for other in (positive, z_altered)]
-        return torch.stack(both).mean()
+            return compare(partial(loss, extra_negatives=z_altered))
+        return torch.stack([compare(loss), loss(z, z_altered)]).mean()
 
     def _mildly_augmented(self, z: Tensor, views: list[Tensor], batch: Batch) -> Tensor:
         how = self.options["mild_augmentation"]

@@ -49,7 +49,8 @@ class SRMA(ComplementedRecommender):
         Where the paper leaves a choice open, defaults are the authors' second command: the recommendation pass drops
         extra layers, too, and scores use all of them. The kind of the extra layers is that command's, too, ``single``,
         though the paper says feed-forward (``inter``). Their code draws the dropped layers once for both views
-        (``same``), the paper, as we read it, for each (``distinct``). A masking probability of its own holds while
+        (``same``), the paper, as we read it, for each (``distinct``). Without a masking probability of its own neurons
+        are masked everywhere and in every pass, by the encoder's dropout, as in the code. One of its own holds while
         views are encoded; the paper's, in its Figure 2, in the recommendation pass as well. No complementary encoder
         takes part unless asked for: the paper chooses one by dataset. The code's option to keep each extra layer with a
         probability (``layer_drop_thres``) is left out: the paper drops M of K. Of users with more items than a row
@@ -57,7 +58,7 @@ class SRMA(ComplementedRecommender):
     """
 
     settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Choice(*OPERATORS), min_length=0),
+        "operators": ListOf(Choice(*OPERATORS), min_length=0, distinct=True),
         **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
         "neuron_masking_prob": OrNone(Number(low=0, high=1, open_high=True)),
         "neuron_masking_layers": Choice("feed_forward", "all"),
@@ -94,6 +95,12 @@ class SRMA(ComplementedRecommender):
         extra, dropped = options["extra_layers"], options["dropped_layers"]
         if dropped >= max(extra, 1):
             raise UsageError(f"dropped_layers = {dropped}: expected fewer than extra_layers = {extra}, or 0 of 0")
+        trained = options["extra_layers_in_training"] or options["contrastive_weight"]
+        if extra and options["extra_layers_at_inference"] and not trained:
+            raise UsageError(
+                "extra_layers_in_training = False: with a contrastive_weight of 0 nothing trains the layers that "
+                "scores pass; set extra_layers_at_inference to False, or extra_layers to 0"
+            )
         refuse_misfits(options["pooling"], options["right_aligned"])
 
     def _masked_dropouts(self) -> list[Dropout]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recbole_cl.config import Config
+from recbole_cl.data import model_correlation
 from recbole_cl.data.correlation import TopOne, memory_top_one, training_pairs
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.model_correlation import ItemCorrelation, fill_missing, hybrid, model_top_one
@@ -215,8 +216,12 @@ def test_hybrid_is_the_papers_maximum_over_all_items(seed: int) -> None:
     assert 0 < sources.sum() < len(sources)  # each source wins somewhere
 
 
+@pytest.mark.parametrize("width", [1, 4, 1 << 12])
 @pytest.mark.parametrize("entries", [1, 100, 1 << 24])
-def test_model_based_equals_a_full_product_in_blocks_of_any_size(entries: int) -> None:
+def test_model_based_equals_a_full_product_in_blocks_of_any_size(
+    entries: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_correlation, "_BLOCK_WIDTH", width)
     embedding = torch.randn(30, 5, generator=torch.Generator().manual_seed(1), requires_grad=True)
     table = model_top_one(embedding, 28, block_entries=entries)
     full = (embedding @ embedding.T).detach()[1:28, 1:28]
@@ -224,6 +229,11 @@ def test_model_based_equals_a_full_product_in_blocks_of_any_size(entries: int) -
     score, item = full.fill_diagonal_(-math.inf).max(dim=1)
     assert torch.equal(table.item[1:], item + 1) and table.item[0] == 0 and table.item.dtype == torch.int64
     assert torch.allclose(table.score[1:], score.double(), atol=1e-6) and not table.score.requires_grad
+
+
+def test_model_based_ties_go_to_the_lowest_id_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_correlation, "_BLOCK_WIDTH", 2)
+    assert model_top_one(torch.ones(9, 3), 8, block_entries=6).item.tolist() == [0, 2, 1, 1, 1, 1, 1, 1]
 
 
 def test_model_based_never_returns_padding_mask_or_the_item_itself() -> None:

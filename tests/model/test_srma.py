@@ -212,7 +212,11 @@ def test_the_recommendation_pass_drops_layers_of_its_own(mode: str) -> None:
         ({"extra_layers": 0}, ["dropped_layers = 1", "extra_layers = 0"]),
         ({"extra_layers": -1}, ["extra_layers = -1", ">= 0"]),
         ({"right_aligned": False}, ["right_aligned"]),
-        ({"contrastive_weight": 0, "complement": "gru"}, ["complement = gru", "contrastive_weight is 0"]),
+        ({"contrastive_weight": 0, "complement": "gru"}, ["complement = gru", "weight of 0"]),
+        (
+            {"contrastive_weight": 0, "extra_layers_in_training": False},
+            ["extra_layers_in_training = False", "extra_layers_at_inference to False"],
+        ),
         (
             {"encoder": "gru", "extra_layers": 0, "dropped_layers": 0, "neuron_masking_prob": 0.5},
             ["neuron_masking_layers"],

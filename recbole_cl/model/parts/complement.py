@@ -6,6 +6,7 @@ Letters: B rows, P numbers of a row's representation.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -41,7 +42,7 @@ class ComplementedRecommender(ContrastiveRecommender):
     settings: ClassVar[Mapping[str, Check]] = {
         "complement": Text(),
         "complement_form": Choice("add", "loss"),
-        "complement_weight": Number(low=0),
+        "complement_weight": Number(low=0, open_low=True),
         "complement_epochs": Integer(low=1),
     }
 
@@ -49,11 +50,16 @@ class ComplementedRecommender(ContrastiveRecommender):
         super().__init__(config, dataset)
         self._complement: FrozenEncoder | None = None
         complement = self.options["complement"]
-        if complement != "none" and self.options.get("contrastive_weight") == 0:
+        if complement != "none" and not self.compares_views:
             raise UsageError(
-                f"complement = {complement}: nothing compares with it while contrastive_weight is 0; set it to none or "
-                "raise the weight"
+                f"complement = {complement}: nothing compares with it while the contrastive term has a weight of 0; "
+                "set it to none or raise that weight"
             )
+
+    @property
+    def compares_views(self) -> bool:
+        """Whether the weights leave a contrastive term."""
+        return bool(self.options["contrastive_weight"])
 
     def complement_with(self, model: ContrastiveRecommender) -> None:
         """Takes a trained model as the complementary encoder; our runs do so before they train.
@@ -89,7 +95,7 @@ class ComplementedRecommender(ContrastiveRecommender):
         z_b: Tensor,
         rows_b: Rows,
         whole: Rows,
-        pooling: str = "last",
+        represent: Callable[[Tensor, Rows], Tensor] = lambda hidden, _: hidden,
     ) -> Tensor:
         """Compares two views, one of them complemented if the settings say so.
 
@@ -99,7 +105,7 @@ class ComplementedRecommender(ContrastiveRecommender):
             z_b: Second view. Shape [B, P].
             rows_b: What ``z_b`` encodes.
             whole: The rows that both views were made from; outputs are wanted as in ``rows_b``.
-            pooling: How outputs become the vector of a row, here as in the views.
+            represent: How outputs for rows become representations, here as in the views; as they are by default.
 
         Returns:
             Scalar, without the weight of the contrastive term.
@@ -116,8 +122,8 @@ class ComplementedRecommender(ContrastiveRecommender):
             )
         weight = self.options["complement_weight"]
         if self.options["complement_form"] == "add":
-            return loss(z_a, z_b + weight * pool(self._complement(rows_b), rows_b, pooling))
-        frozen = pool(self._complement(whole), whole, pooling)
+            return loss(z_a, z_b + weight * represent(self._complement(rows_b), rows_b))
+        frozen = represent(self._complement(whole), whole)
         return loss(z_a, z_b) + weight * (loss(z_a, frozen) + loss(z_b, frozen))
 
     def contrast_pooled(
@@ -142,7 +148,7 @@ class ComplementedRecommender(ContrastiveRecommender):
         """
         z_a, z_b = (pool(*pair, pooling) for pair in zip(encoded, views, strict=True))
         whole = rows_to_pool(View(anchors.item_seq, anchors.seq_len), pooling)
-        return self.contrast_views(loss, z_a, z_b, views[1], whole, pooling)
+        return self.contrast_views(loss, z_a, z_b, views[1], whole, partial(pool, pooling=pooling))
 
 
 class FrozenEncoder:

@@ -12,6 +12,7 @@ from recbole_cl.augmentation import View
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
+from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.parts.complement import ComplementedRecommender
 from recbole_cl.model.parts.pooling import pool, rows_to_pool
 from recbole_cl.model.parts.training_batch import Batch
@@ -45,7 +46,7 @@ def frozen(**settings: Any) -> Any:
 
 
 def test_the_methods_that_can_are_found() -> None:
-    assert {"AdaptiveRec", "CL4SRec", "CoSeRec", "DuoRec", "SRMA"} <= set(CAN) and "SASRec" not in CAN
+    assert set(own_models()) - set(CAN) == {"SASRec"}
 
 
 FORMS = [(name, form) for name in CAN for form in ("add", "loss") if (name, form) != ("AdaptiveRec", "loss")]
@@ -60,7 +61,28 @@ def test_complements_the_contrastive_term_alone(name: str, form: str) -> None:
     )
     assert torch.equal(plain["recommendation"], complemented["recommendation"])
     changed = {key for key, value in plain.items() if not torch.allclose(value, complemented[key])}
-    assert changed == set(plain) - {"recommendation", "threshold"}  # AdaptiveRec's regulariser knows no views
+    others = {"recommendation", "threshold", "replaced_item", "generator"}  # know no views, or none of these
+    assert changed == set(plain) - others
+
+
+@pytest.mark.parametrize("form", ["add", "loss"])
+@pytest.mark.parametrize("padding", [True, False])
+def test_ecl_sr_is_complemented_by_windows_of_the_same_size(padding: bool, form: str) -> None:
+    batch, second = a_batch(), frozen(hidden_dropout_prob=0)
+    settings = {"window_size": 2, "replaced_item_weight": 0, "contrastive_weight": 1.0, "temperature": 0.5}
+    model = build("ECLSR", second, complement_form=form, right_aligned=True, count_padding_states=padding, **settings)
+    length = torch.full_like(batch.seq_len, batch.item_seq.shape[1]) if padding else batch.seq_len
+    rows = Rows(batch.item_seq, batch.seq_len, every_position=True, padding=padding)
+    z, of_second = (
+        torch.stack([row[-2:].mean(0) for row in it.encode(rows)[0].split(length.tolist())])
+        for it in (model, second.eval())
+    )
+    loss = partial(invariance_loss, temperature=0.5)
+    expected = {
+        "add": loss(z, z + 0.1 * of_second),
+        "loss": loss(z, z) + 0.1 * (loss(z, of_second) + loss(z, of_second)),
+    }
+    torch.testing.assert_close(model.losses(batch)["contrastive"], expected[form])
 
 
 @pytest.mark.parametrize("pooling", ["concat", "last", "mean"])
@@ -81,9 +103,10 @@ def test_both_forms_are_their_formulas(encoder: str, pooling: str) -> None:
         "add": loss(z_a, z_b + 0.3 * of_b),
         "loss": loss(z_a, z_b) + 0.3 * loss(z_a, of_a) + 0.3 * loss(z_b, of_a),
     }
+    represent = partial(pool, pooling=pooling)
     for form, value in expected.items():
         model = build("SRMA", second, complement_form=form, complement_weight=0.3)
-        torch.testing.assert_close(model.contrast_views(loss, z_a, z_b, rows_b, rows_a, pooling), value)
+        torch.testing.assert_close(model.contrast_views(loss, z_a, z_b, rows_b, rows_a, represent), value)
 
 
 def shuffled(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -134,6 +157,24 @@ def test_an_encoder_that_is_asked_for_and_missing_is_refused() -> None:
     model = build_model("CL4SRec", complement="gru")
     with pytest.raises(UsageError, match="complement = gru.*complement_with"):
         model.losses(a_batch())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("CL4SRec", {"contrastive_weight": 0}),
+        ("DuoRec", {"supervised_weight": 0}),
+        ("DuoRec", {"contrast": "us", "supervised_weight": 0, "unsupervised_weight": 0}),
+        ("ECLSR", {"contrastive_weight": 0}),
+    ],
+)
+def test_an_encoder_that_nothing_would_be_compared_with_is_refused(name: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="complement = a run: nothing compares with it"):
+        build(name, frozen(), **settings)
+
+
+def test_one_term_of_two_is_enough_for_a_second_encoder() -> None:
+    build("DuoRec", frozen(), contrast="us", supervised_weight=0)
 
 
 def test_an_encoder_that_counts_from_the_other_end_is_refused_where_columns_are_compared() -> None:
