@@ -260,18 +260,18 @@ class ECLSR(ComplementedRecommender):
         loss = partial(invariance_loss, temperature=temperature, symmetric=symmetric)
         rows = batch.supervised._replace(every_position=True, padding=self._pads)
 
-        def compare(loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-            return self.contrast_views(loss, z, positive, rows, rows, lambda hidden, _: self._pool(hidden, batch))
+        def complemented(nce: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+            return self.contrast_views(nce, z, positive, rows, rows, lambda hidden, _: self._pool(hidden, batch))
 
         role = self.options["altered_views"]
         if role == "none":
-            return compare(loss)
+            return complemented(loss)
         # As far from the newest item as in the original.
         end = (_window_ends(batch) + (altered.seq_len - batch.seq_len).unsqueeze(1)).clamp(min=1)
         z_altered = mean_of_last(views[-1], altered.seq_len, end, self.options["window_size"])
         if role == "negative":
-            return compare(partial(loss, extra_negatives=z_altered))
-        return torch.stack([compare(loss), loss(z, z_altered)]).mean()
+            return complemented(partial(loss, extra_negatives=z_altered))
+        return torch.stack([complemented(loss), loss(z, z_altered)]).mean()
 
     def _mildly_augmented(self, z: Tensor, views: list[Tensor], batch: Batch) -> Tensor:
         how = self.options["mild_augmentation"]
