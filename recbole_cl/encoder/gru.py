@@ -22,7 +22,8 @@ class GRUEncoder(nn.Module):
 
     All rows advance together, step by step, and leave when they end: no work on padding. Where id 0 stands among a
     row's items, or before them, the state stays as it was (zero at first): what attention does not look at, the
-    recurrence does not read.
+    recurrence does not read. (On a GPU it reads it behind the row's items, where nobody looks: the host would wait for
+    their number.)
 
     Reference:
         Hidasi, Karatzoglou, Baltrunas and Tikk, "Session-based Recommendations with Recurrent Neural Networks", ICLR
@@ -56,8 +57,11 @@ class GRUEncoder(nn.Module):
             Outputs at the wanted positions, in packed order. Shape [W, D].
         """
         steps = _steps(packing.groups, len(tokens))
-        data = torch.empty_like(tokens).index_copy(0, steps.write, self.dropout(tokens))
-        states = self.recurrence(PackedSequence(data, steps.sizes))[0].data  # [T, D]
+        items = self.dropout(tokens)
+        if steps.items is not None:
+            items = items.index_select(0, steps.items)
+        data = torch.empty_like(items).index_copy(0, steps.write, items)
+        states = self.recurrence(PackedSequence(data, steps.sizes))[0].data  # [N, D]
         read, begun = steps.read, steps.begun
         if packing.wanted is not None:
             read = read.index_select(0, packing.wanted)
@@ -72,12 +76,14 @@ class _Steps(NamedTuple):
     """Packed items in the order of a recurrence: step after step, at each step the longest rows first.
 
     Attributes:
-        write: Where each packed item goes, a permutation, [T].
+        items: Which packed items are read, [N]; None for all.
+        write: Where each of these goes, a permutation, [N].
         read: Where the state after each packed item is found, [T].
         begun: Whether the row has had an item by then, [T]; None if all have.
         sizes: Rows at each step, on the host.
     """
 
+    items: Tensor | None
     write: Tensor
     read: Tensor
     begun: Tensor | None
@@ -85,25 +91,41 @@ class _Steps(NamedTuple):
 
 
 def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
-    device = groups[0].seq_len.device
     length = torch.cat([_lengths(group) for group in groups])  # [R]
     row = row_numbers(length, n_tokens)  # [T]
     start = length.cumsum(0) - length
-    place = torch.arange(n_tokens, device=device) - start[row]
-    rank = torch.empty_like(length)
-    rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=device)
+    place = torch.arange(n_tokens, device=length.device) - start[row]
     sizes = _sizes(groups)
-    base = (sizes.cumsum(0) - sizes).to(device)  # first item of each step
     if all(group.barred is None for group in groups):
-        write = base[place] + rank[row]
-        return _Steps(write, write, None, sizes)
-    real = torch.cat([_real(group) for group in groups]).long()  # [T]
-    total = real.cumsum(0)
-    count = total - (total - real)[start][row]  # [T] items of the row so far
-    n_real = count[start + length - 1][row]
-    taken = torch.where(real > 0, count - 1, n_real + place - count)  # a row's items first, then what is no item
+        write = _slots(place, row, length, sizes)
+        return _Steps(None, write, write, None, sizes)
+    real = torch.cat([_real(group) for group in groups])  # [T]
+    total = real.long().cumsum(0)
+    count = total - (total - real.long())[start][row]  # [T] items of the row so far
     begun = count > 0
-    return _Steps(base[taken] + rank[row], base[(count - 1).clamp(min=0)] + rank[row], begun, sizes)
+    own = count[start + length - 1]  # [R] items of each row
+    newest = (count - 1).clamp(min=0)
+    if _counts_at_once(real) and bool(real.any()):
+        sizes = (own.unsqueeze(1) > torch.arange(int(own.max()))).sum(0)
+        read = _slots(newest, row, own, sizes) * begun
+        items = real.nonzero().squeeze(1)
+        return _Steps(items, read.index_select(0, items), read, begun, sizes)
+    taken = torch.where(real, newest, own[row] + place - count)  # a row's items first, then what is no item
+    write, read = (_slots(step, row, length, sizes) for step in (taken, newest))
+    return _Steps(None, write, read, begun, sizes)
+
+
+def _counts_at_once(real: Tensor) -> bool:
+    """Whether the host learns how many there are without waiting for a device."""
+    return real.is_cpu
+
+
+def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:
+    """Places in the order of the recurrence, [T], of steps [T] of rows [T] that are [R] long."""
+    rank = torch.empty_like(length)
+    rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
+    first = (sizes.cumsum(0) - sizes).to(length.device)  # place of each step
+    return first[step] + rank[row]
 
 
 def _lengths(group: Group) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from recbole_cl.encoder import gru
 from recbole_cl.encoder.gru import GRUEncoder
 from recbole_cl.encoder.packing import Rows, pack
 
@@ -49,6 +50,13 @@ def one_by_one(encoder: GRUEncoder, table: torch.Tensor, rows: Rows) -> list[tor
     return outputs
 
 
+@pytest.fixture(params=["on the CPU", "as on a GPU"])
+def device_manners(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading items alone, which have to be counted first, or what is no item as well."""
+    monkeypatch.setattr(gru, "_counts_at_once", lambda real: request.param == "on the CPU")
+
+
+@pytest.mark.usefixtures("device_manners")
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("with_holes", [True, False])
 def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool) -> None:
@@ -63,6 +71,25 @@ def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool) -> 
     torch.testing.assert_close(at_columns, torch.cat(rows))
 
 
+def test_reads_no_padding_where_items_are_counted_at_once() -> None:
+    rows = random_rows(20, 4, True, padding=True)
+    packing = pack([rows], True)
+    steps = gru._steps(packing.groups, len(packing.token_index))
+    assert steps.items is not None
+    read = rows.item_seq.flatten()[packing.token_index[steps.items]]
+    assert read.sort().values.tolist() == rows.item_seq[rows.item_seq > 0].sort().values.tolist()
+    assert int(steps.sizes.sum()) == len(read)
+
+
+@pytest.mark.usefixtures("device_manners")
+def test_rows_without_any_item_give_what_stands_before_the_first() -> None:
+    encoder, table = build(), vectors()
+    rows = Rows(torch.zeros(3, WIDTH, dtype=torch.long), torch.full((3,), 2), padding=True, holes=True)
+    (output,) = encode(encoder, table, [rows], True)
+    torch.testing.assert_close(output, encoder.output(torch.zeros(SIZE).double()).expand(3 * WIDTH, -1))
+
+
+@pytest.mark.usefixtures("device_manners")
 def test_grouped_equals_whole_in_gradients() -> None:
     segments = [random_rows(40, 5), random_rows(30, 6, True, padding=True), random_rows(20, 7, every_position=True)]
     results = []
