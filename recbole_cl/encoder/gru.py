@@ -95,8 +95,8 @@ def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
     row = row_numbers(length, n_tokens)  # [T]
     start = length.cumsum(0) - length
     place = torch.arange(n_tokens, device=length.device) - start[row]
-    sizes = _sizes(groups)
     if all(group.barred is None for group in groups):
+        sizes = _sizes(groups)
         write = _slots(place, row, length, sizes)
         return _Steps(None, write, write, None, sizes)
     real = torch.cat([_real(group) for group in groups])  # [T]
@@ -110,6 +110,7 @@ def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
         read = _slots(newest, row, own, sizes) * begun
         items = real.nonzero().squeeze(1)
         return _Steps(items, read.index_select(0, items), read, begun, sizes)
+    sizes = _sizes(groups)
     taken = torch.where(real, newest, own[row] + place - count)  # a row's items first, then what is no item
     write, read = (_slots(step, row, length, sizes) for step in (taken, newest))
     return _Steps(None, write, read, begun, sizes)
