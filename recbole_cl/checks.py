@@ -272,7 +272,7 @@ class OrNone(Check):
 
     @property
     def expected(self) -> str:
-        return f"{self.inner.expected}, or ~ for none"
+        return f"{self.inner.expected}, or ~"
 
     def accepts(self, value: object) -> bool:
         return value is None or self.inner.accepts(value)

@@ -47,7 +47,7 @@ def complement_of(
 
     Raises:
         UsageError: If a given run is none of ours, or was trained on other items; or if the data of a resumed run has
-            changed.
+            changed, or the encoder that it began with is gone.
     """
     wanted = config["complement"]
     if wanted in (None, "none"):
@@ -60,12 +60,16 @@ def complement_of(
             words = f"complement = {wanted}: {own} is of other interactions than {config['dataset']} has now"
             raise UsageError(f"{words}; start a new run")
         return _load(config, own, train)
+    if (run_dir / LAST).is_file():
+        raise UsageError(
+            f"{run_dir} began with an encoder in {own}, which is not there; put it back, or start a new run"
+        )
     if small:
         key = _key(small.settings_dict(), interactions)
         source = _trained_beside(run_dir, key) or _train(small, key, interactions, own, train_in)
     else:
         source = _given_folder(wanted)
-    model = _load(config, source, train)  # refuses what does not fit, before anything is copied
+    model = _load(config, source, train)  # refuses what is none of ours, or of other items, before it is copied
     if source != own:
         _copy(source, own)
     atomic_write_json(own / _DATA, {"interactions": interactions, "source": str(source)})
@@ -131,7 +135,7 @@ def _trained_beside(run_dir: Path, key: str) -> Path | None:
 
 def _given_folder(setting: str) -> Path:
     path = Path(setting)
-    folder = path.parent if path.is_file() else path
+    folder = path.parent if path.name == BEST else path
     for name in (CONFIG, BEST):
         if not (folder / name).is_file():
             kinds = ", ".join(("none", *ENCODERS))

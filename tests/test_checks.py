@@ -81,7 +81,7 @@ def test_a_good_value_passes(check: Check, value: object) -> None:
             "key = ['a', 'b', 'a']: expected a list of at least 1, each text that is not empty, none twice",
         ),
         (AnyOf(Integer(low=1), Flag()), 0, "key = 0: expected an integer >= 1, or True or False"),
-        (OrNone(Integer(low=1)), 0, "key = 0: expected an integer >= 1, or ~ for none"),
+        (OrNone(Integer(low=1)), 0, "key = 0: expected an integer >= 1, or ~"),
         (OrNone(SPLIT), {"ratio": 2}, "key.ratio = 2: expected a number in [0, 1)"),
         (SPLIT, {"order": "RO"}, "key.order = 'RO': expected TO"),
         (SPLIT, {"oder": "TO"}, "key has an entry 'oder': expected order, ratio"),

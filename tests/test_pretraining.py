@@ -81,6 +81,17 @@ def test_is_trained_first_and_stored(kind: str, part: str, settings: dict[str, A
     assert not any("complement" in key for key in weights(folder))
 
 
+def test_one_that_was_trained_for_a_method_serves_another(settings: dict[str, Any], trained: list[str]) -> None:
+    shared = {"train_form": "sequence", "recommendation_loss": "bce", "right_aligned": True, "hidden_dropout_prob": 0.3}
+    shared |= {"attn_dropout_prob": 0.1, "exclude_row_items": False, "valid_metric": "NDCG@20", "stopping_step": 5}
+    shared |= {"eval_history": "remove", "anchors_per_row": 1}
+    first = run("CL4SRec", "cycle", complement="gru", **(settings | shared))
+    assert trained == ["SASRec", "CL4SRec"]
+    second = run("SRMA", "cycle", complement="gru", pooling="last", **(settings | shared))
+    assert trained == ["SASRec", "CL4SRec", "SRMA"]
+    assert equal(first.run_dir / "complement", second.run_dir / "complement")
+
+
 def test_is_used_again_with_the_same_settings_and_data(settings: dict[str, Any], trained: list[str]) -> None:
     first = run("SRMA", "cycle", complement="gru", **settings)
     again = run("SRMA", "cycle", complement="gru", **settings)
@@ -197,6 +208,7 @@ def test_what_does_not_fit_is_refused(settings: dict[str, Any], tmp_path: Path) 
         str(others): "other items",
         str(recboles): "RecBole",
         "grue": "config.yaml",
+        f"{wide}/last.pth": "last.pth has no config.yaml",
         "": "complement",
     }
     for complement, words in cases.items():
@@ -222,6 +234,16 @@ def test_an_encoder_that_was_trained_on_is_not_used_for_what_it_was(
     run(resume=str(folder / "complement"), epochs=3)
     run("SRMA", "cycle", complement="gru", **settings)
     assert trained == ["SASRec", "SRMA", "SASRec", "SASRec", "SRMA"]
+
+
+def test_a_run_without_the_encoder_that_it_began_with_does_not_go_on(
+    settings: dict[str, Any], trained: list[str]
+) -> None:
+    folder = run("SRMA", "cycle", complement="gru", **settings).run_dir
+    shutil.rmtree(folder / "complement")
+    with pytest.raises(UsageError, match="began with an encoder in .*complement, which is not there"):
+        run(resume=str(folder), epochs=2)
+    assert trained == ["SASRec", "SRMA"]
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class SRMA(ComplementedRecommender):
         though the paper says feed-forward (``inter``). Their code draws the dropped layers once for both views
         (``same``), the paper, as we read it, for each (``distinct``). Without a masking probability of its own neurons
         are masked everywhere and in every pass, by the encoder's dropout, as in the code. One of its own holds while
-        views are encoded; the paper's, in its Figure 2, in the recommendation pass as well. No complementary encoder
+        views are encoded (``views``) or, as in the paper's Figure 2, in every pass (``all``). No complementary encoder
         takes part unless asked for: the paper chooses one by dataset. The code's option to keep each extra layer with a
         probability (``layer_drop_thres``) is left out: the paper drops M of K. Of users with more items than a row
         holds nothing is dropped: older items make further rows, and rows are augmented after the cut.
@@ -62,6 +62,7 @@ class SRMA(ComplementedRecommender):
         **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
         "neuron_masking_prob": OrNone(Number(low=0, high=1, open_high=True)),
         "neuron_masking_layers": Choice("feed_forward", "all"),
+        "neuron_masking_passes": Choice("views", "all"),
         "extra_layers": Integer(low=0),
         "dropped_layers": Integer(low=0),
         "extra_layer_kind": Choice(*LAYER_KINDS),
@@ -83,6 +84,9 @@ class SRMA(ComplementedRecommender):
         )
         self.encoder.layers.apply(self.initialise)
         self._masked = self._masked_dropouts()
+        if options["neuron_masking_passes"] == "all":
+            self._mask_with(options["neuron_masking_prob"])
+            self._masked = []
         bound: dict[str, Operator] = {
             "crop": partial(crop, ratio=options["crop_ratio"], span="before_last"),
             "mask": partial(mask, ratio=options["mask_ratio"], fill_id=0),
@@ -104,7 +108,7 @@ class SRMA(ComplementedRecommender):
         refuse_misfits(options["pooling"], options["right_aligned"])
 
     def _masked_dropouts(self) -> list[Dropout]:
-        """The dropouts that neuron masking sets, if it differs from the encoder's own; attention weights are apart."""
+        """Those that mask with a probability other than the encoder's own; never those of attention weights."""
         p, everywhere = self.options["neuron_masking_prob"], self.options["neuron_masking_layers"] == "all"
         if p is None or p == self.options["hidden_dropout_prob"]:
             return []
@@ -120,13 +124,15 @@ class SRMA(ComplementedRecommender):
     @contextmanager
     def _neuron_masking(self) -> Iterator[None]:
         """Masks with the views' own probability while they are encoded."""
-        for dropout in self._masked:
-            dropout.p = self.options["neuron_masking_prob"]
+        self._mask_with(self.options["neuron_masking_prob"])
         try:
             yield
         finally:
-            for dropout in self._masked:
-                dropout.p = self.options["hidden_dropout_prob"]
+            self._mask_with(self.options["hidden_dropout_prob"])
+
+    def _mask_with(self, p: float) -> None:
+        for dropout in self._masked:
+            dropout.p = p
 
     def encode(self, *segments: Rows, kept: Tensor | None = None) -> list[Tensor]:
         """Encodes several views in one pass, extra layers included.

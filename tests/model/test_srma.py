@@ -127,6 +127,22 @@ def test_neurons_are_masked_in_views_only(where: str, monkeypatch: pytest.Monkey
     assert masked == ({"output_dropout"} if where == "feed_forward" else {"dropout", "output_dropout"})
 
 
+@pytest.mark.parametrize("contrastive_weight", [0.1, 0])
+@pytest.mark.parametrize("where", ["feed_forward", "all"])
+def test_neurons_are_masked_in_every_pass(where: str, contrastive_weight: float) -> None:
+    settings = {"neuron_masking_prob": 0.5, "neuron_masking_layers": where, "neuron_masking_passes": "all"}
+    settings |= {"dropped_layers": 0, "contrastive_weight": contrastive_weight, "recommendation_loss": "ce"}
+    model = build_model("SRMA", **settings)
+    first, second = (model.losses(a_batch())["recommendation"] for _ in range(2))
+    assert first != second
+    parts = model.encoder.named_modules()
+    dropouts = {name.split(".")[-1]: part.p for name, part in parts if isinstance(part, Dropout)}
+    assert dropouts.pop("output_dropout") == 0.5 and dropouts.pop("dropout") == (0.5 if where == "all" else 0)
+    assert set(dropouts.values()) <= {0}  # of attention weights
+    first, second = (model.eval().losses(a_batch())["recommendation"] for _ in range(2))
+    assert first == second
+
+
 def test_a_probability_like_the_encoders_own_changes_nothing() -> None:
     batch, losses = a_batch(), []
     for p in (None, 0.3):
@@ -192,6 +208,23 @@ def test_masked_items_are_holes(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     model.losses(a_batch())
     assert seen == [True, True]
+
+
+@pytest.mark.parametrize("kind", list(KINDS.values()))
+def test_extra_layers_of_any_kind_stand_behind_a_gru(kind: str) -> None:
+    rows, outputs = a_batch().supervised, {}
+    kept = torch.tensor([[True, True], [False, True], [False, False]])
+    for grouped in (True, False):
+        model = build_model("SRMA", encoder="gru", extra_layer_kind=kind)
+        model.group_by_length = grouped
+        outputs[grouped] = model.encode(rows, rows, rows, kept=kept)
+        torch.testing.assert_close(outputs[grouped], outputs[True])
+    whole, second_alone, none = outputs[True]
+    assert not torch.allclose(whole, second_alone) and not torch.allclose(second_alone, none)
+    gru = build_model("SRMA", encoder="gru", extra_layers=0, dropped_layers=0)
+    gru.encoder.trunk.load_state_dict(model.encoder.trunk.state_dict())
+    gru.item_embedding.load_state_dict(model.item_embedding.state_dict())
+    torch.testing.assert_close(gru.encode(rows)[0], none)
 
 
 @pytest.mark.parametrize("mode", ["distinct", "same"])

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from recbole_cl.augmentation import View
-from recbole_cl.checks import Check, Choice, Integer, Number, Text
+from recbole_cl.checks import AnyOf, Check, Choice, Integer, Number, Text
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
-from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
 from recbole_cl.model.parts.pooling import pool, rows_to_pool
 
 
@@ -40,7 +40,7 @@ class ComplementedRecommender(ContrastiveRecommender):
     """
 
     settings: ClassVar[Mapping[str, Check]] = {
-        "complement": Text(),
+        "complement": AnyOf(Choice("none", *ENCODERS), Text()),
         "complement_form": Choice("add", "loss"),
         "complement_weight": Number(low=0, open_low=True),
         "complement_epochs": Integer(low=1),
