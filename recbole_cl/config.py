@@ -23,6 +23,9 @@ from recbole_cl.settings import UNDECLARED, check_settings, declared_checks, ref
 
 RECBOLE_VERSION = "1.2.1"
 
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_visible_before: dict[str, str] = {}  # what RecBole wrote there last -> what held before it
+
 # RecBole writes ``np.float`` and the like, gone since numpy 1.24; numpy 2 has some of the names again and keeps them.
 _NUMPY_ALIASES = {
     "bool": np.bool_,
@@ -163,12 +166,15 @@ class Config(RecBoleConfig):
             raise UsageError(str(error)) from error
 
     def _init_device(self) -> None:
-        gpu_id = self.final_config_dict["gpu_id"]
+        gpu_id, visible = self.final_config_dict["gpu_id"], os.environ.get(_VISIBLE, "0")
+        visible = _visible_before.get(visible, visible)  # not what an earlier run of this process asked for
         if gpu_id == "visible":
-            self.final_config_dict["gpu_id"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+            self.final_config_dict["gpu_id"] = visible
         elif gpu_id is None or isinstance(gpu_id, list):
             self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # what RecBole joins by commas
         super()._init_device()
+        _visible_before.clear()
+        _visible_before[os.environ[_VISIBLE]] = visible
         if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same
             self.final_config_dict["device"] = torch.device("cpu")
 

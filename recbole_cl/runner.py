@@ -114,7 +114,7 @@ def run(
     model: str | None = None,
     dataset: str | None = None,
     *,
-    config_files: Sequence[str | Path] = (),
+    config_files: Sequence[str | Path] | str | Path = (),
     **settings: Any,
 ) -> RunResult:
     """Trains a model with early stopping, tests it under both history protocols, and leaves a run folder.
@@ -123,7 +123,7 @@ def run(
         model: One of ours, or a sequential model of RecBole's; None for that of the files, or else DuoRec.
         dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads; None for
             that of the files, or else ml-100k.
-        config_files: YAML files, later ones first in rank.
+        config_files: YAML files, later ones first in rank; or one.
         **settings: Any setting, above the files. With ``resume``, the settings of the resumed run lie below all others.
 
     Returns:
@@ -146,7 +146,7 @@ def run_seeds(
     dataset: str | None,
     seeds: Sequence[int],
     *,
-    config_files: Sequence[str | Path] = (),
+    config_files: Sequence[str | Path] | str | Path = (),
     **settings: Any,
 ) -> list[RunResult]:
     """Trains the same run under several seeds, one folder each.
@@ -168,7 +168,10 @@ def run_seeds(
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
     if resume := _resume(settings, config_files):
         raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
-    return [run(model, dataset, config_files=config_files, **(settings | {"seed": seed})) for seed in seeds]
+    settings_of_each = [settings | {"seed": seed} for seed in seeds]
+    for each in settings_of_each:
+        build_config(model, dataset, config_files, each)  # refuses the last seed before the first one trains
+    return [run(model, dataset, config_files=config_files, **each) for each in settings_of_each]
 
 
 def load(run_dir: str | Path) -> LoadedRun:
@@ -198,7 +201,7 @@ def load(run_dir: str | Path) -> LoadedRun:
 
 
 def build_config(
-    model: str | None, dataset: str | None, config_files: Sequence[str | Path], settings: Mapping[str, Any]
+    model: str | None, dataset: str | None, config_files: Sequence[str | Path] | str | Path, settings: Mapping[str, Any]
 ) -> Config:
     """The settings of a run, with the defaults of ``run``; those of a run that is resumed lie below all others.
 
@@ -207,7 +210,7 @@ def build_config(
     """
     resume = _resume(settings, config_files)
     files = [resumed_folder(resume) / CONFIG] if resume else []
-    files += [Path(file) for file in config_files]
+    files += _listed(config_files)
     stored = {key: value for file in files for key, value in read_settings(file).items()}
     model, dataset = model or stored.get("model", DEFAULT_MODEL), dataset or stored.get("dataset", DEFAULT_DATASET)
     config = Config(model, dataset, files, settings)
@@ -217,11 +220,15 @@ def build_config(
     return config
 
 
-def _resume(settings: Mapping[str, Any], config_files: Sequence[str | Path]) -> str | Path | None:
+def _resume(settings: Mapping[str, Any], config_files: Sequence[str | Path] | str | Path) -> str | Path | None:
     """The run folder that is to be taken up, by a setting or by a file."""
     if "resume" in settings:
         return settings["resume"]
-    return next((it for file in reversed(config_files) if (it := read_settings(file).get("resume"))), None)
+    return next((it for file in reversed(_listed(config_files)) if (it := read_settings(file).get("resume"))), None)
+
+
+def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:
+    return [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
 
 
 def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
@@ -248,7 +255,7 @@ def build_data(config: Config) -> Data:
             train, valid, test = dataset.build()
     except UsageError:
         raise
-    except (ValueError, KeyError) as error:  # RecBole's words for settings that do not fit the columns
+    except (ValueError, KeyError, TypeError) as error:  # RecBole's words for settings that do not fit the columns
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{config['dataset']} can't be read with these data settings: {what}") from error
     return dataset, (train, valid, test)

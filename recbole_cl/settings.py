@@ -36,6 +36,7 @@ _FULL = Choice("full")  # targets are ranked among all items, never among sample
 _END = r"\s*[-+]?(inf|\d+\.?\d*(e[-+]?\d+)?)\s*"
 _INTERVALS = Pattern(rf"(?i)[\[(]{_END},{_END}[\])](;\s*[\[(]{_END},{_END}[\])])*", 'an interval such as "[5,inf)"')
 _NAMES = ListOf(Text())
+_COLUMNS = AnyOf(Choice("*"), _NAMES)
 
 CHECKS: dict[str, Check] = {
     # run
@@ -152,7 +153,6 @@ IDLE = frozenset(
         "length_grouping",
         "log_wandb",
         "loss_decimal_place",
-        "metric_decimal_place",
         "metrics",
         "resume",
         "save_dataloaders",
@@ -216,6 +216,7 @@ def check_settings(values: Mapping[str, Any], declared: Mapping[str, Check]) -> 
         if key in values:
             check.check(key, values[key])
     _check_heads(values)
+    _check_fields(values)
     _check_split(values)
     _check_times(values)
     _check_metrics(values)
@@ -271,9 +272,26 @@ def _nearest(key: str, known: list[str]) -> list[str]:
 
 
 def _check_heads(values: Mapping[str, Any]) -> None:
+    if values.get("encoder") == "gru" and values.get("extra_layer_kind") != "transformer":
+        return  # nothing attends
     size, heads = values.get("hidden_size"), values.get("n_heads")
     if size is not None and heads is not None and size % heads:
         raise UsageError(f"hidden_size = {size}: expected a multiple of n_heads = {heads}")
+
+
+def _check_fields(values: Mapping[str, Any]) -> None:
+    """Checks that no two columns of a batch have one name, and that the interactions' columns are loaded."""
+    names = {key: values[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "ITEM_LIST_LENGTH_FIELD")}
+    names["ITEM_ID_FIELD + LIST_SUFFIX"] = f"{values['ITEM_ID_FIELD']}{values['LIST_SUFFIX']}"
+    owner: dict[str, str] = {}
+    for key, name in names.items():
+        if (other := owner.setdefault(name, key)) != key:
+            raise UsageError(f"{key} = {name}: {other} has that name, too; choose another")
+    for key in ("load_col", "unload_col"):
+        for source, columns in (values.get(key) or {}).items():
+            _COLUMNS.check(f"{key}.{source}", columns)
+    if values.get("load_col") is not None and "inter" not in values["load_col"]:
+        raise UsageError(f"load_col = {values['load_col']}: inter is missing, whose columns users and items are in")
 
 
 def _check_split(values: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import torch
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _no_anomaly_detection() -> None:
-    """Importing RecBole's sequential models, as some test modules do, switches it on for the whole process."""
+    """Importing RecBole's sequential models, as some tests do, switches it on for the whole process."""
     torch.autograd.set_detect_anomaly(False)

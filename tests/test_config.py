@@ -35,8 +35,9 @@ class Child(Parent):
 
 
 @pytest.fixture(autouse=True)
-def visible_devices() -> Iterator[None]:
+def visible_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """RecBole writes to the environment of the process."""
+    monkeypatch.setattr(config_module, "_visible_before", {})
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     yield
     if before is None:
@@ -251,6 +252,13 @@ def test_a_choice_of_devices_in_the_environment_stays(
     config = Config("SASRec", "ml-100k")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == config["gpu_id"] == visible
     assert config.settings_dict()["gpu_id"] == "visible"  # what a run stores, and another machine reads
+
+
+def test_one_runs_choice_of_devices_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    for gpu_id, visible in (("", ""), ("visible", "3"), (1, "1"), (0, "0"), ("visible", "3"), ("visible", "3")):
+        config = Config("SASRec", "ml-100k", None, {"gpu_id": gpu_id})
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == config["gpu_id"] == visible
 
 
 def test_use_gpu_false_means_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,9 @@ def test_several_seeds_several_folders_and_a_comparison(settings: dict[str, Any]
     assert "DuoRec" in table and "hit@10" in table and "Holm" in table
     with pytest.raises(UsageError, match="twice"):
         run_seeds("SASRec", "cycle", [1, 1], **settings)
+    with pytest.raises(UsageError, match="seed = 4294967296"):
+        run_seeds("SASRec", "cycle", [3, 2**32], epochs=1, **settings)
+    assert len(list(Path(settings["checkpoint_dir"]).iterdir())) == 4  # none was trained
 
 
 def test_an_interrupted_run_leaves_a_last_pth_and_goes_on(
@@ -211,7 +214,7 @@ def test_a_file_can_name_the_run_to_go_on_with(settings: dict[str, Any], tmp_pat
     first = run("SASRec", "cycle", epochs=1, learning_rate=5e-4, **settings)
     file = tmp_path / "on.yaml"
     file.write_text(f"resume: {first.run_dir}\nepochs: 2\n")
-    resumed = run(config_files=[file])
+    resumed = run(config_files=str(file))  # one file needs no list
     assert (resumed.run_dir, resumed.epochs_run) == (first.run_dir, 2)
     assert yaml.safe_load((first.run_dir / "config.yaml").read_text())["learning_rate"] == 5e-4
     with pytest.raises(UsageError, match="one run goes on"):
@@ -302,9 +305,15 @@ def test_no_epochs_and_rare_validations(settings: dict[str, Any]) -> None:
 
 
 def test_lists_longer_than_the_catalogue_are_refused_before_training(settings: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="topk = 21: there are 20 items, too few for the lists"):
-        run("SASRec", "cycle", topk=[5, 21], valid_metric="Hit@5", metrics=["Hit", "ItemCoverage"], **settings)
-    assert run("SASRec", "cycle", epochs=0, topk=[5, 21], valid_metric="Hit@5", **settings).test
+    with pytest.raises(UsageError, match="topk = 21: there are 20 items, too few for that list"):
+        run("SASRec", "cycle", topk=[5, 21], valid_metric="Hit@5", **settings)
+    whole = run("SASRec", "cycle", epochs=0, topk=[5, 20], valid_metric="Hit@5", **settings).test
+    assert whole["history_kept"]["hit@20"] == 1
+
+
+def test_an_interval_that_does_not_fit_its_column_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="cycle can't be read with these data settings"):
+        run("SASRec", "cycle", val_interval={"user_id": "[1,5]"}, load_col=None, **settings)
 
 
 def test_a_checkpoint_dir_that_is_a_file_gets_one_line(

@@ -22,6 +22,14 @@ from recbole_cl.settings import CHECKS, check_settings
         ("SASRec", {"hidden_dropout_prob": 1.5}, "hidden_dropout_prob = 1.5: expected a number in [0, 1)"),
         ("SASRec", {"hidden_size": 65}, "hidden_size = 65: expected a multiple of n_heads = 2"),
         (
+            "SRMA",
+            {"hidden_size": 65, "encoder": "gru", "extra_layer_kind": "transformer"},
+            "hidden_size = 65: expected a multiple of n_heads = 2",
+        ),
+        ("SASRec", {"ITEM_LIST_LENGTH_FIELD": "item_id"}, "ITEM_LIST_LENGTH_FIELD = item_id: ITEM_ID_FIELD has that"),
+        ("SASRec", {"load_col": {"inter": 5}}, "load_col.inter = 5: expected *, or a list"),
+        ("SASRec", {"load_col": {"user": ["user_id"]}}, "load_col = {'user': ['user_id']}: inter is missing"),
+        (
             "SASRec",
             {"dropout": 1.5},
             "unknown setting 'dropout'; did you mean attn_dropout_prob or hidden_dropout_prob?",

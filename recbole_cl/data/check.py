@@ -63,7 +63,7 @@ def check_atomic_file(
         expected = {user_field: "token", item_field: "token", time_field: "float"}
         _check_columns(path, types, expected)
         frame = _read(path, [f"{field}:{kind}" for field, kind in expected.items()], separator, encoding)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise UsageError(f"{path} is not {encoding} text ({error}): convert it, or set `encoding`") from None
     frame = frame.rename(columns={column: column.partition(":")[0] for column in frame.columns})
     if frame.empty:

@@ -250,5 +250,6 @@ def main(args: argparse.Namespace) -> int:
     files = (args.output / args.name / f"{args.name}{suffix}" for suffix in (".inter", ".yaml"))
     print("wrote", *(path for path in files if path.exists()))
     place = "" if args.output == DEFAULT_OUTPUT else f" --data_path={args.output}"
-    print(f"train on it with --dataset={args.name}{place}; filters are applied then, see dataset/README.md")
+    filters = "user_inter_num_interval and item_inter_num_interval"
+    print(f"train on it with --dataset={args.name}{place}; filters ({filters}) are applied then")
     return 0

@@ -29,8 +29,8 @@ class LoaderSettings:
         batch_size: Rows per batch, at least 1; the last batch may be smaller.
         shuffle: Whether each epoch visits the rows in a new random order.
         same_target: Whether to add, for each anchor, a training row with the same target.
-        anchors_per_row: K, in the sequence form: prefixes of each row, drawn uniformly, for contrastive terms; 0: the
-            whole row, undrawn.
+        anchors_per_row: K, in the sequence form: prefixes of each row, drawn uniformly, for contrastive terms, all
+            different if the row has K; 0: the whole row, undrawn.
         seed: Seed of the loader's generator.
         device: Where data, indices and batches live.
     """
@@ -127,10 +127,14 @@ class TrainLoader:
         """Targets drawn uniformly among those of each row, [B, K]; the last one, [B, 1], if none is to be drawn."""
         if not self.settings.anchors_per_row:
             return end.unsqueeze(-1)
-        shape = (len(start), self.settings.anchors_per_row)
-        uniform = torch.rand(shape, generator=self.generator, device=start.device, dtype=torch.float64)
-        length = (end - start).unsqueeze(-1)
-        return start.unsqueeze(-1) + 1 + torch.minimum((uniform * length).long(), length - 1)
+        first, length = start.unsqueeze(-1) + 1, (end - start).unsqueeze(-1)
+        if self.settings.anchors_per_row == 1:
+            uniform = torch.rand(first.shape, generator=self.generator, device=start.device, dtype=torch.float64)
+            return first + torch.minimum((uniform * length).long(), length - 1)
+        column = torch.arange(self.rows.width, device=start.device)
+        key = torch.rand((len(start), self.rows.width), generator=self.generator, device=start.device)
+        order = (key + (column >= length)).argsort(dim=1)  # [B, L] a row's own columns first, in random order
+        return first + order[:, torch.arange(self.settings.anchors_per_row, device=start.device) % len(column)] % length
 
     def _same_target(self, anchor: Tensor) -> dict[str, Tensor]:
         assert self._index is not None

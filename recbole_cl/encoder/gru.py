@@ -96,8 +96,8 @@ def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
     start = length.cumsum(0) - length
     place = torch.arange(n_tokens, device=length.device) - start[row]
     if all(group.barred is None for group in groups):
-        sizes = _sizes(groups)
-        write = _slots(place, row, length, sizes)
+        sizes, own_sizes = _sizes(groups)
+        write = _slots(place, row, length, own_sizes)
         return _Steps(None, write, write, None, sizes)
     real = torch.cat([_real(group) for group in groups])  # [T]
     total = real.long().cumsum(0)
@@ -110,9 +110,9 @@ def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
         read = _slots(newest, row, own, sizes) * begun
         items = real.nonzero().squeeze(1)
         return _Steps(items, read.index_select(0, items), read, begun, sizes)
-    sizes = _sizes(groups)
+    sizes, own_sizes = _sizes(groups)
     taken = torch.where(real, newest, own[row] + place - count)  # a row's items first, then what is no item
-    write, read = (_slots(step, row, length, sizes) for step in (taken, newest))
+    write, read = (_slots(step, row, length, own_sizes) for step in (taken, newest))
     return _Steps(None, write, read, begun, sizes)
 
 
@@ -125,7 +125,7 @@ def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:
     """Places in the order of the recurrence, [T], of steps [T] of rows [T] that are [R] long."""
     rank = torch.empty_like(length)
     rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
-    first = (sizes.cumsum(0) - sizes).to(length.device)  # place of each step
+    first = sizes.cumsum(0) - sizes  # place of each step
     return first[step] + rank[row]
 
 
@@ -142,12 +142,16 @@ def _real(group: Group) -> Tensor:
     return flat if group.slots is None else flat.index_select(0, group.slots)
 
 
-def _sizes(groups: Sequence[Group]) -> Tensor:
-    """Rows at each step. Rows that fill their rectangle are counted without asking the device for lengths."""
-    sizes = torch.zeros(max(group.width for group in groups), dtype=torch.long)
-    for group in groups:
-        if group.slots is None:
-            sizes[: group.width] += group.n_rows
-        else:
-            sizes += (group.seq_len.cpu().unsqueeze(1) > torch.arange(len(sizes))).sum(0)
-    return sizes
+def _sizes(groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+    """Rows at each step, on the host and on the device; no wait for either where rows fill their rectangles."""
+    width = max(group.width for group in groups)
+    host = torch.zeros(width, dtype=torch.long)
+    own = host if groups[0].seq_len.is_cpu else torch.zeros(width, dtype=torch.long, device=groups[0].seq_len.device)
+    for sizes in (host,) if own is host else (host, own):
+        for group in groups:
+            if group.slots is None:
+                sizes[: group.width] += group.n_rows
+            else:
+                seq_len = group.seq_len.to(sizes.device)
+                sizes += (seq_len.unsqueeze(1) > torch.arange(width, device=sizes.device)).sum(0)
+    return host, own

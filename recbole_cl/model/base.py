@@ -189,9 +189,10 @@ class ContrastiveRecommender(SequentialRecommender):
         Raises:
             UsageError: If early stopping would choose among weights of the first stage only.
         """
-        stage, epochs, step = self.options[key], config["epochs"], config["eval_step"] or 1
+        stage, epochs = self.options[key], config["epochs"]
         if not stage or not epochs:
             return
+        step = min(config["eval_step"] or 1, epochs)  # RecBole validates the last epoch if no other
         if stage >= epochs:
             raise UsageError(f"{key} = {stage}: expected fewer than the {epochs} epochs")
         if epochs // step * step <= stage:

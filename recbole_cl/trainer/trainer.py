@@ -60,12 +60,12 @@ class Trainer(RecBoleTrainer):
         self._items = self._interactions = ""
         self._losses: dict[str, float] = {}
         self._valid_result: dict[str, float] | None = None
-        top_k = max(config["topk"]) if needs_top_items(config) else 0
-        if top_k >= model.n_items:  # which counts the padding
+        longest = max(config["topk"])
+        if longest >= model.n_items:  # which counts the padding; a target that can't be recommended has that rank
             raise UsageError(
-                f"topk = {top_k}: there are {model.n_items - 1} items, too few for the lists that one of metrics = "
-                f"{config['metrics']} looks at; lower topk"
+                f"topk = {longest}: there are {model.n_items - 1} items, too few for that list; lower topk"
             )
+        top_k = longest if needs_top_items(config) else 0
         self._evaluator = RankEvaluator(model, config["eval_batch_size"], top_k)
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:

@@ -109,6 +109,12 @@ def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
     check_atomic_file(path, "user_id", "item_id", "timestamp", encoding="latin-1")
 
 
+def test_text_without_the_mark_that_its_encoding_wants_is_refused(tmp_path: Path) -> None:
+    path = atomic_file(tmp_path, "a\t2\t3\n")
+    with pytest.raises(UsageError, match="not utf-16 text"):
+        check_atomic_file(path, "user_id", "item_id", "timestamp", encoding="utf-16")
+
+
 def test_a_folder_without_its_file_tells_how_to_make_it(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     with pytest.raises(UsageError, match="has no shop.inter: make it with `recbole-cl convert SOURCE --name shop"):

@@ -34,8 +34,8 @@ def theirs(config: Config) -> Iterator[list[Any]]:
     yield SequentialDataset(config).build()
 
 
-def loader(train: ContrastiveDataset, form: str, same_target: bool = True) -> TrainLoader:
-    return TrainLoader(train, LoaderSettings(form, 256, True, same_target, 2, 3, torch.device("cpu")))
+def loader(train: ContrastiveDataset, form: str, same_target: bool = True, anchors: int = 2) -> TrainLoader:
+    return TrainLoader(train, LoaderSettings(form, 256, True, same_target, anchors, 3, torch.device("cpu")))
 
 
 @pytest.mark.parametrize("split", [0, 1, 2])
@@ -113,8 +113,9 @@ def test_no_validation_or_test_item_enters_the_index(ours: list[ContrastiveDatas
     assert len(held_out) == 2 * 943
 
 
-def test_anchors_are_uniform_and_every_prefix_gets_its_turn(ours: list[ContrastiveDataset]) -> None:
-    train = loader(ours[0], "sequence", same_target=False)
+@pytest.mark.parametrize("anchors", [1, 2])
+def test_anchors_are_uniform_and_every_prefix_gets_its_turn(ours: list[ContrastiveDataset], anchors: int) -> None:
+    train = loader(ours[0], "sequence", same_target=False, anchors=anchors)
     index = torch.full((20_000,), 0)
     lengths = train.batch(index).interaction[ANCHOR_LENGTH].flatten()
     row_length = int(train.rows.end[0] - train.rows.start[0])
@@ -122,6 +123,15 @@ def test_anchors_are_uniform_and_every_prefix_gets_its_turn(ours: list[Contrasti
     expected = len(lengths) / row_length
     assert len(counts) == row_length
     assert float((counts - expected).abs().max()) < 5 * expected**0.5
+
+
+def test_a_row_has_no_anchor_twice_unless_it_must(ours: list[ContrastiveDataset]) -> None:
+    train = loader(ours[0], "sequence", same_target=False, anchors=8)
+    index = torch.arange(len(train.rows))
+    length = train.rows.end - train.rows.start
+    drawn = train.batch(index).interaction[ANCHOR_LENGTH].sort(dim=1).values
+    assert int(drawn.min()) == 1 and bool((drawn[:, -1] <= length).all())
+    assert torch.equal(1 + (drawn.diff(dim=1) > 0).sum(1), length.clamp(max=8)) and bool((length < 8).any())
 
 
 def test_same_seed_same_batches_and_nothing_is_written_to(ours: list[ContrastiveDataset]) -> None:

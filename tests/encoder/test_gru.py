@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -48,6 +50,20 @@ def one_by_one(encoder: GRUEncoder, table: torch.Tensor, rows: Rows) -> list[tor
         count = (items[:length] > 0).cumsum(0).tolist()
         outputs.append(encoder.output(torch.stack([states[n] for n in count])))
     return outputs
+
+
+@pytest.mark.parametrize("with_holes", [True, False])
+def test_nothing_is_copied_between_the_host_and_a_device(with_holes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = pack([random_rows(5, 0, with_holes=with_holes)], False).groups
+    away = [
+        replace(it, seq_len=it.seq_len.to("meta"), barred=None if it.barred is None else it.barred.to("meta"))
+        for it in groups
+    ]
+    assert all(it.slots is None and (it.barred is not None) == with_holes for it in away)
+    for copy in ("to", "cpu", "cuda"):
+        monkeypatch.setattr(torch.Tensor, copy, None)
+    steps = gru._steps(away, sum(it.n_tokens for it in away))
+    assert steps.sizes.is_cpu and steps.write.is_meta and steps.read.is_meta
 
 
 @pytest.fixture(params=["on the CPU", "as on a GPU"])

@@ -440,3 +440,7 @@ def test_what_does_not_fit_is_refused(settings: dict[str, Any], expected: str) -
     with pytest.raises(UsageError, match=expected) as caught:
         build_model("ECLSR", **settings)
     assert "\n" not in str(caught.value)
+
+
+def test_the_last_epoch_is_validated_if_no_other() -> None:
+    build_model("ECLSR", generator_pretraining_epochs=3, epochs=5, eval_step=10)

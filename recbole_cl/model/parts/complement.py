@@ -122,6 +122,7 @@ class ComplementedRecommender(ContrastiveRecommender):
             )
         weight = self.options["complement_weight"]
         if self.options["complement_form"] == "add":
+            rows_b = self._complement.readable(rows_b)
             return loss(z_a, z_b + weight * represent(self._complement(rows_b), rows_b))
         frozen = represent(self._complement(whole), whole)
         return loss(z_a, z_b) + weight * (loss(z_a, frozen) + loss(z_b, frozen))
@@ -165,10 +166,14 @@ class FrozenEncoder:
         self.model = model.eval().requires_grad_(False)
         self._unknown_mask = may_mask and not model.has_mask_token
 
+    def readable(self, rows: Rows) -> Rows:
+        """The rows with padding for a mask token that the model does not know."""
+        if not self._unknown_mask:
+            return rows
+        without = rows.item_seq.masked_fill(rows.item_seq == self.model.mask_id, 0)
+        return rows._replace(item_seq=without, holes=True)
+
     @torch.no_grad()
     def __call__(self, rows: Rows) -> Tensor:
-        """Outputs at the places that the rows ask for, as ``encode`` returns them."""
-        if self._unknown_mask:
-            without = rows.item_seq.masked_fill(rows.item_seq == self.model.mask_id, 0)
-            rows = rows._replace(item_seq=without, holes=True)
+        """Outputs at the places that readable rows ask for, as ``encode`` returns them."""
         return self.model.encode(rows)[0]

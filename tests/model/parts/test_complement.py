@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from recbole_cl.augmentation import View
 from recbole_cl.encoder.packing import Rows
@@ -136,7 +137,20 @@ def test_a_mask_token_that_the_second_encoder_lacks_is_padding_to_it(has_token: 
     model = build("CL4SRec", second)
     masked = Rows(torch.tensor([[4, model.mask_id, 6, 0]]), torch.tensor([3]))
     known = masked if has_token else Rows(torch.tensor([[4, 0, 6, 0]]), torch.tensor([3]), holes=True)
-    torch.testing.assert_close(model._complement(masked), second.encode(known)[0])
+    torch.testing.assert_close(model._complement(model._complement.readable(masked)), second.encode(known)[0])
+
+
+def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
+    second = frozen()
+    model = build("CoSeRec", second, mask_fill="token", pooling="mean", correlation="memory")
+    items = torch.tensor([[4, 5, 6, 0], [7, 8, 9, 3]])
+    view = rows_to_pool(View(items.masked_fill(items == 5, model.mask_id), torch.tensor([3, 4])), "mean")
+    known = rows_to_pool(View(items.masked_fill(items == 5, 0), torch.tensor([3, 4])), "mean", True)
+    added: list[Tensor] = []
+    zero = torch.zeros(2, 16).double()
+    model.contrast_views(lambda a, b: added.append(b) or b.sum(), zero, zero, view, view, partial(pool, pooling="mean"))
+    expected = model.options["complement_weight"] * pool(second.encode(known)[0], known, "mean")
+    torch.testing.assert_close(added[0], expected)
 
 
 @pytest.mark.parametrize(
