@@ -230,7 +230,7 @@ def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str
         if "seed" in settings:
             raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={text}: leave one out")
         return [int(seed) for seed in text.split(",") if seed]
-    from recbole_cl.runner import build_config
+    from recbole_cl.build import build_config
 
     first = build_config(args.model, args.dataset, files, settings)["seed"]
     return list(range(first, first + int(text)))

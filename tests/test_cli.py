@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from recbole_cl import cli, registry, runner
+from recbole_cl.build import build_config
 from recbole_cl.errors import UsageError
 from recbole_cl.report import compare
 
@@ -23,7 +24,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
     made: list[SimpleNamespace] = []
 
     def run(model: str | None, dataset: str | None, *, config_files: list[str], **settings: Any) -> None:
-        config = runner.build_config(model, dataset, config_files, {})  # what the run would choose
+        config = build_config(model, dataset, config_files, {})  # what the run would choose
         made.append(SimpleNamespace(files=config_files, settings=settings, seeds=None))
         made[-1].model, made[-1].dataset = config["model"], config["dataset"]
 

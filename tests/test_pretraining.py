@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from recbole_cl import load, run, runner
+from recbole_cl.build import build_loader
 from recbole_cl.errors import UsageError
-from recbole_cl.runner import build_loader
 from recbole_cl.trainer.trainer import Trainer
 from tests.toy import write_cycle
 

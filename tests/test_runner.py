@@ -16,7 +16,7 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from recbole_cl import load, run, run_seeds, runner
+from recbole_cl import build, load, run, run_seeds, runner
 from recbole_cl.cli import train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import load_run
@@ -61,11 +61,6 @@ def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeyp
     assert environment["packages"]["torch"] == torch.__version__ and environment["device"] == "cpu"
     assert f"{torch.get_num_threads()} threads, commit {environment['commit']}" in (folder / "log.txt").read_text()
     assert "\x1b[" not in (folder / "log.txt").read_text() and "hit@10" in (folder / "log.txt").read_text()
-
-
-@pytest.mark.filterwarnings("error::FutureWarning")
-def test_reading_data_shows_no_warning_that_is_meant_for_recbole(settings: dict[str, Any]) -> None:
-    assert runner.build_data(runner.build_config("SASRec", "cycle", (), settings))[0].user_num == N_USERS + 1
 
 
 def test_events_hold_named_losses_and_every_validation_metric(settings: dict[str, Any]) -> None:
@@ -290,7 +285,7 @@ def test_weights_and_biases_gets_the_test_metrics_of_every_seed(
         def define_metric(self, *args: Any, **kwargs: Any) -> None: ...
 
     monkeypatch.setitem(sys.modules, "wandb", Board("wandb"))
-    monkeypatch.setattr(runner, "find_spec", lambda name: name)
+    monkeypatch.setattr(build, "find_spec", lambda name: name)
     results = run_seeds("SASRec", "cycle", [1, 2], epochs=1, log_wandb=True, **settings)
     assert [board["test/history_kept/hit@10"] for board in Board.finished] == [
         result.test["history_kept"]["hit@10"] for result in results
@@ -309,11 +304,6 @@ def test_lists_longer_than_the_catalogue_are_refused_before_training(settings: d
         run("SASRec", "cycle", topk=[5, 21], valid_metric="Hit@5", **settings)
     whole = run("SASRec", "cycle", epochs=0, topk=[5, 20], valid_metric="Hit@5", **settings).test
     assert whole["history_kept"]["hit@20"] == 1
-
-
-def test_an_interval_that_does_not_fit_its_column_is_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="cycle can't be read with these data settings"):
-        run("SASRec", "cycle", val_interval={"user_id": "[1,5]"}, load_col=None, **settings)
 
 
 def test_a_checkpoint_dir_that_is_a_file_gets_one_line(
@@ -429,11 +419,6 @@ def test_the_root_logger_is_left_as_it_was(settings: dict[str, Any]) -> None:
     before = list(root.handlers), root.level
     run("SASRec", "cycle", epochs=1, **settings)
     assert (list(root.handlers), root.level) == before
-
-
-def test_a_model_that_needs_sampled_negatives_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="FPMC needs sampled negatives"):
-        run("FPMC", "cycle", **write_cycle(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["GRU4Rec", "Caser", "HGN", "GCSAN", "SINE"])

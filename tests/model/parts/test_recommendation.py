@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from recbole_cl.build import build_data, build_loader, build_model
 from recbole_cl.config import Config
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import cross_entropy, uniform_negatives_outside
 from recbole_cl.model.parts.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss, SharedNegatives
 from recbole_cl.model.parts.training_batch import Batch
-from recbole_cl.runner import build_data, build_loader, build_model
 from tests.model.build import build_model as build_small
 from tests.toy import N_ITEMS, write_cycle
 
