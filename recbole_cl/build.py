@@ -45,7 +45,15 @@ def build_config(
 
 
 def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | Path] | str | Path) -> str | Path | None:
-    """The run folder that is to be taken up, by a setting or by a file."""
+    """The run folder that is to be taken up.
+
+    Args:
+        settings: What the command line or the caller set; they count more than the files.
+        config_files: YAML files; of two that name a folder the later counts.
+
+    Returns:
+        The folder as it was written, or None if neither names one.
+    """
     if "resume" in settings:
         return settings["resume"]
     return next((it for file in reversed(_listed(config_files)) if (it := read_settings(file).get("resume"))), None)
@@ -118,7 +126,15 @@ def _check_data_file(config: Config) -> None:
 
 
 def build_model(config: Config, train: ContrastiveDataset) -> Any:
-    """The model on its device, with fresh weights from the run's seed."""
+    """Builds the model with fresh weights from the run's seed; this resets the global random state.
+
+    Args:
+        config: The settings of the run.
+        train: The training part of the dataset, which gives the model its sizes.
+
+    Returns:
+        The model, on the device of the run.
+    """
     init_seed(config["seed"], config["reproducibility"])
     return config.model_class(config, train).to(config["device"])
 
