@@ -80,7 +80,8 @@ def _train(
     small: Config, key: str, interactions: str | None, own: Path, train_in: Callable[[Config, Path], object]
 ) -> Path:
     """Trains the encoder in its folder, on from where a training under the same key was interrupted."""
-    getLogger().info(f"complementary encoder ({small['encoder']}): trained first, in {own}")
+    most = f"for at most {small['epochs']} epochs (complement_epochs)"
+    getLogger().info(f"complementary encoder ({small['encoder']}): trained first, {most}, in {own}")
     if (own / LAST).is_file() and _key_in(own) == key:
         small["resume"] = str(own)
     own.mkdir(exist_ok=True)

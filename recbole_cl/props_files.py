@@ -52,7 +52,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     """Reads a YAML file of settings.
 
     Args:
-        path: The file.
+        path: The file; one of the package's own where there is no ``props/...`` of that name.
 
     Returns:
         Its mapping; empty for a file with comments only.
@@ -60,8 +60,11 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     Raises:
         UsageError: If it cannot be read, is no YAML, or is no mapping.
     """
+    file = Path(path)
+    if file.parts[:1] == ("props",) and not file.exists():
+        file = props_dir().joinpath(*file.parts[1:])
     try:
-        content = parse_yaml(Path(path).read_text(encoding="utf-8"))
+        content = parse_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:  # before BadYAML: it is a ValueError
         raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     except BadYAML as error:

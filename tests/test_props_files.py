@@ -8,7 +8,7 @@ import pytest
 
 from recbole_cl import props_files
 from recbole_cl.errors import UsageError
-from recbole_cl.props_files import parse_yaml, props_dir
+from recbole_cl.props_files import parse_yaml, props_dir, read_settings
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,16 @@ def test_presets_are_found_in_an_installed_package_first(tmp_path: Path, monkeyp
     assert props_dir() == tmp_path / "props"
     (tmp_path / "recbole_cl" / "props" / "overall.yaml").write_text("seed: 1")
     assert props_dir() == tmp_path / "recbole_cl" / "props"
+
+
+def test_a_preset_is_found_from_any_folder_but_a_file_of_that_name_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "props/experiment/SRMA-amazon-sports-outdoors-paper.yaml"
+    assert read_settings(name)["complement"] == "gru"
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("complement: none")
+    assert read_settings(name) == {"complement": "none"}
+    with pytest.raises(UsageError, match="^props/gone.yaml: cannot be read"):
+        read_settings("props/gone.yaml")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from logging import getLogger
 from typing import Any, ClassVar
 
 import torch
@@ -99,11 +100,22 @@ class SRMA(ComplementedRecommender):
         extra, dropped = options["extra_layers"], options["dropped_layers"]
         if dropped >= max(extra, 1):
             raise UsageError(f"dropped_layers = {dropped}: expected fewer than extra_layers = {extra}, or 0 of 0")
+        p = options["neuron_masking_prob"]
+        if p is not None and options["neuron_masking_passes"] == "views" and not options["contrastive_weight"]:
+            raise UsageError(
+                f"neuron_masking_prob = {p}: it holds for views, of which a contrastive_weight of 0 leaves none; "
+                "set neuron_masking_passes to all"
+            )
         trained = options["extra_layers_in_training"] or options["contrastive_weight"]
         if extra and options["extra_layers_at_inference"] and not trained:
             raise UsageError(
                 "extra_layers_in_training = False: with a contrastive_weight of 0 nothing trains the layers that "
                 "scores pass; set extra_layers_at_inference to False, or extra_layers to 0"
+            )
+        if extra and options["extra_layers_in_training"] and not options["extra_layers_at_inference"]:
+            getLogger().warning(
+                "extra_layers_at_inference = False: scores leave out layers that the recommendation loss is trained "
+                "with; to train it without them as well, set extra_layers_in_training to False"
             )
         refuse_misfits(options["pooling"], options["right_aligned"])
 

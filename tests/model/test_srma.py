@@ -250,6 +250,7 @@ def test_the_recommendation_pass_drops_layers_of_its_own(mode: str) -> None:
             {"contrastive_weight": 0, "extra_layers_in_training": False},
             ["extra_layers_in_training = False", "extra_layers_at_inference to False"],
         ),
+        ({"contrastive_weight": 0, "neuron_masking_prob": 0.5}, ["neuron_masking_prob = 0.5", "passes to all"]),
         (
             {"encoder": "gru", "extra_layers": 0, "dropped_layers": 0, "neuron_masking_prob": 0.5},
             ["neuron_masking_layers"],
@@ -260,3 +261,19 @@ def test_what_does_not_fit_together_is_refused(settings: dict[str, Any], words: 
     with pytest.raises(UsageError) as error:
         build_model("SRMA", **settings)
     assert all(word in str(error.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, False),
+        ({"extra_layers_at_inference": False}, True),
+        ({"extra_layers_at_inference": False, "extra_layers_in_training": False}, False),
+        ({"extra_layers_at_inference": False, "extra_layers": 0, "dropped_layers": 0}, False),
+    ],
+)
+def test_scores_without_the_layers_that_are_trained_bring_a_warning(
+    settings: dict[str, Any], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_model("SRMA", **settings)
+    assert ("set extra_layers_in_training to False" in caplog.text) is warned

@@ -45,7 +45,7 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
     """Turns the outputs of ``rows_to_pool`` into one vector per row.
 
     * ``concat``: all L columns side by side, padding included, as in CoSeRec's and SRMA's code;
-    * ``last``: the newest item's;
+    * ``last``: the newest position's, whose item may be masked;
     * ``mean``: the mean over the row's items, holes left out.
 
     Args:
