@@ -19,11 +19,11 @@ from recbole.data.dataset import SequentialDataset
 from recbole.trainer import Trainer as RecBoleTrainer
 from tabulate import tabulate
 
-from recbole_cl.config import Config
-from recbole_cl.data.check import ensure_dataset_available
+from recbole_cl.config.config import Config
+from recbole_cl.data.files.atomic import ensure_dataset_available
 from recbole_cl.errors import UsageError
-from recbole_cl.files import atomic_write_json
 from recbole_cl.trainer.trainer import tensorboard_in
+from recbole_cl.writing import atomic_write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 

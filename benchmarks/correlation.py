@@ -17,8 +17,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from recbole_cl.data.correlation import memory_top_one
-from recbole_cl.data.model_correlation import model_top_one
+from recbole_cl.data.correlation.memory import memory_top_one
+from recbole_cl.data.correlation.model import model_top_one
 
 MEAN, SPREAD = 50, 1.3  # interactions per user; standard deviation of their logarithm
 HIDDEN_SIZE = 64

@@ -32,12 +32,12 @@ import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 
 from benchmarks import _common as common
-from recbole_cl.build import build_data, build_evaluation_rows, build_model
+from recbole_cl.config.models import recboles_model
 from recbole_cl.data.rows import RowSet
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import evaluation_rows
-from recbole_cl.registry import recboles_model
+from recbole_cl.runs.build import build_data, build_evaluation_rows, build_model
 
 RECBOLE_DEFAULT = 4096
 RECBOLE_SWEEP = (64, 256, 1024, RECBOLE_DEFAULT)

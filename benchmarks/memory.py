@@ -34,8 +34,8 @@ from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
-from recbole_cl.build import build_data, build_evaluation_rows, build_loader, build_model
-from recbole_cl.registry import recboles_model
+from recbole_cl.config.models import recboles_model
+from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loader, build_model
 from recbole_cl.trainer.trainer import Trainer
 
 CATALOGUE_STEPS = 3

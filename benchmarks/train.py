@@ -42,10 +42,10 @@ from tabulate import tabulate
 
 from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
-from recbole_cl.build import build_data, build_loader, build_model
+from recbole_cl.config.models import model_class, own_models, recboles_model
+from recbole_cl.config.settings import declared_checks
 from recbole_cl.data.dataset import ContrastiveDataset
-from recbole_cl.registry import model_class, own_models, recboles_model
-from recbole_cl.settings import declared_checks
+from recbole_cl.runs.build import build_data, build_loader, build_model
 from recbole_cl.trainer.trainer import Trainer
 
 BASELINE = "RecBole SASRec"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recbole_cl.allocator import ask_for_huge_pages
 
 if TYPE_CHECKING:
-    from recbole_cl.runner import LoadedRun, RunResult, load, run, run_seeds
+    from recbole_cl.runs.runner import LoadedRun, RunResult, load, run, run_seeds
 
 ask_for_huge_pages()  # here, since torch reads it once, when it is imported
 
@@ -17,7 +17,7 @@ __all__ = ["LoadedRun", "RunResult", "load", "run", "run_seeds"]
 def __getattr__(name: str) -> Any:
     """Imports the public functions when they are first asked for: RecBole and torch take seconds to load."""
     if name in __all__:
-        from recbole_cl import runner
+        from recbole_cl.runs import runner
 
         return getattr(runner, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from recbole_cl.allocator import restart_with_tuned_malloc
+from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.errors import UsageError
-from recbole_cl.settings import DEFAULT_DATASET, DEFAULT_MODEL
 
 PROGRAM = "recbole-cl"
 
@@ -121,7 +121,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         return _train(rest, prog)
     if command == "models":
         return _models(rest, prog)
-    return _delegate({"compare": "report.compare", "convert": "data.convert"}[command], rest, prog)
+    return _delegate({"compare": "report.compare", "convert": "data.files.convert"}[command], rest, prog)
 
 
 def _delegate(module_name: str, argv: Sequence[str], prog: str) -> int:
@@ -134,7 +134,7 @@ def _delegate(module_name: str, argv: Sequence[str], prog: str) -> int:
 
 def _models(argv: Sequence[str], prog: str) -> int:
     _Parser(prog=prog, description="List the models: ours first, then RecBole's sequential ones.").parse_args(argv)
-    from recbole_cl.registry import available_models
+    from recbole_cl.config.models import available_models
 
     print("\n".join(available_models()))
     return 0
@@ -145,7 +145,7 @@ def _train(argv: Sequence[str], prog: str) -> int:
     args = _train_parser(prog).parse_args(flags)
     settings = {key: _parse_value(text) for key, text in texts.items()}
     files = (args.config_files or "").split()
-    from recbole_cl import runner
+    from recbole_cl.runs import runner
 
     if args.seeds is None:
         runner.run(args.model, args.dataset, config_files=files, **settings)
@@ -213,7 +213,7 @@ def _refuse_second(name: str, first: str | None, second: str) -> None:
 
 def _parse_value(text: str) -> Any:
     """Reads a value as YAML; what is none, such as the interval [5,inf), is text."""
-    from recbole_cl.props_files import BadYAML, parse_yaml
+    from recbole_cl.config.presets import BadYAML, parse_yaml
 
     try:
         return parse_yaml(text)
@@ -230,7 +230,7 @@ def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str
         if "seed" in settings:
             raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={text}: leave one out")
         return [int(seed) for seed in text.split(",") if seed]
-    from recbole_cl.build import build_config
+    from recbole_cl.runs.build import build_config
 
     first = build_config(args.model, args.dataset, files, settings)["seed"]
     return list(range(first, first + int(text)))

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from recbole_cl import cli, registry, runner
-from recbole_cl.build import build_config
+from recbole_cl import cli
+from recbole_cl.config import models as registry
 from recbole_cl.errors import UsageError
 from recbole_cl.report import compare
+from recbole_cl.runs import runner
+from recbole_cl.runs.build import build_config
 
 ROOT = Path(__file__).parents[1]
 

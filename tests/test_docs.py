@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.batch import Batch
 from tests.toy import write_cycle
 
 ROOT = Path(__file__).parents[1]

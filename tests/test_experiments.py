@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recbole_cl.build import build_config
-from recbole_cl.props_files import parse_yaml
-from recbole_cl.registry import own_models
+from recbole_cl.config.models import own_models
+from recbole_cl.config.presets import parse_yaml
+from recbole_cl.runs.build import build_config
 from tests.model.build import Counts
 
 ROOT = Path(__file__).parents[1]

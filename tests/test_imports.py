@@ -90,7 +90,7 @@ def test_only_the_command_line_and_the_package_itself_import_the_runner() -> Non
     importers = {
         str(path.relative_to(PACKAGE))
         for path in PACKAGE.rglob("*.py")
-        if any(within(name, "recbole_cl.runner", *public) for name in imports_in(path))
+        if any(within(name, "recbole_cl.runs.runner", *public) for name in imports_in(path))
     }
     assert importers == {"__init__.py", "cli.py"}
 
@@ -116,7 +116,7 @@ def test_nobody_imports_what_recbole_asks_for_but_we_do_not_install() -> None:
         ("from .base import A", ["recbole_cl.model.base.A"]),
         ("from ..data import rows", ["recbole_cl.data.rows"]),
         ("def f():\n    import numpy", ["numpy"]),
-        ("m = importlib.import_module('recbole_cl.runner')", ["recbole_cl.runner"]),
+        ("m = importlib.import_module('recbole_cl.runs.runner')", ["recbole_cl.runs.runner"]),
     ],
 )
 def test_every_form_of_import_is_seen(source: str, expected: list[str]) -> None:

@@ -14,7 +14,7 @@ from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.data.download import download_dataset
+from recbole_cl.data.files.download import download_dataset
 from recbole_cl.errors import UsageError
 
 ROW_START = "row_start"  # first interaction of a row's window, in the flat arrays

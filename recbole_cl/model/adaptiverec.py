@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from recbole_cl.checks import Check, Choice, Number
+from recbole_cl.batch import Batch
+from recbole_cl.config.checks import Check, Choice, Number
 from recbole_cl.errors import UsageError
 from recbole_cl.model.cl4srec import RATIOS, cl4srec_operators, cl4srec_pairs
+from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.contrast.pairs import ViewPairs
+from recbole_cl.model.contrast.threshold import ThresholdedContrast
 from recbole_cl.model.duorec import CONTRASTS, compares_same_target, duorec_pairs
-from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.pairs import ViewPairs
-from recbole_cl.model.parts.threshold import ThresholdedContrast
-from recbole_cl.model.parts.training_batch import Batch
 
 _AUGMENT = "augment"
 

@@ -17,14 +17,14 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from recbole_cl.checks import Check, Choice, Flag, Integer, Number
+from recbole_cl.batch import Batch
+from recbole_cl.config.checks import Check, Choice, Flag, Integer, Number
 from recbole_cl.encoder.gru import GRUEncoder
 from recbole_cl.encoder.packing import Packing, Rows, pack
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.errors import UsageError
-from recbole_cl.model.parts.interaction import BatchReader, read_options
-from recbole_cl.model.parts.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.model.reading import BatchReader, read_options
+from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 
 ENCODERS = ("transformer", "gru")
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from recbole_cl.augmentation import Operator, crop, draw_two_views, mask, reorder
-from recbole_cl.checks import Check, Choice, Number
+from recbole_cl.batch import Batch
+from recbole_cl.config.checks import Check, Choice, Number
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.diagnostics import ViewGeometry
-from recbole_cl.model.parts.pairs import Encode, ViewPairs
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.contrast.diagnostics import ViewGeometry
+from recbole_cl.model.contrast.pairs import Encode, ViewPairs
 
 RATIOS: Mapping[str, Check] = {f"{name}_ratio": Number(low=0, high=1) for name in ("crop", "mask", "reorder")}
 

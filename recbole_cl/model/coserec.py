@@ -12,15 +12,15 @@ from torch import Tensor
 
 from recbole_cl.augmentation import Operator, crop, draw_two_views, insert, mask, reorder, substitute
 from recbole_cl.augmentation.positions import Rounding
-from recbole_cl.checks import Check, Choice, Flag, Integer, ListOf, Number, Table
-from recbole_cl.data.correlation import check_pairs, input_pairs, memory_top_one
-from recbole_cl.data.model_correlation import ItemCorrelation
+from recbole_cl.batch import Batch
+from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Number, Table
+from recbole_cl.data.correlation.memory import check_pairs, input_pairs, memory_top_one
+from recbole_cl.data.correlation.model import ItemCorrelation
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.pooling import POOLINGS, refuse_misfits, rows_to_pool
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.contrast.pooling import POOLINGS, refuse_misfits, rows_to_pool
 
 OPERATORS = ("crop", "mask", "reorder", "substitute", "insert")
 _CORRELATED = {"substitute", "insert"}

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from recbole_cl.checks import Check, Choice, Flag, Number
+from recbole_cl.batch import Batch
+from recbole_cl.config.checks import Check, Choice, Flag, Number
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
-from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.diagnostics import ViewGeometry
-from recbole_cl.model.parts.pairs import Encode, ViewPairs
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.contrast.diagnostics import ViewGeometry
+from recbole_cl.model.contrast.pairs import Encode, ViewPairs
 
 _PAIRS = {  # contrast -> (term, one view, the other view)
     "un": [("unsupervised", "plain", "dropout")],

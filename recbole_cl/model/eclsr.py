@@ -13,18 +13,18 @@ from torch import Tensor
 from recbole_cl.augmentation import View
 from recbole_cl.augmentation.invasive import ALTERATIONS, alter, choose_altered, compare
 from recbole_cl.augmentation.mild import perturb
-from recbole_cl.checks import Check, Choice, Flag, Integer, Number, OrNone
-from recbole_cl.encoder.discriminator import CONDITIONS, ConditionalDiscriminator
-from recbole_cl.encoder.item_generator import Filled, ItemGenerator
+from recbole_cl.batch import Batch
+from recbole_cl.config.checks import Check, Choice, Flag, Integer, Number, OrNone
 from recbole_cl.encoder.packing import Rows, item_places
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.encoder.windows import mean_of_last
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
-from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.left_padding import real_places, targets_with_padding
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
+from recbole_cl.model.ecl.generator import Filled, ItemGenerator
+from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
 
 _MASKED = "masked_substitution"
 _KEEPS_LENGTH = (_MASKED, "substitution", "reorder")

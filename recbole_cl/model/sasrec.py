@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from recbole_cl.batch import Batch
 from recbole_cl.model.base import ContrastiveRecommender
-from recbole_cl.model.parts.training_batch import Batch
 
 
 class SASRec(ContrastiveRecommender):

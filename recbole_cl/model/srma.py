@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from recbole_cl.augmentation import Operator, View, crop, draw_two_views, mask, reorder
-from recbole_cl.checks import Check, Choice, Flag, Integer, ListOf, Number, OrNone
+from recbole_cl.batch import Batch
+from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Number, OrNone
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.parts.complement import ComplementedRecommender
-from recbole_cl.model.parts.pooling import POOLINGS, refuse_misfits, rows_to_pool
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.contrast.pooling import POOLINGS, refuse_misfits, rows_to_pool
 
 OPERATORS = ("crop", "mask", "reorder")
 

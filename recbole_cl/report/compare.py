@@ -9,10 +9,10 @@ from pathlib import Path
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import TESTS
-from recbole_cl.files import atomic_write_text
-from recbole_cl.report.comparison import DEFAULT_METRICS, Table, compare_runs
 from recbole_cl.report.render import as_csv, as_markdown, as_text
 from recbole_cl.report.store import load_run
+from recbole_cl.report.tables import DEFAULT_METRICS, Table, compare_runs
+from recbole_cl.writing import atomic_write_text
 
 _FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {"table": as_text, "csv": as_csv, "markdown": as_markdown}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from recbole_cl.config.settings import IDLE, canonical
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import StoredRun
-from recbole_cl.settings import IDLE, canonical
 
 # Settings that decide which users and items there are, and which items are the targets.
 _DATA = {

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from tabulate import tabulate
 
 from recbole_cl.evaluation.significance import PairedTest
-from recbole_cl.report.comparison import Row, Table
+from recbole_cl.report.tables import Row, Table
 
 _DASH = "-"
 _TEST_NAMES: dict[PairedTest, str] = {"t": "paired t-test", "wilcoxon": "Wilcoxon signed-rank test"}

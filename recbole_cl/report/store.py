@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recbole_cl.config.presets import read_settings
 from recbole_cl.errors import UsageError
-from recbole_cl.files import PathLike
-from recbole_cl.props_files import read_settings
-from recbole_cl.run_folder import CONFIG
+from recbole_cl.runs.folder import CONFIG
+from recbole_cl.writing import PathLike
 
 EvalProtocol = Literal["history_kept", "history_removed"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from recbole_cl.errors import UsageError
-from recbole_cl.files import atomic_writer
+from recbole_cl.writing import atomic_writer
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:

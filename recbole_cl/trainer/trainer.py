@@ -25,7 +25,7 @@ from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.base import ContrastiveRecommender
-from recbole_cl.run_folder import BEST, LAST
+from recbole_cl.runs.folder import BEST, LAST
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
 

@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import _common, evaluate, memory, train
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
-from recbole_cl.build import build_data, build_loader, build_model
-from recbole_cl.config import Config
+from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_data, build_loader, build_model
 from tests.toy import write_cycle
 
 TRAIN_KEYS = [

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recbole_cl.config import Config
-from recbole_cl.data import model_correlation
-from recbole_cl.data.correlation import TopOne, memory_top_one, training_pairs
+from recbole_cl.config.config import Config
+from recbole_cl.data.correlation import model as model_correlation
+from recbole_cl.data.correlation.memory import TopOne, memory_top_one, training_pairs
+from recbole_cl.data.correlation.model import ItemCorrelation, fill_missing, hybrid, model_top_one
 from recbole_cl.data.dataset import ContrastiveDataset
-from recbole_cl.data.model_correlation import ItemCorrelation, fill_missing, hybrid, model_top_one
 from recbole_cl.data.rows import RowSet, rows_of, sequence_rows
 from recbole_cl.errors import UsageError
 from tests.toy import write_cycle

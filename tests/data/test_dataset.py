@@ -9,9 +9,9 @@ import pytest
 import torch
 from recbole.data.dataset import SequentialDataset
 
-from recbole_cl.config import Config
-from recbole_cl.data.dataloader import LoaderSettings, TrainLoader
+from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
+from recbole_cl.data.loader import LoaderSettings, TrainLoader
 from recbole_cl.data.rows import rows_of
 from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
 

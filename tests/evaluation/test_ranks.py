@@ -12,7 +12,8 @@ from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.evaluator import Collector, Evaluator
 from torch import Tensor
 
-from recbole_cl.config import Config
+from recbole_cl.config.config import Config
+from recbole_cl.config.models import model_class
 from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
 from recbole_cl.data.rows import RowSet, rows_of
 from recbole_cl.errors import UsageError
@@ -20,7 +21,6 @@ from recbole_cl.evaluation import evaluate
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import History, count_block, evaluation_rows
-from recbole_cl.registry import model_class
 from tests.toy import write_cycle
 
 N_ITEMS = 40

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbole_cl.model.parts.interaction import model_defaults
-from recbole_cl.registry import model_class
+from recbole_cl.config.models import model_class
+from recbole_cl.model.reading import model_defaults
 
 
 class Settings(dict[str, Any]):

@@ -15,16 +15,16 @@ from recbole.data import create_dataset, data_preparation
 
 from recbole_cl import run
 from recbole_cl.augmentation import View
-from recbole_cl.build import build_data, build_loader, build_model
-from recbole_cl.config import Config
-from recbole_cl.data.correlation import input_pairs, memory_top_one
+from recbole_cl.batch import Batch
+from recbole_cl.config.config import Config
+from recbole_cl.config.models import model_class
+from recbole_cl.data.correlation.memory import input_pairs, memory_top_one
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
 from recbole_cl.model import coserec
-from recbole_cl.model.parts.pooling import pool
-from recbole_cl.model.parts.training_batch import Batch
-from recbole_cl.registry import model_class
+from recbole_cl.model.contrast.pooling import pool
+from recbole_cl.runs.build import build_data, build_loader, build_model
 from tests.model.build import build_model as small_model
 from tests.model.build import from_left_padded, load_s3rec_weights
 from tests.toy import write_cycle

@@ -13,12 +13,12 @@ from torch import Tensor
 from recbole_cl import run
 from recbole_cl.augmentation import View
 from recbole_cl.augmentation.invasive import ALTERATIONS
-from recbole_cl.encoder.discriminator import CONDITIONS
+from recbole_cl.batch import Batch
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
+from recbole_cl.model.ecl.discriminator import CONDITIONS
 from recbole_cl.model.eclsr import ECLSR
-from recbole_cl.model.parts.training_batch import Batch
 from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
 from tests.toy import write_cycle

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from recbole_cl.batch import Batch
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.model import cl4srec
-from recbole_cl.model.parts.training_batch import Batch
 from tests.model.build import build_model, load_recbole_weights
 
 ORACLES = Path(__file__).parent.parent / "oracles"

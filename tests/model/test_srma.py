@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recbole_cl.model.parts import complement
 from torch import Tensor
 
 from recbole_cl.augmentation import View
+from recbole_cl.batch import Batch
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model import srma
-from recbole_cl.model.parts import complement
-from recbole_cl.model.parts.pooling import pool, rows_to_pool
-from recbole_cl.model.parts.training_batch import Batch
+from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 from tests.model.build import build_model, from_left_padded
 from tests.model.srma_weights import build_srma
 

@@ -1,0 +1,253 @@
+"""RecBole's ``Config`` with our models and presets, and without silent mistakes."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import recbole
+import torch
+from recbole.config import Config as RecBoleConfig
+from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
+
+from recbole_cl.config import models as registry
+from recbole_cl.config.presets import SettingsLoader, props_dir, read_settings
+from recbole_cl.config.settings import UNDECLARED, check_settings, declared_checks, refuse_unknown
+from recbole_cl.errors import UsageError
+
+RECBOLE_VERSION = "1.2.1"
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_visible_before: dict[str, str] = {}  # what RecBole wrote there last -> what held before it
+
+# RecBole writes ``np.float`` and the like, gone since numpy 1.24; numpy 2 has some of the names again and keeps them.
+_NUMPY_ALIASES = {
+    "bool": np.bool_,
+    "int": np.int_,
+    "float": np.float64,
+    "complex": np.complex128,
+    "object": np.object_,
+    "str": np.str_,
+    "long": np.int_,
+    "unicode": np.str_,
+}
+
+
+class Config(RecBoleConfig):
+    """All settings of a run, merged, checked and completed.
+
+    From weak to strong: RecBole's own files; our ``props/overall.yaml``, ``props/model/<Model>.yaml`` (of the model's
+    bases first) and ``props/dataset/<dataset>.yaml``; ``<dataset>.yaml`` beside the data;
+    ``props/experiment/<Model>-<dataset>.yaml``; the given files in order; the given mapping. ``eval_args`` are merged
+    entry by entry, every other setting as a whole. The command line is not read.
+
+    Args:
+        model: Name in any capitals, or a class; None if the settings hold it.
+        dataset: Name; None if the settings hold it.
+        config_file_list: YAML files.
+        config_dict: Settings, of plain types.
+
+    Raises:
+        UsageError: If RecBole is of another version; or the model, a setting or a value is unknown or wrong.
+    """
+
+    def __init__(
+        self,
+        model: str | type | None = None,
+        dataset: str | None = None,
+        config_file_list: Sequence[str | Path] | None = None,
+        config_dict: Mapping[str, Any] | None = None,
+    ) -> None:
+        _check_recbole_version()
+        self._sources: dict[str, Iterable[str]] = {}
+        super().__init__(model, dataset, config_file_list, config_dict)
+
+    def settings_dict(self) -> dict[str, Any]:
+        """Returns what a user would write to have this run again, model and dataset included.
+
+        Written to a YAML file, it builds an equal ``Config(config_file_list=[file])``. It holds the settings as they
+        were given: nothing that is derived from them, and no path that was not among them.
+
+        Returns:
+            Key -> value of a plain type.
+        """
+        return deepcopy(self._settings)
+
+    def compatibility_settings(self) -> None:
+        """Gives numpy the old names that RecBole uses, where they are missing."""
+        for name, scalar in _NUMPY_ALIASES.items():
+            if name not in vars(np):  # hasattr() would warn
+                setattr(np, name, scalar)
+
+    def _init_parameters_category(self) -> None:
+        # Copies: RecBole appends to these lists, which are shared by the whole process.
+        self.parameters = {
+            "General": [*general_arguments],
+            "Training": [*training_arguments],
+            "Evaluation": [*evaluation_arguments],
+            "Dataset": [*dataset_arguments],
+        }
+
+    def _build_yaml_loader(self) -> type[SettingsLoader]:
+        return SettingsLoader
+
+    def _load_config_files(self, file_list: Sequence[str | Path] | str | Path | None) -> dict[str, Any]:
+        files = [file_list] if isinstance(file_list, str | Path) else list(file_list or [])
+        merged: dict[str, Any] = {}
+        for file in files:
+            values = read_settings(file)
+            self._sources[str(file)] = values
+            _update(merged, values)
+        return merged
+
+    def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:
+        values = {key: _plain(key, value) for key, value in (config_dict or {}).items()}
+        self._sources[""] = values
+        return values
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _merge_external_config_dict(self) -> None:
+        self.external_config_dict = _update(deepcopy(self.file_config_dict), self.variable_config_dict)
+
+    def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, Any, str]:
+        model = model or self.external_config_dict.get("model")
+        dataset = dataset or self.external_config_dict.get("dataset")
+        if model is None:
+            raise UsageError(f"no model: give one of {', '.join(registry.own_models())}")
+        if not isinstance(dataset, str):
+            raise UsageError(f"dataset = {dataset!r}: expected the name of a folder under data_path, e.g. ml-100k")
+        model_class = model if isinstance(model, type) else registry.model_class(str(model))
+        return model_class.__name__, model_class, dataset
+
+    def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
+        # RecBole has YAML files for models that we replace (SASRec, say), with keys that ours do not read.
+        super()._load_internal_config_dict("" if _is_ours(model_class) else model, model_class, dataset)
+        presets = [Path("overall.yaml"), *_model_presets(model_class), Path("dataset", f"{dataset}.yaml")]
+        for preset in presets:
+            self._load_preset(props_dir() / preset)
+        data_path = {**self.internal_config_dict, **self.external_config_dict}["data_path"]
+        self._known = {*self.internal_config_dict} - {"MODEL_TYPE"}  # what follows is a user's own file
+        beside = Path(str(data_path), dataset, f"{dataset}.yaml")
+        if beside.is_file():
+            self._sources[str(beside)] = values = read_settings(beside)
+            _update(self.internal_config_dict, values)
+        self._load_preset(props_dir() / "experiment" / f"{model}-{dataset}.yaml")
+
+    def _load_preset(self, path: Path) -> None:
+        if path.is_file():
+            _update(self.internal_config_dict, read_settings(path))
+
+    def _get_final_config_dict(self) -> dict[str, Any]:
+        declared = declared_checks(self.model_class)
+        model_type = self.internal_config_dict.pop("MODEL_TYPE")
+        known = {"model", "dataset", *UNDECLARED, *declared, *self._known}.union(*self.parameters.values())
+        known.discard("config_file")  # RecBole has the word, and nothing that reads it; ours is --config_files
+        for source, keys in self._sources.items():
+            refuse_unknown(source, keys, known, self.model, _keys_by_model)
+        values = _update(deepcopy(self.internal_config_dict), self.external_config_dict)
+        values.update(model=self.model, dataset=self.dataset)
+        check_settings(values, declared)
+        self._settings = deepcopy(values)
+        self._settings.pop("valid_metric_bigger", None)  # RecBole derives it from valid_metric
+        return {**values, "MODEL_TYPE": model_type}
+
+    def _set_default_parameters(self) -> None:
+        try:
+            super()._set_default_parameters()
+        except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's words for a bad setting
+            raise UsageError(str(error)) from error
+
+    def _init_device(self) -> None:
+        gpu_id, visible = self.final_config_dict["gpu_id"], os.environ.get(_VISIBLE, "0")
+        visible = _visible_before.get(visible, visible)  # not what an earlier run of this process asked for
+        if gpu_id == "visible":
+            self.final_config_dict["gpu_id"] = visible
+        elif gpu_id is None or isinstance(gpu_id, list):
+            self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # what RecBole joins by commas
+        super()._init_device()
+        _visible_before.clear()
+        _visible_before[os.environ[_VISIBLE]] = visible
+        if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same
+            self.final_config_dict["device"] = torch.device("cpu")
+
+
+def _check_recbole_version() -> None:
+    try:
+        version = metadata.version("recbole")
+    except metadata.PackageNotFoundError:  # imported from a source tree
+        version = recbole.__version__
+    if version != RECBOLE_VERSION:
+        raise UsageError(f"RecBole {version} is installed: this plugin needs {RECBOLE_VERSION}, whose seams it uses")
+
+
+def _is_ours(model_class: type) -> bool:
+    return model_class.__module__.split(".")[0] == "recbole_cl"
+
+
+def _model_presets(model_class: type) -> list[Path]:
+    """Presets of a model and its bases, the bases' first; RecBole's SASRec does not get those of ours."""
+    replaced = registry.own_models()
+    names = [
+        cls.__name__
+        for cls in reversed(model_class.__mro__)
+        if not (cls.__module__.startswith("recbole.") and cls.__name__ in replaced)
+    ]
+    return [Path("model", f"{name}.yaml") for name in names]
+
+
+def _keys_by_model() -> dict[str, Iterable[str]]:
+    """The keys of every model's preset, ours first."""
+    ours: dict[str, Iterable[str]] = {
+        path.stem: read_settings(path) for path in sorted((props_dir() / "model").glob("*.yaml"))
+    }
+    for name in registry.own_models():  # a base's settings are those of its methods; users do not know the base
+        cls = registry.model_class(name)
+        ours[name] = _preset_keys(cls)
+        for base in cls.__mro__[1:]:
+            ours.pop("" if base.__name__ in registry.own_models() else base.__name__, None)
+    folder = Path(recbole.__file__).parent / "properties" / "model"
+    files = {name: folder / f"{name}.yaml" for name in registry.available_models() if name not in ours}
+    return {**ours, **{name: read_settings(path) for name, path in files.items() if path.is_file()}}
+
+
+def _preset_keys(model_class: type) -> list[str]:
+    files = [path for preset in _model_presets(model_class) if (path := props_dir() / preset).is_file()]
+    return [key for path in files for key in read_settings(path)]
+
+
+def _update(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes stronger settings over weaker ones.
+
+    Entries of ``eval_args`` that the stronger ones leave out stay: whoever sets its ``mode`` means to keep the split,
+    while RecBole would fall back to a random one, which sequential models refuse.
+    """
+    weaker_args, stronger_args = values.get("eval_args"), stronger.get("eval_args")
+    values.update(deepcopy(dict(stronger)))
+    if isinstance(weaker_args, dict) and isinstance(stronger_args, dict):
+        values["eval_args"] = {**weaker_args, **deepcopy(stronger_args)}
+    return values
+
+
+def _plain(key: str, value: Any) -> Any:
+    """Turns tuples, paths and numpy numbers into what YAML can hold, and refuses what it cannot."""
+    if value is None or type(value) in (bool, int, float, str, datetime.date, datetime.datetime):
+        return value
+    if isinstance(value, np.generic):
+        return _plain(key, value.item())
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(key, item) for item in value]
+    if isinstance(value, Mapping):
+        return {_plain(key, name): _plain(key, item) for name, item in value.items()}
+    raise UsageError(
+        f"{key} = {value!r}: a {type(value).__name__} cannot be written to YAML; give numbers, text or lists"
+    )

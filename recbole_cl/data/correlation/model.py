@@ -1,0 +1,168 @@
+"""Which items a model takes for alike, and which correlation, memory-based or hybrid, an epoch uses.
+
+Letters: N items (padding row 0 included), D hidden size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recbole_cl.data.correlation.memory import TopOne
+from recbole_cl.errors import UsageError
+
+BLOCK_ENTRIES = 1 << 22  # products held at a time: 16 MiB in float32
+_BLOCK_WIDTH = 1 << 12  # a block of few long rows would read the whole item table for little work
+
+
+class ItemCorrelation:
+    """The most correlated item of each item, epoch by epoch.
+
+    Reference:
+        Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
+        section 4.1.3.
+
+    Args:
+        n_items: N.
+        memory: Memory-based correlations of the training interactions; None: all epochs are model-based.
+        switch_epoch: Last epoch, counted from 0, that is memory-based alone (E): 160 to 220 in CoSeRec; epochs after
+            it are hybrid. -1 is hybrid from the start, None never.
+
+    Raises:
+        UsageError: If ``switch_epoch`` is below -1.
+    """
+
+    def __init__(self, n_items: int, memory: TopOne | None, switch_epoch: int | None = None) -> None:
+        if switch_epoch is not None and switch_epoch < -1:
+            raise UsageError(f"switch_epoch is {switch_epoch}: give the last memory-based epoch, or -1 for none")
+        self.n_items = n_items
+        self.memory = memory
+        self.switch_epoch = switch_epoch
+
+    def neighbours(self, epoch: int, item_table: Tensor, generator: torch.Generator) -> Tensor:
+        """The table of an epoch, to be asked for when it begins.
+
+        Args:
+            epoch: Counted from 0.
+            item_table: Item embeddings; rows from N on, such as a mask token's, are ignored. Not kept.
+            generator: Source of randomness, on the table's device: random items for those without a neighbour.
+
+        Shape:
+            ``item_table`` [N or more, D].
+
+        Returns:
+            The most correlated item of each id, int64, [N], on the table's device; 0 at row 0, 1..N-1 elsewhere.
+        """
+        if self.memory is None:
+            return model_top_one(item_table, self.n_items).item
+        memory = self.memory.to(item_table.device)
+        if self.switch_epoch is None or epoch <= self.switch_epoch:
+            return fill_missing(memory.item, generator)
+        return hybrid(memory, model_top_one(item_table, self.n_items))
+
+
+def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOCK_ENTRIES) -> TopOne:
+    """The other item with the highest dot product, of each item.
+
+    Reference:
+        Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
+        Eq. 10.
+
+    Args:
+        item_table: Item embeddings, floating point; row 0 and rows from N on are ignored.
+        n_items: N.
+        block_entries: Products held at a time, at least 1.
+
+    Shape:
+        ``item_table`` [N or more, D].
+
+    Returns:
+        The table, on the embeddings' device and without gradient; ties go to the lowest id. Its range is over all
+        products of two real items, an item's with itself included.
+
+    Raises:
+        UsageError: If the table has fewer than N rows or there are fewer than two real items.
+
+    Note:
+        In the authors' code the padding and mask rows are candidates, and in the range. Products of items with
+        themselves are in their range as well: without them its upper end, and so the hybrid's choice, would differ.
+    """
+    if item_table.dim() != 2 or not 3 <= n_items <= len(item_table):
+        raise UsageError(
+            f"the item table has shape {list(item_table.shape)} for {n_items} ids: give a row for each of 3 ids or more"
+        )
+    real = item_table.detach()[1:n_items]
+    width = min(len(real), block_entries, _BLOCK_WIDTH)
+    height = block_entries // width
+    parts = [_best_of_rows(real, first, height, width) for first in range(0, len(real), height)]
+    item, score, low, high = (torch.cat(part) for part in zip(*parts, strict=True))
+    none = (torch.zeros_like(item[:1]), torch.full_like(score[:1], -torch.inf))
+    return TopOne(
+        torch.cat((none[0], item + 1)), torch.cat((none[1], score)).double(), float(low.min()), float(high.max())
+    )
+
+
+def hybrid(memory: TopOne, model: TopOne) -> Tensor:
+    """The better of each item's two best, by min-max normalised score.
+
+    Reference:
+        Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
+        Eq. 11.
+
+    Args:
+        memory: Memory-based correlations.
+        model: Model-based ones, of the same items, on the same device.
+
+    Returns:
+        The chosen item of each id, int64, [N]; the memory-based one where scores are equal, 0 at row 0.
+
+    Note:
+        This, the authors' rule, is the paper's maximum over all items of the larger of the two scores: the order in
+        which two maxima are taken does not matter, and an item without a memory-based score is no better in its
+        place, for normalised model-based ones are never below 0.
+    """
+    return torch.where(memory.normalised() >= model.normalised(), memory.item, model.item)
+
+
+def fill_missing(item: Tensor, generator: torch.Generator) -> Tensor:
+    """Gives items without a neighbour a random item, drawn among those that have one.
+
+    Args:
+        item: The most correlated item of each id, 0 where there is none; some item must have one.
+        generator: Source of randomness, on the table's device.
+
+    Shape:
+        ``item`` [N].
+
+    Returns:
+        The table, [N], with 0 at row 0 only. An item never stands for itself: it is not among those drawn from.
+
+    Note:
+        The authors' code draws anew at each look-up, here once per table.
+    """
+    known = item.nonzero().squeeze(1)
+    drawn = known[torch.randint(len(known), item.shape, generator=generator, device=item.device)]
+    filled = torch.where(item > 0, item, drawn)
+    filled[0] = 0
+    return filled
+
+
+def _best_of_rows(real: Tensor, first: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Best other row and its product for ``height`` rows from ``first`` on, [n] each, and all lowest and highest ones.
+
+    Products are held for ``width`` columns at a time.
+    """
+    rows = real[first : first + height]
+    score = rows.new_full((len(rows),), -torch.inf)
+    item = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    ends = []
+    for begin in range(0, len(real), width):
+        products = rows @ real[begin : begin + width].T
+        ends.append(torch.stack(products.aminmax()))
+        products.diagonal(first - begin).fill_(-torch.inf)  # with itself; nothing in most blocks
+        best = products.amax(dim=1)
+        higher = (best > score).nonzero().squeeze(1)  # ever fewer; to find out where costs more than how much
+        item[higher] = products[higher].argmax(dim=1) + begin  # ties go to the lower id
+        score = torch.maximum(best, score)
+    low, high = torch.stack(ends, dim=1)
+    return item, score, low, high

@@ -1,0 +1,1 @@
+"""Files of interactions: RecBole's atomic files, other formats, and what is wrong with them."""

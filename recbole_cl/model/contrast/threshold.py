@@ -1,0 +1,230 @@
+"""In-batch contrast with a similarity threshold: a part that any method with two views can take.
+
+Letters: B rows of a view, D hidden size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from recbole_cl.config.checks import Check, Choice, Integer, Number
+from recbole_cl.errors import UsageError
+from recbole_cl.loss.false_negatives import (
+    DISTANCES,
+    STATISTICS,
+    negative_pairs,
+    negative_statistic,
+    row_statistic,
+    share_above,
+    threshold_distance,
+)
+from recbole_cl.loss.geometry import alignment, uniformity
+from recbole_cl.loss.info_nce import SIMILARITIES, similarity_matrix
+from recbole_cl.loss.thresholded_info_nce import COMPARISONS, OBJECTIVES, thresholded_info_nce
+from recbole_cl.model.contrast.diagnostics import EpochMeans
+from recbole_cl.model.contrast.threshold_network import FlatThreshold, PerRowThreshold
+
+_QUANTILES = (0.1, 0.5, 0.9, 0.99)
+_SAMPLE = 16_384  # negative pairs of a batch that the recorded quantiles look at
+
+
+class ThresholdedContrast(nn.Module):
+    """InfoNCE between two views, with a threshold that tells false negatives from true ones.
+
+    The threshold is, by the setting ``similarity_threshold``,
+
+    * ``learned``: a small network's, one for each row (section 3.2.2 of the paper);
+    * ``batch``: the statistic of the batch's negatives;
+    * ``row``: that of each row's negatives (Eq. 5-6);
+    * ``last_epoch``: the batches' mean statistic in the last epoch; in the first, nothing is above it.
+
+    A method merges ``settings`` into its own, calls ``learned`` once for a batch and the module itself for each pair of
+    views, adds ``regulariser`` to its loss and reports what ``end_epoch`` returns.
+
+    Reference:
+        Jeon et al., "AdaptiveRec: Adaptively Construct Pairs for Contrastive Learning in Sequential Recommendation",
+        2023, section 3.2.
+
+    Args:
+        options: Values of ``settings``.
+        hidden_size: D.
+        most_rows: Rows of a full batch; a flat network is built for it.
+
+    Raises:
+        UsageError: If settings do not go together, or a flat network has too many parameters.
+    """
+
+    settings: ClassVar[Mapping[str, Check]] = {
+        "similarity": Choice(*SIMILARITIES),
+        "temperature": Number(low=0, open_low=True),
+        "objective": Choice(*OBJECTIVES),
+        "similarity_threshold": Choice("learned", "batch", "row", "last_epoch"),
+        "threshold_statistic": Choice(*STATISTICS),
+        "threshold_percentile": Number(low=0, high=1),
+        "threshold_network": Choice("per_row", "flat"),
+        "max_flat_parameters": Integer(low=1),
+        "comparison": Choice(*COMPARISONS),
+        "comparison_width": Number(low=0, open_low=True),
+        "threshold_weight": Number(low=0),
+        "threshold_distance": Choice(*DISTANCES),
+    }
+
+    reference: Tensor
+    quantiles: Tensor
+
+    def __init__(self, options: Mapping[str, Any], hidden_size: int, most_rows: int) -> None:
+        super().__init__()
+        _refuse_misfits(options)
+        self.options = options
+        self.network: nn.Module | None = None
+        self.source: str = options["similarity_threshold"]
+        if self.source == "learned" and options["threshold_network"] == "per_row":
+            self.network = PerRowThreshold(hidden_size)
+        elif self.source == "learned":
+            self.network = FlatThreshold(hidden_size, most_rows, options["max_flat_parameters"])
+        quantiles = [_quantile_name(share) for share in _QUANTILES]
+        figures = ("threshold", "threshold_square", "statistic", "share_above", "alignment", "uniformity", *quantiles)
+        self.means = EpochMeans(figures)
+        self._batch_statistic: Tensor | None = None
+        self.register_buffer("reference", torch.tensor(torch.inf))  # the last epoch's mean statistic
+        self.register_buffer("quantiles", torch.tensor(_QUANTILES), persistent=False)  # no copying in every step
+
+    def learned(self, hidden: Tensor) -> Tensor | None:
+        """The network's threshold for each row, for ``forward`` and ``regulariser``; None if none is learned.
+
+        With a hard comparison the regulariser trains the encoder as well, as in the authors' code. Otherwise the
+        network alone is trained: the encoder is not to move rows for the sake of their thresholds, and
+        ``threshold_weight`` may be as large as it takes.
+
+        Args:
+            hidden: Representations of the rows. Shape [B, D].
+
+        Returns:
+            Thresholds in (-1.05, 1.05). Shape [B].
+        """
+        if self.network is None:
+            return None
+        if self.options["comparison"] != "hard":
+            hidden = hidden.detach()
+        with torch.autocast(hidden.device.type, enabled=False):  # bfloat16 has 128 numbers from 0.5 to 1
+            weight = next(self.network.parameters())
+            threshold: Tensor = self.network(hidden.to(weight.dtype))
+        return threshold
+
+    def forward(self, z_a: Tensor, z_b: Tensor, learned: Tensor | None = None) -> Tensor:
+        """The loss of a pair of views; what it saw is recorded.
+
+        Args:
+            z_a: First view. Shape [B, D].
+            z_b: Second view. Shape [B, D].
+            learned: What ``learned`` returned; it serves both views. Shape [B].
+
+        Returns:
+            Scalar.
+        """
+        options = self.options
+        similarity = similarity_matrix(z_a, z_b, 1.0, options["similarity"])  # [2B, 2B]
+        threshold = torch.full_like(self.reference, torch.inf)
+        if len(z_a) > 1:
+            pairs = negative_pairs(similarity)
+            statistic = negative_statistic(pairs, options["threshold_statistic"], options["threshold_percentile"])
+            threshold = self._threshold(similarity, statistic, learned)
+            self._batch_statistic = statistic
+            self._record(z_a, z_b, similarity, threshold, statistic, pairs)
+        return thresholded_info_nce(
+            similarity,
+            threshold,
+            options["objective"],
+            options["temperature"],
+            options["comparison"],
+            options["comparison_width"],
+        )
+
+    def regulariser(self, learned: Tensor) -> Tensor:
+        """Weighted distance of learned thresholds to the last epoch's mean statistic, which the first epoch lacks.
+
+        There it is 0 with a hard comparison, as in the authors' code. Where the contrastive term moves the threshold,
+        which would then collapse within the first epoch, the distance is to the statistic of the batch last seen.
+
+        Args:
+            learned: What ``learned`` returned. Shape [B].
+
+        Returns:
+            Scalar.
+        """
+        reference = self.reference
+        if self.options["comparison"] != "hard" and self._batch_statistic is not None:
+            reference = reference.where(reference.isfinite(), self._batch_statistic)
+        known = reference.isfinite()
+        distance = threshold_distance(learned, reference.where(known, 0), self.options["threshold_distance"])
+        return self.options["threshold_weight"] * known * distance
+
+    def end_epoch(self) -> dict[str, float]:
+        """Makes the epoch's mean statistic the next one's reference.
+
+        Returns:
+            The epoch's means: threshold and its standard deviation over rows and batches, statistic, share of negatives
+            above the threshold, quantiles of their similarities, alignment and uniformity of the views.
+        """
+        figures = self.means.take()
+        if not figures:
+            return {}
+        self.reference.fill_(figures["statistic"])
+        variance = figures.pop("threshold_square") - figures["threshold"] ** 2
+        figures["threshold_spread"] = math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.nan
+        return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+    def _threshold(self, similarity: Tensor, statistic: Tensor, learned: Tensor | None) -> Tensor:
+        """One for all 2B rows, or [2B]."""
+        if learned is not None:
+            return learned.repeat(2)
+        if self.source == "row":
+            return row_statistic(similarity, self.options["threshold_statistic"], self.options["threshold_percentile"])
+        return self.reference if self.source == "last_epoch" else statistic
+
+    @torch.no_grad()
+    def _record(
+        self, z_a: Tensor, z_b: Tensor, similarity: Tensor, threshold: Tensor, statistic: Tensor, pairs: Tensor
+    ) -> None:
+        z_a, z_b = z_a.to(similarity.dtype), z_b.to(similarity.dtype)  # no distances in bfloat16
+        sample = pairs[:: math.ceil(len(pairs) / _SAMPLE)]
+        quantiles = sample.quantile(self.quantiles.to(sample.dtype))
+        self.means.add(
+            threshold=threshold.mean(),
+            threshold_square=threshold.square().mean(),
+            statistic=statistic,
+            share_above=share_above(similarity, threshold),
+            alignment=alignment(z_a, z_b),
+            uniformity=uniformity(z_a),
+            **{_quantile_name(share): value for share, value in zip(_QUANTILES, quantiles, strict=True)},
+        )
+
+
+def _quantile_name(share: float) -> str:
+    return f"similarity_p{100 * share:.0f}"
+
+
+def _refuse_misfits(options: Mapping[str, Any]) -> None:
+    """Refuses settings that would have no effect, or none that is meant."""
+    source, comparison = options["similarity_threshold"], options["comparison"]
+    learned = source == "learned"
+    if learned and options["similarity"] == "dot":
+        raise UsageError(
+            "similarity = dot: a learned threshold lies between -1.05 and 1.05, as cosines do; set similarity to "
+            "cosine or similarity_threshold to batch, row or last_epoch"
+        )
+    if learned and comparison == "hard" and options["threshold_weight"] == 0:
+        raise UsageError(
+            "threshold_weight = 0: with comparison = hard nothing else trains the threshold; raise it or set "
+            "comparison to straight_through or sigmoid"
+        )
+    if not learned and comparison == "straight_through":
+        raise UsageError(
+            f"comparison = straight_through: similarity_threshold = {source} takes no gradient; set "
+            " comparison to hard or sigmoid, or similarity_threshold to learned"
+        )

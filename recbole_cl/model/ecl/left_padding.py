@@ -1,0 +1,37 @@
+"""What left-padded code that does not tell padding from items makes of a batch; for comparison only.
+
+Letters: B rows, L columns, T items of all rows together.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recbole_cl.batch import Batch
+
+
+def real_places(batch: Batch) -> Tensor:
+    """Where a batch's items stand in its flattened rows once these lie at the right end of the columns, [T]."""
+    width = batch.item_seq.shape[1]
+    columns = torch.arange(width, device=batch.item_seq.device)
+    return (columns >= width - batch.seq_len.unsqueeze(1)).flatten().nonzero().squeeze(1)
+
+
+def targets_with_padding(batch: Batch) -> Tensor:
+    """The next id at every column of rows that lie at the right end of the columns.
+
+    That is the padding's id, 0, at all padding columns but the last, where it is the row's first item.
+
+    Args:
+        batch: A batch of the sequence form.
+
+    Returns:
+        The ids, row after row. [B * L].
+    """
+    assert batch.next_items is not None
+    whole = torch.cat((batch.item_seq[:, :1], batch.next_items), dim=1)  # [B, L + 1] items and last target
+    width = whole.shape[1]
+    columns = torch.arange(width, device=whole.device)
+    right = whole.gather(1, (columns + batch.seq_len.unsqueeze(1) + 1) % width)
+    return right[:, 1:].flatten()

@@ -1,0 +1,168 @@
+"""The recommendation losses that a model can be trained with, and the negatives that some of them need.
+
+Letters: B rows, L columns, T targets, D hidden size, N items (padding row 0 included), M shared negatives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recbole_cl.batch import Batch
+from recbole_cl.errors import UsageError
+from recbole_cl.loss.recommendation import (
+    bce,
+    bpr,
+    chunked_cross_entropy,
+    cross_entropy,
+    sampled_softmax,
+    uniform_negatives,
+    uniform_negatives_outside,
+)
+
+_OVER_ALL_ITEMS = {"ce": cross_entropy, "chunked_ce": chunked_cross_entropy}
+_AGAINST_ONE = {"bpr": bpr, "bce": bce}
+_AGAINST_SHARED = "sampled_softmax"
+RECOMMENDATION_LOSSES = (*_OVER_ALL_ITEMS, _AGAINST_SHARED, *_AGAINST_ONE)
+
+
+class RecommendationLoss:
+    """The loss that ``recommendation_loss`` names, with negatives from the model's own generator.
+
+    * ``ce``, ``chunked_ce``: softmax over all items;
+    * ``sampled_softmax``: the target against ``n_negatives`` items, which all targets of a batch share, drawn with
+      replacement in proportion to (training targets + 1) ** ``popularity_exponent`` and corrected for it;
+    * ``bpr``, ``bce``: the target against one item of its own, drawn uniformly from all others or, with
+      ``exclude_row_items``, from those that are not in the row either.
+
+    Negatives are never the padding item, the mask token or the target.
+
+    Args:
+        options: The model's settings.
+        n_items: N.
+        max_length: Most items of a row.
+        generator: Source of the negatives, on the model's device.
+        dataset: RecBole's or our training split; only its targets are counted, and only for a popularity exponent.
+
+    Raises:
+        UsageError: If there are too few items to draw negatives from.
+
+    Note:
+        The S3Rec family (CoSeRec, SRMA, ICLRec) keeps the user's validation and test items out of the negatives, too,
+        and draws the mask token; here the row is all that is known, and the mask token is no item.
+    """
+
+    def __init__(
+        self, options: Mapping[str, Any], n_items: int, max_length: int, generator: torch.Generator, dataset: Any
+    ) -> None:
+        self.name: str = options["recommendation_loss"]
+        self.exclude_row_items: bool = options["exclude_row_items"]
+        self.n_items = n_items
+        self.generator = generator
+        self._refuse_too_few_items(max_length)
+        if self.name == _AGAINST_SHARED:
+            exponent = options["popularity_exponent"]
+            counts = _target_counts(dataset, n_items) if exponent else None
+            self.shared = SharedNegatives(n_items, options["n_negatives"], generator, counts, exponent)
+
+    def __call__(self, hidden: Tensor, item_table: Tensor, target: Tensor, batch: Batch | None = None) -> Tensor:
+        """The mean loss.
+
+        Args:
+            hidden: Sequence representations. Shape [T, D].
+            item_table: Embeddings of the items that can be scored. Shape [N, D].
+            target: Next items. Shape [T].
+            batch: Where the targets come from; needed to keep the row's items out of the negatives.
+
+        Returns:
+            Scalar.
+
+        Raises:
+            UsageError: If ``exclude_row_items`` is set and ``batch`` is missing.
+        """
+        if self.name in _OVER_ALL_ITEMS:
+            return _OVER_ALL_ITEMS[self.name](hidden, item_table, target)
+        if self.name in _AGAINST_ONE:
+            return _AGAINST_ONE[self.name](hidden, item_table, target, self.one_each(target, batch))
+        negatives, log_count = self.shared.draw()
+        return sampled_softmax(hidden, item_table, target, negatives, hidden.new_zeros(len(target)), log_count)
+
+    def one_each(self, target: Tensor, batch: Batch | None = None) -> Tensor:
+        """Draws one negative for each target, [T] -> [T]."""
+        if not self.exclude_row_items:
+            return uniform_negatives_outside(target.unsqueeze(1), self.n_items, 1, self.generator).squeeze(1)
+        if batch is None:
+            raise UsageError(
+                "exclude_row_items = True: this model does not pass its batch to recommendation_loss; set it to False"
+            )
+        row = torch.cat((batch.item_seq, batch.target.unsqueeze(1)), dim=1)  # [B, L + 1]
+        if batch.next_items is None:
+            return uniform_negatives_outside(row, self.n_items, 1, self.generator).squeeze(1)
+        drawn = uniform_negatives_outside(row, self.n_items, batch.next_items.shape[1], self.generator)  # [B, L]
+        return batch.at_targets(drawn)
+
+    def _refuse_too_few_items(self, max_length: int) -> None:
+        items = self.n_items - 1
+        if self.name not in _OVER_ALL_ITEMS and items < 2:
+            raise UsageError(
+                f"recommendation_loss = {self.name}: {items} item leaves no negative to draw; choose chunked_ce"
+            )
+        if self.name in _AGAINST_ONE and self.exclude_row_items and items <= max_length + 1:
+            raise UsageError(
+                f"exclude_row_items = True: a row of {max_length} items and its target may leave none of {items} items "
+                "to draw; lower MAX_ITEM_LIST_LENGTH or set exclude_row_items to False"
+            )
+
+
+class SharedNegatives:
+    """Items drawn with replacement, in proportion to a power of their popularity.
+
+    Args:
+        n_items: N; items 1 to N - 1 are drawn.
+        n_negatives: M, draws at a time.
+        generator: Source of the draws, on the device where they are wanted.
+        counts: How often each item is a target. Shape [N]; None draws uniformly.
+        exponent: Power of the count, in (0, 1]; 0.75 is word2vec's. One is added to each count, so that items which
+            are never a target are drawn as well.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        n_negatives: int,
+        generator: torch.Generator,
+        counts: Tensor | None = None,
+        exponent: float = 0.0,
+    ) -> None:
+        self.n_items, self.n_negatives, self.generator = n_items, n_negatives, generator
+        self._cumulative: Tensor | None = None
+        if counts is not None:
+            # On the host, where sums run in one order: all devices draw from the same numbers.
+            weight = (counts[1:].cpu().double() + 1) ** exponent  # [N - 1]
+            cumulative = weight.cumsum(0)
+            self._cumulative = (cumulative / cumulative[-1]).to(generator.device)
+            self._log_q = (weight.log() - cumulative[-1].log()).float().to(generator.device)
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Draws M items.
+
+        Returns:
+            The items, and the log of the number of times that each is expected among them; both [M].
+        """
+        size, device = self.n_negatives, self.generator.device
+        if self._cumulative is None:
+            negatives = uniform_negatives(size, 1, self.n_items, self.generator, device)
+            return negatives, torch.full((size,), math.log(size) - math.log(self.n_items - 1), device=device)
+        uniform = torch.rand(size, generator=self.generator, device=device, dtype=torch.float64)
+        place = torch.searchsorted(self._cumulative, uniform, right=True)
+        return place + 1, self._log_q[place] + math.log(size)
+
+
+def _target_counts(dataset: Any, n_items: int) -> Tensor:
+    """How often each item is the target of a training row, [N]."""
+    counts: Tensor = torch.bincount(dataset.inter_feat[dataset.iid_field], minlength=n_items)
+    return counts

@@ -1,0 +1,1 @@
+"""The assembly point: settings to parts to run folder to result."""

@@ -1,0 +1,159 @@
+"""What a run is made of: its settings, and from them its data, model, loader and evaluation rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from recbole.utils import InputType, init_seed
+
+from recbole_cl.config.config import Config
+from recbole_cl.config.presets import read_settings
+from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.files.atomic import check_atomic_file, ensure_dataset_available
+from recbole_cl.data.loader import LoaderSettings, TrainLoader
+from recbole_cl.data.rows import require_rows, rows_of
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
+from recbole_cl.runs.folder import CONFIG, resumed_folder
+
+Data = tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]]
+
+
+def build_config(
+    model: str | None, dataset: str | None, config_files: Sequence[str | Path] | str | Path, settings: Mapping[str, Any]
+) -> Config:
+    """The settings of a run, with the defaults of ``run``; those of a run that is resumed lie below all others.
+
+    Raises:
+        UsageError: If a setting is wrong, or asks for what the loader and the trainer here do not do.
+    """
+    resume = resume_asked_for(settings, config_files)
+    files = [resumed_folder(resume) / CONFIG] if resume else []
+    files += _listed(config_files)
+    stored = {key: value for file in files for key, value in read_settings(file).items()}
+    model, dataset = model or stored.get("model", DEFAULT_MODEL), dataset or stored.get("dataset", DEFAULT_DATASET)
+    config = Config(model, dataset, files, settings)
+    _refuse_unsupported(config)
+    if resume:
+        _refuse_another_run(config, read_settings(files[0]))
+    return config
+
+
+def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | Path] | str | Path) -> str | Path | None:
+    """The run folder that is to be taken up.
+
+    Args:
+        settings: What the command line or the caller set; they count more than the files.
+        config_files: YAML files; of two that name a folder the later counts.
+
+    Returns:
+        The folder as it was written, or None if neither names one.
+    """
+    if "resume" in settings:
+        return settings["resume"]
+    return next((it for file in reversed(_listed(config_files)) if (it := read_settings(file).get("resume"))), None)
+
+
+def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:
+    return [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+
+
+def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
+    """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
+    for key in ("model", "dataset", "seed", "learner", "valid_metric", "eval_history", "complement"):
+        if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
+            raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
+
+
+def _refuse_unsupported(config: Config) -> None:
+    """Refuses what RecBole offers and our loader and trainer do not, instead of ignoring it."""
+    if config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE and config["loss_type"] != "CE":  # SINE declares it under both
+        raise UsageError(
+            f"{config['model']} with loss_type = {config['loss_type']} needs sampled negatives in its batches, which "
+            "the loader here does not make: set loss_type to CE, or train it with RecBole itself"
+        )
+    if config["train_neg_sample_args"]["distribution"] != "none":
+        raise UsageError("train_neg_sample_args has no effect here, no loader draws negatives: leave it at ~")
+    if config["log_wandb"] and find_spec("wandb") is None:
+        raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
+    switches = dict.fromkeys(("enable_scaler", "save_dataset", "save_dataloaders"), False)
+    others: dict[str, object] = {"transform": None, "seq_len": None, "numerical_features": [], "worker": 0}
+    for key, idle in (others | switches).items():
+        if config[key] not in (idle, None):
+            raise UsageError(f"{key} = {config[key]} has no effect here: leave it at {idle}")
+    if config["benchmark_filename"]:
+        raise UsageError("benchmark_filename: data split beforehand is not supported; give one .inter file")
+
+
+def build_data(config: Config) -> Data:
+    """Reads, filters and splits the dataset.
+
+    Returns:
+        The dataset, and its training, validation and test part.
+
+    Raises:
+        UsageError: If it is missing, malformed, or nothing is left of it.
+    """
+    _check_data_file(config)
+    try:
+        with warnings.catch_warnings():  # pandas' advice to RecBole's authors
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+            dataset = ContrastiveDataset(config)
+            train, valid, test = dataset.build()
+    except UsageError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:  # RecBole's words for settings that do not fit the columns
+        what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"{config['dataset']} can't be read with these data settings: {what}") from error
+    return dataset, (train, valid, test)
+
+
+def _check_data_file(config: Config) -> None:
+    """Refuses data that RecBole would stumble over or misread; a dataset it can download is downloaded later."""
+    folder = Path(config["data_path"])
+    ensure_dataset_available(config["dataset"], folder)
+    if folder.exists():
+        fields = (config[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"))
+        file = folder / f"{config['dataset']}.inter"
+        scaled = config["normalize_all"] or config["TIME_FIELD"] in (config["normalize_field"] or [])
+        text = {"separator": config["field_separator"], "encoding": config["encoding"] or "utf-8"}
+        check_atomic_file(file, *fields, scaled_times=bool(scaled), **text)
+
+
+def build_model(config: Config, train: ContrastiveDataset) -> Any:
+    """Builds the model with fresh weights from the run's seed; this resets the global random state.
+
+    Args:
+        config: The settings of the run.
+        train: The training part of the dataset, which gives the model its sizes.
+
+    Returns:
+        The model, on the device of the run.
+    """
+    init_seed(config["seed"], config["reproducibility"])
+    return config.model_class(config, train).to(config["device"])
+
+
+def build_loader(config: Config, model: Any, train: ContrastiveDataset) -> TrainLoader:
+    """The training loader, with what the model declares that it needs."""
+    settings = LoaderSettings(
+        train_form=config["train_form"] or "prefix",
+        batch_size=config["train_batch_size"],
+        shuffle=config["shuffle"],
+        same_target=getattr(model, "needs_same_target", False),
+        anchors_per_row=1 if config["anchors_per_row"] is None else config["anchors_per_row"],
+        seed=config["seed"],
+        device=config["device"],
+    )
+    return TrainLoader(train, settings)
+
+
+def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows:
+    """The rows of a validation or test split, on the device, ready to be ranked."""
+    rows = require_rows(rows_of(split), name).to(config["device"])
+    return evaluation_rows(rows, split.item_num)

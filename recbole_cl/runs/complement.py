@@ -1,0 +1,166 @@
+"""The encoder that complements a view: trained before the model that it complements, or found, or given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.config.config import Config
+from recbole_cl.config.presets import read_settings
+from recbole_cl.config.settings import IDLE, canonical, declared_checks
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
+from recbole_cl.errors import UsageError
+from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
+from recbole_cl.model.sasrec import SASRec
+from recbole_cl.runs.folder import BEST, COMPLEMENT, CONFIG, LAST
+from recbole_cl.trainer.checkpoint import load_checkpoint
+from recbole_cl.writing import atomic_write_json
+
+_DATA = "complement.json"  # beside the encoder: the data that it was trained on, and the folder that it is from
+_MEASURED = ("result.json", "environment.json")  # what it has reached, what it took, and where
+
+
+def complement_of(
+    config: Config, run_dir: Path, train: ContrastiveDataset, train_in: Callable[[Config, Path], object]
+) -> ContrastiveRecommender | None:
+    """The trained encoder that the setting ``complement`` asks for, kept in the run folder.
+
+    ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1. If another
+    run beside this one has trained the same on the same data, that one is copied. A run that goes on, wherever its
+    folder has been moved, takes what lies in it, whatever its own learning rate and stopping have become. A training
+    that was interrupted goes on if its settings are the same, and else begins again.
+
+    Args:
+        config: Settings of the run.
+        run_dir: Its folder.
+        train: Its training split.
+        train_in: Trains a run by its settings into a folder.
+
+    Returns:
+        The encoder, or None if none is asked for.
+
+    Raises:
+        UsageError: If a given run is none of ours, or was trained on other items; or if the data of a resumed run has
+            changed, or the encoder that it began with is gone.
+    """
+    wanted = config["complement"]
+    if wanted in (None, "none"):
+        return None
+    own = run_dir / COMPLEMENT
+    small = _pretraining_config(config) if wanted in ENCODERS else None
+    interactions = interaction_fingerprint(train) if small else None  # those of a given run need not be these
+    if _is_finished(own):
+        if _stored(own)["interactions"] != interactions:
+            words = f"complement = {wanted}: {own} is of other interactions than {config['dataset']} has now"
+            raise UsageError(f"{words}; start a new run")
+        return _load(config, own, train)
+    if (run_dir / LAST).is_file():
+        raise UsageError(
+            f"{run_dir} began with an encoder in {own}, which is not there; put it back, or start a new run"
+        )
+    if small:
+        key = _key(small.settings_dict(), interactions)
+        source = _trained_beside(run_dir, key) or _train(small, key, interactions, own, train_in)
+    else:
+        source = _given_folder(wanted)
+    model = _load(config, source, train)  # refuses what is none of ours, or of other items, before it is copied
+    if source != own:
+        _copy(source, own)
+    atomic_write_json(own / _DATA, {"interactions": interactions, "source": str(source)})
+    return model
+
+
+def _train(
+    small: Config, key: str, interactions: str | None, own: Path, train_in: Callable[[Config, Path], object]
+) -> Path:
+    """Trains the encoder in its folder, on from where a training under the same key was interrupted."""
+    most = f"for at most {small['epochs']} epochs (complement_epochs)"
+    getLogger().info(f"complementary encoder ({small['encoder']}): trained first, {most}, in {own}")
+    if (own / LAST).is_file() and _key_in(own) == key:
+        small["resume"] = str(own)
+    own.mkdir(exist_ok=True)
+    for name in () if small["resume"] else (LAST, BEST, *_MEASURED):
+        (own / name).unlink(missing_ok=True)  # of a training under other settings
+    atomic_write_json(own / _DATA, {"interactions": interactions, "source": None})  # counts with a result.json
+    train_in(small, own)
+    return own
+
+
+def _pretraining_config(config: Config) -> Config:
+    """Settings of the complementary encoder's own training: those of the run, where a SASRec has them."""
+    only_theirs = declared_checks(config.model_class).keys() - declared_checks(SASRec).keys()
+    values = {key: value for key, value in config.settings_dict().items() if key not in only_theirs}
+    own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
+    own["compile_encoder"] = False  # which a GRU can't be, and one layer need not be
+    own["seed"] = (config["seed"] + 1) % 2**32  # not the weights that the run itself starts from
+    return Config(None, None, [], values | own | {"resume": None})
+
+
+def _key(settings: Mapping[str, Any], interactions: str | None) -> str:
+    """Hash of all that decides what a training learns: its settings, and all interactions in their order."""
+    deciding = {key: value for key, value in settings.items() if key not in IDLE}
+    return hashlib.sha256(f"{canonical(deciding)}\n{interactions}".encode()).hexdigest()
+
+
+def _key_in(folder: Path) -> str:
+    """The key of what lies in a folder, by the settings that it has now."""
+    return _key(read_settings(folder / CONFIG), _stored(folder)["interactions"])
+
+
+def _stored(folder: Path) -> Mapping[str, Any]:
+    """What is known of the encoder in a folder; nothing, if there is none."""
+    file = folder / _DATA
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether a folder holds an encoder that was copied, or trained to its end."""
+    files = all((folder / name).is_file() for name in (CONFIG, BEST, _DATA))
+    return files and bool(_stored(folder).get("source") or (folder / "result.json").is_file())
+
+
+def _trained_beside(run_dir: Path, key: str) -> Path | None:
+    """The folder of an encoder with that key in a neighbouring run folder."""
+    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{COMPLEMENT}/{_DATA}")))
+    found = next((it for it in folders if _is_finished(it) and _key_in(it) == key), None)
+    if found:
+        getLogger().info(f"complementary encoder: {found} has the same settings and data, and is used again")
+    return found
+
+
+def _given_folder(setting: str) -> Path:
+    path = Path(setting)
+    folder = path.parent if path.name == BEST else path
+    for name in (CONFIG, BEST):
+        if not (folder / name).is_file():
+            kinds = ", ".join(("none", *ENCODERS))
+            raise UsageError(f"complement = {setting}: expected {kinds} or a run folder, and {folder} has no {name}")
+    return folder
+
+
+def _copy(source: Path, own: Path) -> None:
+    own.mkdir(exist_ok=True)
+    for name in (CONFIG, BEST, *_MEASURED):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, own / name)
+
+
+def _load(config: Config, folder: Path, train: ContrastiveDataset) -> ContrastiveRecommender:
+    """The model of a run folder, with its best weights, if it knows the items of the training split."""
+    its_config = Config(None, None, [folder / CONFIG], {key: config[key] for key in ("use_gpu", "gpu_id")})
+    if not issubclass(its_config.model_class, ContrastiveRecommender):
+        raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
+    state = load_checkpoint(folder / BEST, config["device"])
+    if state.get("items") != item_fingerprint(train):
+        raise UsageError(
+            f"complement = {folder}: was trained on other items than {config['dataset']} has here; train one on these"
+        )
+    model: ContrastiveRecommender = its_config.model_class(its_config, train).to(config["device"])
+    model.load_state_dict(state["state_dict"])
+    return model

@@ -1,0 +1,270 @@
+"""The one place where dataset, model, loader and trainer meet: ``run`` and ``load``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from tabulate import tabulate
+
+from recbole_cl.config.config import Config
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.recommend import HistoryProtocol, best_items
+from recbole_cl.report.store import RANK_FILES, EvalProtocol
+from recbole_cl.runs.build import (
+    Data,
+    build_config,
+    build_data,
+    build_evaluation_rows,
+    build_loader,
+    build_model,
+    resume_asked_for,
+)
+from recbole_cl.runs.complement import complement_of
+from recbole_cl.runs.environment import describe_environment
+from recbole_cl.runs.folder import (
+    BEST,
+    CONFIG,
+    LAST,
+    gone_if_useless,
+    new_folder,
+    resumed_folder,
+    usable_when_interrupted,
+)
+from recbole_cl.runs.logs import logging_to
+from recbole_cl.trainer.checkpoint import load_checkpoint
+from recbole_cl.trainer.trainer import Trainer
+from recbole_cl.writing import atomic_write_json, atomic_write_text, atomic_writer
+
+PROTOCOLS: dict[EvalProtocol, str] = {
+    "history_kept": "keep",
+    "history_removed": "remove",
+}  # name in results -> value of eval_history
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run measured; all but the folder is in its ``result.json``.
+
+    Attributes:
+        best_epoch: Epoch of the tested weights, from 0; -1 if no epoch was run.
+        epochs_run: Epochs trained, those before a resumption included.
+        seconds: Time spent on ``data``, ``train`` and ``evaluate``.
+        valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
+        test: Metrics on the test items, with the user's history kept in the ranking and removed from it.
+        targets: Hash of the test users and their targets, in the order of the stored ranks.
+        run_dir: The run folder.
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    train_form: str
+    best_epoch: int
+    epochs_run: int
+    seconds: Mapping[str, float]
+    valid: Mapping[str, float]
+    test: Mapping[str, Mapping[str, float]]
+    targets: str
+    run_dir: Path
+
+    def table(self) -> str:
+        """Test metrics as a text table, one line per protocol."""
+        names = list(next(iter(self.test.values())))
+        lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
+        return tabulate(lines, headers=[f"{self.model}, {self.dataset}", *names], floatfmt=".4f")
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A trained model with all that is needed to use it.
+
+    Attributes:
+        config: The run's settings.
+        model: With the weights of the best epoch, in eval mode.
+        dataset: The whole dataset; maps ids to the user's own tokens and back.
+        splits: Training, validation and test part.
+    """
+
+    config: Config
+    model: Any
+    dataset: ContrastiveDataset
+    splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
+
+    def recommend(
+        self, users: Sequence[str], k: int = 10, *, history: HistoryProtocol = "remove"
+    ) -> list[list[tuple[str, float]]]:
+        """The best items for users by their own tokens, with scores: see ``evaluation/recommend.py``."""
+        return best_items(self.model, self.dataset, users, k, history)
+
+
+def run(
+    model: str | None = None,
+    dataset: str | None = None,
+    *,
+    config_files: Sequence[str | Path] | str | Path = (),
+    **settings: Any,
+) -> RunResult:
+    """Trains a model with early stopping, tests it under both history protocols, and leaves a run folder.
+
+    Args:
+        model: One of ours, or a sequential model of RecBole's; None for that of the files, or else DuoRec.
+        dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads; None for
+            that of the files, or else ml-100k.
+        config_files: YAML files, later ones first in rank; or one.
+        **settings: Any setting, above the files. With ``resume``, the settings of the resumed run lie below all others.
+
+    Returns:
+        The measurements.
+
+    Raises:
+        UsageError: If a setting or the data is wrong; nothing has been trained then.
+    """
+    config = build_config(model, dataset, config_files, settings)
+    if config["resume"]:
+        run_dir = resumed_folder(config["resume"])
+    else:
+        run_dir = new_folder(Path(config["checkpoint_dir"]), config["model"], config["dataset"], config["seed"])
+    with gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]), usable_when_interrupted(run_dir):
+        return _run(config, run_dir)
+
+
+def run_seeds(
+    model: str | None,
+    dataset: str | None,
+    seeds: Sequence[int],
+    *,
+    config_files: Sequence[str | Path] | str | Path = (),
+    **settings: Any,
+) -> list[RunResult]:
+    """Trains the same run under several seeds, one folder each.
+
+    Args:
+        model: As for ``run``.
+        dataset: As for ``run``.
+        seeds: The seeds, each once.
+        config_files: As for ``run``.
+        **settings: As for ``run``.
+
+    Returns:
+        One result per seed.
+
+    Raises:
+        UsageError: As ``run``, or if a seed is given twice.
+    """
+    if len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
+    if resume := resume_asked_for(settings, config_files):
+        raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
+    settings_of_each = [settings | {"seed": seed} for seed in seeds]
+    for each in settings_of_each:
+        build_config(model, dataset, config_files, each)  # refuses the last seed before the first one trains
+    return [run(model, dataset, config_files=config_files, **each) for each in settings_of_each]
+
+
+def load(run_dir: str | Path) -> LoadedRun:
+    """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
+
+    Args:
+        run_dir: A run folder.
+
+    Returns:
+        The run, its model in eval mode.
+
+    Raises:
+        UsageError: If the folder holds no run, or its checkpoint is refused.
+    """
+    folder = Path(run_dir)
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"{folder} is no run folder: it has no {CONFIG}")
+    config = Config(None, None, [str(folder / CONFIG)], {})
+    dataset, splits = build_data(config)
+    model = build_model(config, splits[0])
+    state = load_checkpoint(folder / BEST, config["device"])
+    if state.get("items") != item_fingerprint(dataset):
+        raise UsageError(f"{folder} was trained on other items than {config['dataset']} has now: train anew")
+    model.load_state_dict(state["state_dict"])
+    model.load_other_parameter(state["other_parameter"])
+    return LoadedRun(config, model.eval(), dataset, splits)
+
+
+def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
+    logger = getLogger()
+    begin = time.perf_counter()
+    dataset, (train, valid, test) = data = data or build_data(config)
+    valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
+    data_seconds = time.perf_counter() - begin
+    logger.info(_describe(dataset))
+    model = build_model(config, train)  # refuses settings that do not fit before anything is trained
+
+    def train_first(small: Config, folder: Path) -> None:
+        _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
+        _run(small, folder, data)
+
+    complement = complement_of(config, run_dir, train, train_first)
+    if complement:
+        model = build_model(config, train)  # anew, for that training has moved the random state
+        model.complement_with(complement)
+    loader = build_loader(config, model, train)
+    logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
+    trainer = Trainer(config, model, run_dir)
+    begun = bool(config["resume"]) and (run_dir / LAST).is_file()  # else its complementary encoder went on
+    if begun:
+        trainer.resume(loader)
+    _record_settings(config, run_dir)
+    if not (begun and trainer.is_finished()):
+        _record_environment(run_dir / "environment.json", config["device"], trainer.start_epoch)
+    trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
+    trainer.load_best()
+    test_ranks = trainer.rank(test_rows, config["show_progress"])
+    result = RunResult(
+        model=config["model"],
+        dataset=config["dataset"],
+        seed=config["seed"],
+        train_form=loader.settings.train_form,
+        best_epoch=trainer.best_epoch,
+        epochs_run=trainer.start_epoch + trainer.epochs_run,
+        seconds={"data": data_seconds, **trainer.seconds},
+        valid=dict(trainer.best_valid_result or {}),
+        test={name: trainer.metrics(test_ranks[protocol]) for name, protocol in PROTOCOLS.items()},
+        targets=target_fingerprint(test),
+        run_dir=run_dir,
+    )
+    for name, protocol in PROTOCOLS.items():
+        with atomic_writer(run_dir / RANK_FILES[name]) as file:
+            np.save(file, test_ranks[protocol].rank.cpu().numpy().astype(np.int32))
+    trainer.report_test(result.test)
+    atomic_write_json(run_dir / "result.json", {k: v for k, v in asdict(result).items() if k != "run_dir"})
+    logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
+    logger.info(f"run folder: {run_dir}")
+    return result
+
+
+def _record_settings(config: Config, run_dir: Path) -> None:
+    settings = config.settings_dict() | {"resume": None}  # the file is for a new run
+    atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
+
+
+def _record_environment(file: Path, device: torch.device, first_epoch: int) -> None:
+    """Writes what trains the run; where it goes on, beside what trained it so far."""
+    now = describe_environment(device)
+    getLogger().info("{device_name}, {threads} threads, commit {commit}".format_map(now))
+    if first_epoch and file.is_file():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        now = before | {"resumed": [*before.get("resumed", []), {"epoch": first_epoch, **now}]}
+    atomic_write_json(file, now)
+
+
+def _describe(dataset: ContrastiveDataset) -> str:
+    users, items = dataset.user_num - 1, dataset.item_num - 1  # RecBole counts the padding id
+    return f"{dataset.dataset_name}: {users} users, {items} items, {len(dataset.user_start)} interactions"

@@ -1,0 +1,288 @@
+"""Converted files hold what the source holds, in an order that RecBole keeps."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from recbole.config import Config
+from recbole.data.dataset import SequentialDataset
+
+from recbole_cl.data.files.atomic import check_atomic_file
+from recbole_cl.data.files.convert import (
+    Statistics,
+    add_arguments,
+    convert,
+    dataset_settings,
+    main,
+    packaged_settings,
+)
+from recbole_cl.data.files.readers import Columns
+from recbole_cl.errors import UsageError
+
+PRESETS = sorted((Path(__file__).parents[3] / "props" / "dataset").glob("*.yaml"))
+
+
+def written(folder: Path, name: str = "shop") -> list[str]:
+    """Lines of the converted file, which RecBole's checks accept."""
+    path = folder / name / f"{name}.inter"
+    check_atomic_file(path, "user_id", "item_id", "timestamp")
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def convert_text(folder: Path, text: str, source_format: str, name: str = "shop", **options: Any) -> Statistics:
+    source = folder / f"source.{source_format}"
+    source.write_text(text, encoding="utf-8")
+    return convert(source, name, source_format=source_format, output=folder, **options)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, name: str, files: list[Path], **settings: Any) -> SequentialDataset:
+    """Loads a dataset as RecBole does."""
+    monkeypatch.setattr(sys, "argv", ["test"])
+    settings |= {"train_neg_sample_args": None}
+    return SequentialDataset(
+        Config("SASRec", name, config_file_list=[str(file) for file in files], config_dict=settings)
+    )
+
+
+def test_csv_columns_are_renamed_sorted_and_kept_as_written(tmp_path: Path) -> None:
+    text = 'stars,who,what,when,note\n5,zoë,007,20,x\n4,bo,1,3,y\n3.5,zoë,"a, b",10,z\n'
+    columns = Columns("who", "what", "when", "stars")
+    statistics = convert_text(tmp_path, text, "csv", columns=columns)
+    assert written(tmp_path) == [
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float",
+        "zoë\ta, b\t3.5\t10",
+        "zoë\t007\t5.0\t20",
+        "bo\t1\t4.0\t3",
+    ]
+    assert (statistics.users, statistics.items, statistics.interactions) == (2, 3, 3)
+
+
+def test_a_rating_is_taken_where_it_is_and_left_out_on_request(tmp_path: Path) -> None:
+    text = "user_id;item_id;rating;timestamp\n1;2;3;4.25\n"
+    convert_text(tmp_path, text, "csv", separator=";")
+    assert written(tmp_path)[1] == "1\t2\t3\t4.25"
+    convert_text(tmp_path, text, "csv", separator=";", overwrite=True, columns=Columns(rating=""))
+    assert written(tmp_path) == ["user_id:token\titem_id:token\ttimestamp:float", "1\t2\t4.25"]
+
+
+def test_json_lines_with_amazons_keys(tmp_path: Path) -> None:
+    rows = [("B", "x", 5.0, 1400000001), ("A", 7, 4.0, "1400000000"), ("B", 'say "hi"\tnow', 1.0, 1400000000)]
+    keys = ("reviewerID", "asin", "overall", "unixReviewTime")
+    text = "\n\n".join(json.dumps(dict(zip(keys, row, strict=True), summary="s")) for row in rows)
+    source = tmp_path / "reviews.json.gz"
+    source.write_bytes(gzip.compress(text.encode()))
+    columns = Columns("reviewerID", "asin", "unixReviewTime", "overall")
+    convert(source, "shop", source_format="jsonl", output=tmp_path, columns=columns)
+    frame = pd.read_csv(tmp_path / "shop" / "shop.inter", sep="\t", dtype=str)
+    assert frame["item_id:token"].tolist() == ['say "hi"\tnow', "x", "7"]
+    assert frame["timestamp:float"].tolist() == ["1400000000", "1400000001", "1400000000"]
+    assert frame["rating:float"].tolist() == ["1", "5", "4"]
+
+
+def test_sequence_text_is_timed_by_position(tmp_path: Path) -> None:
+    statistics = convert_text(tmp_path, "9 5 6 5\n\n3 6\n9 8\n", "sequences")
+    rows = ["9\t5\t1", "9\t6\t2", "9\t5\t3", "9\t8\t4", "3\t6\t1"]
+    assert written(tmp_path) == ["user_id:token\titem_id:token\ttimestamp:float", *rows]
+    assert statistics == Statistics(2, 3, 5, 1, (1.0, 1.75, 2.5, 3.25, 4.0))
+
+
+def test_events_at_one_time_keep_the_order_of_the_source(tmp_path: Path) -> None:
+    items = [f"i{k}" for k in range(40)]
+    text = "user_id,item_id,timestamp\n" + "".join(f"{k % 2},{item},86400\n" for k, item in enumerate(items))
+    convert_text(tmp_path, text, "csv")
+    assert [line.split("\t")[1] for line in written(tmp_path)[1:]] == items[::2] + items[1::2]
+
+
+def test_recbole_sees_the_true_order_of_times_that_float32_cannot_tell_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [7, 3, 9, 1, 8, 2, 6]
+    start = 1_400_000_000
+    lines = [f"{user},{item},{start + place}" for user in (1, 2, 3, 4, 5) for place, item in enumerate(items)]
+    convert_text(tmp_path, "\n".join(["user_id,item_id,timestamp", *reversed(lines)]), "csv")
+    dataset = load(monkeypatch, "shop", [tmp_path / "shop" / "shop.yaml"], data_path=str(tmp_path))
+    _, _, test = dataset.build()
+    seen = test.inter_feat["item_id_list"][:, : len(items) - 1]
+    expected = [str(item) for item in items]
+    for history, target in zip(seen, test.inter_feat["item_id"], strict=True):
+        assert list(dataset.id2token("item_id", [*history.tolist(), int(target)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("source_format", "text", "message"),
+    [
+        ("csv", "", "is empty"),
+        ("csv", "user_id,item_id,timestamp\n", "no interactions"),
+        ("csv", "user,item_id,timestamp\n1,2,3\n", "no column 'user_id'; it has user, item_id, timestamp"),
+        ("csv", "user_id,item_id,time\n1,2,3\n", "--time-column"),
+        ("csv", "user_id,item_id,timestamp\n1,2,3\n1,2,3,4\n", "malformed line: Expected 3 fields in line 3, saw 4"),
+        ("csv", "user_id,item_id,timestamp\n1,2,3,4\n1,2,3,4\n", "line 2: malformed line"),
+        ("csv", "user_id,item_id,timestamp\n1,2,3\n\n1,2\n", "line 4: no value in 'timestamp'"),
+        ("csv", "user_id,item_id,timestamp\n1,null,3\n", "line 2: no value in 'item_id'"),
+        ("csv", "user_id,item_id,timestamp\n1,2,2019-01-01\n", "line 2: '2019-01-01' in 'timestamp' is not a number"),
+        ("csv", "user_id,item_id,rating,timestamp\n1,2,good,3\n", "'good' in 'rating' is not a number: leave ratings"),
+        ("jsonl", "\n", "is empty"),
+        ("jsonl", '{"user_id": 1, "asin": 2}\n', "no column 'item_id'; it has user_id, asin"),
+        ("jsonl", '{"user_id": 1, "item_id": 2, "timestamp": 3}\n{"user_id": 1', "line 2: malformed line, no JSON"),
+        ("jsonl", "[1, 2, 3]\n", "line 1: malformed line, a JSON list"),
+        ("jsonl", '{"user_id": 1, "item_id": [2], "timestamp": 3}\n', "line 1: malformed line, item_id [2]"),
+        ("jsonl", '{"user_id": 1, "item_id": 2, "timestamp": 3}\n\n{"user_id": 1}', "line 3: no value in 'item_id'"),
+        ("jsonl", '{"user_id": "NA", "item_id": 2, "timestamp": 3}\n', "line 1: no value in 'user_id'"),
+        ("jsonl", '{"user_id": 1, "item_id": 2, "timestamp": "x"}\n', "'x' in 'timestamp' is not a number"),
+        ("sequences", "\n", "is empty"),
+        ("sequences", "1 2 3\n\n4\n", "line 3: malformed line: user 4 has no item"),
+        ("sequences", "1 2 3\n1,2,3\n", "line 2: malformed line"),
+        ("sequences", "1 2 3\n2 5 -1\n", "line 2: negative id -1"),
+        ("parquet", "x", "format 'parquet' is not known"),
+    ],
+)
+def test_bad_sources_are_refused_in_one_line_and_leave_nothing(
+    tmp_path: Path, source_format: str, text: str, message: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        convert_text(tmp_path, text, source_format)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "shop").exists()
+
+
+def test_a_missing_source_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a file"):
+        convert(tmp_path / "no.csv", "shop", source_format="csv", output=tmp_path)
+
+
+def test_a_column_named_twice_and_a_long_separator_are_refused(tmp_path: Path) -> None:
+    text = "user_id,item_id,timestamp\n1,2,3\n"
+    with pytest.raises(UsageError, match="named twice"):
+        convert_text(tmp_path, text, "csv", columns=Columns(user="item_id"))
+    with pytest.raises(UsageError, match="one character"):
+        convert_text(tmp_path, text, "csv", separator="::")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a\\b", "../x", "a b", "ml-100k"])
+def test_names_that_recbole_could_not_find_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="name"):
+        convert_text(tmp_path, "1 2\n", "sequences", name=name)
+
+
+def test_existing_output_stays_without_overwrite(tmp_path: Path) -> None:
+    convert_text(tmp_path, "1 2\n", "sequences")
+    with pytest.raises(UsageError, match="--overwrite"):
+        convert_text(tmp_path, "1 3\n", "sequences")
+    assert written(tmp_path)[1] == "1\t2\t1"
+    convert_text(tmp_path, "1 3\n", "sequences", overwrite=True)
+    assert written(tmp_path)[1] == "1\t3\t1"
+
+
+def test_a_new_name_gets_all_settings_and_no_temporary_file_stays(tmp_path: Path) -> None:
+    convert_text(tmp_path, "1 2\n", "sequences")
+    assert sorted(path.name for path in (tmp_path / "shop").iterdir()) == ["shop.inter", "shop.yaml"]
+    assert yaml.safe_load((tmp_path / "shop" / "shop.yaml").read_text()) == {
+        "USER_ID_FIELD": "user_id",
+        "ITEM_ID_FIELD": "item_id",
+        "TIME_FIELD": "timestamp",
+        "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+        "user_inter_num_interval": "[5,inf)",
+        "item_inter_num_interval": "[5,inf)",
+        "MAX_ITEM_LIST_LENGTH": 50,
+    }
+
+
+def test_a_name_whose_packaged_settings_fit_gets_none(tmp_path: Path) -> None:
+    stale = tmp_path / "ml-1m" / "ml-1m.yaml"
+    stale.parent.mkdir()
+    stale.write_text("val_interval: null\n")
+    convert_text(tmp_path, "1 2\n", "sequences", name="ml-1m", overwrite=True)
+    assert [path.name for path in stale.parent.iterdir()] == ["ml-1m.inter"]
+
+
+def test_a_converted_yelp_keeps_the_year_where_it_has_times() -> None:
+    packaged = packaged_settings("yelp")
+    assert packaged is not None
+    with_times = dataset_settings(packaged, has_times=True)
+    by_position = dataset_settings(packaged, has_times=False)
+    assert with_times["val_interval"] == {"timestamp": packaged["val_interval"]["date"]}
+    assert by_position["val_interval"] is None
+    assert {"ITEM_ID_FIELD": "item_id", "TIME_FIELD": "timestamp"}.items() <= by_position.items()
+
+
+@pytest.mark.parametrize("source_format", ["sequences", "csv"])
+def test_recbole_loads_a_converted_yelp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source_format: str) -> None:
+    rows = [(user, item, 1_560_000_000 + item) for user in range(1, 7) for item in range(1, 6)]
+    old = [(1, 1, 1_500_000_000)]
+    if source_format == "csv":
+        text = "\n".join(["user_id,item_id,timestamp", *(",".join(map(str, row)) for row in old + rows)])
+    else:
+        text = "".join(f"{user} 1 2 3 4 5\n" for user in range(1, 7))
+    convert_text(tmp_path, text, source_format, name="yelp")
+    files = [path for path in PRESETS if path.stem == "yelp"] + [tmp_path / "yelp" / "yelp.yaml"]
+    dataset = load(monkeypatch, "yelp", files, data_path=str(tmp_path))
+    assert (dataset.user_num, dataset.item_num, len(dataset.inter_feat)) == (7, 6, len(rows))
+
+
+@pytest.mark.parametrize("with_rating", [True, False])
+def test_packaged_settings_serve_files_with_and_without_ratings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_rating: bool
+) -> None:
+    header = f"user_id,item_id,{'rating,' if with_rating else ''}timestamp"
+    rows = [f"{user},{item},{'5,' if with_rating else ''}{item}" for user in range(6) for item in range(5)]
+    convert_text(tmp_path, "\n".join([header, *rows]), "csv", name="ml-1m")
+    dataset = load(monkeypatch, "ml-1m", [path for path in PRESETS if path.stem == "ml-1m"], data_path=str(tmp_path))
+    assert list(dataset.inter_feat.columns) == ["user_id", "item_id", "timestamp"]
+    assert len(dataset.inter_feat) == 30
+
+
+def test_the_packaged_filter_leaves_of_ml_100k_what_its_comment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = next(path for path in PRESETS if path.stem == "ml-100k")
+    dataset = load(monkeypatch, "ml-100k", [preset])
+    counts = (dataset.user_num - 1, dataset.item_num - 1, len(dataset.inter_feat))
+    assert counts == (943, 1349, 99287)
+    assert all(f"{count:,}" in preset.read_text() for count in counts)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_is_whole_and_commented(preset: Path) -> None:
+    text = preset.read_text(encoding="utf-8")
+    settings = yaml.safe_load(text)
+    fields = [settings[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
+    assert settings["load_col"] == {"inter": fields}
+    assert settings["user_inter_num_interval"] == settings["item_inter_num_interval"] == "[5,inf)"
+    assert settings["MAX_ITEM_LIST_LENGTH"] == 50
+    assert all(block.lstrip().startswith("#") for block in text.split("\n\n"))
+
+
+def test_the_command_prints_the_statistics_and_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "log.tsv"
+    source.write_text("u\titem_id\ttimestamp\n1\t2\t3\n1\t2\t4\n")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = [
+        "--format",
+        "csv",
+        "--name",
+        "shop",
+        "--output",
+        str(tmp_path),
+        "--user-column",
+        "u",
+        "--separator",
+        r"\t",
+    ]
+    assert main(parser.parse_args([str(source), *options])) == 0
+    printed = capsys.readouterr().out
+    table = dict(line.rsplit(maxsplit=1) for line in printed.splitlines()[:10])
+    assert table["users"] == "1"
+    assert table["interactions"] == "2"
+    assert table["repeats"] == "1"
+    assert table["density"] == "200.0000%"
+    assert table["longest sequence"] == "2"
+    assert str(tmp_path / "shop" / "shop.yaml") in printed
+    assert f"--dataset=shop --data_path={tmp_path};" in printed

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from recbole_cl import cli
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.significance import crossed_test, holm, per_user_metric
+from recbole_cl.report.compare import add_arguments, main
+from recbole_cl.report.render import as_text
+from recbole_cl.report.store import load_run
+from recbole_cl.report.tables import Row, Table, compare_runs
+
+METRICS = ["hit@10", "ndcg@5"]
+
+
+@pytest.fixture
+def folders(make_run: Any) -> list[Path]:
+    """Two methods and a SASRec, with three, two and one seeds."""
+    seeds = [("DuoRec", 1), ("DuoRec", 2), ("DuoRec", 3), ("SASRec", 1), ("SASRec", 2), ("GRU4Rec", 1)]
+    return [make_run(model, seed) for model, seed in seeds]
+
+
+def run_command(*arguments: object) -> int:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return main(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def tables(folders: list[Path], **options: Any) -> list[Table]:
+    return compare_runs([load_run(folder) for folder in folders], **options)
+
+
+def row(table: Table, model: str, metric: str) -> Row:
+    return next(row for row in table.rows if (row.model, row.metric) == (model, metric))
+
+
+def per_user(folders: list[Path], model: str, metric: str, file: str = "ranks_test.npy") -> np.ndarray[Any, Any]:
+    return np.stack([per_user_metric(np.load(f / file), metric) for f in folders if f.name.startswith(model)])
+
+
+def test_runs_under_way_are_left_out_and_named(
+    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "under-way").mkdir()
+    assert run_command(*folders) == 0
+    expected = capsys.readouterr().out
+    assert run_command(tmp_path / "under-way", *folders) == 0
+    printed = capsys.readouterr()
+    assert printed.out == expected and printed.err == f"left out: {tmp_path / 'under-way'} holds no finished run\n"
+    with pytest.raises(UsageError, match="run did not finish"):
+        run_command(tmp_path / "under-way")
+
+
+@pytest.mark.parametrize("test", ["t", "wilcoxon"])
+def test_figures_are_those_of_numpy_and_scipy(folders: list[Path], test: Any) -> None:
+    kept, removed = tables(folders, metrics=METRICS, test=test)
+    for table, file in ((kept, "ranks_test.npy"), (removed, "ranks_test_history_removed.npy")):
+        a, b = per_user(folders, "DuoRec", "ndcg@5", file), per_user(folders, "SASRec", "ndcg@5", file)
+        duorec = row(table, "DuoRec", "ndcg@5")
+        assert table.baseline == "SASRec" and duorec.seeds == 3
+        assert (duorec.mean, duorec.std) == pytest.approx((a.mean(), a.mean(axis=1).std(ddof=1)))
+        assert duorec.difference == pytest.approx(a.mean() - b.mean())
+        assert duorec.percent == pytest.approx(100 * (a.mean() / b.mean() - 1))
+        difference = np.round(a.mean(axis=0) - b.mean(axis=0), 12)
+        expected = stats.wilcoxon(difference) if test == "wilcoxon" else stats.ttest_1samp(difference, 0)
+        assert duorec.p == pytest.approx(float(expected.pvalue)) and 0 < float(expected.pvalue) < 0.2
+        models = [[per_user(folders, model, metric, file) for model in ("DuoRec", "SASRec")] for metric in METRICS]
+        assert duorec.p_both == pytest.approx(holm([crossed_test(*pair) for pair in models])[METRICS.index("ndcg@5")])
+
+
+def test_holm_family_is_all_comparisons_of_a_table(folders: list[Path]) -> None:
+    for table in tables(folders, metrics=METRICS):
+        compared = [row for row in table.rows if row.model != "SASRec"]
+        assert table.family == len(compared) == 4
+        assert [row.p_holm for row in compared] == pytest.approx(holm([row.p or 0.0 for row in compared]).tolist())
+        assert all(row.p is None and row.p_holm is None for row in table.rows if row.model == "SASRec")
+
+
+def test_metrics_that_ranks_do_not_give_are_taken_as_recorded_and_not_tested(folders: list[Path]) -> None:
+    table = tables(folders, metrics=["GAUC", "hit@10"])[0]
+    duorec = row(table, "DuoRec", "gauc")
+    assert duorec.mean == pytest.approx(0.52) and duorec.std == pytest.approx(0.01)
+    assert duorec.p is None and duorec.low is None
+    over_seeds = crossed_test([0.51, 0.52, 0.53], [0.51, 0.52])
+    others = [crossed_test(*(per_user(folders, model, "hit@10") for model in ("DuoRec", "SASRec")))]
+    assert duorec.p_both == pytest.approx(holm([over_seeds, *others])[0])
+    assert (table.family, table.family_of_both) == (2, 2)
+    assert "together (seeds alone where users have no value of their own), corrected likewise over 2" in as_text(
+        [table]
+    )
+    with pytest.raises(UsageError, match="did not record 'giniindex@10', only hit@10, gauc"):
+        tables(folders, metrics=["giniindex@10"])
+
+
+def test_the_baseline_is_sasrec_or_the_first_or_the_one_named(folders: list[Path], make_run: Any) -> None:
+    assert tables(folders, baseline="GRU4Rec")[0].rows[0].model == "GRU4Rec"
+    assert tables([f for f in folders if not f.name.startswith("SASRec")])[0].baseline == "DuoRec"
+    with pytest.raises(UsageError, match="no baseline 'Pop' on toy: choose from 'DuoRec', 'SASRec', 'GRU4Rec'"):
+        tables(folders, baseline="Pop")
+    variants = [make_run("CL4SRec", settings={"tau": tau}, name=f"cl4srec-{tau}") for tau in (1, 2)]
+    with pytest.raises(UsageError, match="several groups of baseline 'CL4SRec'"):
+        tables(variants, baseline="CL4SRec")
+    assert tables(variants, baseline="CL4SRec (tau=2)")[0].rows[1].model == "CL4SRec (tau=1)"
+
+
+def test_ranks_and_result_of_different_runs_are_refused(folders: list[Path]) -> None:
+    result = json.loads((folders[0] / "result.json").read_text())
+    result["test"]["history_kept"]["hit@10"] += 0.01
+    (folders[0] / "result.json").write_text(json.dumps(result))
+    with pytest.raises(UsageError, match=r"ranks_test\.npy says hit@10"):
+        tables(folders)
+
+
+def test_results_may_be_rounded_to_whole_numbers(make_run: Any) -> None:
+    folder = make_run(settings={"metric_decimal_place": 0})
+    result = json.loads((folder / "result.json").read_text())
+    for metrics in result["test"].values():
+        metrics["hit@10"] = float(round(metrics["hit@10"]))
+    (folder / "result.json").write_text(json.dumps(result))
+    assert 0 < row(tables([folder])[0], "SASRec", "hit@10").mean < 1
+
+
+def test_an_output_that_is_a_folder_is_refused_in_one_line(
+    make_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", str(make_run()), "--output", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path) in error and error.count("\n") == 1
+
+
+def test_a_setting_that_runs_may_differ_in_does_not_part_them(make_run: Any, capsys: Any) -> None:
+    old = make_run("DuoRec", 1, settings={"temperature": 1.0})
+    new = make_run("DuoRec", 2, settings={"temperature": 1.0, "complement": "none"})
+    run_command(old, new, "--format", "csv")
+    assert capsys.readouterr().out.count("complement=none") > 0
+    run_command(old, new, "--ignore", "complement", "--format", "csv")
+    parted = [line["model"] for line in csv.DictReader(capsys.readouterr().out.splitlines())]
+    assert set(parted) == {"DuoRec"}
+    with pytest.raises(UsageError, match="--ignore complemnt: no run has such a setting"):
+        run_command(old, new, "--ignore", "complemnt")
+
+
+def test_csv_reads_back(folders: list[Path], tmp_path: Path) -> None:
+    output = tmp_path / "out" / "comparison.csv"
+    assert run_command(*folders, "--format", "csv", "--metrics", *METRICS, "--output", output) == 0
+    with output.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = [(table, row) for table in tables(folders, metrics=METRICS) for row in table.rows]
+    assert len(rows) == len(expected) == 12
+    for cells, (table, row) in zip(rows, expected, strict=True):
+        assert (cells["dataset"], cells["protocol"], cells["model"]) == (table.dataset, table.protocol, row.model)
+        assert cells["p"] == ("" if row.p is None else repr(row.p)) and float(cells["mean"]) == row.mean
+        assert (cells["family"], cells["users"], cells["baseline"]) == ("4", "80", "SASRec")
+
+
+def test_table_shows_dashes_for_one_seed_and_names_the_family(folders: list[Path], capsys: Any) -> None:
+    assert run_command(*folders) == 0
+    out = capsys.readouterr().out
+    assert "toy, history kept" in out and "toy, history removed" in out
+    line = next(line.split() for line in out.splitlines() if "GRU4Rec" in line)
+    assert line[:3] == ["hit@10", "GRU4Rec", "1"] and line[4] == "-" and line[-1] == "-"
+    assert "corrected over the 4 comparisons with the baseline in this table" in out
+    assert "paired t-test over 80 users" in out and "users and seeds together, corrected likewise over 2" in out
+    assert run_command(folders[0], folders[-1]) == 0
+    assert "p (both): two-sided t-test over users and seeds together; a dash" in capsys.readouterr().out
+
+
+def test_markdown_is_a_table_and_a_single_model_needs_no_test(make_run: Any, capsys: Any) -> None:
+    variants = [make_run("DuoRec", settings={"views": views}, name=f"v{views[0]}") for views in ("a|b", "c")]
+    run_command(*variants, "--format", "markdown", "--test", "wilcoxon")
+    out = capsys.readouterr().out
+    header, _, *rows = [line for line in out.splitlines() if line.startswith("|")][:6]
+    assert out.startswith("### toy, history kept\n\n|") and "Wilcoxon signed-rank test" in out
+    assert {line.replace("\\|", "").count("|") for line in [header, *rows]} == {12}
+    run_command(variants[0])
+    assert "p (Holm): corrected" not in capsys.readouterr().out

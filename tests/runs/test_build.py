@@ -1,0 +1,43 @@
+"""What a run is made of, and the settings and data that are refused before anything is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_config, build_data, resume_asked_for
+from tests.toy import N_USERS, write_cycle
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    return {"use_gpu": False} | write_cycle(tmp_path)
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_reading_data_shows_no_warning_that_is_meant_for_recbole(settings: dict[str, Any]) -> None:
+    dataset, splits = build_data(build_config("SASRec", "cycle", (), settings))
+    assert dataset.user_num == N_USERS + 1 and len(splits) == 3
+
+
+def test_an_interval_that_does_not_fit_its_column_is_refused(settings: dict[str, Any]) -> None:
+    config = build_config("SASRec", "cycle", (), settings | {"val_interval": {"user_id": "[1,5]"}, "load_col": None})
+    with pytest.raises(UsageError, match="cycle can't be read with these data settings"):
+        build_data(config)
+
+
+def test_a_model_that_needs_sampled_negatives_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="FPMC needs sampled negatives"):
+        build_config("FPMC", "cycle", (), settings)
+
+
+def test_the_last_file_tells_which_run_goes_on_and_a_setting_above_all_files(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.yaml", "b.yaml", "c.yaml")]
+    for file, text in zip(files, ("resume: first\n", "resume: second\n", "epochs: 1\n"), strict=True):
+        file.write_text(text)
+    assert resume_asked_for({}, files) == "second" and resume_asked_for({}, files[0]) == "first"
+    assert resume_asked_for({"resume": "third"}, files) == "third"
+    assert resume_asked_for({"resume": None}, files) is None and resume_asked_for({}, ()) is None

@@ -1,0 +1,430 @@
+"""A whole run: what it leaves, what it refuses, how it is interrupted and taken up."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from recbole_cl import load, run, run_seeds
+from recbole_cl.cli import train_main
+from recbole_cl.errors import UsageError
+from recbole_cl.report.store import load_run
+from recbole_cl.runs import build, runner
+from recbole_cl.trainer.trainer import Trainer
+from tests.toy import N_ITEMS, N_USERS, write_cycle
+
+TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
+METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    return TINY | write_cycle(tmp_path)
+
+
+def flags(settings: dict[str, Any], **more: Any) -> list[str]:
+    return ["-d", "cycle", *(f"--{key}={value}" for key, value in (settings | more).items())]
+
+
+def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["pytest", "--epochs=9", "--no-such-setting=1"])  # never looked at
+    result = run("DuoRec", "cycle", epochs=2, **settings)
+    folder = result.run_dir
+    assert folder.parent == Path(settings["checkpoint_dir"]) and folder.name.startswith("DuoRec-cycle-2020-")
+    names = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
+    assert names == {
+        *("config.yaml", "environment.json", "log.txt", "best.pth", "last.pth", "result.json"),
+        *("ranks_test.npy", "ranks_test_history_removed.npy"),
+    }
+    stored = json.loads((folder / "result.json").read_text())
+    assert set(stored) == {
+        *("model", "dataset", "seed", "train_form", "best_epoch", "epochs_run", "seconds", "valid", "test", "targets")
+    }
+    assert set(stored["seconds"]) == {"data", "train", "evaluate"} and stored["epochs_run"] == 2
+    assert set(stored["test"]) == {"history_kept", "history_removed"}
+    assert all(set(values) == METRICS for values in (stored["valid"], *stored["test"].values()))
+    run_read = load_run(folder)
+    for protocol, ranks in run_read.ranks.items():
+        assert ranks.dtype == np.int32 and len(ranks) == N_USERS and ranks.min() >= 1 and ranks.max() <= N_ITEMS + 1
+        assert np.mean(ranks <= 10) == pytest.approx(stored["test"][protocol]["hit@10"], abs=1e-6)
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__ and environment["device"] == "cpu"
+    assert f"{torch.get_num_threads()} threads, commit {environment['commit']}" in (folder / "log.txt").read_text()
+    assert "\x1b[" not in (folder / "log.txt").read_text() and "hit@10" in (folder / "log.txt").read_text()
+
+
+def test_events_hold_named_losses_and_every_validation_metric(settings: dict[str, Any]) -> None:
+    result = run("DuoRec", "cycle", epochs=2, **settings)
+    events = EventAccumulator(str(result.run_dir))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"loss/recommendation", "loss/supervised", "loss/total", *(f"valid/{name}" for name in METRICS)} <= tags
+    assert [event.step for event in events.Scalars("loss/total")] == [0, 1]
+    assert [event.step for event in events.Scalars("valid/hit@10")] == [0, 1]
+
+
+def test_the_stored_config_gives_the_same_numbers_again(settings: dict[str, Any]) -> None:
+    first = run("CL4SRec", "cycle", epochs=2, seed=7, temperature=0.5, **settings)
+    second = run(None, None, config_files=[first.run_dir / "config.yaml"])
+    assert second.run_dir != first.run_dir and second.seed == 7 and second.model == "CL4SRec"
+    assert second.test == first.test and second.valid == first.valid
+    assert yaml.safe_load((first.run_dir / "config.yaml").read_text())["temperature"] == 0.5
+
+
+def test_several_seeds_several_folders_and_a_comparison(settings: dict[str, Any], capsys: Any) -> None:
+    from recbole_cl.cli import main
+
+    results = run_seeds("SASRec", "cycle", [1, 2], epochs=1, **settings)
+    results += run_seeds("DuoRec", "cycle", [1, 2], epochs=1, **settings)
+    assert [result.seed for result in results] == [1, 2, 1, 2] and len({r.run_dir for r in results}) == 4
+    assert main(["compare", *(str(result.run_dir) for result in results), "--baseline", "SASRec"]) == 0
+    table = capsys.readouterr().out
+    assert "DuoRec" in table and "hit@10" in table and "Holm" in table
+    with pytest.raises(UsageError, match="twice"):
+        run_seeds("SASRec", "cycle", [1, 1], **settings)
+    with pytest.raises(UsageError, match="seed = 4294967296"):
+        run_seeds("SASRec", "cycle", [3, 2**32], epochs=1, **settings)
+    assert len(list(Path(settings["checkpoint_dir"]).iterdir())) == 4  # none was trained
+
+
+def test_an_interrupted_run_leaves_a_last_pth_and_goes_on(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run("DuoRec", "cycle", epochs=3, **settings)
+    step, calls = Trainer._step, []
+
+    def interrupted(self: Trainer, interaction: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 5:  # in the second epoch
+            raise KeyboardInterrupt
+        return step(self, interaction)
+
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    assert train_main(flags(settings, epochs=3)) == 130
+    monkeypatch.undo()
+    folder = max(Path(settings["checkpoint_dir"]).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert folder != whole.run_dir and str(folder / "last.pth") in capsys.readouterr().err
+    assert not (folder / "result.json").exists()
+    assert train_main([f"--resume={folder}"]) == 0
+    assert json.loads((folder / "result.json").read_text())["test"] == whole.test
+
+
+def scored_by(*scores: float) -> Any:
+    """A validation whose score in each epoch is given."""
+    validate = Trainer._valid_epoch
+
+    def fixed(self: Trainer, *args: Any, **kwargs: Any) -> Any:
+        result = validate(self, *args, **kwargs)[1]
+        return scores[self.start_epoch + self.epochs_run - 1], result
+
+    return fixed
+
+
+@pytest.mark.parametrize(("epochs", "stopping_step"), [(4, 10), (5, 1)])
+def test_resuming_a_finished_run_tests_its_best_weights_again(
+    epochs: int, stopping_step: int, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it reached its last epoch or stopped early; RecBole would test, and save as best, the last weights."""
+    monkeypatch.setattr(Trainer, "_valid_epoch", scored_by(0.1, 0.5, 0.4, 0.3, 0.9))
+    first = run("SASRec", "cycle", epochs=epochs, stopping_step=stopping_step, **settings)
+    weights = torch.load(first.run_dir / "best.pth", weights_only=True)
+    again = run(resume=str(first.run_dir))
+    log = (first.run_dir / "log.txt").read_text()
+    assert f"nothing to train, {'its last epoch is done' if epochs == 4 else 'it had stopped early'}" in log
+    assert (again.best_epoch, again.epochs_run, again.test, again.valid) == (1, 4, first.test, first.valid)
+    kept = torch.load(first.run_dir / "best.pth", weights_only=True)
+    assert all(torch.equal(kept["state_dict"][key], value) for key, value in weights["state_dict"].items())
+    assert kept["best_valid_result"] == first.valid
+
+
+def test_a_resumed_runs_settings_are_its_folders_and_its_config_starts_anew(settings: dict[str, Any]) -> None:
+    first = run("CL4SRec", "cycle", epochs=1, temperature=0.5, **settings)
+    resumed = run(resume=str(first.run_dir), epochs=2)
+    assert resumed.run_dir == first.run_dir and (resumed.model, resumed.epochs_run) == ("CL4SRec", 2)
+    stored = yaml.safe_load((first.run_dir / "config.yaml").read_text())
+    assert (stored["temperature"], stored["epochs"], stored["resume"]) == (0.5, 2, None)
+    assert run(config_files=[first.run_dir / "config.yaml"]).run_dir != first.run_dir
+
+
+@pytest.mark.parametrize("with_config", [False, True])
+def test_a_folder_that_cannot_be_resumed_is_left_as_it_is(
+    with_config: bool, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    if with_config:
+        (folder / "config.yaml").write_text("model: SASRec\ndataset: cycle\n")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UsageError):
+        run("SASRec", "cycle", resume=str(folder), **settings)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_other_sizes_than_the_resumed_runs_are_refused(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    before = (folder / "config.yaml").read_text()
+    with pytest.raises(UsageError, match="does not fit"):
+        run("SASRec", "cycle", resume=str(folder), epochs=2, **(settings | {"hidden_size": 32}))
+    assert (folder / "config.yaml").read_text() == before
+    with pytest.raises(UsageError, match="resume"):
+        run_seeds("SASRec", "cycle", [1, 2], resume=str(folder), **settings)
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 7}, {"learner": "sgd"}, {"valid_metric": "Hit@5"}, {"eval_history": "remove"}]
+)
+def test_a_run_does_not_go_on_as_another_one(other: dict[str, Any], settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log.txt"}
+    with pytest.raises(UsageError, match=f"{next(iter(other))} = .* began with "):
+        run(resume=str(folder), epochs=2, **other)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log.txt"} == before
+
+
+def test_a_resumed_run_takes_another_learning_rate(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    rates, step = [], Trainer._step
+
+    def noted(self: Trainer, interaction: Any) -> Any:
+        rates.extend((group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups)
+        return step(self, interaction)
+
+    monkeypatch.setattr(Trainer, "_step", noted)
+    run(resume=str(folder), epochs=2, learning_rate=1e-4, weight_decay=1e-5)
+    assert set(rates) == {(1e-4, 1e-5)}
+
+
+def test_a_file_can_name_the_run_to_go_on_with(settings: dict[str, Any], tmp_path: Path) -> None:
+    first = run("SASRec", "cycle", epochs=1, learning_rate=5e-4, **settings)
+    file = tmp_path / "on.yaml"
+    file.write_text(f"resume: {first.run_dir}\nepochs: 2\n")
+    resumed = run(config_files=str(file))  # one file needs no list
+    assert (resumed.run_dir, resumed.epochs_run) == (first.run_dir, 2)
+    assert yaml.safe_load((first.run_dir / "config.yaml").read_text())["learning_rate"] == 5e-4
+    with pytest.raises(UsageError, match="one run goes on"):
+        run_seeds(None, None, [1, 2], config_files=[file])
+
+
+def test_other_items_and_other_devices_are_refused(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    original = torch.load(folder / "last.pth", weights_only=True)
+    torch.save(original | {"device": "cuda"}, folder / "last.pth")
+    with pytest.raises(UsageError, match="written on cuda"):
+        run(resume=str(folder), epochs=2)
+    torch.save(original, folder / "last.pth")
+    data = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    data.write_text(data.read_text().replace("\ti0\t", "\tz0\t"))
+    with pytest.raises(UsageError, match="other items than cycle has now"):
+        run(resume=str(folder), epochs=2)
+    with pytest.raises(UsageError, match="other items than cycle has now"):
+        load(folder)
+
+
+def test_a_run_does_not_go_on_with_other_interactions(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    head, first, *rows = file.read_text().splitlines()
+    user, item, time = first.split("\t")
+    file.write_text("\n".join([head, first, *rows, f"{user}\t{item}\t{float(time) + 1000}"]) + "\n")
+    with pytest.raises(UsageError, match="other interactions than cycle has now"):
+        run(resume=str(folder), epochs=2)
+
+
+def test_the_environment_tells_each_resumption_and_no_later_test(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    file = folder / "environment.json"
+    first = json.loads(file.read_text())
+    run(resume=str(folder))
+    assert json.loads(file.read_text()) == first
+    run(resume=str(folder), epochs=2)
+    assert json.loads(file.read_text()) == first | {"resumed": [{"epoch": 1, **first}]}
+
+
+def test_a_start_that_is_interrupted_leaves_no_folder(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "build_data", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("SASRec", "cycle", **settings)
+    assert list(Path(settings["checkpoint_dir"]).iterdir()) == []
+
+
+def test_weights_and_biases_gets_the_test_metrics_of_every_seed(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="pip install wandb"):
+        run("SASRec", "cycle", log_wandb=True, **settings)
+
+    class Board(ModuleType):
+        run: Any = None
+        finished: ClassVar[list[dict[str, float]]] = []
+
+        def init(self, **settings: Any) -> None:
+            self.run = SimpleNamespace(summary={})
+
+        def finish(self) -> None:
+            self.finished.append(self.run.summary)
+            self.run = None
+
+        def log(self, *args: Any, **kwargs: Any) -> None: ...
+
+        def define_metric(self, *args: Any, **kwargs: Any) -> None: ...
+
+    monkeypatch.setitem(sys.modules, "wandb", Board("wandb"))
+    monkeypatch.setattr(build, "find_spec", lambda name: name)
+    results = run_seeds("SASRec", "cycle", [1, 2], epochs=1, log_wandb=True, **settings)
+    assert [board["test/history_kept/hit@10"] for board in Board.finished] == [
+        result.test["history_kept"]["hit@10"] for result in results
+    ]
+
+
+def test_no_epochs_and_rare_validations(settings: dict[str, Any]) -> None:
+    none = run("SASRec", "cycle", epochs=0, **settings)
+    assert (none.best_epoch, none.epochs_run, none.valid) == (-1, 0, {}) and set(none.test["history_kept"]) == METRICS
+    rare = run("SASRec", "cycle", epochs=5, eval_step=3, **settings)
+    assert (rare.best_epoch, rare.epochs_run) == (2, 5)
+
+
+def test_lists_longer_than_the_catalogue_are_refused_before_training(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="topk = 21: there are 20 items, too few for that list"):
+        run("SASRec", "cycle", topk=[5, 21], valid_metric="Hit@5", **settings)
+    whole = run("SASRec", "cycle", epochs=0, topk=[5, 20], valid_metric="Hit@5", **settings).test
+    assert whole["history_kept"]["hit@20"] == 1
+
+
+def test_a_checkpoint_dir_that_is_a_file_gets_one_line(
+    settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file := tmp_path / "file").write_text("")
+    assert train_main(flags(settings | {"checkpoint_dir": str(file / "saved")}, epochs=1)) == 2
+    error = capsys.readouterr().err
+    assert str(file) in error and error.count("\n") == 1
+
+
+def test_a_misspelt_setting_beside_the_data_is_refused(settings: dict[str, Any]) -> None:
+    file = Path(settings["data_path"]) / "cycle" / "cycle.yaml"
+    file.write_text("learning_rat: 0.1\n")
+    with pytest.raises(UsageError, match=r"cycle\.yaml: unknown setting 'learning_rat'; did you mean learning_rate"):
+        run("SASRec", "cycle", epochs=0, **settings)
+    file.write_text("epochs: 0\nMAX_ITEM_LIST_LENGTH: 3\n")
+    result = run("SASRec", "cycle", **{key: it for key, it in settings.items() if key != "MAX_ITEM_LIST_LENGTH"})
+    assert yaml.safe_load((result.run_dir / "config.yaml").read_text())["MAX_ITEM_LIST_LENGTH"] == 3
+
+
+def test_results_tell_users_and_targets_by_their_tokens(settings: dict[str, Any], tmp_path: Path) -> None:
+    first = run("SASRec", "cycle", epochs=0, **settings)
+    gru4rec = {key: value for key, value in settings.items() if key != "inner_size"}
+    assert run("GRU4Rec", "cycle", epochs=0, **gru4rec).targets == first.targets
+    file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    header, *lines = file.read_text().splitlines()
+    seen = set()
+    for early in (True, False):  # times that tell all interactions of all users apart
+        timed = [f"{line.rsplit(chr(9), 1)[0]}\t{place}" for place, line in enumerate(lines)]
+        file.write_text("\n".join([header, *(timed if early else reversed(timed))]) + "\n")  # other ids for the users
+        seen.add(run("SASRec", "cycle", epochs=0, **settings).targets)
+    assert len(seen) == 2 and first.targets in seen  # which is ordered by the users' ids, not by times
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"temperature": 0}, ["temperature", "0"]),
+        ({"hidden_dropout_prob": 1.5}, ["hidden_dropout_prob", "1.5"]),
+        ({"dropout": 1.5}, ["dropout", "hidden_dropout_prob"]),
+        ({"epochs": -1}, ["epochs", "-1"]),
+        ({"epochs": "abc"}, ["epochs", "abc"]),
+        ({"hidden_size": 65}, ["hidden_size", "65", "n_heads"]),
+        ({"valid_metric": "Hit@7"}, ["valid_metric", "Hit@7"]),
+        ({"temperatur": 0.5}, ["temperatur", "temperature"]),
+        ({"crop_ratio": 0.5}, ["crop_ratio", "CL4SRec"]),
+        ({"model": "DuoRek"}, ["DuoRek", "DuoRec"]),
+        ({"worker": 2}, ["worker"]),
+        ({"seq_len": {"item_id_list": 3}}, ["seq_len"]),
+        ({"val_interval": {"rating": "[4,inf)"}}, ["cycle", "rating"]),
+        ({"load_col": {"inter": ["user_id", "item_id"]}}, ["cycle", "timestamp"]),
+        ({"alias_of_user_id": ["x"]}, ["cycle", "x"]),
+        ({"dataset": "no-such-data"}, ["no-such-data"]),
+        ({"user_inter_num_interval": "[500,inf)"}, ["cycle", "user_inter_num_interval"]),
+        ({"val_interval": {"timestamp": "[100,200]"}}, ["val_interval"]),
+        ({"TIME_FIELD": "when"}, ["when", "timestamp"]),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(
+    more: dict[str, Any], words: list[str], settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"model": "DuoRec", "dataset": "cycle"} | settings | more
+    assert train_main([f"--{key}={value}" for key, value in given.items()]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and all(word in error[0] for word in words)
+    assert not list(Path(settings["checkpoint_dir"]).glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("user_id\titem_id\ttimestamp\n1\t2\t3\n", ["type"]),
+        ("user_id:token\titem_id:token\n1\t2\n", ["timestamp"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n1\t2\tnan\n1\t\t4\n", ["line"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n1\t-2\t3\n", ["negative"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n", []),
+        ("", ["empty"]),
+        ("user_id:token\titem_id:token\ttimestamp:float\n1\t2\t3\n1\t3\t4\n", []),
+    ],
+)
+def test_bad_data_gets_one_line(text: str, words: list[str], settings: dict[str, Any], capsys: Any) -> None:
+    (Path(settings["data_path"]) / "cycle" / "cycle.inter").write_text(text)
+    assert train_main(flags(settings, epochs=1)) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and all(word in error[0] for word in words)
+
+
+def test_a_checkpoint_with_objects_is_refused(settings: dict[str, Any]) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return print, ("unpickled",)
+
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    for trap in (Trap(), {"state_dict": Trap()}):
+        torch.save(trap, folder / "best.pth")
+        with pytest.raises(UsageError, match="refused"):
+            load(folder)
+    (folder / "best.pth").write_bytes(pickle.dumps({"state_dict": 1})[:-2])
+    with pytest.raises(UsageError):
+        load(folder)
+
+
+@pytest.mark.parametrize("more", [{"epochs": 3}, {"epochs": 1, "train_batch_size": 10_000}])
+def test_a_run_that_diverges_is_stopped(more: dict[str, Any], settings: dict[str, Any]) -> None:
+    """In the loss, or, after the last step, in the scores."""
+    with pytest.raises(UsageError, match="learning_rate"):
+        run("SASRec", "cycle", learning_rate=1e30, **(settings | more))
+
+
+def test_the_root_logger_is_left_as_it_was(settings: dict[str, Any]) -> None:
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    run("SASRec", "cycle", epochs=1, **settings)
+    assert (list(root.handlers), root.level) == before
+
+
+@pytest.mark.parametrize("name", ["GRU4Rec", "Caser", "HGN", "GCSAN", "SINE"])
+def test_a_model_of_recboles_runs_too(name: str, settings: dict[str, Any]) -> None:
+    plain = {key: value for key, value in settings.items() if key not in ("inner_size", "hidden_size")}
+    result = run(name, "cycle", epochs=1, **(plain | {"eval_batch_size": 16}))
+    assert result.train_form == "prefix" and 0 <= result.test["history_kept"]["hit@10"] <= 1
+    assert not torch.is_anomaly_enabled()
