@@ -1,23 +1,64 @@
-"""A training batch as models see it: typed tensors instead of field names.
+"""Rows of item ids, and a training batch of them as models see it: typed tensors instead of field names.
 
 Letters: B rows, L columns, K anchors per row, T targets.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.ragged import offsets, places_of_items, real_items
+
+# Names of the batch fields that our loader adds to RecBole's; a batch is a RecBole ``Interaction`` until a model reads
+# it. ``<list>`` stands for RecBole's item-list field, by default ``item_id_list``. What a hook of the model drew lies
+# under the hook's name; rows under <name>_<list> and <name>_<length field>.
+NEXT_PREFIX = "next_"  # + <list>: the target at every position, in the sequence form
+ANCHOR_LENGTH = "anchor_length"  # [B, K]: prefix lengths at which contrastive terms look at each row
+TARGET_PLACE = "target_place"  # [T]: flat places in [B, L] of the items that have a target, in the sequence form
+ROW_ID = "training_row"  # [B]: place of a row in the training set, in a plain RecBole script
+
+Wanted = Literal["last", "items", "columns"]
+
+
+class Rows(NamedTuple):
+    """Right-padded rows of item ids, and where an encoder's output is wanted.
+
+    Attributes:
+        item_seq: Item ids, oldest first, 0 beyond the length. Shape [B, L].
+        seq_len: True lengths, 1..L. Shape [B].
+        wanted: Which outputs: ``last``, the one at each row's last item; ``items``, those at all items, row after row;
+            ``columns``, those at all L columns, with the row moved to their right end: what left-padded code (CoSeRec,
+            SRMA) gives. Padding is then encoded like items; see ``Group.barred`` in ``encoder/packing``.
+        holes: Id 0 may stand among the row's items and is padding there: nothing looks at it.
+        places: Flat places of the real items in [B, L], row after row, [T], if they are known: then the host need not
+            wait for the device to count them.
+    """
+
+    item_seq: Tensor
+    seq_len: Tensor
+    wanted: Wanted = "last"
+    holes: bool = False
+    places: Tensor | None = None
+
+    def item_places(self) -> Tensor:
+        """Flat places of the real items in [B, L], row after row, [T].
+
+        The host waits for the device to count them, unless the rows bring them.
+        """
+        if self.places is not None:
+            return self.places
+        return places_of_items(self.seq_len, self.item_seq.shape[1])
 
 
 @dataclass(frozen=True)
 class Batch:
     """Training rows, their targets, and what the loader added to them.
 
-    A method written against ``supervised``, ``anchors`` and ``same_target`` works in both training forms.
+    A method written against ``supervised``, ``anchors`` and ``extra`` works in both training forms.
 
     Attributes:
         item_seq: Item ids, oldest first, 0 beyond the length. Shape [B, L].
@@ -27,7 +68,8 @@ class Batch:
             form.
         anchor_length: Prefix lengths at which contrastive terms look (sequence form). Shape [B, K]; None in the
             prefix form.
-        same_target: A training row with the same target, for each anchor. [B * K, L] rows; None if not asked for.
+        extra: What each of the model's hooks drew for the anchors, by the hook's name: [B * K, L] rows, or a tensor
+            [B * K, ...].
         target_place: Flat places in [B, L] of the items that have a target (sequence form), row after row. Shape [T];
             without them the host waits for the device to count the targets.
     """
@@ -37,13 +79,20 @@ class Batch:
     target: Tensor
     next_items: Tensor | None = None
     anchor_length: Tensor | None = None
-    same_target: Rows | None = None
+    extra: Mapping[str, Rows | Tensor] = field(default_factory=dict)
     target_place: Tensor | None = None
+
+    def rows(self, name: str) -> Rows:
+        """The rows that the hook of that name drew."""
+        drawn = self.extra[name]
+        assert isinstance(drawn, Rows), f"the hook {name} draws a tensor: read it from batch.extra"
+        return drawn
 
     @property
     def supervised(self) -> Rows:
-        """Rows whose outputs the recommendation loss needs: all positions in the sequence form, else the last."""
-        return Rows(self.item_seq, self.seq_len, self.next_items is not None, places=self.target_place)
+        """Rows whose outputs the recommendation loss needs: all items in the sequence form, else the last."""
+        wanted: Wanted = "last" if self.next_items is None else "items"
+        return Rows(self.item_seq, self.seq_len, wanted, places=self.target_place)
 
     @property
     def supervised_target(self) -> Tensor:
@@ -53,7 +102,7 @@ class Batch:
     def at_targets(self, values: Tensor) -> Tensor:
         """Picks what belongs to the items that have a target (sequence form), row after row: [B, L] -> [T]."""
         if self.target_place is None:
-            return values[_columns(values) < self.seq_len.unsqueeze(-1)]
+            return values[real_items(values, self.seq_len)]
         return values.flatten().index_select(0, self.target_place)
 
     @property
@@ -63,7 +112,7 @@ class Batch:
             return Rows(self.item_seq, self.seq_len)
         length = self.anchor_length.flatten()
         item_seq = self.item_seq.repeat_interleave(self.anchor_length.shape[1], dim=0)
-        return Rows(item_seq * (_columns(item_seq) < length.unsqueeze(-1)), length)
+        return Rows(item_seq * real_items(item_seq, length), length)
 
     def at_anchors(self, hidden: Tensor) -> Tensor:
         """Picks the anchors' outputs out of those of ``supervised``.
@@ -76,8 +125,7 @@ class Batch:
         """
         if self.anchor_length is None:
             return hidden
-        row_start = self.seq_len.cumsum(0) - self.seq_len
-        return hidden.index_select(0, (row_start.unsqueeze(-1) + self.anchor_length - 1).flatten())
+        return hidden.index_select(0, (offsets(self.seq_len).unsqueeze(-1) + self.anchor_length - 1).flatten())
 
     @property
     def anchor_target(self) -> Tensor:
@@ -85,7 +133,3 @@ class Batch:
         if self.anchor_length is None or self.next_items is None:
             return self.target
         return self.next_items.gather(1, self.anchor_length - 1).flatten()
-
-
-def _columns(item_seq: Tensor) -> Tensor:
-    return torch.arange(item_seq.shape[1], device=item_seq.device)

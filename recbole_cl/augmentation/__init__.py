@@ -2,7 +2,7 @@
 
 Rows are right padded: ``item_seq`` [B, L] holds the oldest item at column 0 and id 0 at and beyond ``seq_len`` [B].
 An operator takes ``(item_seq, seq_len, generator)`` and its own keywords, writes to none of them and returns a
-:class:`View` of new tensors. It never waits for the device.
+``Rows`` of new tensors. It never waits for the device.
 """
 
 from recbole_cl.augmentation.combine import apply_per_row, draw_two_views
@@ -11,13 +11,14 @@ from recbole_cl.augmentation.crop import crop
 from recbole_cl.augmentation.delete import delete
 from recbole_cl.augmentation.mask import mask
 from recbole_cl.augmentation.positions import choose_positions
+from recbole_cl.augmentation.registry import OPERATORS, Operator, bind
 from recbole_cl.augmentation.reorder import reorder
-from recbole_cl.augmentation.view import Operator, View
 
 __all__ = [
+    "OPERATORS",
     "Operator",
-    "View",
     "apply_per_row",
+    "bind",
     "choose_positions",
     "crop",
     "delete",

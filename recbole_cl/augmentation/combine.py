@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation.view import Operator, View
+from recbole_cl.augmentation.registry import Operator
+from recbole_cl.batch import Rows
 
 UNCHANGED = -1  # in place of an operator's number
 
@@ -21,7 +22,7 @@ def draw_two_views(
     distinct: bool,
     short_length: int = -1,
     short_operators: Collection[str] = (),
-) -> tuple[View, View]:
+) -> tuple[Rows, Rows]:
     """Draws two operators for every row and applies each to the row, for two views.
 
     Example:
@@ -69,12 +70,12 @@ def draw_two_views(
         item_seq.repeat(2, 1), seq_len.repeat(2), list(operators.values()), choice.flatten(), generator
     )
     items, lengths = both.item_seq.chunk(2), both.seq_len.chunk(2)
-    return View(items[0], lengths[0]), View(items[1], lengths[1])
+    return Rows(items[0], lengths[0]), Rows(items[1], lengths[1])
 
 
 def apply_per_row(
     item_seq: Tensor, seq_len: Tensor, operators: Sequence[Operator], choice: Tensor, generator: torch.Generator
-) -> View:
+) -> Rows:
     """Applies to every row the operator that was chosen for it.
 
     Every operator runs on all rows: picking its rows out would make the host wait for the device.
@@ -98,7 +99,7 @@ def apply_per_row(
         chosen = choice == number
         items = torch.where(chosen.unsqueeze(1), view.item_seq, items)
         lengths = torch.where(chosen, view.seq_len, lengths)
-    return View(items, lengths)
+    return Rows(items, lengths)
 
 
 def _draw_distinct(allowed: Tensor, generator: torch.Generator) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation.positions import Rounding, choose_positions, item_count, pack, real_items
-from recbole_cl.augmentation.view import View
+from recbole_cl.augmentation.positions import Rounding, choose_positions, item_count
+from recbole_cl.batch import Rows
+from recbole_cl.ragged import compact, real_items
 
 
 def substitute(
@@ -17,7 +18,7 @@ def substitute(
     ratio: float,
     neighbour: Tensor,
     rounding: Rounding = "floor",
-) -> View:
+) -> Rows:
     """Replaces a share of each row's items by their most correlated items.
 
     Reference:
@@ -45,7 +46,7 @@ def substitute(
     """
     _check_table(neighbour)
     chosen = choose_positions(item_seq, seq_len, _count(seq_len, ratio, rounding), generator)
-    return View(torch.where(chosen, neighbour[item_seq], item_seq), seq_len.clone())
+    return Rows(torch.where(chosen, neighbour[item_seq], item_seq), seq_len.clone())
 
 
 def insert(
@@ -56,7 +57,7 @@ def insert(
     ratio: float,
     neighbour: Tensor,
     rounding: Rounding = "floor",
-) -> View:
+) -> Rows:
     """Puts the most correlated items of a share of each row's items right before them.
 
     Reference:
@@ -86,7 +87,7 @@ def insert(
     chosen = choose_positions(item_seq, seq_len, _count(seq_len, ratio, rounding), generator)
     items = torch.stack((neighbour[item_seq], item_seq), dim=2).flatten(1)  # [B, 2L]: each item after its neighbour
     keep = torch.stack((chosen, real_items(item_seq, seq_len)), dim=2).flatten(1)
-    return View(*pack(items, keep, item_seq.size(1)))
+    return Rows(*compact(items, keep, item_seq.size(1)))
 
 
 def _count(seq_len: Tensor, ratio: float, rounding: Rounding) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation.positions import Rounding, Span, columns, draw_span, item_count
-from recbole_cl.augmentation.view import View
+from recbole_cl.augmentation.positions import Rounding, Span, draw_span, item_count
+from recbole_cl.batch import Rows
+from recbole_cl.ragged import columns
 
 
 def crop(
@@ -17,7 +18,7 @@ def crop(
     ratio: float,
     rounding: Rounding = "floor",
     span: Span = "any",
-) -> View:
+) -> Rows:
     """Keeps a contiguous part of each row and drops the rest.
 
     Reference:
@@ -51,4 +52,4 @@ def crop(
     column = columns(item_seq)
     source = (start.unsqueeze(1) + column).clamp(max=item_seq.size(1) - 1)  # [B, L]
     cropped = item_seq.gather(1, source).masked_fill_(column >= kept.unsqueeze(1), 0)
-    return View(cropped, kept)
+    return Rows(cropped, kept)

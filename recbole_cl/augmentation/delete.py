@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation.positions import Rounding, choose_positions, item_count, pack, real_items
-from recbole_cl.augmentation.view import View
+from recbole_cl.augmentation.positions import Rounding, choose_positions, item_count
+from recbole_cl.batch import Rows
+from recbole_cl.ragged import compact, real_items
 
 
 def delete(
@@ -16,7 +17,7 @@ def delete(
     *,
     ratio: float,
     rounding: Rounding = "floor",
-) -> View:
+) -> Rows:
     """Takes a share of each row's items out and closes the gaps.
 
     Reference:
@@ -40,4 +41,4 @@ def delete(
     """
     count = torch.minimum(item_count(seq_len, ratio, rounding), seq_len - 1)
     gone = choose_positions(item_seq, seq_len, count, generator)
-    return View(*pack(item_seq, real_items(item_seq, seq_len) & ~gone, item_seq.size(1)))
+    return Rows(*compact(item_seq, real_items(item_seq, seq_len) & ~gone, item_seq.size(1)))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.augmentation.positions import Rounding, choose_positions, item_count
-from recbole_cl.augmentation.view import View
+from recbole_cl.batch import Rows
 
 
 def mask(
@@ -17,7 +17,7 @@ def mask(
     ratio: float,
     fill_id: int,
     rounding: Rounding = "floor",
-) -> View:
+) -> Rows:
     """Replaces a share of each row's items by one id.
 
     Reference:
@@ -45,4 +45,4 @@ def mask(
     if fill_id < 0:
         raise ValueError(f"fill_id {fill_id} is negative: use the mask token's row of the item table, or 0 for padding")
     count = item_count(seq_len, ratio, rounding)
-    return View(item_seq.masked_fill(choose_positions(item_seq, seq_len, count, generator), fill_id), seq_len.clone())
+    return Rows(item_seq.masked_fill(choose_positions(item_seq, seq_len, count, generator), fill_id), seq_len.clone())

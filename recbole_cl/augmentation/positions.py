@@ -1,4 +1,4 @@
-"""The draws that operators share: how many items, which ones, which span, and packing what is left.
+"""The draws that operators share: how many items, which ones, which span.
 
 Letters: B batch, L length (columns of the padded row), n a row's own length.
 """
@@ -9,6 +9,8 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+
+from recbole_cl.ragged import columns, real_items
 
 Rounding = Literal["floor", "ceil"]
 Span = Literal["any", "before_last"]
@@ -39,35 +41,6 @@ def item_count(seq_len: Tensor, ratio: float, rounding: Rounding = "floor", at_l
     share = seq_len.double() * ratio  # float64, or int(0.7 * 10) and its like come out one off
     count = (share.floor() if rounding == "floor" else share.ceil()).long()
     return torch.minimum(count.clamp(min=at_least), seq_len)
-
-
-def columns(like: Tensor) -> Tensor:
-    """Numbers the columns of ``like`` [B, L]: 0..L-1 on its device."""
-    return torch.arange(like.size(1), device=like.device)
-
-
-def real_items(item_seq: Tensor, seq_len: Tensor) -> Tensor:
-    """Tells real columns from padding by the row's length, since id 0 may also stand inside a row."""
-    return columns(item_seq) < seq_len.unsqueeze(1)  # [B, L]
-
-
-def places_of_items(seq_len: Tensor, width: int, n_items: int | None = None) -> Tensor:
-    """Flat places of the items of right-padded rows, row after row.
-
-    Args:
-        seq_len: Row lengths.
-        width: L, columns of a row.
-        n_items: T, sum of the lengths. None counts them, for which the host waits for the device.
-
-    Shape:
-        seq_len: [B]; result: [T], each in 0..B * L - 1.
-
-    Returns:
-        The places.
-    """
-    row_start = width * torch.arange(len(seq_len), device=seq_len.device)
-    shift = torch.repeat_interleave(row_start - (seq_len.cumsum(0) - seq_len), seq_len, output_size=n_items)
-    return shift + torch.arange(len(shift), device=seq_len.device)
 
 
 def choose_positions(item_seq: Tensor, seq_len: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
@@ -116,17 +89,3 @@ def draw_span(seq_len: Tensor, count: Tensor, span: Span, generator: torch.Gener
     starts = torch.minimum(end - size + 1, seq_len)
     draw = torch.rand(seq_len.shape, generator=generator, device=seq_len.device, dtype=torch.float64)
     return (draw * starts).long(), size
-
-
-def pack(items: Tensor, keep: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Moves the kept items of each row together, to the left, the newest ones where they do not all fit.
-
-    Shape:
-        ``items`` and ``keep`` [B, M]; the results [B, width] and [B], for any M.
-    """
-    rank = keep.cumsum(dim=1)  # 1, 2, ... at the kept items
-    total = rank[:, -1:]
-    column = rank - 1 - (total - width).clamp(min=0)
-    column = torch.where(keep & (column >= 0), column, width)  # what is dropped goes to a spare column
-    packed = items.new_zeros(items.size(0), width + 1).scatter_(1, column, items)
-    return packed[:, :width].contiguous(), total.squeeze(1).clamp(max=width)

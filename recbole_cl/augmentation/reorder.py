@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation.positions import Rounding, Span, columns, draw_span, item_count
-from recbole_cl.augmentation.view import View
+from recbole_cl.augmentation.positions import Rounding, Span, draw_span, item_count
+from recbole_cl.batch import Rows
+from recbole_cl.ragged import columns
 
 
 def reorder(
@@ -17,7 +18,7 @@ def reorder(
     ratio: float,
     rounding: Rounding = "floor",
     span: Span = "any",
-) -> View:
+) -> Rows:
     """Shuffles a contiguous part of each row.
 
     Reference:
@@ -48,4 +49,4 @@ def reorder(
     draw = torch.rand(item_seq.shape, generator=generator, device=item_seq.device, dtype=torch.float64)
     # Keys inside lie in [start, start + 1) and a column's own number elsewhere, so only the span changes places.
     source = torch.where(inside, first + draw, column.double()).argsort(dim=1)
-    return View(item_seq.gather(1, source), seq_len.clone())
+    return Rows(item_seq.gather(1, source), seq_len.clone())

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from recbole_cl.errors import UsageError
+from recbole_cl.registry import Registry, is_path
 
 
 class Check(ABC):
@@ -160,6 +161,24 @@ class Pattern(Check):
 
     def accepts(self, value: object) -> bool:
         return isinstance(value, str) and re.fullmatch(self.regex, value) is not None
+
+
+@dataclass(frozen=True)
+class Named(Check):
+    """A name out of a registry, or the dotted path of something that is importable.
+
+    Args:
+        registry: The registry.
+    """
+
+    registry: Registry[Any]
+
+    @property
+    def expected(self) -> str:
+        return f"one of {', '.join(self.registry.names())}, or a dotted path such as my_package.my_module.Name"
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and (value in self.registry.names() or is_path(value))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recbole_cl.data.files.download import download_dataset
 from recbole_cl.errors import UsageError
+from recbole_cl.ragged import window
 
 ROW_START = "row_start"  # first interaction of a row's window, in the flat arrays
 ROW_END = "row_end"  # the row's target; its window is row_start .. row_end - 1
@@ -94,21 +95,3 @@ class ContrastiveDataset(SequentialDataset):
                 list_field = getattr(self, f"{name}_list_field")
                 fields[list_field] = window(self.flat[name], start, end, self.max_item_list_len)
         return self.join(Interaction(fields)) if join else Interaction(fields)
-
-
-def window(values: Tensor, start: Tensor, end: Tensor, width: int) -> Tensor:
-    """Writes windows of a flat array out as right-padded rows, in one gather.
-
-    Args:
-        values: Flat array, [I] or [I, ...].
-        start: First element of each window, [...].
-        end: One past the last element of each window, [...]; at most ``width`` after ``start``.
-        width: Columns of the result, L.
-
-    Returns:
-        Rows of shape [..., L] (then the element's own shape), 0 beyond each window.
-    """
-    place = start.unsqueeze(-1) + torch.arange(width, device=start.device)
-    inside = place < end.unsqueeze(-1)
-    rows = values[place.clamp(max=len(values) - 1)]
-    return rows * inside.view(*inside.shape, *(1,) * (rows.dim() - inside.dim())).to(rows.dtype)

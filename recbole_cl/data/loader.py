@@ -1,22 +1,22 @@
-"""The training loader: windows, anchors and same-target positives as batched tensor operations on the device.
+"""The training loader: windows, anchors and what hooks draw for them, as batched tensor operations on the device.
 
 Letters: B rows of a batch, L columns, K anchors per row, T targets of a batch, R training rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.augmentation.positions import places_of_items
-from recbole_cl.data.dataset import ContrastiveDataset, window
+from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, TARGET_PLACE, Rows
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
-from recbole_cl.data.same_target import SameTargetIndex
-from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
+from recbole_cl.ragged import places_of_items, window
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class LoaderSettings:
             of a long user), targets at every position.
         batch_size: Rows per batch, at least 1; the last batch may be smaller.
         shuffle: Whether each epoch visits the rows in a new random order.
-        same_target: Whether to add, for each anchor, a training row with the same target.
+        hooks: What to draw for each anchor, by name: see ``data/hooks.py``.
         anchors_per_row: K, in the sequence form: prefixes of each row, drawn uniformly, for contrastive terms, all
             different if the row has K; 0: the whole row, undrawn.
         seed: Seed of the loader's generator.
@@ -38,7 +38,7 @@ class LoaderSettings:
     train_form: str
     batch_size: int
     shuffle: bool
-    same_target: bool
+    hooks: Mapping[str, HookFactory]
     anchors_per_row: int
     seed: int
     device: torch.device
@@ -48,8 +48,8 @@ class TrainLoader:
     """Iterates over the training rows of a split, yielding RecBole ``Interaction`` batches.
 
     Fields of a batch: user, item list [B, L] (L: ``MAX_ITEM_LIST_LENGTH``), its length [B], target [B]; the
-    fields of ``recbole_cl.fields`` as the settings ask. The flat item array, the offsets and the indices lie on the
-    device; nothing is written to, and every row is written out anew for every batch.
+    fields named in ``recbole_cl.batch`` as the settings ask. The flat item array, the offsets and the indices lie on
+    the device; nothing is written to, and every row is written out anew for every batch.
 
     Args:
         dataset: The training split.
@@ -70,7 +70,7 @@ class TrainLoader:
         self.generator = torch.Generator(settings.device).manual_seed(settings.seed)
         self.prefixes = require_rows(rows_of(dataset), "training").to(settings.device)
         self.rows = self.prefixes if settings.train_form == "prefix" else sequence_rows(self.prefixes)
-        self._index = SameTargetIndex(self.prefixes.items[self.prefixes.end]) if settings.same_target else None
+        self._hooks = {name: build(self.prefixes) for name, build in settings.hooks.items()}
         self._list_field = dataset.iid_field + dataset.config["LIST_SUFFIX"]
         self._length_field = dataset.item_list_length_field
 
@@ -119,8 +119,8 @@ class TrainLoader:
             anchor = self._draw_anchors(start, end)
             fields[ANCHOR_LENGTH] = anchor - start.unsqueeze(-1)
             fields[TARGET_PLACE] = places_of_items(end - start, rows.width, n_targets)
-        if self._index is not None:
-            fields.update(self._same_target(anchor.flatten()))
+        if self._hooks:
+            fields.update(self._drawn(anchor.flatten()))
         return Interaction(fields)
 
     def _draw_anchors(self, start: Tensor, end: Tensor) -> Tensor:
@@ -136,12 +136,15 @@ class TrainLoader:
         order = (key + (column >= length)).argsort(dim=1)  # [B, L] a row's own columns first, in random order
         return first + order[:, torch.arange(self.settings.anchors_per_row, device=start.device) % len(column)] % length
 
-    def _same_target(self, anchor: Tensor) -> dict[str, Tensor]:
-        assert self._index is not None
+    def _drawn(self, anchor: Tensor) -> dict[str, Tensor]:
+        """What the hooks draw for the targets at the given places, as batch fields."""
         row = torch.searchsorted(self.prefixes.end, anchor)  # the prefix row whose target stands there
-        drawn = self._index.draw(row, self.generator)
-        start, end = self.prefixes.start[drawn], self.prefixes.end[drawn]
-        return {
-            SAME_TARGET_PREFIX + self._list_field: window(self.prefixes.items, start, end, self.prefixes.width),
-            SAME_TARGET_PREFIX + self._length_field: end - start,
-        }
+        fields: dict[str, Tensor] = {}
+        for name, hook in self._hooks.items():
+            drawn = hook.draw(row, self.generator)
+            if isinstance(drawn, Rows):
+                fields[f"{name}_{self._list_field}"] = drawn.item_seq
+                fields[f"{name}_{self._length_field}"] = drawn.seq_len
+            else:
+                fields[name] = drawn
+        return fields

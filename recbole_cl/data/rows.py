@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recbole_cl.batch import Rows
 from recbole_cl.data.dataset import ROW_END, ROW_START, ContrastiveDataset
 from recbole_cl.errors import UsageError
+from recbole_cl.ragged import row_numbers, spans, window
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class RowSet:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @property
+    def target(self) -> Tensor:
+        """The item after each row's window, [R]."""
+        return self.items[self.end]
+
+    def take(self, row: Tensor) -> Rows:
+        """The windows of the rows with the given numbers, right padded: [B] -> [B, L] rows."""
+        start, end = self.start[row], self.end[row]
+        return Rows(window(self.items, start, end, self.width), end - start)
 
     def to(self, device: torch.device) -> RowSet:
         """The same rows with all tensors on ``device``."""
@@ -85,12 +97,11 @@ def sequence_rows(prefixes: RowSet) -> RowSet:
     last = prefixes.end[newest]  # last target of each user
     first = prefixes.user_start[last]
     n_rows = (last - first + prefixes.width - 1) // prefixes.width
-    user = torch.repeat_interleave(prefixes.user[newest], n_rows)
-    owner_end = torch.repeat_interleave(last, n_rows)
-    back = torch.arange(len(user), device=user.device) - torch.repeat_interleave(n_rows.cumsum(0) - n_rows, n_rows)
-    end = owner_end - back * prefixes.width
-    start = torch.maximum(torch.repeat_interleave(first, n_rows), end - prefixes.width)
-    return RowSet(prefixes.items, prefixes.user_start, user, start, end, prefixes.width)
+    owner = row_numbers(n_rows)
+    back = spans(torch.zeros_like(n_rows), n_rows)  # 0 for a user's newest row, 1 for the one before it
+    end = last[owner] - back * prefixes.width
+    start = torch.maximum(first[owner], end - prefixes.width)
+    return RowSet(prefixes.items, prefixes.user_start, prefixes.user[newest][owner], start, end, prefixes.width)
 
 
 def require_rows(rows: RowSet, split: str) -> RowSet:

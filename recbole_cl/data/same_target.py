@@ -1,4 +1,4 @@
-"""Which training rows share a target: the index behind supervised positives.
+"""Which training rows share a target: the index and the hook behind supervised positives.
 
 Letters: R training rows, N items, B drawn rows.
 """
@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from recbole_cl.batch import Rows
+from recbole_cl.data.hooks import TrainingRows
+from recbole_cl.ragged import offsets
 
 
 class SameTargetIndex:
@@ -26,8 +30,7 @@ class SameTargetIndex:
         self.place = torch.empty_like(self.order)
         self.place[self.order] = torch.arange(len(target), device=target.device)
         counts = torch.bincount(target)
-        offsets = counts.cumsum(0) - counts
-        self.group_start = offsets[target]  # [R]
+        self.group_start = offsets(counts)[target]  # [R]
         self.group_size = counts[target]  # [R]
 
     def draw(self, row: Tensor, generator: torch.Generator) -> Tensor:
@@ -45,3 +48,19 @@ class SameTargetIndex:
         others = (size - 1).clamp(min=0)
         step = torch.minimum((uniform * others).long(), (others - 1).clamp(min=0)) + (others > 0).long()  # 1..size-1
         return self.order[start + (self.place[row] - start + step) % size]
+
+
+class SameTarget:
+    """Positives for every anchor: another training row with the same target, the row itself where there is none.
+
+    Args:
+        rows: The training rows.
+    """
+
+    def __init__(self, rows: TrainingRows) -> None:
+        self._rows = rows
+        self._index = SameTargetIndex(rows.target)
+
+    def draw(self, row: Tensor, generator: torch.Generator) -> Rows:
+        """Draws a positive for each anchor: see ``data/hooks.py``."""
+        return self._rows.take(self._index.draw(row, generator))

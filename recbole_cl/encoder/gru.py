@@ -6,7 +6,7 @@ Letters: T packed items, R rows, W wanted outputs, D hidden size.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Group, Packing
-from recbole_cl.encoder.windows import row_numbers
+from recbole_cl.encoder.registry import Abilities, EncoderSettings, SequenceEncoder
+from recbole_cl.ragged import offsets, row_numbers
 
 
-class GRUEncoder(nn.Module):
+class GRUEncoder(SequenceEncoder):
     """Dropout on the items, gated recurrent layers, and a linear layer on the wanted states.
 
     All rows advance together, step by step, and leave when they end: no work on padding. Where id 0 stands among a
@@ -30,9 +31,8 @@ class GRUEncoder(nn.Module):
         2016, section 3.1.
 
     Args:
-        n_layers: Recurrent layers, at least 1; 1 in GRU4Rec.
-        size: D, of items and states; typically 64.
-        dropout: Probability of dropping elements of the item vectors, in [0, 1).
+        settings: Sizes and probabilities, of which it takes ``n_layers`` (1 in GRU4Rec), ``hidden_size`` and
+            ``hidden_dropout_prob``, that of dropping elements of the item vectors.
         generator: Source of the dropout masks on the CPU.
 
     Note:
@@ -40,10 +40,13 @@ class GRUEncoder(nn.Module):
         positions; the order of the items is all that counts.
     """
 
-    def __init__(self, n_layers: int, size: int, dropout: float, generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        self.dropout = Dropout(dropout, generator)
-        self.recurrence = nn.GRU(size, size, n_layers, bias=False)
+    abilities: ClassVar = Abilities(counts_positions=False, needs_heads=False, can_be_compiled=False, is_causal=True)
+
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None = None) -> None:
+        super().__init__(settings, generator)
+        size = settings.hidden_size
+        self.dropout = Dropout(settings.hidden_dropout_prob, generator)
+        self.recurrence = nn.GRU(size, size, settings.n_layers, bias=False)
         self.output = nn.Linear(size, size)
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
@@ -93,7 +96,7 @@ class _Steps(NamedTuple):
 def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
     length = torch.cat([_lengths(group) for group in groups])  # [R]
     row = row_numbers(length, n_tokens)  # [T]
-    start = length.cumsum(0) - length
+    start = offsets(length)
     place = torch.arange(n_tokens, device=length.device) - start[row]
     if all(group.barred is None for group in groups):
         sizes, own_sizes = _sizes(groups)
@@ -125,7 +128,7 @@ def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:
     """Places in the order of the recurrence, [T], of steps [T] of rows [T] that are [R] long."""
     rank = torch.empty_like(length)
     rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
-    first = sizes.cumsum(0) - sizes  # place of each step
+    first = offsets(sizes)  # place of each step
     return first[step] + rank[row]
 
 

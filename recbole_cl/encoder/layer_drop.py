@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Packing
-from recbole_cl.encoder.transformer import TransformerLayer, TransformerSettings
+from recbole_cl.encoder.registry import EncoderSettings
+from recbole_cl.encoder.transformer import TransformerLayer
 
 LAYER_KINDS = ("single", "inter", "transformer")
 
@@ -46,7 +47,7 @@ class LayerDropEncoder(nn.Module):
         trunk: nn.Module,
         kind: str,
         n_layers: int,
-        settings: TransformerSettings,
+        settings: EncoderSettings,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -82,7 +83,7 @@ class LayerDropEncoder(nn.Module):
 class SingleLayer(nn.Module):
     """One linear layer with GELU, dropout, residual and layer norm."""
 
-    def __init__(self, settings: TransformerSettings, generator: torch.Generator | None) -> None:
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()
         self.linear = nn.Linear(settings.hidden_size, settings.hidden_size)
         self.output_norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
@@ -96,7 +97,7 @@ class SingleLayer(nn.Module):
 class FeedForwardLayer(nn.Module):
     """The feed-forward part of a Transformer block: D to the inner width and back, GELU between."""
 
-    def __init__(self, settings: TransformerSettings, generator: torch.Generator | None) -> None:
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()
         self.inner = nn.Linear(settings.hidden_size, settings.inner_size)
         self.outer = nn.Linear(settings.inner_size, settings.hidden_size)
@@ -125,7 +126,7 @@ def draw_kept(n_passes: int, n_layers: int, n_dropped: int, generator: torch.Gen
     return keys.argsort(dim=1) >= n_dropped  # each row of the sorting order is a random permutation
 
 
-def _build(kind: str, settings: TransformerSettings, generator: torch.Generator | None) -> nn.Module:
+def _build(kind: str, settings: EncoderSettings, generator: torch.Generator | None) -> nn.Module:
     if kind == "transformer":
         return TransformerLayer(settings, causal=True, generator=generator)
     return (SingleLayer if kind == "single" else FeedForwardLayer)(settings, generator)

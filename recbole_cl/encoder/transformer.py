@@ -6,7 +6,7 @@ Letters: T packed items, W wanted outputs, D hidden size, H heads, n rows of a g
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,33 +14,10 @@ from torch.nn import functional
 
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Group, Packing
+from recbole_cl.encoder.registry import Abilities, EncoderSettings, SequenceEncoder
 
 
-class TransformerSettings(NamedTuple):
-    """Sizes and probabilities of a Transformer encoder.
-
-    Attributes:
-        n_layers: Blocks, at least 1; typically 2.
-        n_heads: Attention heads; divides ``hidden_size``.
-        hidden_size: D.
-        inner_size: Width of the feed-forward part; typically 4 D.
-        hidden_dropout_prob: Dropout of embeddings, attention outputs and feed-forward outputs, in [0, 1).
-        attn_dropout_prob: Dropout of attention weights, in [0, 1).
-        layer_norm_eps: Added to the variance; 1e-12 in all authors' code.
-        max_seq_length: Number of learned positions.
-    """
-
-    n_layers: int
-    n_heads: int
-    hidden_size: int
-    inner_size: int
-    hidden_dropout_prob: float
-    attn_dropout_prob: float
-    layer_norm_eps: float
-    max_seq_length: int
-
-
-class TransformerEncoder(nn.Module):
+class TransformerEncoder(SequenceEncoder):
     """Learned positions, layer norm, dropout and post-norm attention blocks, with no final norm and no scaling.
 
     In the last block only the wanted outputs are computed: where a method needs the last position of a row, the
@@ -48,8 +25,8 @@ class TransformerEncoder(nn.Module):
 
     Args:
         settings: Sizes and probabilities.
-        causal: Whether a position sees only itself and earlier ones.
         generator: Source of the dropout masks on the CPU.
+        causal: Whether a position sees only itself and earlier ones.
 
     Raises:
         ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
@@ -59,8 +36,12 @@ class TransformerEncoder(nn.Module):
         replaced by a boolean one.
     """
 
-    def __init__(self, settings: TransformerSettings, causal: bool, generator: torch.Generator | None = None) -> None:
-        super().__init__()
+    abilities: ClassVar = Abilities(counts_positions=True, needs_heads=True, can_be_compiled=True, is_causal=True)
+
+    def __init__(
+        self, settings: EncoderSettings, generator: torch.Generator | None = None, causal: bool = True
+    ) -> None:
+        super().__init__(settings, generator)
         if settings.hidden_size % settings.n_heads:
             raise ValueError(f"hidden_size {settings.hidden_size} is not a multiple of n_heads {settings.n_heads}")
         self.position_embedding = nn.Embedding(settings.max_seq_length, settings.hidden_size)
@@ -88,7 +69,7 @@ class TransformerEncoder(nn.Module):
 class TransformerLayer(nn.Module):
     """Multi-head self-attention and a GELU feed-forward part, each with dropout, residual and layer norm."""
 
-    def __init__(self, settings: TransformerSettings, causal: bool, generator: torch.Generator | None) -> None:
+    def __init__(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> None:
         super().__init__()
         size, eps = settings.hidden_size, settings.layer_norm_eps
         self.n_heads = settings.n_heads

@@ -12,7 +12,6 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.data.dataset import window
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.metrics import RankCounts
 from recbole_cl.evaluation.ranks import (
@@ -25,6 +24,7 @@ from recbole_cl.evaluation.ranks import (
     count_block,
     protocols,
 )
+from recbole_cl.ragged import window
 
 
 class RankEvaluator:

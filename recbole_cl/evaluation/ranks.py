@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recbole_cl.data.rows import RowSet
 from recbole_cl.evaluation.metrics import RankCounts
+from recbole_cl.ragged import row_numbers, spans
 
 ROWS_PER_BLOCK = 256  # with 32,768 items a block of scores takes 32 MB, which stays near the caches
 ITEMS_PER_BLOCK = 32_768
@@ -85,7 +86,8 @@ def evaluation_rows(rows: RowSet, n_items: int) -> EvaluationRows:
     device = rows.start.device
     order = torch.argsort(rows.end - rows.start, stable=True)
     end = rows.end[order]
-    row, place = spans(rows.user_start[end], end)
+    start = rows.user_start[end]
+    row, place = row_numbers(end - start), spans(start, end - start)
     pairs = torch.unique(row * n_items + rows.items[place])  # sorted, each item once
     row, item = pairs // n_items, pairs % n_items
     is_target = item == rows.items[end][row]
@@ -93,13 +95,6 @@ def evaluation_rows(rows: RowSet, n_items: int) -> EvaluationRows:
     repeated[row[is_target]] = True
     history = History(row[~is_target], item[~is_target])
     return EvaluationRows(rows, order, history, repeated, torch.bincount(history.row, minlength=len(end)))
-
-
-def spans(first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Writes the spans first..end-1 of U rows out, one after the other: each element's row and its place, [H] each."""
-    count = end - first
-    row = torch.repeat_interleave(torch.arange(len(end), device=end.device), count)
-    return row, torch.arange(len(row), device=end.device) - (count.cumsum(0) - count)[row] + first[row]
 
 
 def count_block(scores: Scores, n_items: int, target: Tensor, history: History, items_per_block: int) -> Counts:

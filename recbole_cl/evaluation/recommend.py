@@ -12,9 +12,9 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.data.dataset import ContrastiveDataset, window
+from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.ranks import spans
+from recbole_cl.ragged import row_numbers, spans, window
 
 _USERS_PER_BATCH = 256
 
@@ -57,8 +57,8 @@ def best_items(
         scores = _scores(model, item_seq, end - start, {dataset.uid_field: ids})
         scores[:, 0] = -torch.inf
         if history == "remove":
-            row, place = spans(first, end)
-            scores[row, flat_item[place]] = -torch.inf
+            had = flat_item[spans(first, end - first)]
+            scores[row_numbers(end - first), had] = -torch.inf
         best = scores.topk(min(k, scores.shape[1] - 1))
         tokens = dataset.id2token(dataset.iid_field, best.indices.cpu().numpy())
         found += [

@@ -5,10 +5,9 @@ from __future__ import annotations
 from recbole_cl.loss.chunked import chunked_cross_entropy, default_chunk_rows
 from recbole_cl.loss.false_negatives import negative_pairs, negative_statistic, row_statistic, threshold_distance
 from recbole_cl.loss.geometry import alignment, uniformity
-from recbole_cl.loss.info_nce import info_nce, info_nce_logits, same_target_mask, similarity_matrix
+from recbole_cl.loss.info_nce import info_nce, same_target_mask, similarity_matrix
 from recbole_cl.loss.invariance import invariance_loss
-from recbole_cl.loss.masked_item import generate_items, generate_items_with_loss
-from recbole_cl.loss.recommendation import bce, bpr, cross_entropy, sampled_softmax, uniform_negatives
+from recbole_cl.loss.recommendation import bce, bpr, cross_entropy, sampled_softmax
 from recbole_cl.loss.replaced_item import replaced_item_loss
 from recbole_cl.loss.thresholded_info_nce import thresholded_info_nce
 
@@ -19,10 +18,7 @@ __all__ = [
     "chunked_cross_entropy",
     "cross_entropy",
     "default_chunk_rows",
-    "generate_items",
-    "generate_items_with_loss",
     "info_nce",
-    "info_nce_logits",
     "invariance_loss",
     "negative_pairs",
     "negative_statistic",
@@ -33,6 +29,5 @@ __all__ = [
     "similarity_matrix",
     "threshold_distance",
     "thresholded_info_nce",
-    "uniform_negatives",
     "uniformity",
 ]

@@ -1,4 +1,4 @@
-"""Alignment and uniformity of representations, as published and as DuoRec's code computes them.
+"""Alignment and uniformity of representations, as published.
 
 Letters: B batch, D width of a representation.
 """
@@ -11,10 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FORMS = ("wang_isola", "duorec")
 
-
-def alignment(z_a: Tensor, z_b: Tensor, form: str = "wang_isola") -> Tensor:
+def alignment(z_a: Tensor, z_b: Tensor) -> Tensor:
     """Mean distance between the two views of a sequence; lower is better aligned.
 
     Reference:
@@ -24,8 +22,6 @@ def alignment(z_a: Tensor, z_b: Tensor, form: str = "wang_isola") -> Tensor:
     Args:
         z_a: First view.
         z_b: Second view, row i of the same sequence as row i of `z_a`.
-        form: "wang_isola" (squared distance of L2-normalised vectors, 0 to 4) or "duorec" (plain L2 distance, vectors
-            as they are).
 
     Shape:
         z_a, z_b: [B, D]; result: scalar.
@@ -33,19 +29,13 @@ def alignment(z_a: Tensor, z_b: Tensor, form: str = "wang_isola") -> Tensor:
     Returns:
         The mean over B.
 
-    Raises:
-        ValueError: The form is unknown.
-
     Note:
-        "duorec" is what that method's code computes; its paper gives the published definition.
+        DuoRec's code computes plain distances of vectors as they are; its paper gives the published definition.
     """
-    _check_form(form)
-    if form == "duorec":
-        return torch.linalg.vector_norm(z_a - z_b, dim=1).mean()
     return (F.normalize(z_a, dim=1) - F.normalize(z_b, dim=1)).square().sum(dim=1).mean()
 
 
-def uniformity(z: Tensor, form: str = "wang_isola") -> Tensor:
+def uniformity(z: Tensor) -> Tensor:
     """Log of the mean Gaussian potential over all pairs of rows; lower is more evenly spread.
 
     Reference:
@@ -53,8 +43,6 @@ def uniformity(z: Tensor, form: str = "wang_isola") -> Tensor:
 
     Args:
         z: Representations of one view.
-        form: "wang_isola" (exp(-2 d^2) of L2-normalised vectors, -4 to 0 after the log) or "duorec" (exp(-2 d) of the
-            vectors as they are).
 
     Shape:
         z: [B, D], B >= 2 (memory grows with B^2 / 2); result: scalar.
@@ -63,15 +51,9 @@ def uniformity(z: Tensor, form: str = "wang_isola") -> Tensor:
         The log of the mean over pairs.
 
     Raises:
-        ValueError: The form is unknown or there are fewer than two rows.
+        ValueError: There are fewer than two rows.
     """
-    _check_form(form)
     if z.size(0) < 2:
         raise ValueError(f"uniformity needs at least 2 rows to form a pair; got {z.size(0)}")
-    distance = torch.pdist(z) if form == "duorec" else torch.pdist(F.normalize(z, dim=1)).square()  # [B(B-1)/2]
+    distance = torch.pdist(F.normalize(z, dim=1)).square()  # [B(B-1)/2]
     return torch.logsumexp(-2 * distance, dim=0) - math.log(distance.numel())
-
-
-def _check_form(form: str) -> None:
-    if form not in FORMS:
-        raise ValueError(f"form is {form!r}; it must be one of {', '.join(FORMS)}")

@@ -89,42 +89,6 @@ def info_nce(
     return (logits.clamp(min=floor).logsumexp(1, keepdim=True) - positive).mean()
 
 
-def info_nce_logits(
-    z_a: Tensor,
-    z_b: Tensor,
-    temperature: float = 1.0,
-    similarity: str = "dot",
-    negative_mask: Tensor | None = None,
-) -> Tensor:
-    """The logits behind `info_nce` in the authors' layout, for diagnostics: the positive first, then the negatives.
-
-    Args:
-        z_a: First view.
-        z_b: Second view, row i of the same sequence as row i of `z_a`.
-        temperature: Divisor of the similarities, > 0; 1.0 with the dot product, 0.05 to 1.0 with the cosine.
-        similarity: "dot" or "cosine".
-        negative_mask: True where row j is no negative of row i; its logit is -inf, its column stays.
-
-    Shape:
-        z_a, z_b: [B, D]; negative_mask: [2B, 2B], bool; result: [2B, 2B-1].
-
-    Returns:
-        The logits; the target of every row is column 0, negatives stand in ascending order of their row.
-
-    Raises:
-        ValueError: The temperature is not positive, the similarity is unknown or the shapes differ.
-    """
-    logits = similarity_matrix(z_a, z_b, temperature, similarity)
-    if negative_mask is not None:
-        logits = logits.masked_fill(_excluded(negative_mask, logits), -torch.inf)
-    batch, device = z_a.size(0), logits.device
-    low = torch.arange(2 * batch, device=device).remainder(batch).unsqueeze(1)  # [2B, 1], the first column to skip
-    column = torch.arange(2 * batch - 2, device=device).unsqueeze(0)  # [1, 2B-2]
-    # Columns low and low + B, the row itself and its positive, are stepped over: no shape depends on the data.
-    negative = column + (column >= low).long() + (column >= low + batch - 1).long()  # [2B, 2B-2]
-    return logits.gather(1, torch.cat((_partner(logits).unsqueeze(1), negative), dim=1))  # [2B, 2B-1]
-
-
 def same_target_mask(target: Tensor) -> Tensor:
     """True where two rows share their next item, so that neither should be the other's negative.
 

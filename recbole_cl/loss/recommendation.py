@@ -1,7 +1,6 @@
 """Recommendation losses: hidden states against the item table.
 
-Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives,
-E excluded items and K draws of a row.
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives.
 The caller picks the rows that count, so no loss knows of padding.
 """
 
@@ -12,18 +11,6 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from recbole_cl.loss.chunked import chunked_cross_entropy
-
-__all__ = [
-    "bce",
-    "bpr",
-    "chunked_cross_entropy",
-    "cross_entropy",
-    "sampled_softmax",
-    "uniform_negatives",
-    "uniform_negatives_outside",
-]
 
 LOG_EPSILON = math.log(1e-24)
 
@@ -136,64 +123,6 @@ def bce(hidden: Tensor, item_table: Tensor, target: Tensor, negative: Tensor) ->
     positive = F.logsigmoid(_score(hidden, item_table, target))
     rejected = F.logsigmoid(-_score(hidden, item_table, negative))
     return -(_log_add_epsilon(positive) + _log_add_epsilon(rejected)).mean()
-
-
-def uniform_negatives(
-    n: int, low: int, high: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
-) -> Tensor:
-    """Draw items uniformly, with replacement, from low to high - 1.
-
-    Args:
-        n: Number of draws.
-        low: Smallest item; 1 keeps the padding row out.
-        high: One past the largest item.
-        generator: Source of randomness, on `device`.
-        device: Where the draws are wanted.
-
-    Shape:
-        result: [n], int64.
-
-    Returns:
-        The items; each has log probability -log(high - low), and `sampled_softmax` wants log n more.
-
-    Raises:
-        ValueError: The range is empty.
-    """
-    if low >= high:
-        raise ValueError(f"no item to draw from {low} to {high - 1}; high must be greater than low")
-    return torch.randint(low, high, (n,), generator=generator, device=device)
-
-
-def uniform_negatives_outside(
-    excluded: Tensor, n_items: int, n_per_row: int, generator: torch.Generator | None = None
-) -> Tensor:
-    """Draw items uniformly, with replacement, from those that a row does not exclude.
-
-    A draw is a place among the row's free items; counting the excluded items below it gives the item, so nothing is
-    ever drawn twice for having hit an excluded one.
-
-    Args:
-        excluded: Items that must not be drawn for a row, in any order, with repetitions and zeros as padding; each row
-            must leave an item free.
-        n_items: N; items 1 to N - 1 are drawn.
-        n_per_row: K, draws for each row.
-        generator: Source of randomness, on the device of `excluded`.
-
-    Shape:
-        excluded: [T, E]; result: [T, K], int64.
-
-    Returns:
-        The items, on the device of `excluded`.
-    """
-    place = torch.arange(excluded.shape[1], device=excluded.device)
-    members = excluded.sort(dim=1).values  # [T, E]
-    counts = members > 0
-    counts[:, 1:] &= members[:, 1:] != members[:, :-1]
-    members = members.masked_fill(~counts, 2 * n_items).sort(dim=1).values
-    free_below = torch.where(members < n_items, members - 1 - place, n_items)  # free items smaller than each member
-    n_free = n_items - 1 - counts.sum(dim=1, keepdim=True)
-    draws = torch.randint(2**62, (len(excluded), n_per_row), generator=generator, device=excluded.device) % n_free
-    return draws + 1 + torch.searchsorted(free_below, draws, right=True)  # [T, K]
 
 
 def _score(hidden: Tensor, item_table: Tensor, item: Tensor) -> Tensor:

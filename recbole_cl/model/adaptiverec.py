@@ -8,19 +8,22 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from recbole_cl.augmentation import OPERATORS
 from recbole_cl.batch import Batch
-from recbole_cl.config.checks import Check, Choice, Number
+from recbole_cl.config.checks import Check, Choice, ListOf, Named, Number
+from recbole_cl.data.hooks import HookFactory
 from recbole_cl.errors import UsageError
-from recbole_cl.model.cl4srec import RATIOS, cl4srec_operators, cl4srec_pairs
-from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.augmenting import AugmentingRecommender
+from recbole_cl.model.cl4srec import RATIOS, cl4srec_pairs
 from recbole_cl.model.contrast.pairs import ViewPairs
 from recbole_cl.model.contrast.threshold import ThresholdedContrast
-from recbole_cl.model.duorec import CONTRASTS, compares_same_target, duorec_pairs
+from recbole_cl.model.contrast.views import ViewDrawer
+from recbole_cl.model.duorec import CONTRASTS, duorec_hooks, duorec_pairs
 
 _AUGMENT = "augment"
 
 
-class AdaptiveRec(ComplementedRecommender):
+class AdaptiveRec(AugmentingRecommender):
     r"""The pairs of DuoRec, or of CL4SRec, contrasted with a threshold on the similarity of negatives.
 
     With :math:`k = g(h)` the threshold of each row, learned from the encodings that predict the next item, and
@@ -44,6 +47,7 @@ class AdaptiveRec(ComplementedRecommender):
 
     settings: ClassVar[Mapping[str, Check]] = {
         "contrast": Choice(*CONTRASTS, _AUGMENT),
+        "operators": ListOf(Named(OPERATORS), min_length=2, distinct=True),
         **RATIOS,
         **ThresholdedContrast.settings,
         "contrastive_weight": Number(low=0),
@@ -53,34 +57,45 @@ class AdaptiveRec(ComplementedRecommender):
         super().__init__(config, dataset)
         options = self.options
         anchors = max(options["anchors_per_row"], 1) if options["train_form"] == "sequence" else 1
-        most_rows = config["train_batch_size"] * anchors
+        most_rows = self.plan.batch_size * anchors
         if options["complement"] != "none" and options["complement_form"] == "loss":
             raise UsageError(
                 "complement_form = loss: the frozen encoder would enter the threshold's statistic; set it to add"
             )
         self.contrast = ThresholdedContrast(options, options["hidden_size"], most_rows)
         self.contrast.apply(self.initialise)
-        self.operators = cl4srec_operators(options, self.mask_id)
 
     @property
     def has_mask_token(self) -> bool:
         """Whether views may be masked."""
+        return self._augments and super().has_mask_token
+
+    @property
+    def _augments(self) -> bool:
         return bool(self.options["contrast"] == _AUGMENT)
 
     @property
-    def needs_same_target(self) -> bool:
-        """Whether a term compares with sequences of the same target."""
-        contrast = self.options["contrast"]
-        return contrast != _AUGMENT and compares_same_target(contrast)
+    def draws_views(self) -> bool:
+        """Whether views are augmented rows."""
+        return self._augments and super().draws_views
+
+    @property
+    def batch_hooks(self) -> Mapping[str, HookFactory]:
+        """Sequences with the same target, where a term compares with them."""
+        return {} if self._augments else duorec_hooks(self.options["contrast"])
+
+    def build_views(self) -> ViewDrawer:
+        """Two different operators for every row, as in CL4SRec."""
+        names, values = self.options["operators"], self.operator_values()
+        return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs, rows_b = self._pairs(batch)
+        hidden, pairs = self._pairs(batch)
         learned = self.contrast.learned(batch.at_anchors(hidden))
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         loss = partial(self.contrast, learned=learned)
-        for name, (z_a, z_b) in pairs.items():
-            nce = self.contrast_views(loss, z_a, z_b, rows_b[name], batch.anchors)
-            terms[name] = self.options["contrastive_weight"] * nce
+        for name, pair in pairs.items():
+            terms[name] = self.options["contrastive_weight"] * self.compare_views(loss, pair)
         if learned is not None:
             terms["threshold"] = self.contrast.regulariser(learned)
         return terms
@@ -90,6 +105,6 @@ class AdaptiveRec(ComplementedRecommender):
         return self.contrast.end_epoch()
 
     def _pairs(self, batch: Batch) -> ViewPairs:
-        if self.options["contrast"] == _AUGMENT:
-            return cl4srec_pairs(self.operators, batch, self.encode, self.generator)
+        if self._augments:
+            return cl4srec_pairs(self, batch)
         return duorec_pairs(self.options["contrast"], batch, self.encode)

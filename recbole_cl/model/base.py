@@ -17,25 +17,24 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from recbole_cl.batch import Batch
-from recbole_cl.config.checks import Check, Choice, Flag, Integer, Number
-from recbole_cl.encoder.gru import GRUEncoder
-from recbole_cl.encoder.packing import Packing, Rows, pack
-from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.checks import Check, Choice, Flag, Integer, Named, Number
+from recbole_cl.data.hooks import HookFactory
+from recbole_cl.encoder.packing import Packing, pack
+from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
 from recbole_cl.errors import UsageError
-from recbole_cl.model.reading import BatchReader, read_options
+from recbole_cl.model.batch_reader import BatchReader, Fields
+from recbole_cl.model.reading import TrainingPlan, read_options, read_plan
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 
-ENCODERS = ("transformer", "gru")
 
-
-class ContrastiveRecommender(SequentialRecommender):
+class EncoderRecommender(SequentialRecommender):
     """Base of all methods: an encoder over item embeddings, trained by next-item prediction and named extra terms.
 
     A method declares its own settings, what it needs from the loader and its loss terms:
 
     * ``settings``: key -> check, for the keys of its YAML that are not common to all;
-    * ``needs_same_target``: whether batches must hold same-target positives;
+    * ``batch_hooks``: what is to be drawn for each anchor of a batch, such as positives;
     * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
     * ``needs_attention``: whether only a Transformer will do as its encoder;
     * ``losses``: the terms whose sum is minimised;
@@ -48,9 +47,10 @@ class ContrastiveRecommender(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
+    abilities: Abilities  # of the encoder
     needs_attention: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Check]] = {
-        "encoder": Choice(*ENCODERS),
+        "encoder": Named(ENCODERS),
         "n_layers": Integer(low=1),
         "n_heads": Integer(low=1),
         "hidden_size": Integer(low=1),
@@ -61,7 +61,7 @@ class ContrastiveRecommender(SequentialRecommender):
         "initializer_range": Number(low=0, open_low=True),
         "train_form": Choice("prefix", "sequence"),
         "anchors_per_row": Integer(low=0),
-        "recommendation_loss": Choice(*RECOMMENDATION_LOSSES),
+        "recommendation_loss": Named(RECOMMENDATION_LOSSES),
         "n_negatives": Integer(low=1),
         "popularity_exponent": Number(low=0, high=1),
         "exclude_row_items": Flag(),
@@ -73,20 +73,22 @@ class ContrastiveRecommender(SequentialRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self.options = read_options(config, type(self))
+        self.plan: TrainingPlan = read_plan(config)
         self.mask_id = self.n_items  # the extra row, where there is one
-        self.generator = torch.Generator(self.device).manual_seed(config["seed"])  # views, and dropout on the CPU
-        self._init_generator = torch.Generator().manual_seed(config["seed"])
+        self.generator = torch.Generator(self.device).manual_seed(self.plan.seed)  # views, and dropout on the CPU
+        self._init_generator = torch.Generator().manual_seed(self.plan.seed)
         self.group_by_length = _groups_by_length(self.options, self.device)
         self._last_position = self.max_seq_length - 1 if self.options["right_aligned"] else None
         size = self.options["hidden_size"]
         self.item_embedding = nn.Embedding(self.n_items + self.has_mask_token, size, padding_idx=0)
-        self.encoder = self._build_encoder()
+        self.encoder: nn.Module = self._build_encoder()
         if self.options["compile_encoder"]:
             self.encoder.compile(dynamic=True)  # in place: the weights keep their names
         self._recommendation = RecommendationLoss(
             self.options, self.n_items, self.max_seq_length, self.generator, dataset
         )
-        self._read = BatchReader(self, dataset)
+        fields = Fields(self.ITEM_SEQ, self.ITEM_SEQ_LEN, self.POS_ITEM_ID, self.USER_ID)
+        self._read = BatchReader(fields, self.batch_hooks, dataset, self.plan.seed)
         self.apply(self.initialise)
 
     @property
@@ -95,23 +97,34 @@ class ContrastiveRecommender(SequentialRecommender):
         return False
 
     @property
-    def encoder_settings(self) -> TransformerSettings:
+    def encoder_settings(self) -> EncoderSettings:
         """Sizes and probabilities of the encoder."""
-        shared = {key: self.options[key] for key in TransformerSettings._fields if key in self.options}
-        return TransformerSettings(**shared, max_seq_length=self.max_seq_length)
+        shared = {key: self.options[key] for key in EncoderSettings._fields if key in self.options}
+        return EncoderSettings(**shared, max_seq_length=self.max_seq_length)
 
-    def _build_encoder(self) -> nn.Module:
-        settings = self.encoder_settings
-        if self.options["encoder"] == "transformer":
-            return TransformerEncoder(settings, causal=True, generator=self.generator)
-        if self.needs_attention:
-            raise UsageError(f"encoder = gru: {type(self).__name__} needs attention; set encoder to transformer")
-        return GRUEncoder(settings.n_layers, settings.hidden_size, settings.hidden_dropout_prob, self.generator)
+    def _build_encoder(self) -> SequenceEncoder:
+        encoder = ENCODERS.resolve(self.options["encoder"])
+        self.abilities = encoder.abilities
+        self._check_encoder(self.abilities)
+        return encoder(self.encoder_settings, self.generator)
+
+    def _check_encoder(self, can: Abilities) -> None:
+        """Refuses an encoder that cannot do what the settings, or this method, ask of it."""
+        options = self.options
+        name = f"encoder = {options['encoder']}"
+        if self.needs_attention and not can.needs_heads:
+            raise UsageError(f"{name}: {type(self).__name__} needs attention; set encoder to transformer")
+        if options["train_form"] == "sequence" and not can.is_causal:
+            raise UsageError(f"{name}: it looks at later items, which are targets; set train_form to prefix")
+        if can.needs_heads and options["hidden_size"] % options["n_heads"]:
+            raise UsageError(f"hidden_size = {options['hidden_size']}: expected a multiple of n_heads")
+        if options["compile_encoder"] and not can.can_be_compiled:
+            raise UsageError(f"compile_encoder = True: {name} can't be; set it to False")
 
     @property
-    def needs_same_target(self) -> bool:
-        """Whether batches must hold, for each anchor, a training row with the same target."""
-        return False
+    def batch_hooks(self) -> Mapping[str, HookFactory]:
+        """What is to be drawn for each anchor of a batch, by name: ``batch.extra`` then holds it."""
+        return {}
 
     @property
     def item_table(self) -> Tensor:
@@ -183,16 +196,16 @@ class ContrastiveRecommender(SequentialRecommender):
         """Turns to what is trained next; our trainer calls it with the best weights loaded."""
         raise NotImplementedError
 
-    def _check_first_stage(self, key: str, config: Any) -> None:
+    def _check_first_stage(self, key: str) -> None:
         """Refuses as many first epochs of ``pretraining``, the setting ``key``, as leave none that is validated.
 
         Raises:
             UsageError: If early stopping would choose among weights of the first stage only.
         """
-        stage, epochs = self.options[key], config["epochs"]
+        stage, epochs = self.options[key], self.plan.epochs
         if not stage or not epochs:
             return
-        step = min(config["eval_step"] or 1, epochs)  # RecBole validates the last epoch if no other
+        step = min(self.plan.eval_step, epochs)  # RecBole validates the last epoch if no other
         if stage >= epochs:
             raise UsageError(f"{key} = {stage}: expected fewer than the {epochs} epochs")
         if epochs // step * step <= stage:
@@ -252,11 +265,9 @@ def _groups_by_length(options: Mapping[str, Any], device: torch.device) -> bool:
     """Whether to encode rows of like length together.
 
     Raises:
-        UsageError: If the encoder is to be compiled and can't be.
+        UsageError: If the encoder is to be compiled, which groups that change with every batch leave no sense in.
     """
     grouping, compiled = options["length_grouping"], options["compile_encoder"]
-    if compiled and options["encoder"] != "transformer":
-        raise UsageError(f"compile_encoder = True: encoder = {options['encoder']} can't be; set it to False")
     if compiled and grouping is True:
         raise UsageError("compile_encoder = True: groups change with every batch; set length_grouping to auto or False")
     return device.type == "cpu" and not compiled if grouping == "auto" else bool(grouping)

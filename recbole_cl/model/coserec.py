@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import Operator, crop, draw_two_views, insert, mask, reorder, substitute
-from recbole_cl.augmentation.positions import Rounding
-from recbole_cl.batch import Batch
-from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Number, Table
-from recbole_cl.data.correlation.memory import check_pairs, input_pairs, memory_top_one
-from recbole_cl.data.correlation.model import ItemCorrelation
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.augmentation import OPERATORS
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Named, Number, Table
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.contrast.complement import ComplementedRecommender
-from recbole_cl.model.contrast.pooling import POOLINGS, refuse_misfits, rows_to_pool
+from recbole_cl.model.augmenting import AugmentingRecommender
+from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_misfits, rows_to_pool
+from recbole_cl.model.contrast.views import ViewDrawer
 
-OPERATORS = ("crop", "mask", "reorder", "substitute", "insert")
-_CORRELATED = {"substitute", "insert"}
+_OF_THE_PAPER = ("crop", "mask", "reorder", "substitute", "insert")
 
 
-class CoSeRec(ComplementedRecommender):
+class CoSeRec(AugmentingRecommender):
     r"""Two views of every row, each by an operator of its own, drawn from a set that depends on the row's length.
 
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
@@ -65,16 +60,12 @@ class CoSeRec(ComplementedRecommender):
 
     has_mask_token = True
     settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Choice(*OPERATORS), distinct=True),
-        "short_operators": ListOf(Choice(*OPERATORS), distinct=True),
+        "short_operators": ListOf(Named(OPERATORS), distinct=True),
         "short_length": Integer(low=-1),
         "distinct_operators": Flag(),
-        **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
-        "rounding": Table(dict.fromkeys(OPERATORS, Choice("floor", "ceil"))),
+        **{f"{name}_ratio": Number(low=0, high=1) for name in _OF_THE_PAPER},
+        "rounding": Table(dict.fromkeys(_OF_THE_PAPER, Choice("floor", "ceil"))),
         "mask_fill": Choice("padding", "token"),
-        "correlation": Choice("hybrid", "memory", "model"),
-        "inverse_user_frequency": Flag(),
-        "switch_epoch": Integer(low=-1),
         "pooling": Choice(*POOLINGS),
         "similarity": Choice("dot", "cosine"),
         "temperature": Number(low=0, open_low=True),
@@ -84,17 +75,28 @@ class CoSeRec(ComplementedRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self._check_first_stage("pretrain_epochs", config)
-        self._check_options(config["epochs"])
-        self._seed: int = config["seed"]
-        self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
-        self._epoch = 0
-        self._correlation: ItemCorrelation | None = None
-        self._pairs: tuple[Tensor, Tensor] | None = None  # of user and item, until correlations are fitted to them
-        if self._uses_correlation:
-            self._prepare_correlation(dataset)
+        self._check_first_stage("pretrain_epochs")
+        self._warn_of_late_switch()
 
-    def _check_options(self, epochs: int | None) -> None:
+    def build_views(self) -> ViewDrawer:
+        """Operators that depend on the row's length; spans leave the last item out, as in the authors' code."""
+        self._check_options()
+        options = self.options
+        own: dict[str, dict[str, Any]] = {
+            name: {"rounding": options["rounding"].get(name, "floor")} for name in _OF_THE_PAPER
+        }
+        own["crop"]["span"] = own["reorder"]["span"] = "before_last"
+        return ViewDrawer(
+            options["operators"],
+            self.operator_values(own),
+            0 if options["mask_fill"] == "padding" else self.mask_id,
+            self.generator,
+            distinct=options["distinct_operators"],
+            short_length=options["short_length"],
+            short_names=options["short_operators"],
+        )
+
+    def _check_options(self) -> None:
         options = self.options
         unknown = sorted(set(options["short_operators"]) - set(options["operators"]))
         lengths_matter = options["short_length"] != -1
@@ -109,44 +111,21 @@ class CoSeRec(ComplementedRecommender):
         refuse_misfits(options["pooling"], options["right_aligned"])
         if options["pretrain_epochs"] and not options["contrastive_weight"]:
             raise UsageError(f"pretrain_epochs = {options['pretrain_epochs']}: they need a contrastive_weight above 0")
+
+    def _warn_of_late_switch(self) -> None:
+        options, epochs = self.options, self.plan.epochs
         if epochs is None:
             return
         last = (options["pretrain_epochs"] or epochs) - 1  # epoch, counted from 0, that draws views
-        if self._uses_correlation and options["correlation"] == "hybrid" and options["switch_epoch"] >= last >= 0:
+        if (
+            self._correlation is not None
+            and options["correlation"] == "hybrid"
+            and options["switch_epoch"] >= last >= 0
+        ):
             getLogger().warning(
                 f"switch_epoch = {options['switch_epoch']}: the correlation stays memory-based for all {last + 1} "
                 "epochs that draw views"
             )
-
-    @property
-    def _uses_correlation(self) -> bool:
-        return self.options["contrastive_weight"] > 0 and not _CORRELATED.isdisjoint(self.options["operators"])
-
-    def _prepare_correlation(self, dataset: Any) -> None:
-        """Refuses a split without correlations; they are fitted for the first views, and so not if it only scores."""
-        if self.options["correlation"] == "model":
-            self._correlation = ItemCorrelation(self.n_items, None)
-        elif (pairs := input_pairs(dataset)) is not None:
-            check_pairs(*pairs, self.n_items)
-            self._pairs = pairs
-
-    def _fit_correlation(self) -> None:
-        if self._pairs is None:
-            return
-        options, pairs, self._pairs = self.options, self._pairs, None
-        memory = memory_top_one(*pairs, self.n_items, inverse_user_frequency=options["inverse_user_frequency"])
-        switch_epoch = options["switch_epoch"] if options["correlation"] == "hybrid" else None
-        self._correlation = ItemCorrelation(self.n_items, memory, switch_epoch)
-
-    def start_epoch(self, epoch: int) -> None:
-        """Renews the table of correlated items, and moves from pre-training to fine-tuning when its time has come."""
-        self._epoch = epoch
-        if not self._draws_views:
-            return
-        self._fit_correlation()
-        if self._correlation is not None:
-            generator = torch.Generator(self.device).manual_seed(self._seed + epoch)
-            self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
 
     @property
     def pretraining(self) -> bool:
@@ -154,57 +133,16 @@ class CoSeRec(ComplementedRecommender):
         return self._epoch < self.options["pretrain_epochs"]
 
     @property
-    def _draws_views(self) -> bool:
+    def draws_views(self) -> bool:
         """Whether this epoch has a contrastive term."""
-        return self.options["contrastive_weight"] > 0 and (self.pretraining or not self.options["pretrain_epochs"])
-
-    def _operators(self) -> dict[str, Operator]:
-        if self._neighbour is None:
-            self.start_epoch(self._epoch)  # nobody calls it in a plain RecBole script
-        options, table = self.options, {"neighbour": self._neighbour}
-        own: dict[str, dict[str, Any]] = {
-            "crop": {"span": "before_last"},
-            "reorder": {"span": "before_last"},
-            "mask": {"fill_id": 0 if options["mask_fill"] == "padding" else self.mask_id},
-            "substitute": table,
-            "insert": table,
-        }
-        functions: dict[str, Any] = {
-            "crop": crop,
-            "mask": mask,
-            "reorder": reorder,
-            "substitute": substitute,
-            "insert": insert,
-        }
-        return {
-            name: partial(
-                functions[name],
-                ratio=options[f"{name}_ratio"],
-                rounding=cast(Rounding, options["rounding"].get(name, "floor")),
-                **own[name],
-            )
-            for name in options["operators"]
-        }
-
-    def views(self, batch: Batch) -> list[Rows]:
-        """Two views of every anchor, with the outputs that the pooling needs."""
-        anchors, options = batch.anchors, self.options
-        drawn = draw_two_views(
-            anchors.item_seq,
-            anchors.seq_len,
-            self._operators(),
-            self.generator,
-            distinct=options["distinct_operators"],
-            short_length=options["short_length"],
-            short_operators=options["short_operators"],
-        )
-        return [rows_to_pool(view, options["pooling"], options["mask_fill"] == "padding") for view in drawn]
+        return self.compares_views and (self.pretraining or not self.options["pretrain_epochs"])
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        if not self._draws_views:
+        if not self.draws_views:
             (hidden,) = self.encode(batch.supervised)
             return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
-        views = self.views(batch)
+        pooling, holes = self.options["pooling"], self.views.makes_holes
+        views = [rows_to_pool(view, pooling, holes) for view in self.draw_views(batch.anchors)]
         if self.pretraining:
             return {"contrastive": self._contrast(batch.anchors, views, self.encode(*views))}
         hidden, *encoded = self.encode(batch.supervised, *views)
@@ -216,5 +154,6 @@ class CoSeRec(ComplementedRecommender):
     def _contrast(self, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
         options = self.options
         loss = partial(info_nce, temperature=options["temperature"], similarity=options["similarity"])
-        nce = self.contrast_pooled(loss, anchors, views, encoded, options["pooling"])
-        return options["contrastive_weight"] * nce
+        pair = pooled_pair(encoded, views, anchors, options["pooling"])
+        weighted: Tensor = options["contrastive_weight"] * self.compare_views(loss, pair)
+        return weighted

@@ -10,21 +10,24 @@ from torch import Tensor
 
 from recbole_cl.batch import Batch
 from recbole_cl.config.checks import Check, Choice, Flag, Number
+from recbole_cl.data.hooks import HookFactory
+from recbole_cl.data.same_target import SameTarget
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
-from recbole_cl.model.contrast.complement import ComplementedRecommender
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
-from recbole_cl.model.contrast.pairs import Encode, ViewPairs
+from recbole_cl.model.contrast.pairs import Encode, ViewPair, ViewPairs
+from recbole_cl.model.contrastive import ContrastiveRecommender
 
+_SAME_TARGET = "same_target"
 _PAIRS = {  # contrast -> (term, one view, the other view)
     "un": [("unsupervised", "plain", "dropout")],
-    "su": [("supervised", "plain", "same_target")],
-    "us": [("unsupervised", "plain", "dropout"), ("supervised", "plain", "same_target")],
-    "us_x": [("supervised", "dropout", "same_target")],
+    "su": [("supervised", "plain", _SAME_TARGET)],
+    "us": [("unsupervised", "plain", "dropout"), ("supervised", "plain", _SAME_TARGET)],
+    "us_x": [("supervised", "dropout", _SAME_TARGET)],
 }
 CONTRASTS = tuple(_PAIRS)
 
 
-class DuoRec(ComplementedRecommender):
+class DuoRec(ContrastiveRecommender):
     r"""Contrastive regularisation against representation degeneration.
 
     With :math:`h'` a second encoding of the same sequence (another dropout mask) and :math:`h_s` the encoding of
@@ -63,20 +66,19 @@ class DuoRec(ComplementedRecommender):
         return any(self.options[f"{name}_weight"] for name, *_ in _PAIRS[self.options["contrast"]])
 
     @property
-    def needs_same_target(self) -> bool:
-        """Whether a term compares with sequences of the same target."""
-        return compares_same_target(self.options["contrast"])
+    def batch_hooks(self) -> Mapping[str, HookFactory]:
+        """Sequences with the same target, where a term compares with them."""
+        return duorec_hooks(self.options["contrast"])
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs, rows_b = duorec_pairs(self.options["contrast"], batch, self.encode)
+        hidden, pairs = duorec_pairs(self.options["contrast"], batch, self.encode)
         mask = same_target_mask(batch.anchor_target) if self.options["mask_same_target"] else None
         similar = {"temperature": self.options["temperature"], "similarity": self.options["similarity"]}
         loss = partial(info_nce, **similar, negative_mask=mask)
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
-        for name, (z_a, z_b) in pairs.items():
-            nce = self.contrast_views(loss, z_a, z_b, rows_b[name], batch.anchors)
-            terms[name] = self.options[f"{name}_weight"] * nce
-            self.geometry.look_at(z_a, z_b)
+        for name, pair in pairs.items():
+            terms[name] = self.options[f"{name}_weight"] * self.compare_views(loss, pair)
+            self.geometry.look_at(pair.z_a, pair.z_b)
         return terms
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
@@ -84,9 +86,9 @@ class DuoRec(ComplementedRecommender):
         return self.geometry.take()
 
 
-def compares_same_target(contrast: str) -> bool:
-    """Whether pairs of that kind hold sequences with the same target."""
-    return any("same_target" in pair for pair in _PAIRS[contrast])
+def duorec_hooks(contrast: str) -> Mapping[str, HookFactory]:
+    """What pairs of that kind need drawn for each anchor."""
+    return {_SAME_TARGET: SameTarget} if any(_SAME_TARGET in pair for pair in _PAIRS[contrast]) else {}
 
 
 def duorec_pairs(contrast: str, batch: Batch, encode: Encode) -> ViewPairs:
@@ -102,9 +104,9 @@ def duorec_pairs(contrast: str, batch: Batch, encode: Encode) -> ViewPairs:
     """
     pairs = _PAIRS[contrast]
     used = {view for _, *pair in pairs for view in pair}
-    available = {"dropout": batch.anchors, "same_target": batch.same_target}
-    views = {name: rows for name, rows in available.items() if rows is not None and name in used}
+    views = {"dropout": batch.anchors} if "dropout" in used else {}
+    if _SAME_TARGET in used:
+        views[_SAME_TARGET] = batch.rows(_SAME_TARGET)
     hidden, *encoded = encode(batch.supervised, *views.values())
     z = {"plain": batch.at_anchors(hidden), **dict(zip(views, encoded, strict=True))}
-    rows_b = {name: views[b] for name, _, b in pairs}
-    return ViewPairs(hidden, {name: (z[a], z[b]) for name, a, b in pairs}, rows_b)
+    return ViewPairs(hidden, {name: ViewPair(z[a], z[b], views[b], batch.anchors) for name, a, b in pairs})

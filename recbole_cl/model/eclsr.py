@@ -10,27 +10,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recbole_cl.augmentation import View
-from recbole_cl.augmentation.invasive import ALTERATIONS, alter, choose_altered, compare
 from recbole_cl.augmentation.mild import perturb
-from recbole_cl.batch import Batch
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.checks import Check, Choice, Flag, Integer, Number, OrNone
-from recbole_cl.encoder.packing import Rows, item_places
-from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
-from recbole_cl.encoder.windows import mean_of_last
-from recbole_cl.errors import UsageError
+from recbole_cl.encoder.registry import EncoderSettings
+from recbole_cl.encoder.transformer import TransformerEncoder
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
-from recbole_cl.model.contrast.complement import ComplementedRecommender
+from recbole_cl.model.contrast.pairs import ViewPair
+from recbole_cl.model.contrastive import ContrastiveRecommender
+from recbole_cl.model.ecl.alterations import ALTERATIONS, alter, choose_altered
 from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
 from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
+from recbole_cl.model.ecl.misfits import refuse_misfits
+from recbole_cl.model.ecl.replaced_items import Judged, judge
+from recbole_cl.model.ecl.windows import mean_of_last
+from recbole_cl.ragged import last_places
 
 _MASKED = "masked_substitution"
 _KEEPS_LENGTH = (_MASKED, "substitution", "reorder")
 
 
-class ECLSR(ComplementedRecommender):
+class ECLSR(ContrastiveRecommender):
     r"""Equivariant contrastive learning: an encoder, a generator and a conditional discriminator.
 
     .. math:: L = L_{Rec} + w_c L_{ICL} + w_d L_{RID} + w_g L_{Gen}
@@ -101,8 +103,8 @@ class ECLSR(ComplementedRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        _refuse_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
-        self._check_first_stage("generator_pretraining_epochs", config)
+        refuse_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
+        self._check_first_stage("generator_pretraining_epochs")
         self.item_generator = self._build_generator() if self.has_mask_token else None
         self.discriminator = self._build_discriminator() if self.options["replaced_item_weight"] else None
         own = self.discriminator is not None and self.options["share_parameters"] == "embeddings"
@@ -127,10 +129,10 @@ class ECLSR(ComplementedRecommender):
     def _build_discriminator_encoder(self) -> TransformerEncoder:
         longest = self.max_seq_length + (self.options["condition"] == "attend")
         settings = super().encoder_settings._replace(max_seq_length=longest)
-        return TransformerEncoder(settings, causal=True, generator=self.generator)
+        return TransformerEncoder(settings, self.generator)
 
     @property
-    def encoder_settings(self) -> TransformerSettings:
+    def encoder_settings(self) -> EncoderSettings:
         """As the base's; one position more if it also encodes rows that begin with their condition."""
         lent = self.options["replaced_item_weight"] > 0 and self.options["share_parameters"] == "all"
         longest = self.max_seq_length + (lent and self.options["condition"] == "attend")
@@ -183,8 +185,8 @@ class ECLSR(ComplementedRecommender):
         return {"generator_accuracy": self._recovered.item() / self._masked} if self._masked else {}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        weights, original = self.options, View(batch.item_seq, batch.seq_len)
-        places = item_places(batch.supervised)  # once for all that follows: the host may wait for it
+        weights, original = self.options, Rows(batch.item_seq, batch.seq_len)
+        places = batch.supervised.item_places()  # once for all that follows: the host may wait for it
         detects = bool(weights["replaced_item_weight"]) and not self.finetuning
         alters = detects or weights["altered_views"] != "none"
         altered, loss = self._alter(original, places) if alters else (original, None)
@@ -198,33 +200,35 @@ class ECLSR(ComplementedRecommender):
             terms["contrastive"] = weights["contrastive_weight"] * self._contrast(plain, views, batch, altered)
         if detects:
             same = places if self.options["invasive_augmentation"] in _KEEPS_LENGTH else None
-            detection = replaced_item_loss(*self.judge(states, original, altered, same))
+            detection = replaced_item_loss(*self.judge(states, original, altered._replace(places=same)))
             terms["replaced_item"] = weights["replaced_item_weight"] * detection
         return terms | generator_term
 
-    def _alter(self, original: View, places: Tensor | None = None) -> tuple[View, Tensor | None]:
+    def _alter(self, original: Rows, places: Tensor | None = None) -> tuple[Rows, Tensor | None]:
         """Invasively augmented rows, and the generator's loss if it learns."""
         share = {"ratio": self.options["mask_ratio"], "strategy": self.options["mask_strategy"]}
         if self.item_generator is not None:
-            masked = choose_altered(*original, self.generator, spare_first=False, **share)
+            rows = original.item_seq, original.seq_len
+            masked = choose_altered(*rows, self.generator, spare_first=False, **share)
             return self.fill_in(original, masked, places)
         how = self.options["invasive_augmentation"]
-        return alter(*original, self.generator, how=how, n_items=self.n_items, **share), None
+        rows = original.item_seq, original.seq_len
+        return alter(*rows, self.generator, how=how, n_items=self.n_items, **share), None
 
-    def fill_in(self, original: View, masked: Tensor, places: Tensor | None = None) -> tuple[View, Tensor | None]:
+    def fill_in(self, original: Rows, masked: Tensor, places: Tensor | None = None) -> tuple[Rows, Tensor | None]:
         """Has the generator replace items.
 
         Args:
             original: The rows as they are.
             masked: The items to replace. [B, L], bool.
-            places: What ``item_places`` says of the rows, if it is known already. [T].
+            places: Flat places of the items of the rows, if they are known already. [T].
 
         Returns:
             The rows with those items replaced, and the generator's loss if it learns.
         """
         assert self.item_generator is not None
         filled: Filled = self.item_generator(
-            Rows(*original, places=places),
+            original._replace(places=places),
             masked,
             self.item_embedding,
             self._generator_learns,
@@ -233,13 +237,13 @@ class ECLSR(ComplementedRecommender):
         )
         self._recovered += filled.n_recovered
         self._masked += filled.n_masked
-        return View(filled.item_seq, original.seq_len), filled.loss
+        return Rows(filled.item_seq, original.seq_len), filled.loss
 
-    def _segments(self, batch: Batch, altered: View, places: Tensor) -> list[Rows]:
+    def _segments(self, batch: Batch, altered: Rows, places: Tensor) -> list[Rows]:
         """What one pass encodes: the rows, the same under another dropout mask, and altered ones as further views."""
-        rows = batch.supervised._replace(every_position=True, padding=self._pads, places=places)
+        rows = batch.supervised._replace(wanted="columns" if self._pads else "items", places=places)
         twice = self.options["contrastive_weight"] and self.options["mild_augmentation"] == "dropout"
-        further = [] if self.options["altered_views"] == "none" else [Rows(*altered, every_position=True)]
+        further = [] if self.options["altered_views"] == "none" else [altered._replace(wanted="items")]
         return [rows, *([rows] if twice else []), *further]
 
     def _real(self, hidden: Tensor, batch: Batch) -> Tensor:
@@ -248,20 +252,21 @@ class ECLSR(ComplementedRecommender):
 
     def _recommend(self, plain: Tensor, states: Tensor, batch: Batch) -> Tensor:
         if batch.next_items is None:
-            return self.recommendation_loss(_last_states(states, batch.seq_len), batch.target, batch)
+            return self.recommendation_loss(states.index_select(0, last_places(batch.seq_len)), batch.target, batch)
         if self.options["count_padding_targets"]:
             return self.recommendation_loss(plain, targets_with_padding(batch), batch)
         return self.recommendation_loss(states, batch.supervised_target, batch)
 
-    def _contrast(self, plain: Tensor, views: list[Tensor], batch: Batch, altered: View) -> Tensor:
+    def _contrast(self, plain: Tensor, views: list[Tensor], batch: Batch, altered: Rows) -> Tensor:
         z = self._pool(plain, batch)
         positive = self._mildly_augmented(z, views, batch)
         temperature, symmetric = self.options["temperature"], self.options["symmetric_contrast"]
         loss = partial(invariance_loss, temperature=temperature, symmetric=symmetric)
-        rows = batch.supervised._replace(every_position=True, padding=self._pads)
+        rows = batch.supervised._replace(wanted="columns" if self._pads else "items")
 
         def complemented(nce: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-            return self.contrast_views(nce, z, positive, rows, rows, lambda hidden, _: self._pool(hidden, batch))
+            pair = ViewPair(z, positive, rows, rows, lambda hidden, _: self._pool(hidden, batch))
+            return self.compare_views(nce, pair)
 
         role = self.options["altered_views"]
         if role == "none":
@@ -289,76 +294,21 @@ class ECLSR(ComplementedRecommender):
             return mean_of_last(hidden, seq_len + missing, end + missing.unsqueeze(1), self.options["window_size"])
         return mean_of_last(self._real(hidden, batch), seq_len, end, self.options["window_size"])
 
-    def judge(
-        self, states: Tensor, original: View, altered: View, places: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Has the discriminator look at altered rows.
-
-        Args:
-            states: The encoder's outputs at all real positions of the originals, row after row. [T, D].
-            original: The rows as they were.
-            altered: The rows as they are now.
-            places: What ``item_places`` says of the altered rows, if it is known already. [T].
-
-        Returns:
-            Log-odds that an item is replaced, and whether it is, for all items of the altered rows, row after row.
-        """
+    def judge(self, states: Tensor, original: Rows, altered: Rows) -> Judged:
+        """Has the discriminator look at altered rows: see ``ecl/replaced_items.py``."""
         assert self.discriminator is not None
-        place, counterpart, replaced = compare(original, altered, self.options["right_aligned"], places)
-        items = self.item_embedding(altered.item_seq.flatten().index_select(0, place))
-        if self.options["condition"] == "add_all":
-            condition = F.pad(states, (0, 0, 0, 1)).index_select(0, counterpart)  # zeros where there is no counterpart
-        else:
-            condition = _last_states(states, original.seq_len)
-        encoder = self.encoder if self.discriminator_encoder is None else self.discriminator_encoder
-        rows = Rows(*altered, places=place)
-        logits = self.discriminator(encoder, items, condition, rows, self.group_by_length, self._last_position)
-        return logits, replaced
-
-
-def _last_states(states: Tensor, seq_len: Tensor) -> Tensor:
-    return states.index_select(0, seq_len.cumsum(0) - 1)  # [B, D]
+        return judge(
+            self.discriminator,
+            self.encoder if self.discriminator_encoder is None else self.discriminator_encoder,
+            self.item_embedding,
+            states,
+            original,
+            altered,
+            self.group_by_length,
+            self._last_position,
+        )
 
 
 def _window_ends(batch: Batch) -> Tensor:
     """How many items of a row lie up to each of its anchors, [B, K]; K is 1 for whole rows."""
     return batch.seq_len.unsqueeze(1) if batch.anchor_length is None else batch.anchor_length
-
-
-def _refuse_misfits(options: Mapping[str, Any], generates: bool, n_items: int, max_length: int) -> None:
-    """Refuses settings that would have no effect or cannot be done.
-
-    Args:
-        options: The model's settings.
-        generates: Whether there is a generator.
-        n_items: Items of the catalogue, without padding.
-        max_length: Most items of a row.
-
-    Raises:
-        UsageError: If there is any.
-    """
-    if options["altered_views"] != "none" and not options["contrastive_weight"]:
-        raise UsageError("altered_views = " + options["altered_views"] + ": they need a contrastive_weight above 0")
-    for key in ("count_padding_targets", "count_padding_states"):
-        if options[key] and not options["right_aligned"]:
-            raise UsageError(f"{key} = True: padding stands before the items, so set right_aligned to True")
-    if options["count_padding_states"] and not options["contrastive_weight"]:
-        raise UsageError("count_padding_states = True: no window is compared without a contrastive_weight above 0")
-    if options["count_padding_targets"] and options["train_form"] == "prefix":
-        raise UsageError("count_padding_targets = True: prefixes have no such targets; set train_form to sequence")
-    if options["count_padding_targets"] and options["recommendation_loss"] not in ("ce", "chunked_ce"):
-        raise UsageError(
-            "count_padding_targets = True: set recommendation_loss to chunked_ce, which has a class for it"
-        )
-    how = options["invasive_augmentation"]
-    if how in ("substitution", "insert") and n_items <= max_length:
-        raise UsageError(
-            f"invasive_augmentation = {how}: a row of {max_length} may leave none of {n_items} items to draw; lower "
-            "MAX_ITEM_LIST_LENGTH or choose another"
-        )
-    epochs, last = options["generator_pretraining_epochs"], options["freeze_generator_epoch"]
-    if epochs and (not generates or not options["generator_weight"] or (last is not None and last < epochs)):
-        raise UsageError(
-            f"generator_pretraining_epochs = {epochs}: needs masked_substitution that some term uses, a "
-            f"generator_weight above 0 and freeze_generator_epoch ~ or at least {epochs}"
-        )

@@ -5,8 +5,7 @@ Letters: B rows, L columns, T targets, D hidden size, N items (padding row 0 inc
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,20 +13,20 @@ from torch import Tensor
 
 from recbole_cl.batch import Batch
 from recbole_cl.errors import UsageError
-from recbole_cl.loss.recommendation import (
-    bce,
-    bpr,
-    chunked_cross_entropy,
-    cross_entropy,
-    sampled_softmax,
-    uniform_negatives,
-    uniform_negatives_outside,
-)
+from recbole_cl.registry import Registry
+from recbole_cl.sampling.negatives import SharedNegatives, uniform_negatives_outside
 
-_OVER_ALL_ITEMS = {"ce": cross_entropy, "chunked_ce": chunked_cross_entropy}
-_AGAINST_ONE = {"bpr": bpr, "bce": bce}
+_AGAINST_ONE = ("bpr", "bce")
 _AGAINST_SHARED = "sampled_softmax"
-RECOMMENDATION_LOSSES = (*_OVER_ALL_ITEMS, _AGAINST_SHARED, *_AGAINST_ONE)
+RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
+    "recommendation loss",
+    {
+        "ce": "recbole_cl.loss.recommendation.cross_entropy",
+        "chunked_ce": "recbole_cl.loss.chunked.chunked_cross_entropy",
+        _AGAINST_SHARED: "recbole_cl.loss.recommendation.sampled_softmax",
+        **{name: f"recbole_cl.loss.recommendation.{name}" for name in _AGAINST_ONE},
+    },
+)
 
 
 class RecommendationLoss:
@@ -37,7 +36,8 @@ class RecommendationLoss:
     * ``sampled_softmax``: the target against ``n_negatives`` items, which all targets of a batch share, drawn with
       replacement in proportion to (training targets + 1) ** ``popularity_exponent`` and corrected for it;
     * ``bpr``, ``bce``: the target against one item of its own, drawn uniformly from all others or, with
-      ``exclude_row_items``, from those that are not in the row either.
+      ``exclude_row_items``, from those that are not in the row either;
+    * a dotted path: a function of (hidden, item_table, target) from anywhere importable, as ``ce``.
 
     Negatives are never the padding item, the mask token or the target.
 
@@ -60,6 +60,7 @@ class RecommendationLoss:
         self, options: Mapping[str, Any], n_items: int, max_length: int, generator: torch.Generator, dataset: Any
     ) -> None:
         self.name: str = options["recommendation_loss"]
+        self._loss = RECOMMENDATION_LOSSES.resolve(self.name)
         self.exclude_row_items: bool = options["exclude_row_items"]
         self.n_items = n_items
         self.generator = generator
@@ -84,12 +85,12 @@ class RecommendationLoss:
         Raises:
             UsageError: If ``exclude_row_items`` is set and ``batch`` is missing.
         """
-        if self.name in _OVER_ALL_ITEMS:
-            return _OVER_ALL_ITEMS[self.name](hidden, item_table, target)
         if self.name in _AGAINST_ONE:
-            return _AGAINST_ONE[self.name](hidden, item_table, target, self.one_each(target, batch))
-        negatives, log_count = self.shared.draw()
-        return sampled_softmax(hidden, item_table, target, negatives, hidden.new_zeros(len(target)), log_count)
+            return self._loss(hidden, item_table, target, self.one_each(target, batch))
+        if self.name == _AGAINST_SHARED:
+            negatives, log_count = self.shared.draw()
+            return self._loss(hidden, item_table, target, negatives, hidden.new_zeros(len(target)), log_count)
+        return self._loss(hidden, item_table, target)
 
     def one_each(self, target: Tensor, batch: Batch | None = None) -> Tensor:
         """Draws one negative for each target, [T] -> [T]."""
@@ -107,7 +108,7 @@ class RecommendationLoss:
 
     def _refuse_too_few_items(self, max_length: int) -> None:
         items = self.n_items - 1
-        if self.name not in _OVER_ALL_ITEMS and items < 2:
+        if self.name in (*_AGAINST_ONE, _AGAINST_SHARED) and items < 2:
             raise UsageError(
                 f"recommendation_loss = {self.name}: {items} item leaves no negative to draw; choose chunked_ce"
             )
@@ -116,50 +117,6 @@ class RecommendationLoss:
                 f"exclude_row_items = True: a row of {max_length} items and its target may leave none of {items} items "
                 "to draw; lower MAX_ITEM_LIST_LENGTH or set exclude_row_items to False"
             )
-
-
-class SharedNegatives:
-    """Items drawn with replacement, in proportion to a power of their popularity.
-
-    Args:
-        n_items: N; items 1 to N - 1 are drawn.
-        n_negatives: M, draws at a time.
-        generator: Source of the draws, on the device where they are wanted.
-        counts: How often each item is a target. Shape [N]; None draws uniformly.
-        exponent: Power of the count, in (0, 1]; 0.75 is word2vec's. One is added to each count, so that items which
-            are never a target are drawn as well.
-    """
-
-    def __init__(
-        self,
-        n_items: int,
-        n_negatives: int,
-        generator: torch.Generator,
-        counts: Tensor | None = None,
-        exponent: float = 0.0,
-    ) -> None:
-        self.n_items, self.n_negatives, self.generator = n_items, n_negatives, generator
-        self._cumulative: Tensor | None = None
-        if counts is not None:
-            # On the host, where sums run in one order: all devices draw from the same numbers.
-            weight = (counts[1:].cpu().double() + 1) ** exponent  # [N - 1]
-            cumulative = weight.cumsum(0)
-            self._cumulative = (cumulative / cumulative[-1]).to(generator.device)
-            self._log_q = (weight.log() - cumulative[-1].log()).float().to(generator.device)
-
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """Draws M items.
-
-        Returns:
-            The items, and the log of the number of times that each is expected among them; both [M].
-        """
-        size, device = self.n_negatives, self.generator.device
-        if self._cumulative is None:
-            negatives = uniform_negatives(size, 1, self.n_items, self.generator, device)
-            return negatives, torch.full((size,), math.log(size) - math.log(self.n_items - 1), device=device)
-        uniform = torch.rand(size, generator=self.generator, device=device, dtype=torch.float64)
-        place = torch.searchsorted(self._cumulative, uniform, right=True)
-        return place + 1, self._log_q[place] + math.log(size)
 
 
 def _target_counts(dataset: Any, n_items: int) -> Tensor:

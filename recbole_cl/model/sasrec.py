@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from recbole_cl.batch import Batch
-from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.base import EncoderRecommender
 
 
-class SASRec(ContrastiveRecommender):
+class SASRec(EncoderRecommender):
     r"""Self-attentive sequential recommendation, without contrast.
 
     .. math:: L = -\frac{1}{B} \sum_u \log \frac{\exp(h_u^\top e_{i_u})}{\sum_j \exp(h_u^\top e_j)}

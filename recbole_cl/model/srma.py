@@ -14,21 +14,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import Operator, View, crop, draw_two_views, mask, reorder
-from recbole_cl.batch import Batch
-from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Number, OrNone
+from recbole_cl.augmentation import OPERATORS
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Named, Number, OrNone
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
-from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.contrast.complement import ComplementedRecommender
-from recbole_cl.model.contrast.pooling import POOLINGS, refuse_misfits, rows_to_pool
+from recbole_cl.model.augmenting import AugmentingRecommender
+from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_misfits, rows_to_pool
+from recbole_cl.model.contrast.views import ViewDrawer
 
-OPERATORS = ("crop", "mask", "reorder")
 
-
-class SRMA(ComplementedRecommender):
+class SRMA(AugmentingRecommender):
     r"""Two augmented views of every row, through encoders of which neurons and layers are dropped at random.
 
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
@@ -58,9 +56,10 @@ class SRMA(ComplementedRecommender):
         holds nothing is dropped: older items make further rows, and rows are augmented after the cut.
     """
 
+    has_mask_token = False
     settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Choice(*OPERATORS), min_length=0, distinct=True),
-        **{f"{name}_ratio": Number(low=0, high=1) for name in OPERATORS},
+        "operators": ListOf(Named(OPERATORS), min_length=0, distinct=True),
+        **{f"{name}_ratio": Number(low=0, high=1) for name in ("crop", "mask", "reorder")},
         "neuron_masking_prob": OrNone(Number(low=0, high=1, open_high=True)),
         "neuron_masking_layers": Choice("feed_forward", "all"),
         "neuron_masking_passes": Choice("views", "all"),
@@ -88,12 +87,11 @@ class SRMA(ComplementedRecommender):
         if options["neuron_masking_passes"] == "all":
             self._mask_with(options["neuron_masking_prob"])
             self._masked = []
-        bound: dict[str, Operator] = {
-            "crop": partial(crop, ratio=options["crop_ratio"], span="before_last"),
-            "mask": partial(mask, ratio=options["mask_ratio"], fill_id=0),
-            "reorder": partial(reorder, ratio=options["reorder_ratio"], span="before_last"),
-        }
-        self.operators = {name: bound[name] for name in options["operators"]}
+
+    def build_views(self) -> ViewDrawer:
+        """An operator of its own for each view; masks write padding, and spans leave the last item out."""
+        own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
+        return ViewDrawer(self.options["operators"], self.operator_values(own), 0, self.generator)
 
     def _check_options(self) -> None:
         options = self.options
@@ -171,20 +169,21 @@ class SRMA(ComplementedRecommender):
         if not options["contrastive_weight"]:
             (hidden,) = self.encode(batch.supervised, kept=self._draw_kept()[:1])
             return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
-        holes = "mask" in self.operators
-        views = [rows_to_pool(view, options["pooling"], holes) for view in self._views(anchors)]
+        holes = self.views.makes_holes
+        views = [rows_to_pool(view, options["pooling"], holes) for view in self.draw_views(anchors)]
         hidden, *encoded = self._encode_all(batch.supervised, *views)
         loss = partial(info_nce, temperature=options["temperature"], similarity=options["similarity"])
-        nce = self.contrast_pooled(loss, anchors, views, encoded, options["pooling"])
+        nce = self.compare_views(loss, pooled_pair(encoded, views, anchors, options["pooling"]))
         return {
             "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
             "contrastive": options["contrastive_weight"] * nce,
         }
 
-    def _views(self, rows: Rows) -> tuple[View, View]:
-        if not self.operators:
-            return View(rows.item_seq, rows.seq_len), View(rows.item_seq, rows.seq_len)
-        return draw_two_views(rows.item_seq, rows.seq_len, self.operators, self.generator, distinct=False)
+    def draw_views(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Two views of every row, each by an operator of its own; the rows themselves if there are no operators."""
+        if not self.views.names:
+            return Rows(rows.item_seq, rows.seq_len), Rows(rows.item_seq, rows.seq_len)
+        return super().draw_views(rows)
 
     def _encode_all(self, supervised: Rows, rows_a: Rows, rows_b: Rows) -> list[Tensor]:
         """Encodes the recommendation pass and the views, together unless their neurons are masked differently."""

@@ -145,7 +145,7 @@ def build_loader(config: Config, model: Any, train: ContrastiveDataset) -> Train
         train_form=config["train_form"] or "prefix",
         batch_size=config["train_batch_size"],
         shuffle=config["shuffle"],
-        same_target=getattr(model, "needs_same_target", False),
+        hooks=getattr(model, "batch_hooks", {}),
         anchors_per_row=1 if config["anchors_per_row"] is None else config["anchors_per_row"],
         seed=config["seed"],
         device=config["device"],

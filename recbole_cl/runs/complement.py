@@ -15,8 +15,9 @@ from recbole_cl.config.presets import read_settings
 from recbole_cl.config.settings import IDLE, canonical, declared_checks
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
+from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
-from recbole_cl.model.base import ENCODERS, ContrastiveRecommender
+from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.runs.folder import BEST, COMPLEMENT, CONFIG, LAST
 from recbole_cl.trainer.checkpoint import load_checkpoint
@@ -28,7 +29,7 @@ _MEASURED = ("result.json", "environment.json")  # what it has reached, what it 
 
 def complement_of(
     config: Config, run_dir: Path, train: ContrastiveDataset, train_in: Callable[[Config, Path], object]
-) -> ContrastiveRecommender | None:
+) -> EncoderRecommender | None:
     """The trained encoder that the setting ``complement`` asks for, kept in the run folder.
 
     ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1. If another
@@ -53,7 +54,7 @@ def complement_of(
     if wanted in (None, "none"):
         return None
     own = run_dir / COMPLEMENT
-    small = _pretraining_config(config) if wanted in ENCODERS else None
+    small = _pretraining_config(config) if wanted in ENCODERS.names() else None
     interactions = interaction_fingerprint(train) if small else None  # those of a given run need not be these
     if _is_finished(own):
         if _stored(own)["interactions"] != interactions:
@@ -139,7 +140,7 @@ def _given_folder(setting: str) -> Path:
     folder = path.parent if path.name == BEST else path
     for name in (CONFIG, BEST):
         if not (folder / name).is_file():
-            kinds = ", ".join(("none", *ENCODERS))
+            kinds = ", ".join(("none", *ENCODERS.names()))
             raise UsageError(f"complement = {setting}: expected {kinds} or a run folder, and {folder} has no {name}")
     return folder
 
@@ -151,16 +152,16 @@ def _copy(source: Path, own: Path) -> None:
             shutil.copyfile(source / name, own / name)
 
 
-def _load(config: Config, folder: Path, train: ContrastiveDataset) -> ContrastiveRecommender:
+def _load(config: Config, folder: Path, train: ContrastiveDataset) -> EncoderRecommender:
     """The model of a run folder, with its best weights, if it knows the items of the training split."""
     its_config = Config(None, None, [folder / CONFIG], {key: config[key] for key in ("use_gpu", "gpu_id")})
-    if not issubclass(its_config.model_class, ContrastiveRecommender):
+    if not issubclass(its_config.model_class, EncoderRecommender):
         raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
     state = load_checkpoint(folder / BEST, config["device"])
     if state.get("items") != item_fingerprint(train):
         raise UsageError(
             f"complement = {folder}: was trained on other items than {config['dataset']} has here; train one on these"
         )
-    model: ContrastiveRecommender = its_config.model_class(its_config, train).to(config["device"])
+    model: EncoderRecommender = its_config.model_class(its_config, train).to(config["device"])
     model.load_state_dict(state["state_dict"])
     return model

@@ -24,7 +24,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
-from recbole_cl.model.base import ContrastiveRecommender
+from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.runs.folder import BEST, LAST
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
@@ -125,7 +125,7 @@ class Trainer(RecBoleTrainer):
         """Goes on from the best weights, if early stopping left epochs to run and the model has something to do."""
         next_epoch = self.start_epoch + self.epochs_run
         stopped = self.cur_step > self.stopping_step and next_epoch < self.epochs
-        ours = self.model if isinstance(self.model, ContrastiveRecommender) else None
+        ours = self.model if isinstance(self.model, EncoderRecommender) else None
         if not (ours and stopped and ours.has_next_stage):
             return False
         self.load_best()
@@ -141,7 +141,7 @@ class Trainer(RecBoleTrainer):
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
         begin = time.perf_counter()
         self._set_learning_rate(epoch_idx)
-        ours = self.model if isinstance(self.model, ContrastiveRecommender) else None
+        ours = self.model if isinstance(self.model, EncoderRecommender) else None
         if ours:
             ours.start_epoch(epoch_idx)
         self.model.train()
@@ -189,7 +189,7 @@ class Trainer(RecBoleTrainer):
         return terms
 
     def _terms(self, interaction: Any) -> dict[str, Tensor]:
-        if isinstance(self.model, ContrastiveRecommender):
+        if isinstance(self.model, EncoderRecommender):
             return self.model.named_losses(interaction)
         losses = self.model.calculate_loss(interaction)  # RecBole's own models: one loss, or a tuple to be summed
         parts = losses if isinstance(losses, tuple) else (losses,)
@@ -220,7 +220,7 @@ class Trainer(RecBoleTrainer):
         """Nothing: RecBole would write a second event file there; config.yaml and result.json hold all of it."""
 
     def _valid_epoch(self, valid_data: EvaluationRows, show_progress: bool = False) -> tuple[float, dict[str, float]]:
-        if isinstance(self.model, ContrastiveRecommender) and self.model.pretraining:
+        if isinstance(self.model, EncoderRecommender) and self.model.pretraining:
             return (-math.inf if self.valid_metric_bigger else math.inf), {}  # no better than no validation at all
         counts = self.rank(valid_data, show_progress)[self.config["eval_history"]]
         self._valid_result = result = self.metrics(counts)

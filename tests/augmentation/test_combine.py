@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import Operator, View, apply_per_row, draw_two_views
+from recbole_cl.augmentation import Operator, Rows, apply_per_row, draw_two_views
 from tests.augmentation.cases import cl4srec_operators, coserec_operators, counting_rows, generator, random_rows
 
 ROWS = 6000
@@ -17,8 +17,8 @@ ROWS = 6000
 def writer(value: int) -> Operator:
     """An operator whose views tell which operator made them."""
 
-    def write(item_seq: Tensor, seq_len: Tensor, generator: torch.Generator) -> View:
-        return View(torch.where(item_seq > 0, value, 0), seq_len.clone())
+    def write(item_seq: Tensor, seq_len: Tensor, generator: torch.Generator) -> Rows:
+        return Rows(torch.where(item_seq > 0, value, 0), seq_len.clone())
 
     return write
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recbole_cl.augmentation import (
     Operator,
-    View,
+    Rows,
     choose_positions,
     crop,
     delete,
@@ -25,7 +25,7 @@ from recbole_cl.augmentation.positions import item_count
 from tests.augmentation.cases import MASK_ID, NEIGHBOUR, counting_rows, every_operator, generator, random_rows
 
 TABLED = (substitute, insert)
-OPERATORS: list[Callable[..., View]] = [
+OPERATORS: list[Callable[..., Rows]] = [
     crop,
     partial(mask, fill_id=MASK_ID),
     reorder,
@@ -171,13 +171,13 @@ def test_delete_keeps_order_and_at_least_one_item() -> None:
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.5, float("nan")])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_ratios_outside_0_1_are_refused(operator: Callable[..., View], ratio: float) -> None:
+def test_ratios_outside_0_1_are_refused(operator: Callable[..., Rows], ratio: float) -> None:
     with pytest.raises(ValueError, match=rf"{ratio}.*\[0, 1\].*0\.2"):
         operator(*random_rows(), generator(), ratio=ratio)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_unknown_rounding_is_refused(operator: Callable[..., View]) -> None:
+def test_unknown_rounding_is_refused(operator: Callable[..., Rows]) -> None:
     with pytest.raises(ValueError, match="'round'.*'floor' or 'ceil'"):
         operator(*random_rows(), generator(), ratio=0.5, rounding="round")
 
@@ -192,13 +192,13 @@ def test_unknown_rounding_is_refused(operator: Callable[..., View]) -> None:
         (OPERATORS[5], {"neighbour": torch.zeros(3, 2, dtype=torch.int64)}, r"\[3, 2\].*one int64 id"),
     ],
 )
-def test_bad_options_are_refused(operator: Callable[..., View], options: dict[str, object], message: str) -> None:
+def test_bad_options_are_refused(operator: Callable[..., Rows], options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         operator(*random_rows(), generator(), ratio=0.5, **options)
 
 
 @pytest.mark.parametrize("operator", [substitute, insert])
-def test_only_the_papers_form_brings_in_nothing_at_a_ratio_of_zero(operator: Callable[..., View]) -> None:
+def test_only_the_papers_form_brings_in_nothing_at_a_ratio_of_zero(operator: Callable[..., Rows]) -> None:
     item_seq, seq_len = random_rows()
     views = {
         form: operator(item_seq, seq_len, generator(), ratio=0.0, neighbour=NEIGHBOUR, rounding=form)

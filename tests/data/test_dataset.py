@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 from recbole.data.dataset import SequentialDataset
+from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
 
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
 from recbole_cl.data.rows import rows_of
-from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
 
 LENGTH = 20
 

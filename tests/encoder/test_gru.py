@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from recbole_cl.batch import Rows
 from recbole_cl.encoder import gru
 from recbole_cl.encoder.gru import GRUEncoder
-from recbole_cl.encoder.packing import Rows, pack
+from recbole_cl.encoder.packing import pack
 
 N_ITEMS, WIDTH, SIZE = 30, 12, 16
 
@@ -77,8 +78,8 @@ def device_manners(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("with_holes", [True, False])
 def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool) -> None:
     encoder, table = build(), vectors()
-    last, every = random_rows(30, 2, with_holes), random_rows(25, 3, with_holes, every_position=True)
-    padded = random_rows(20, 4, with_holes, padding=True)
+    last, every = random_rows(30, 2, with_holes), random_rows(25, 3, with_holes, wanted="items")
+    padded = random_rows(20, 4, with_holes, wanted="columns")
     at_last, at_every, at_columns = encode(encoder, table, [last, every, padded], grouped)
     torch.testing.assert_close(at_last, torch.stack([row[-1] for row in one_by_one(encoder, table, last)]))
     torch.testing.assert_close(at_every, torch.cat(one_by_one(encoder, table, every)))
@@ -88,7 +89,7 @@ def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool) -> 
 
 
 def test_reads_no_padding_where_items_are_counted_at_once() -> None:
-    rows = random_rows(20, 4, True, padding=True)
+    rows = random_rows(20, 4, True, wanted="columns")
     packing = pack([rows], True)
     steps = gru._steps(packing.groups, len(packing.token_index))
     assert steps.items is not None
@@ -100,14 +101,14 @@ def test_reads_no_padding_where_items_are_counted_at_once() -> None:
 @pytest.mark.usefixtures("device_manners")
 def test_rows_without_any_item_give_what_stands_before_the_first() -> None:
     encoder, table = build(), vectors()
-    rows = Rows(torch.zeros(3, WIDTH, dtype=torch.long), torch.full((3,), 2), padding=True, holes=True)
+    rows = Rows(torch.zeros(3, WIDTH, dtype=torch.long), torch.full((3,), 2), wanted="columns", holes=True)
     (output,) = encode(encoder, table, [rows], True)
     torch.testing.assert_close(output, encoder.output(torch.zeros(SIZE).double()).expand(3 * WIDTH, -1))
 
 
 @pytest.mark.usefixtures("device_manners")
 def test_grouped_equals_whole_in_gradients() -> None:
-    segments = [random_rows(40, 5), random_rows(30, 6, True, padding=True), random_rows(20, 7, every_position=True)]
+    segments = [random_rows(40, 5), random_rows(30, 6, True, wanted="columns"), random_rows(20, 7, wanted="items")]
     results = []
     for grouped in (True, False):
         encoder, table = build(), vectors().requires_grad_()

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from recbole_cl.batch import Rows
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
-from recbole_cl.encoder.packing import Packing, Rows, pack
-from recbole_cl.encoder.transformer import TransformerSettings
+from recbole_cl.encoder.packing import Packing, pack
+from recbole_cl.encoder.registry import EncoderSettings
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "c1_srma_layerdrop.npz"
-SETTINGS = TransformerSettings(1, 2, 8, 32, 0.0, 0.0, 1e-12, 6)
+SETTINGS = EncoderSettings(1, 2, 8, 32, 0.0, 0.0, 1e-12, 6)
 AUTHORS = {  # our name of a position-wise part of a layer -> the authors'
     "linear": "dense",
     "inner": "dense_1",

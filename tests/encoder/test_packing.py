@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_cl.encoder.packing import Rows, pack
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing import pack
 
 
 def rows(lengths: list[int], width: int, every: bool = False, first_id: int = 1) -> Rows:
@@ -58,7 +59,7 @@ def test_groups_tile_the_packed_items() -> None:
 @pytest.mark.parametrize("grouped", [True, False])
 def test_padded_rows_stand_at_the_right_end_of_all_columns(grouped: bool) -> None:
     last, every = rows([3, 1], 4), rows([2, 4], 4, every=True, first_id=10)
-    padded = rows([1, 4, 3], 4, first_id=20)._replace(padding=True)
+    padded = rows([1, 4, 3], 4, first_id=20)._replace(wanted="columns")
     segments = [padded, last, every]
     packing = pack(segments, grouped, last_position=3)
     items = torch.cat([r.item_seq.flatten() for r in segments])[packing.token_index]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_cl.encoder.packing import Rows, pack
-from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.registry import EncoderSettings
+from recbole_cl.encoder.transformer import TransformerEncoder
 
-SETTINGS = TransformerSettings(2, 2, 16, 32, 0.0, 0.0, 1e-12, 12)
+SETTINGS = EncoderSettings(2, 2, 16, 32, 0.0, 0.0, 1e-12, 12)
 
 
 def build(causal: bool = True, **changes: float) -> TransformerEncoder:
@@ -60,7 +62,7 @@ def test_rows_with_padding_and_holes_are_the_same_however_grouped(causal: bool, 
     segments = [
         with_holes(random_rows(40, False, 0))._replace(holes=True),
         with_holes(random_rows(40, True, 1))._replace(holes=True),
-        with_holes(random_rows(40, False, 2))._replace(padding=True),
+        with_holes(random_rows(40, False, 2))._replace(wanted="columns"),
         random_rows(40, False, 3),
     ]
     for a, b in zip(*(encode(encoder, vectors, segments, how, last_position) for how in (True, False)), strict=True):

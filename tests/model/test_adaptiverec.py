@@ -11,8 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from recbole_cl import run
-from recbole_cl.batch import Batch
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.errors import UsageError
 from tests.model.build import build_model, transformer_state
 from tests.toy import write_cycle

@@ -14,12 +14,10 @@ from recbole.config import Config as RecBoleConfig
 from recbole.data import create_dataset, data_preparation
 
 from recbole_cl import run
-from recbole_cl.augmentation import View
-from recbole_cl.batch import Batch
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import model_class
 from recbole_cl.data.correlation.memory import input_pairs, memory_top_one
-from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
 from recbole_cl.model import coserec
@@ -50,7 +48,7 @@ def test_encodes_padding_as_the_authors_do(grouped: bool) -> None:
     b4 = oracle("b4_coserec_sasrec_encoder_eval")
     model = oracle_model()
     model.group_by_length = grouped
-    rows = Rows(*from_left_padded(b4["input_ids"]), padding=True)
+    rows = Rows(*from_left_padded(b4["input_ids"]), wanted="columns")
     (hidden,) = model.encode(rows)
     torch.testing.assert_close(hidden.view(5, 6, 8), b4["output"], rtol=1e-6, atol=1e-6)
     (last,) = model.encode(rows._replace(padding=False, holes=True))
@@ -60,7 +58,7 @@ def test_encodes_padding_as_the_authors_do(grouped: bool) -> None:
 def test_losses_are_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     b4, b5 = oracle("b4_coserec_sasrec_encoder_eval"), oracle("b5_coserec_losses_eval")
     model = oracle_model(contrastive_weight=1.0)
-    views = [View(*from_left_padded(b5[name])) for name in ("view1", "view2")]
+    views = [Rows(*from_left_padded(b5[name])) for name in ("view1", "view2")]
     monkeypatch.setattr(coserec, "draw_two_views", lambda *args, **kwargs: views)
     item_seq, seq_len = from_left_padded(b4["input_ids"])
     next_items, negative = (from_left_padded(b5[name])[0] for name in ("pos", "neg"))

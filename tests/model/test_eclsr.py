@@ -11,12 +11,10 @@ import torch
 from torch import Tensor
 
 from recbole_cl import run
-from recbole_cl.augmentation import View
-from recbole_cl.augmentation.invasive import ALTERATIONS
-from recbole_cl.batch import Batch
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
+from recbole_cl.model.ecl.alterations import ALTERATIONS
 from recbole_cl.model.ecl.discriminator import CONDITIONS
 from recbole_cl.model.eclsr import ECLSR
 from recbole_cl.trainer.trainer import Trainer
@@ -80,14 +78,14 @@ def oracle_batch(tag: str) -> Batch:
     return Batch(item_seq, seq_len, target, next_items=next_items if "augy" in tag else None)
 
 
-def fill_in_as_the_authors(model: Any) -> tuple[View, Tensor | None]:
+def fill_in_as_the_authors(model: Any) -> tuple[Rows, Tensor | None]:
     """Rows with the given masks filled in; one has more than the authors fill, who leave the oldest there."""
-    original = View(*from_left_padded(D2["item_seq"]))
+    original = Rows(*from_left_padded(D2["item_seq"]))
     masked = from_left_padded(D2["masked_seq"])[0] == model.mask_id
     left = torch.zeros_like(masked)
     left[4, 2] = True
     assert masked[4, 2:5].all()
-    seen = View(original.item_seq.masked_fill(left, model.mask_id), original.seq_len)
+    seen = Rows(original.item_seq.masked_fill(left, model.mask_id), original.seq_len)
     altered, loss = model.fill_in(seen, masked & ~left)
     return altered, loss
 
@@ -108,8 +106,8 @@ def test_losses_are_the_authors(tag: str, grouped: bool, monkeypatch: pytest.Mon
 def test_judgements_are_the_authors(tag: str) -> None:
     model, batch = oracle_model(tag), oracle_batch(tag)
     altered, _ = fill_in_as_the_authors(model)
-    (states,) = model.encode(Rows(batch.item_seq, batch.seq_len, every_position=True))
-    logits, replaced = model.judge(states, View(batch.item_seq, batch.seq_len), altered)
+    (states,) = model.encode(Rows(batch.item_seq, batch.seq_len, wanted="items"))
+    logits, replaced = model.judge(states, Rows(batch.item_seq, batch.seq_len), altered)
     real = D2["item_seq"].flatten() > 0
     torch.testing.assert_close(logits.sigmoid(), D2[f"{tag}::replace_prob"][real], **CLOSE)
     if tag == TAGS[0]:
@@ -119,7 +117,7 @@ def test_judgements_are_the_authors(tag: str) -> None:
 
 def test_states_and_scores_are_the_authors() -> None:
     model, batch = oracle_model(TAGS[0]), oracle_batch(TAGS[0])
-    (columns,) = model.encode(Rows(batch.item_seq, batch.seq_len, padding=True))
+    (columns,) = model.encode(Rows(batch.item_seq, batch.seq_len, wanted="columns"))
     torch.testing.assert_close(columns.view(5, 6, 8), D2["encode_output"], **CLOSE)
     hidden = model(batch.item_seq, batch.seq_len)
     torch.testing.assert_close(model.score_items(hidden, 0, 13), D2["scores_full_sort"], **CLOSE)
@@ -241,15 +239,15 @@ def test_contrast_is_what_it_says(n_anchors: int, role: str) -> None:
     model.generator.manual_seed(0)
     loss = model.losses(batch)["contrastive"]
     model.generator.manual_seed(0)
-    altered = model._alter(View(batch.item_seq, batch.seq_len))[0] if role != "none" else None
+    altered = model._alter(Rows(batch.item_seq, batch.seq_len))[0] if role != "none" else None
 
-    def means(view: View, ends: list[list[int]]) -> Tensor:
-        (hidden,) = model.encode(Rows(*view, every_position=True))
+    def means(view: Rows, ends: list[list[int]]) -> Tensor:
+        (hidden,) = model.encode(Rows(*view, wanted="items"))
         rows = hidden.split(view.seq_len.tolist())
         return torch.stack([row[max(0, e - 3) : e].mean(0) for row, own in zip(rows, ends, strict=True) for e in own])
 
     ends = batch.anchor_length.tolist()
-    z = means(View(batch.item_seq, batch.seq_len), ends)
+    z = means(Rows(batch.item_seq, batch.seq_len), ends)
     expected = invariance_loss(z, z, 0.05)
     if altered is not None:
         gone = (batch.seq_len - altered.seq_len).tolist()
@@ -262,10 +260,10 @@ def test_contrast_is_what_it_says(n_anchors: int, role: str) -> None:
     torch.testing.assert_close(loss, expected)
 
 
-def gradient_norm(model: Any, states: Tensor, batch: Batch, altered: View) -> float:
+def gradient_norm(model: Any, states: Tensor, batch: Batch, altered: Rows) -> float:
     """How much the encoder's blocks learn from the judgements of altered rows."""
     model.zero_grad()
-    logits, _ = model.judge(states, View(batch.item_seq, batch.seq_len), altered)
+    logits, _ = model.judge(states, Rows(batch.item_seq, batch.seq_len), altered)
     logits.square().sum().backward()
     return sum(float(p.grad.norm()) for p in model.encoder.layers.parameters() if p.grad is not None)
 
@@ -276,8 +274,8 @@ def test_gradient_reaches_the_encoder_through_the_condition_and_through_shared_w
     norms = {}
     for share in ("all", "embeddings"):
         model = build_model("ECLSR", condition=condition, share_parameters=share)
-        altered, _ = model._alter(View(batch.item_seq, batch.seq_len))
-        (states,) = model.encode(Rows(batch.item_seq, batch.seq_len, every_position=True))
+        altered, _ = model._alter(Rows(batch.item_seq, batch.seq_len))
+        (states,) = model.encode(Rows(batch.item_seq, batch.seq_len, wanted="items"))
         norms[share, "condition cut off"] = gradient_norm(model, states.detach(), batch, altered)
         norms[share, "whole"] = gradient_norm(model, states, batch, altered)
     assert norms["embeddings", "condition cut off"] == 0 < norms["embeddings", "whole"]
@@ -290,7 +288,7 @@ def test_the_discriminator_sees_neither_masks_nor_padding(generation: str, strat
     model = build_model("ECLSR", generation=generation, mask_strategy=strategy, mask_ratio=0.7)
     model.item_embedding.weight.data[[0, model.mask_id]] *= 1000
     batch = batch_of("sequence", n_rows=500)
-    altered, _ = model._alter(View(batch.item_seq, batch.seq_len))
+    altered, _ = model._alter(Rows(batch.item_seq, batch.seq_len))
     real = batch.item_seq > 0
     items = altered.item_seq[real]
     assert torch.equal(altered.item_seq > 0, real) and int(items.max()) < model.n_items
@@ -410,7 +408,7 @@ def test_the_generators_accuracy_is_recorded_epoch_by_epoch() -> None:
     masked = batch.item_seq > 0
     for epoch in range(2):
         model.start_epoch(epoch)
-        altered, _ = model.fill_in(View(batch.item_seq, batch.seq_len), masked)
+        altered, _ = model.fill_in(Rows(batch.item_seq, batch.seq_len), masked)
         recovered = (altered.item_seq == batch.item_seq)[masked]
         assert model.end_epoch(epoch) == {"generator_accuracy": pytest.approx(recovered.double().mean().item())}
     assert build_model("ECLSR", replaced_item_weight=0.0).end_epoch(0) == {}

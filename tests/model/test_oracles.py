@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_cl.batch import Batch
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.model import cl4srec
 from tests.model.build import build_model, load_recbole_weights
 

@@ -11,10 +11,8 @@ import torch
 from recbole_cl.model.parts import complement
 from torch import Tensor
 
-from recbole_cl.augmentation import View
-from recbole_cl.batch import Batch
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.encoder.dropout import Dropout
-from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model import srma
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
@@ -49,7 +47,7 @@ def test_encodes_as_the_authors_do(theirs: str, grouped: bool) -> None:
     c1 = oracle("c1_srma_layerdrop")
     model = build_srma(weights(c1, theirs), extra_layers=3, extra_layer_kind=KINDS[theirs])
     model.group_by_length = grouped
-    rows = Rows(*from_left_padded(c1["input_ids"]), padding=True)
+    rows = Rows(*from_left_padded(c1["input_ids"]), wanted="columns")
     close = {"rtol": 1e-6, "atol": 1e-6}
     torch.testing.assert_close(model.encode(rows)[0].view(5, 6, 8), c1[f"{theirs}::encoder_eval_out"], **close)
     for dropped in range(3):
@@ -71,7 +69,7 @@ def test_contrastive_losses_are_the_authors(
     if weight:
         model.complement_with(build_srma(weights(c2, "pre")))
     model.group_by_length = grouped
-    views = [View(*from_left_padded(c2[name])) for name in ("view1", "view2")]
+    views = [Rows(*from_left_padded(c2[name])) for name in ("view1", "view2")]
     monkeypatch.setattr(srma, "draw_two_views", lambda *args, **kwargs: views)
     monkeypatch.setattr(srma, "draw_kept", lambda *args: (torch.arange(2) != dropped).repeat(3, 1))
     item_seq, seq_len = from_left_padded(c2["original"])
@@ -160,7 +158,7 @@ def test_no_operators_no_data_augmentation(pooling: str, monkeypatch: pytest.Mon
     sides: list[Tensor] = []
     monkeypatch.setattr(srma, "info_nce", lambda a, b, **kwargs: sides.extend((a, b)) or a.sum())
     model.losses(batch)
-    rows = rows_to_pool(View(batch.item_seq, batch.seq_len), pooling)
+    rows = rows_to_pool(Rows(batch.item_seq, batch.seq_len), pooling)
     for side in sides:
         torch.testing.assert_close(side, pool(model.encode(rows)[0], rows, pooling))
     assert len(sides) == 2 and torch.equal(batch.item_seq, before)

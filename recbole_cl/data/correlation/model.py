@@ -1,4 +1,4 @@
-"""Which items a model takes for alike, and which correlation, memory-based or hybrid, an epoch uses.
+"""Which items a model takes for alike, alone or beside a memory-based correlation.
 
 Letters: N items (padding row 0 included), D hidden size.
 """
@@ -13,52 +13,6 @@ from recbole_cl.errors import UsageError
 
 BLOCK_ENTRIES = 1 << 22  # products held at a time: 16 MiB in float32
 _BLOCK_WIDTH = 1 << 12  # a block of few long rows would read the whole item table for little work
-
-
-class ItemCorrelation:
-    """The most correlated item of each item, epoch by epoch.
-
-    Reference:
-        Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
-        section 4.1.3.
-
-    Args:
-        n_items: N.
-        memory: Memory-based correlations of the training interactions; None: all epochs are model-based.
-        switch_epoch: Last epoch, counted from 0, that is memory-based alone (E): 160 to 220 in CoSeRec; epochs after
-            it are hybrid. -1 is hybrid from the start, None never.
-
-    Raises:
-        UsageError: If ``switch_epoch`` is below -1.
-    """
-
-    def __init__(self, n_items: int, memory: TopOne | None, switch_epoch: int | None = None) -> None:
-        if switch_epoch is not None and switch_epoch < -1:
-            raise UsageError(f"switch_epoch is {switch_epoch}: give the last memory-based epoch, or -1 for none")
-        self.n_items = n_items
-        self.memory = memory
-        self.switch_epoch = switch_epoch
-
-    def neighbours(self, epoch: int, item_table: Tensor, generator: torch.Generator) -> Tensor:
-        """The table of an epoch, to be asked for when it begins.
-
-        Args:
-            epoch: Counted from 0.
-            item_table: Item embeddings; rows from N on, such as a mask token's, are ignored. Not kept.
-            generator: Source of randomness, on the table's device: random items for those without a neighbour.
-
-        Shape:
-            ``item_table`` [N or more, D].
-
-        Returns:
-            The most correlated item of each id, int64, [N], on the table's device; 0 at row 0, 1..N-1 elsewhere.
-        """
-        if self.memory is None:
-            return model_top_one(item_table, self.n_items).item
-        memory = self.memory.to(item_table.device)
-        if self.switch_epoch is None or epoch <= self.switch_epoch:
-            return fill_missing(memory.item, generator)
-        return hybrid(memory, model_top_one(item_table, self.n_items))
 
 
 def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOCK_ENTRIES) -> TopOne:

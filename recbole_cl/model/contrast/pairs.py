@@ -1,6 +1,6 @@
 """Pairs of views, as the methods that make them hand them to any in-batch contrast.
 
-Letters: T targets, R rows of a view, D hidden size.
+Letters: T targets, R rows of a view, D hidden size, P numbers of a row's representation.
 """
 
 from __future__ import annotations
@@ -10,9 +10,33 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from recbole_cl.encoder.packing import Rows
+from recbole_cl.batch import Rows
 
-Encode = Callable[..., list[Tensor]]  # of any number of ``Rows``: ``ContrastiveRecommender.encode``
+Encode = Callable[..., list[Tensor]]  # of any number of ``Rows``: ``EncoderRecommender.encode``
+PairLoss = Callable[[Tensor, Tensor], Tensor]  # a contrastive loss of two views, [R, P] each
+
+
+def as_encoded(hidden: Tensor, rows: Rows) -> Tensor:
+    """The representations of rows, if these are the encoder's outputs as they are."""
+    return hidden
+
+
+class ViewPair(NamedTuple):
+    """Two views that a contrastive term compares, and what they were made of.
+
+    Attributes:
+        z_a: First view. Shape [R, P].
+        z_b: Second view. Shape [R, P].
+        rows_b: What ``z_b`` encodes.
+        whole: The rows that both views were made from; outputs are wanted as in ``rows_b``.
+        represent: How outputs for rows become representations, here as in the views.
+    """
+
+    z_a: Tensor
+    z_b: Tensor
+    rows_b: Rows
+    whole: Rows
+    represent: Callable[[Tensor, Rows], Tensor] = as_encoded
 
 
 class ViewPairs(NamedTuple):
@@ -20,10 +44,8 @@ class ViewPairs(NamedTuple):
 
     Attributes:
         hidden: Outputs of the batch's ``supervised`` rows. Shape [T, D].
-        pairs: The two views of every contrastive term, by the term's name. Shape [R, D] each.
-        rows_b: What the second view of each encodes, by the same names.
+        pairs: The two views of every contrastive term, by the term's name; [R, D] each.
     """
 
     hidden: Tensor
-    pairs: dict[str, tuple[Tensor, Tensor]]
-    rows_b: dict[str, Rows]
+    pairs: dict[str, ViewPair]

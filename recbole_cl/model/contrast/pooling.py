@@ -5,15 +5,19 @@ Letters: B rows, L columns, T real items of all rows, D hidden size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import View
-from recbole_cl.encoder.packing import Rows
-from recbole_cl.encoder.windows import row_numbers
+from recbole_cl.batch import Rows, Wanted
 from recbole_cl.errors import UsageError
+from recbole_cl.model.contrast.pairs import ViewPair
+from recbole_cl.ragged import offsets, row_numbers
 
-POOLINGS = ("concat", "last", "mean")
+_WANTED: dict[str, Wanted] = {"concat": "columns", "last": "last", "mean": "items"}
+POOLINGS = tuple(_WANTED)
 
 
 def refuse_misfits(pooling: str, right_aligned: bool) -> None:
@@ -26,7 +30,7 @@ def refuse_misfits(pooling: str, right_aligned: bool) -> None:
         raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
 
 
-def rows_to_pool(view: View, pooling: str, holes: bool = False) -> Rows:
+def rows_to_pool(view: Rows, pooling: str, holes: bool = False) -> Rows:
     """The rows of a view, with the outputs that a pooling needs.
 
     Args:
@@ -37,8 +41,7 @@ def rows_to_pool(view: View, pooling: str, holes: bool = False) -> Rows:
     Returns:
         What ``encode`` takes.
     """
-    every = pooling == "mean"
-    return Rows(view.item_seq, view.seq_len, every_position=every, padding=pooling == "concat", holes=holes)
+    return Rows(view.item_seq, view.seq_len, _WANTED[pooling], holes=holes)
 
 
 def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
@@ -62,7 +65,24 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
     if pooling == "last":
         return hidden
     row = row_numbers(rows.seq_len, len(hidden))
-    place = torch.arange(len(hidden), device=hidden.device) - (rows.seq_len.cumsum(0) - rows.seq_len)[row]
+    place = torch.arange(len(hidden), device=hidden.device) - offsets(rows.seq_len)[row]
     real = (rows.item_seq[row, place] != 0).to(hidden.dtype).unsqueeze(1)  # [T, 1], a hole is no item
     total = hidden.new_zeros(n_rows, hidden.shape[1]).index_add(0, row, hidden * real)
     return total / hidden.new_zeros(n_rows, 1).index_add(0, row, real).clamp(min=1)
+
+
+def pooled_pair(encoded: Sequence[Tensor], views: Sequence[Rows], anchors: Rows, pooling: str) -> ViewPair:
+    """Two views of rows, pooled.
+
+    Args:
+        encoded: The encoder's outputs for each view.
+        views: The two views, as ``rows_to_pool`` gives them.
+        anchors: The rows that both views were made from.
+        pooling: As for ``rows_to_pool``.
+
+    Returns:
+        What a contrast compares.
+    """
+    z_a, z_b = (pool(*pair, pooling) for pair in zip(encoded, views, strict=True))
+    whole = rows_to_pool(Rows(anchors.item_seq, anchors.seq_len), pooling)
+    return ViewPair(z_a, z_b, views[1], whole, partial(pool, pooling=pooling))

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recbole_cl.encoder.packing import Rows
-from recbole_cl.encoder.windows import encode_vectors, row_numbers
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing import encode_vectors
+from recbole_cl.ragged import offsets, row_numbers
 
 CONDITIONS = ("add_all", "concat", "add_last", "attend")
 
@@ -97,7 +98,7 @@ class ConditionalDiscriminator(nn.Module):
 def _begin_with(states: Tensor, items: Tensor, rows: Rows) -> tuple[Tensor, Rows, Tensor]:
     """Puts a state before each row: [T + B, D] vectors, the longer rows, and where the items are, [T]."""
     place = torch.arange(len(items), device=items.device) + row_numbers(rows.seq_len, len(items)) + 1
-    first = rows.seq_len.cumsum(0) - rows.seq_len + torch.arange(len(states), device=items.device)
+    first = offsets(rows.seq_len) + torch.arange(len(states), device=items.device)
     vectors = items.new_zeros(len(items) + len(states), items.shape[1])
     vectors = vectors.index_copy(0, place, items).index_copy(0, first, states)
     return vectors, Rows(F.pad(rows.item_seq, (1, 0)), rows.seq_len + 1), place

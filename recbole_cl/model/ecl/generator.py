@@ -11,10 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recbole_cl.encoder.packing import Rows, item_places
-from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
-from recbole_cl.encoder.windows import encode_vectors
-from recbole_cl.loss.masked_item import generate_items, generate_items_with_loss
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing import encode_vectors
+from recbole_cl.encoder.registry import EncoderSettings
+from recbole_cl.encoder.transformer import TransformerEncoder
+from recbole_cl.model.ecl.masked_items import generate_items, generate_items_with_loss
 
 
 class Filled(NamedTuple):
@@ -46,9 +47,9 @@ class ItemGenerator(nn.Module):
         sampled: Whether items are drawn in proportion to their probability; the most probable one is taken otherwise.
     """
 
-    def __init__(self, settings: TransformerSettings, generator: torch.Generator, sampled: bool) -> None:
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator, sampled: bool) -> None:
         super().__init__()
-        self.encoder = TransformerEncoder(settings, causal=False, generator=generator)
+        self.encoder = TransformerEncoder(settings, generator, causal=False)
         self._source = generator if sampled else None
 
     def forward(
@@ -74,7 +75,7 @@ class ItemGenerator(nn.Module):
             The filled rows. Waits for the device, since M depends on the draw.
         """
         mask_id = item_embedding.num_embeddings - 1
-        real = item_places(rows)  # [T]
+        real = rows.item_places()  # [T]
         rows = rows._replace(places=real)
         chosen = masked.flatten().index_select(0, real).nonzero().squeeze(1)  # [M] among the T items
         given = rows.item_seq.masked_fill(masked, mask_id).flatten()

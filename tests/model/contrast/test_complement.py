@@ -9,19 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import View
-from recbole_cl.batch import Batch
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.models import model_class, own_models
-from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.loss.invariance import invariance_loss
-from recbole_cl.model.contrast.complement import ComplementedRecommender
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
+from recbole_cl.model.contrastive import ContrastiveRecommender
 from tests.model.build import build_model
 from tests.model.test_srma import a_batch
 
-CAN = [name for name in own_models() if issubclass(model_class(name), ComplementedRecommender)]
+CAN = [name for name in own_models() if issubclass(model_class(name), ContrastiveRecommender)]
 # Item correlations need a dataset.
 WITHOUT_DATA = {"CoSeRec": {"operators": ["crop", "mask", "reorder"], "short_length": -1}}
 
@@ -73,7 +71,7 @@ def test_ecl_sr_is_complemented_by_windows_of_the_same_size(padding: bool, form:
     settings = {"window_size": 2, "replaced_item_weight": 0, "contrastive_weight": 1.0, "temperature": 0.5}
     model = build("ECLSR", second, complement_form=form, right_aligned=True, count_padding_states=padding, **settings)
     length = torch.full_like(batch.seq_len, batch.item_seq.shape[1]) if padding else batch.seq_len
-    rows = Rows(batch.item_seq, batch.seq_len, every_position=True, padding=padding)
+    rows = Rows(batch.item_seq, batch.seq_len, wanted="items", padding=padding)
     z, of_second = (
         torch.stack([row[-2:].mean(0) for row in it.encode(rows)[0].split(length.tolist())])
         for it in (model, second.eval())
@@ -93,7 +91,7 @@ def test_both_forms_are_their_formulas(encoder: str, pooling: str) -> None:
     second = frozen(encoder=encoder, right_aligned=True)
     loss = partial(info_nce, temperature=0.5, similarity="cosine")
     other = Batch(*shuffled(batch)).anchors
-    masked = View(
+    masked = Rows(
         other.item_seq.masked_fill(torch.arange(10) == 1, 0), other.seq_len
     )  # each row's second item is padding
     rows_a, rows_b = rows_to_pool(batch.anchors, pooling), rows_to_pool(masked, pooling, holes=True)
@@ -144,8 +142,8 @@ def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
     second = frozen()
     model = build("CoSeRec", second, mask_fill="token", pooling="mean", correlation="memory")
     items = torch.tensor([[4, 5, 6, 0], [7, 8, 9, 3]])
-    view = rows_to_pool(View(items.masked_fill(items == 5, model.mask_id), torch.tensor([3, 4])), "mean")
-    known = rows_to_pool(View(items.masked_fill(items == 5, 0), torch.tensor([3, 4])), "mean", True)
+    view = rows_to_pool(Rows(items.masked_fill(items == 5, model.mask_id), torch.tensor([3, 4])), "mean")
+    known = rows_to_pool(Rows(items.masked_fill(items == 5, 0), torch.tensor([3, 4])), "mean", True)
     added: list[Tensor] = []
     zero = torch.zeros(2, 16).double()
     model.contrast_views(lambda a, b: added.append(b) or b.sum(), zero, zero, view, view, partial(pool, pooling="mean"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_cl.augmentation import View
+from recbole_cl.batch import Rows
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 
-VIEW = View(torch.tensor([[3, 0, 5, 7], [2, 0, 0, 0], [0, 4, 0, 0]]), torch.tensor([4, 1, 2]))
+VIEW = Rows(torch.tensor([[3, 0, 5, 7], [2, 0, 0, 0], [0, 4, 0, 0]]), torch.tensor([4, 1, 2]))
 
 
 def test_the_mean_is_over_items_and_not_over_holes() -> None:

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.encoder.packing import Rows, pack
-from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.registry import EncoderSettings
+from recbole_cl.encoder.transformer import TransformerEncoder
 from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
 
 LENGTHS = torch.tensor([3, 1, 5, 2, 6])
@@ -17,7 +19,7 @@ SIZE, WIDTH = 8, 6
 def build(condition: str, bidirectional: bool) -> tuple[ConditionalDiscriminator, TransformerEncoder]:
     torch.manual_seed(0)
     longer = WIDTH + (condition == "attend")
-    encoder = TransformerEncoder(TransformerSettings(2, 2, SIZE, 16, 0.0, 0.0, 1e-12, longer), causal=True)
+    encoder = TransformerEncoder(EncoderSettings(2, 2, SIZE, 16, 0.0, 0.0, 1e-12, longer), causal=True)
     return ConditionalDiscriminator(condition, SIZE, bidirectional).double(), encoder.double()
 
 
@@ -44,7 +46,7 @@ def slow_logits(
             own = torch.stack([model.join.weight @ torch.cat((states[i], item)) for item in own])
         else:
             own = torch.cat((states[i : i + 1], own))
-        rows = Rows(torch.ones(1, len(own), dtype=torch.int64), torch.tensor([len(own)]), every_position=True)
+        rows = Rows(torch.ones(1, len(own), dtype=torch.int64), torch.tensor([len(own)]), wanted="items")
         position = None if last is None else last + (model.condition == "attend")
         hidden = encoder(own, pack([rows], True, position))
         logits.append((hidden @ model.head.weight.T).squeeze(1)[-n:])

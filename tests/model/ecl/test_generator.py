@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recbole_cl.encoder.packing import Rows, pack
-from recbole_cl.encoder.transformer import TransformerSettings
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
 
 N_ITEMS, WIDTH = 12, 6  # the table has one more row, for the mask token
@@ -15,7 +16,7 @@ N_ITEMS, WIDTH = 12, 6  # the table has one more row, for the mask token
 
 def build(sampled: bool = False) -> tuple[ItemGenerator, nn.Embedding]:
     torch.manual_seed(0)
-    settings = TransformerSettings(1, 2, 8, 16, 0.0, 0.0, 1e-12, WIDTH)
+    settings = EncoderSettings(1, 2, 8, 16, 0.0, 0.0, 1e-12, WIDTH)
     return ItemGenerator(settings, torch.Generator().manual_seed(0), sampled).double(), nn.Embedding(
         N_ITEMS + 1, 8, padding_idx=0, dtype=torch.float64
     )
@@ -38,7 +39,7 @@ def test_fills_in_the_most_probable_items(last_position: int | None, grouped: bo
     expected, losses = given.item_seq.clone(), []
     for i, (row, mask, n) in enumerate(zip(given.item_seq, masked, given.seq_len.tolist(), strict=True)):
         ids = torch.where(mask, N_ITEMS, row)[None, :n]
-        alone = Rows(ids, torch.tensor([n]), every_position=True)
+        alone = Rows(ids, torch.tensor([n]), wanted="items")
         hidden = model.encoder(table(ids[0]), pack([alone], True, last_position))
         for j in mask.nonzero().flatten().tolist():
             logits = table.weight[:N_ITEMS] @ hidden[j]

@@ -1,22 +1,20 @@
-"""Augmentations that a detector is to notice, and where an altered row differs from its original.
-
-Letters: B rows, L columns, T items of all altered rows together, N items (padding row 0 included).
-"""
+"""Augmentations that a detector is to notice. Letters: B rows, L columns, N items (padding row 0 included)."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_cl.augmentation.crop import crop
-from recbole_cl.augmentation.positions import choose_positions, columns, pack, places_of_items, real_items
+from recbole_cl.augmentation.positions import choose_positions
 from recbole_cl.augmentation.reorder import reorder
-from recbole_cl.augmentation.view import View
-from recbole_cl.loss.recommendation import uniform_negatives_outside
+from recbole_cl.batch import Rows
+from recbole_cl.ragged import columns, compact, real_items
+from recbole_cl.sampling.negatives import uniform_negatives_outside
 
 Strategy = Literal["sample", "prob"]
 ALTERATIONS = ("substitution", "insert", "delete", "crop", "reorder")
@@ -86,7 +84,7 @@ def alter(
     ratio: float,
     strategy: Strategy,
     n_items: int,
-) -> View:
+) -> Rows:
     """Alters rows at random.
 
     * ``substitution``: chosen items (``choose_altered``, but the first) make way for items that are not in the row,
@@ -130,60 +128,9 @@ def alter(
     chosen = choose_altered(item_seq, seq_len, generator, ratio=ratio, strategy=strategy)
     real, width = real_items(item_seq, seq_len), item_seq.shape[1]
     if how == "delete":
-        return View(*pack(item_seq, real & ~chosen, width))
+        return Rows(*compact(item_seq, real & ~chosen, width))
     others = uniform_negatives_outside(item_seq, n_items, width, generator)  # [B, L]
     if how == "substitution":
-        return View(torch.where(chosen, others, item_seq), seq_len.clone())
+        return Rows(torch.where(chosen, others, item_seq), seq_len.clone())
     items = torch.stack((others, item_seq), dim=2).flatten(1)  # [B, 2L]: each item after another one
-    return View(*pack(items, torch.stack((chosen, real), dim=2).flatten(1), width))
-
-
-class Comparison(NamedTuple):
-    """What stands at the same place of the original row, for each item of altered rows, row after row.
-
-    Attributes:
-        place: Where the altered items stand in the flattened rows, [T].
-        counterpart: Number of the original's item at the same place, among those of all originals, row after row; their
-            number itself where the original has none, [T].
-        replaced: Whether the item is another one than the original's there, or the original has none, [T], bool.
-    """
-
-    place: Tensor
-    counterpart: Tensor
-    replaced: Tensor
-
-
-def compare(original: View, altered: View, right_aligned: bool, place: Tensor | None = None) -> Comparison:
-    """Compares altered rows with their originals, position by position.
-
-    "Replaced" is meant literally, as in the paper's formula: the altered row has another item at position t than the
-    original, or the original has none there. Where the length stays (substitution, reorder), the items that changed are
-    replaced. After an insertion, a deletion or a crop so are all items that have shifted, unless they equal what stood
-    at their new position. Which ones shift depends on where positions count from: with ``right_aligned``, an item put
-    into a row, or taken out, shifts the older ones; otherwise the newer ones.
-
-    Reference:
-        Zhou et al., Equivariant Contrastive Learning for Sequential Recommendation (ECL-SR), RecSys 2023, Eq. 15.
-
-    Args:
-        original: Right padded rows.
-        altered: Their altered versions, with lengths of their own.
-        right_aligned: Whether positions count from the newest item or from the oldest.
-        place: Where the altered items stand in the flattened rows, if it is known already.
-
-    Shape:
-        Rows [B, L] and lengths [B] each; ``place`` [T].
-
-    Returns:
-        The comparison. Without ``place`` it waits for the device once, for T depends on the lengths.
-    """
-    column = columns(original.item_seq)
-    shift = (original.seq_len - altered.seq_len if right_aligned else torch.zeros_like(altered.seq_len)).unsqueeze(1)
-    source = column + shift  # [B, L]
-    exists = (source >= 0) & (source < original.seq_len.unsqueeze(1))
-    there = original.item_seq.gather(1, source.clamp(0, len(column) - 1))
-    start = (original.seq_len.cumsum(0) - original.seq_len).unsqueeze(1)
-    counterpart = torch.where(exists, start + source, original.seq_len.sum())
-    place = places_of_items(altered.seq_len, len(column)) if place is None else place  # [T]
-    replaced = ~exists | (there != altered.item_seq)
-    return Comparison(place, *(part.flatten().index_select(0, place) for part in (counterpart, replaced)))
+    return Rows(*compact(items, torch.stack((chosen, real), dim=2).flatten(1), width))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-
-from recbole_cl.encoder.packing import Rows, pack
-from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.encoder.windows import encode_vectors, mean_of_last, row_numbers
+
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.registry import EncoderSettings
+from recbole_cl.encoder.transformer import TransformerEncoder
 
 LENGTHS = torch.tensor([3, 1, 5, 2, 5, 4])
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
@@ -20,7 +22,7 @@ def vectors(size: int = 8) -> torch.Tensor:
 
 def encoder(causal: bool) -> TransformerEncoder:
     torch.manual_seed(0)
-    return TransformerEncoder(TransformerSettings(2, 2, 8, 16, 0.0, 0.0, 1e-12, 6), causal).double()
+    return TransformerEncoder(EncoderSettings(2, 2, 8, 16, 0.0, 0.0, 1e-12, 6), causal).double()
 
 
 def test_row_numbers() -> None:
@@ -52,7 +54,7 @@ def test_rows_of_vectors_are_encoded_one_by_one(
     expected = []
     for own in tokens.split(LENGTHS.tolist()):
         n = len(own)
-        alone = Rows(torch.ones(1, n, dtype=torch.int64), torch.tensor([n]), every_position=True)
+        alone = Rows(torch.ones(1, n, dtype=torch.int64), torch.tensor([n]), wanted="items")
         expected.append(model(own, pack([alone], True, last_position)))
     result = encode_vectors(encoder(causal), tokens, rows, grouped, last_position, bidirectional)
     torch.testing.assert_close(result, torch.cat(expected), **CLOSE)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.loss.chunked import chunked_cross_entropy, default_chunk_rows
+from recbole_cl.sampling.masked_items import choose_items
 
 
 def generate_items(hidden: Tensor, item_table: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -28,7 +29,7 @@ def generate_items(hidden: Tensor, item_table: Tensor, generator: torch.Generato
     """
     chunks = hidden.detach().split(default_chunk_rows(len(item_table), hidden.device))
     table = item_table.detach().t()
-    return torch.cat([_choose(chunk @ table, generator) for chunk in chunks])
+    return torch.cat([choose_items(chunk @ table, generator) for chunk in chunks])
 
 
 def generate_items_with_loss(
@@ -60,14 +61,6 @@ def generate_items_with_loss(
         return hidden.sum(), items
 
     def observe(rows: slice, logits: Tensor) -> None:
-        items[rows] = _choose(logits, generator)
+        items[rows] = choose_items(logits, generator)
 
     return chunked_cross_entropy(hidden, item_table, target, observe=observe), items
-
-
-def _choose(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    """An item for each row of logits [C, N], the padding left out."""
-    real = logits[:, 1:]
-    if generator is None:
-        return real.argmax(dim=1) + 1
-    return torch.multinomial(real.float().softmax(dim=1), 1, generator=generator).squeeze(1) + 1

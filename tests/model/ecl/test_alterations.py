@@ -10,28 +10,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import View
-from recbole_cl.augmentation.invasive import ALTERATIONS, alter, choose_altered, compare
+from recbole_cl.batch import Rows
+from recbole_cl.model.ecl.alterations import ALTERATIONS, alter, choose_altered, compare
 
 WIDTH, N_ITEMS = 10, 40
 STRATEGIES = pytest.mark.parametrize("strategy", ["sample", "prob"])
 EVERY_WAY = pytest.mark.parametrize("how", ALTERATIONS)
 
 
-def rows(n: int = 400, seed: int = 0) -> View:
+def rows(n: int = 400, seed: int = 0) -> Rows:
     """Rows of all lengths, none with an item twice."""
     generator = torch.Generator().manual_seed(seed)
     seq_len = torch.arange(n) % WIDTH + 1
     items = torch.rand(n, N_ITEMS - 1, generator=generator).argsort(1)[:, :WIDTH] + 1
-    return View(items * (torch.arange(WIDTH) < seq_len[:, None]), seq_len)
+    return Rows(items * (torch.arange(WIDTH) < seq_len[:, None]), seq_len)
 
 
-def altered(how: str, ratio: float = 0.4, strategy: Any = "sample", seed: int = 1) -> View:
+def altered(how: str, ratio: float = 0.4, strategy: Any = "sample", seed: int = 1) -> Rows:
     generator = torch.Generator().manual_seed(seed)
     return alter(*rows(), generator, how=how, ratio=ratio, strategy=strategy, n_items=N_ITEMS)
 
 
-def as_lists(view: View) -> list[list[int]]:
+def as_lists(view: Rows) -> list[list[int]]:
     return [row[:n] for row, n in zip(view.item_seq.tolist(), view.seq_len.tolist(), strict=True)]
 
 
@@ -159,8 +159,8 @@ def test_comparison_is_position_by_position(right_aligned: bool, how: str) -> No
 
 
 def test_an_insertion_shifts_one_side() -> None:
-    original, new = View(torch.tensor([[1, 2, 3, 0]]), torch.tensor([3])), torch.tensor([[1, 9, 2, 3]])
-    view = View(new, torch.tensor([4]))
+    original, new = Rows(torch.tensor([[1, 2, 3, 0]]), torch.tensor([3])), torch.tensor([[1, 9, 2, 3]])
+    view = Rows(new, torch.tensor([4]))
     assert compare(original, view, True).replaced.tolist() == [True, True, False, False]  # the 1 stands elsewhere now
     assert compare(original, view, False).replaced.tolist() == [False, True, True, True]
 

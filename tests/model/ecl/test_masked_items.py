@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from recbole_cl.loss import chunked
-from recbole_cl.loss.masked_item import generate_items, generate_items_with_loss
 from recbole_cl.loss.recommendation import cross_entropy
+from recbole_cl.model.ecl.masked_items import generate_items, generate_items_with_loss
 
 ITEMS = 9
 

@@ -1,0 +1,48 @@
+"""What a model can have added to every training batch: positives, and other fields, drawn from the training rows.
+
+Letters: R training rows, B anchors of a batch, L columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from recbole_cl.batch import Rows
+
+
+class TrainingRows(Protocol):
+    """The training prefixes as a hook sees them, whether our loader or a plain RecBole script holds them."""
+
+    @property
+    def target(self) -> Tensor:
+        """The item after each row. Shape [R]."""
+
+    @property
+    def user(self) -> Tensor:
+        """The user of each row. Shape [R]."""
+
+    def take(self, row: Tensor) -> Rows:
+        """The rows with the given numbers, right padded: [B] -> [B, L] rows."""
+
+
+class BatchHook(Protocol):
+    """Draws something for each anchor of a batch: for each row, and in the sequence form for each prefix of it."""
+
+    def draw(self, row: Tensor, generator: torch.Generator) -> Rows | Tensor:
+        """Draws for a batch.
+
+        Args:
+            row: Number of the training row that each anchor is. Shape [B].
+            generator: Source of randomness, on the rows' device.
+
+        Returns:
+            Rows, one for each anchor, or a tensor [B, ...]: what ``batch.extra`` then holds under the hook's name.
+        """
+
+
+HookFactory = Callable[[TrainingRows], BatchHook]
+"""Makes a hook from the training rows; what is fitted to them is fitted here, once."""

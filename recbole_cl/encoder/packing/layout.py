@@ -1,0 +1,102 @@
+"""How rows lie in one packed sequence of items.
+
+Letters: R rows of all segments together, L columns, T packed items of all rows together, W wanted outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from recbole_cl.batch import Rows
+
+_WANTED = ("last", "items", "columns")
+LAST, ITEMS, COLUMNS = KINDS = range(len(_WANTED))  # what is wanted of a row, by number; packed in this order
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbouring rows of the packed order that attend together, as one [n_rows, width] rectangle.
+
+    Attributes:
+        first: Index of the group's first packed item.
+        n_tokens: Packed items in the group.
+        n_rows: Rows.
+        width: Length of its longest row.
+        slots: Where each packed item stands in the flattened rectangle, [n_tokens]; None if they fill it.
+        padded: Whether some row is, or may be, shorter than ``width``.
+        seq_len: Lengths of the rows, [n_rows].
+        every_position: Whether all outputs are wanted, or those of the last positions only.
+        barred: Where the rectangle holds id 0, [n_rows, width], at which no query looks; one that would have nothing
+            left to look at sees its whole row instead, as under the additive mask of -10000 of left-padded code.
+            None if ids of 0 lie beyond the rows' ends only.
+        bidirectional: Whether queries see later items even if the encoder is causal.
+    """
+
+    first: int
+    n_tokens: int
+    n_rows: int
+    width: int
+    slots: Tensor | None
+    padded: bool
+    seq_len: Tensor
+    every_position: bool
+    barred: Tensor | None = None
+    bidirectional: bool = False
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How rows of several segments lie in one packed sequence of items.
+
+    Attributes:
+        token_index: Index of each packed item in the concatenation of the flattened ``item_seq`` of all segments, [T].
+        position: Position of each packed item for the position embedding, [T].
+        wanted: Packed items whose output is wanted, [W]; None for all of them.
+        groups: The attention rectangles, in packed order.
+        outputs: For each segment, which of the W outputs are its own, in the caller's order.
+    """
+
+    token_index: Tensor
+    position: Tensor
+    wanted: Tensor | None
+    groups: tuple[Group, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def kind_of(rows: Rows) -> int:
+    """What is wanted of the rows, by number."""
+    return _WANTED.index(rows.wanted)
+
+
+def extent_of(rows: Rows) -> Tensor:
+    """Packed items of each row, [B]: its own, or all columns where padding is wanted as well."""
+    return torch.full_like(rows.seq_len, rows.item_seq.shape[1]) if rows.wanted == "columns" else rows.seq_len
+
+
+def starts_of_rows(segments: Sequence[Rows]) -> Tensor:
+    """Start of every row in the concatenation of the flattened segments, [R]."""
+    offsets, done = [], 0
+    for rows in segments:
+        n_rows, width = rows.item_seq.shape
+        offsets.append(done + width * torch.arange(n_rows, device=rows.item_seq.device))
+        done += n_rows * width
+    return torch.cat(offsets)
+
+
+def with_bars(groups: Sequence[Group], segments: Sequence[Rows], token_index: Tensor) -> list[Group]:
+    """Marks where groups hold id 0, if any segment may have it among its items."""
+    if not any(rows.wanted == "columns" or rows.holes for rows in segments):
+        return list(groups)
+    empty = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, token_index) == 0  # [T]
+    return [replace(group, barred=_barred(group, empty)) for group in groups]
+
+
+def _barred(group: Group, empty: Tensor) -> Tensor:
+    own = empty[group.first : group.first + group.n_tokens]
+    if group.slots is not None:
+        own = own.new_ones(group.n_rows * group.width).index_copy(0, group.slots, own)
+    return own.view(group.n_rows, group.width)

@@ -1,0 +1,35 @@
+"""Rows of a batch, packed end to end so that an encoder does no work on padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing.grouped import pack_grouped
+from recbole_cl.encoder.packing.layout import Packing
+from recbole_cl.encoder.packing.whole import pack_whole
+
+
+def pack(segments: Sequence[Rows], group_by_length: bool, last_position: int | None = None) -> Packing:
+    """Packs the rows of all segments into one sequence of items, so that one pass encodes them all.
+
+    Rows do not see one another, so their order is free: with ``group_by_length`` they are sorted by length, padding
+    is dropped, and rows of one length (or nearly so) form an attention group. Without it every row keeps all its
+    columns and each kind of segment is one group: more arithmetic, but few launches and no host synchronisation,
+    which suits a GPU. Causal attention over right-padded rows never reads padding, so both give the same outputs.
+
+    Args:
+        segments: Views to encode together. Segments may differ in their number of columns with
+            ``group_by_length`` only.
+        group_by_length: Whether to drop padding and group rows by length.
+        last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
+
+    Returns:
+        The packing; encoder outputs of segment i are ``output[packing.outputs[i]]``.
+
+    Raises:
+        ValueError: If there is no segment, or, without grouping, if their numbers of columns differ.
+    """
+    if not segments:
+        raise ValueError("nothing to pack: give at least one segment of rows")
+    return (pack_grouped if group_by_length else pack_whole)(segments, last_position)

@@ -1,0 +1,74 @@
+"""Packing of whole rows, padding included: one group for each kind of output that is wanted.
+
+Letters: R rows of all segments together, L columns, T packed items of all rows together, W wanted outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing.layout import (
+    COLUMNS,
+    KINDS,
+    LAST,
+    Group,
+    Packing,
+    extent_of,
+    kind_of,
+    starts_of_rows,
+    with_bars,
+)
+
+
+def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
+    device = segments[0].seq_len.device
+    width = segments[0].item_seq.shape[1]
+    if any(rows.item_seq.shape[1] != width for rows in segments):
+        widths = [rows.item_seq.shape[1] for rows in segments]
+        raise ValueError(f"segments have {widths} columns: without grouping by length all need the same number")
+    base = torch.split(starts_of_rows(segments), [len(rows.seq_len) for rows in segments])
+    columns = torch.arange(width, device=device)
+    token_index, position, wanted, groups = [], [], [], []
+    outputs: list[Tensor] = [columns] * len(segments)
+    first = n_out = 0
+    for kind in KINDS:
+        members = [i for i, rows in enumerate(segments) if kind_of(rows) == kind]
+        if not members:
+            continue
+        extent = torch.cat([extent_of(segments[i]) for i in members])
+        place = columns
+        if kind == COLUMNS:
+            place = (columns + torch.cat([segments[i].seq_len for i in members])[:, None]) % width  # [n, L]
+        token_index.append((torch.cat([base[i] for i in members])[:, None] + place).flatten())
+        n_rows, n_tokens, every = len(extent), len(extent) * width, kind != LAST
+        groups.append(Group(first, n_tokens, n_rows, width, None, kind != COLUMNS, extent, every))
+        position.append(_whole_positions(columns, extent, last_position))
+        row_start = first + width * torch.arange(n_rows, device=device)
+        wanted.append(torch.arange(first, first + n_tokens, device=device) if every else row_start + extent - 1)
+        done = 0
+        for i in members:
+            n = len(segments[i].seq_len)
+            if kind == COLUMNS:
+                outputs[i] = torch.arange(n_out + width * done, n_out + width * (done + n), device=device)
+            elif every:
+                outputs[i] = n_out + width * done + segments[i].item_places()
+            else:
+                outputs[i] = torch.arange(n_out + done, n_out + done + n, device=device)
+            done += n
+        first += n_tokens
+        n_out += len(wanted[-1])
+    tokens = torch.cat(token_index)
+    all_wanted = torch.cat(wanted) if groups[0].every_position is False else None
+    barred = with_bars(groups, segments, tokens)
+    return Packing(tokens, torch.cat(position), all_wanted, tuple(barred), tuple(outputs))
+
+
+def _whole_positions(columns: Tensor, extent: Tensor, last_position: int | None) -> Tensor:
+    """Positions of whole rows' columns, flattened; those beyond a row's end are of no account, but in range."""
+    if last_position is None:
+        return columns.repeat(len(extent))
+    return (columns + (last_position + 1 - extent)[:, None]).clamp(max=last_position).flatten()

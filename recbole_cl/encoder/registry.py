@@ -1,0 +1,95 @@
+"""Encoders by name, and what an encoder declares that it can do.
+
+An encoder is a module in a file of its own: it extends ``SequenceEncoder`` and says what it can do. The setting
+``encoder`` then takes its name from the table below or, from anywhere importable, its dotted path, and every method
+that can use it takes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from recbole_cl.encoder.packing import Packing
+from recbole_cl.registry import Registry
+
+
+class EncoderSettings(NamedTuple):
+    """Sizes and probabilities that encoders are built from; each takes what it needs.
+
+    Attributes:
+        n_layers: Blocks or recurrent layers, at least 1; typically 2.
+        n_heads: Attention heads; divides ``hidden_size``.
+        hidden_size: D, of items and outputs.
+        inner_size: Width of the feed-forward part; typically 4 D.
+        hidden_dropout_prob: Dropout of embeddings, attention outputs and feed-forward outputs, in [0, 1).
+        attn_dropout_prob: Dropout of attention weights, in [0, 1).
+        layer_norm_eps: Added to the variance; 1e-12 in all authors' code.
+        max_seq_length: Most items of a row, and so the number of positions.
+    """
+
+    n_layers: int
+    n_heads: int
+    hidden_size: int
+    inner_size: int
+    hidden_dropout_prob: float
+    attn_dropout_prob: float
+    layer_norm_eps: float
+    max_seq_length: int
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What an encoder can do, and what it needs.
+
+    Attributes:
+        counts_positions: Whether outputs depend on the positions that a packing gives, so that it matters which end
+            they count from.
+        needs_heads: Whether it attends with ``n_heads`` heads, which must divide ``hidden_size``; methods that cannot
+            do without attention take such encoders only.
+        can_be_compiled: Whether ``compile_encoder`` may compile it.
+        is_causal: Whether an output depends on no later item of its row; the sequence form trains such encoders only.
+    """
+
+    counts_positions: bool
+    needs_heads: bool
+    can_be_compiled: bool
+    is_causal: bool
+
+
+class SequenceEncoder(nn.Module):
+    """Base of all encoders: maps packed item vectors to outputs at the wanted positions.
+
+    Args:
+        settings: Sizes and probabilities.
+        generator: Source of dropout masks on the CPU; None for torch's default generator.
+    """
+
+    abilities: ClassVar[Abilities]
+
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+
+    def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """Encodes packed item vectors.
+
+        Args:
+            tokens: Item vectors in packed order. Shape [T, D].
+            packing: How the rows lie in them, and where outputs are wanted.
+
+        Returns:
+            Outputs at the wanted positions, in packed order. Shape [W, D].
+        """
+        raise NotImplementedError
+
+
+ENCODERS: Registry[type[SequenceEncoder]] = Registry(
+    "encoder",
+    {
+        "transformer": "recbole_cl.encoder.transformer.TransformerEncoder",
+        "gru": "recbole_cl.encoder.gru.GRUEncoder",
+    },
+)

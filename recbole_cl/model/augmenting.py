@@ -1,0 +1,82 @@
+"""What the methods share that draw augmented views of the data: operators by name, and correlated items for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation import OPERATORS
+from recbole_cl.augmentation.registry import takes
+from recbole_cl.batch import Rows
+from recbole_cl.config.checks import Check, Flag, Integer, ListOf, Named, Table
+from recbole_cl.data.correlation.registry import CORRELATIONS, Correlation
+from recbole_cl.model.contrast.views import ViewDrawer
+from recbole_cl.model.contrastive import ContrastiveRecommender
+
+
+class AugmentingRecommender(ContrastiveRecommender):
+    """Base of the methods whose views are augmented rows: each row's two views have an operator each.
+
+    A method declares a ratio for the operators of its paper (``crop_ratio``, say) and builds its ``ViewDrawer`` by
+    ``build_views``; any other operator gets its values by ``operator_options``. Where an operator brings in correlated
+    items, the correlation that the settings name is fitted to the training rows before the first views are drawn, and
+    renewed every epoch. A plain RecBole script has to call ``start_epoch``, or it stays that of epoch 0.
+    """
+
+    settings: ClassVar[Mapping[str, Check]] = {
+        "operators": ListOf(Named(OPERATORS), distinct=True),
+        "operator_options": Table(),
+        "correlation": Named(CORRELATIONS),
+        "inverse_user_frequency": Flag(),
+        "switch_epoch": Integer(low=-1),
+    }
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self._epoch = 0
+        self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
+        self._correlation: Correlation | None = None
+        self.views = self.build_views()
+        if self.draws_views and self.views.needs_neighbours:
+            self._correlation = CORRELATIONS.resolve(self.options["correlation"])(dataset, self.n_items, self.options)
+
+    def build_views(self) -> ViewDrawer:
+        """What draws the views; the base's takes the settings as they are."""
+        return ViewDrawer(self.options["operators"], self.operator_values(), self.mask_id, self.generator)
+
+    def operator_values(self, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
+        """Keywords of the operators: the method's ``<name>_ratio``, what it fixes itself, and ``operator_options``.
+
+        Args:
+            own: What the method fixes, by the operator's name.
+        """
+        names: Sequence[str] = self.options["operators"]
+        ratios = {name: {"ratio": self.options[f"{name}_ratio"]} for name in names if f"{name}_ratio" in self.options}
+        given: Mapping[str, Mapping[str, Any]] = self.options["operator_options"]
+        return {name: {**ratios.get(name, {}), **(own or {}).get(name, {}), **given.get(name, {})} for name in names}
+
+    @property
+    def has_mask_token(self) -> bool:
+        """Whether an operator masks items."""
+        return any(takes(name, "fill_id") for name in self.options["operators"])
+
+    @property
+    def draws_views(self) -> bool:
+        """Whether this epoch has a contrastive term."""
+        return self.compares_views
+
+    def start_epoch(self, epoch: int) -> None:
+        """Renews the table of correlated items, if views need one."""
+        self._epoch = epoch
+        if self._correlation is not None and self.draws_views:
+            generator = torch.Generator(self.device).manual_seed(self.plan.seed + epoch)
+            self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
+
+    def draw_views(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Two views of every row, each by an operator of its own."""
+        if self._neighbour is None and self._correlation is not None:
+            self.start_epoch(self._epoch)  # nobody calls it in a plain RecBole script
+        return self.views.draw(rows, self._neighbour)

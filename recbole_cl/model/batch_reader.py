@@ -1,0 +1,110 @@
+"""RecBole's batches as the methods see them.
+
+Letters: B rows, L columns, R training rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, ROW_ID, TARGET_PLACE, Batch, Rows
+from recbole_cl.data.hooks import HookFactory
+
+
+@dataclass(frozen=True)
+class Fields:
+    """RecBole's names of the fields that a model reads.
+
+    Attributes:
+        item_seq: The item list.
+        seq_len: Its length.
+        item: The target.
+        user: The user.
+    """
+
+    item_seq: str
+    seq_len: str
+    item: str
+    user: str
+
+
+class BatchReader:
+    """Turns a RecBole ``Interaction`` into a ``Batch``.
+
+    Our loader runs the model's hooks. In a plain RecBole script nobody does, so the reader then runs them over the
+    training split that the model was built with, and marks that split's rows with their numbers.
+
+    Args:
+        fields: Names of the fields.
+        hooks: The model's hooks, by name.
+        dataset: Its training split.
+        seed: Seed of what the hooks draw in a plain RecBole script.
+    """
+
+    def __init__(self, fields: Fields, hooks: Mapping[str, HookFactory], dataset: Any, seed: int) -> None:
+        self._fields = fields
+        self._hook_names = tuple(hooks)
+        self._plain = None
+        features = getattr(dataset, "inter_feat", None)
+        if hooks and features is not None and fields.item_seq in features:
+            rows = PaddedRows(features, fields)
+            self._plain = {name: build(rows) for name, build in hooks.items()}
+            self._generator = torch.Generator().manual_seed(seed)
+            features.update(Interaction({ROW_ID: torch.arange(len(features))}))
+
+    def __call__(self, interaction: Interaction) -> Batch:
+        """Reads a batch."""
+        fields, names = interaction.interaction, self._fields
+        return Batch(
+            item_seq=fields[names.item_seq],
+            seq_len=fields[names.seq_len],
+            target=fields[names.item],
+            next_items=fields.get(NEXT_PREFIX + names.item_seq),
+            anchor_length=fields.get(ANCHOR_LENGTH),
+            extra=self._drawn_here(fields) if ROW_ID in fields else self._drawn_by_the_loader(fields),
+            target_place=fields.get(TARGET_PLACE),
+        )
+
+    def _drawn_by_the_loader(self, fields: Mapping[str, Tensor]) -> dict[str, Rows | Tensor]:
+        drawn: dict[str, Rows | Tensor] = {}
+        for name in self._hook_names:
+            items, length = f"{name}_{self._fields.item_seq}", f"{name}_{self._fields.seq_len}"
+            if items in fields:
+                drawn[name] = Rows(fields[items], fields[length])
+            elif name in fields:
+                drawn[name] = fields[name]
+        return drawn
+
+    def _drawn_here(self, fields: Mapping[str, Tensor]) -> dict[str, Rows | Tensor]:
+        device = fields[self._fields.item_seq].device
+        drawn: dict[str, Rows | Tensor] = {}
+        for name, hook in (self._plain or {}).items():
+            value = hook.draw(fields[ROW_ID].cpu(), self._generator)
+            if isinstance(value, Rows):
+                drawn[name] = Rows(value.item_seq.to(device), value.seq_len.to(device))
+            else:
+                drawn[name] = value.to(device)
+        return drawn
+
+
+class PaddedRows:
+    """RecBole's padded training rows, as hooks see them: see ``TrainingRows``.
+
+    Args:
+        features: Interactions of RecBole's training split.
+        fields: Names of their fields.
+    """
+
+    def __init__(self, features: Interaction, fields: Fields) -> None:
+        self.target, self.user = features[fields.item], features[fields.user]
+        self._item_seq, self._seq_len = features[fields.item_seq], features[fields.seq_len]
+
+    def take(self, row: Tensor) -> Rows:
+        """The rows with the given numbers: [B] -> [B, L] rows."""
+        return Rows(self._item_seq[row], self._seq_len[row])

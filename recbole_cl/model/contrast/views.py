@@ -1,0 +1,78 @@
+"""Two augmented views of every row, by operators that the settings name.
+
+Letters: B rows, L columns, N items (padding row 0 included).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recbole_cl.augmentation import bind, draw_two_views
+from recbole_cl.augmentation.registry import takes
+from recbole_cl.batch import Rows
+
+
+class ViewDrawer:
+    """Draws two views of every row, an operator each.
+
+    Args:
+        names: The operators, by name or dotted path.
+        values: Keywords of operators that are not left to their defaults, by the operator's name.
+        fill_id: What masked items become: the mask token, or padding, 0.
+        generator: Source of the draws, on the rows' device.
+        distinct: Whether the two views of a row have two different operators.
+        short_length: Rows of at most so many items are short; -1: none is.
+        short_names: The operators that short rows draw from.
+
+    Raises:
+        UsageError: If an operator is unknown, or lacks a value for one of its keywords.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        values: Mapping[str, Mapping[str, Any]],
+        fill_id: int,
+        generator: torch.Generator,
+        *,
+        distinct: bool = False,
+        short_length: int = -1,
+        short_names: Sequence[str] = (),
+    ) -> None:
+        self.names = tuple(names)
+        self._values, self._fill_id, self._generator = values, fill_id, generator
+        self._draw = partial(
+            draw_two_views, distinct=distinct, short_length=short_length, short_operators=tuple(short_names)
+        )
+        self._bind(None)
+
+    @property
+    def needs_neighbours(self) -> bool:
+        """Whether an operator brings in correlated items."""
+        return any(takes(name, "neighbour") for name in self.names)
+
+    @property
+    def makes_holes(self) -> bool:
+        """Whether views may have padding among their items."""
+        return self._fill_id == 0 and any(takes(name, "fill_id") for name in self.names)
+
+    def draw(self, rows: Rows, neighbour: Tensor | None = None) -> tuple[Rows, Rows]:
+        """Draws two views of every row.
+
+        Args:
+            rows: Right-padded rows. [B, L] and [B].
+            neighbour: The most correlated item of each, if ``needs_neighbours``. Shape [N].
+
+        Returns:
+            The views, as new tensors.
+        """
+        return self._draw(rows.item_seq, rows.seq_len, self._bind(neighbour), self._generator)
+
+    def _bind(self, neighbour: Tensor | None) -> dict[str, Any]:
+        supplied = {"fill_id": self._fill_id, "neighbour": neighbour}
+        return {name: bind(name, self._values.get(name, {}), supplied) for name in self.names}

@@ -1,0 +1,97 @@
+"""What every method that compares views shares: the comparison, which a second encoder may complement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from recbole_cl.config.checks import AnyOf, Check, Choice, Integer, Number, Text
+from recbole_cl.encoder.registry import ENCODERS
+from recbole_cl.errors import UsageError
+from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.model.contrast.complement import Complement, FrozenEncoder, refuse_misfit
+from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
+
+
+class ContrastiveRecommender(EncoderRecommender):
+    """Base of the methods with a contrastive term: they compare views by ``compare_views``.
+
+    With the setting ``complement``, our runs first train a second, frozen encoder, or take a given one, which then
+    takes part in every comparison: see ``Complement``. The term's own weight is the method's to apply; one that has
+    not the setting ``contrastive_weight`` overrides ``compares_views``.
+    """
+
+    settings: ClassVar[Mapping[str, Check]] = {
+        "complement": AnyOf(Choice("none", *ENCODERS.names()), Text()),
+        "complement_form": Choice("add", "loss"),
+        "complement_weight": Number(low=0, open_low=True),
+        "complement_epochs": Integer(low=1),
+    }
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self._complement: Complement | None = None
+        complement = self.options["complement"]
+        if complement != "none" and not self.compares_views:
+            raise UsageError(
+                f"complement = {complement}: nothing compares with it while the contrastive term has a weight of 0; "
+                "set it to none or raise that weight"
+            )
+
+    @property
+    def compares_views(self) -> bool:
+        """Whether the weights leave a contrastive term."""
+        return bool(self.options["contrastive_weight"])
+
+    def complement_with(self, model: EncoderRecommender) -> None:
+        """Takes a trained model as the complementary encoder; our runs do so before they train.
+
+        Args:
+            model: On the same device, trained on the same items.
+
+        Raises:
+            UsageError: If its representations, its items or its rows are not as many as this model's, or its positions
+                are counted from another end than the pooling's.
+        """
+        refuse_misfit(self.options["complement"], model, self)
+        encoder = FrozenEncoder(model, may_mask=self.has_mask_token)
+        self._complement = Complement(encoder, self.options["complement_form"], self.options["complement_weight"])
+
+    def compare_views(self, loss: PairLoss, pair: ViewPair) -> Tensor:
+        """Compares two views, one of them complemented if the settings say so.
+
+        Args:
+            loss: Contrastive loss of two views.
+            pair: The views.
+
+        Returns:
+            Scalar, without the weight of the contrastive term.
+
+        Raises:
+            UsageError: If a complementary encoder is asked for and nobody has given one.
+        """
+        if self._complement is not None:
+            return self._complement(loss, pair)
+        if self.options["complement"] == "none":
+            return loss(pair.z_a, pair.z_b)
+        raise UsageError(
+            f"complement = {self.options['complement']}: no encoder was pre-trained, which our own run does first; "
+            "hand one over with complement_with(), or set complement to none"
+        )
+
+    def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
+        """The loss terms of a RecBole batch, by name.
+
+        Raises:
+            UsageError: If a complementary encoder is there and the method compares its views without it.
+        """
+        terms = super().named_losses(interaction)
+        if self._complement is not None and not (self._complement.used or self.pretraining):
+            raise UsageError(
+                f"complement = {self.options['complement']}: {type(self).__name__} compares its views without "
+                "self.compare_views(), so that nothing complements them; set it to none"
+            )
+        return terms

@@ -1,0 +1,1 @@
+"""Draws of items: negatives, and what stands in for masked ones. Knows no model."""
