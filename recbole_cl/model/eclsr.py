@@ -185,11 +185,12 @@ class ECLSR(ContrastiveRecommender):
         return {"generator_accuracy": self._recovered.item() / self._masked} if self._masked else {}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        weights, original = self.options, Rows(batch.item_seq, batch.seq_len)
+        weights = self.options
         places = batch.supervised.item_places()  # once for all that follows: the host may wait for it
+        original = Rows(batch.item_seq, batch.seq_len, places=places)
         detects = bool(weights["replaced_item_weight"]) and not self.finetuning
         alters = detects or weights["altered_views"] != "none"
-        altered, loss = self._alter(original, places) if alters else (original, None)
+        altered, loss = self._alter(original) if alters else (original, None)
         generator_term = {} if loss is None else {"generator": weights["generator_weight"] * loss}
         if self.pretraining:
             return generator_term
@@ -204,31 +205,29 @@ class ECLSR(ContrastiveRecommender):
             terms["replaced_item"] = weights["replaced_item_weight"] * detection
         return terms | generator_term
 
-    def _alter(self, original: Rows, places: Tensor | None = None) -> tuple[Rows, Tensor | None]:
+    def _alter(self, original: Rows) -> tuple[Rows, Tensor | None]:
         """Invasively augmented rows, and the generator's loss if it learns."""
         share = {"ratio": self.options["mask_ratio"], "strategy": self.options["mask_strategy"]}
-        if self.item_generator is not None:
-            rows = original.item_seq, original.seq_len
-            masked = choose_altered(*rows, self.generator, spare_first=False, **share)
-            return self.fill_in(original, masked, places)
-        how = self.options["invasive_augmentation"]
         rows = original.item_seq, original.seq_len
+        if self.item_generator is not None:
+            masked = choose_altered(*rows, self.generator, spare_first=False, **share)
+            return self.fill_in(original, masked)
+        how = self.options["invasive_augmentation"]
         return alter(*rows, self.generator, how=how, n_items=self.n_items, **share), None
 
-    def fill_in(self, original: Rows, masked: Tensor, places: Tensor | None = None) -> tuple[Rows, Tensor | None]:
+    def fill_in(self, original: Rows, masked: Tensor) -> tuple[Rows, Tensor | None]:
         """Has the generator replace items.
 
         Args:
             original: The rows as they are.
             masked: The items to replace. [B, L], bool.
-            places: Flat places of the items of the rows, if they are known already. [T].
 
         Returns:
             The rows with those items replaced, and the generator's loss if it learns.
         """
         assert self.item_generator is not None
         filled: Filled = self.item_generator(
-            original._replace(places=places),
+            original,
             masked,
             self.item_embedding,
             self._generator_learns,

@@ -304,7 +304,8 @@ def test_every_preset_passes_the_checks(path: Path) -> None:
     model, dataset = {"model": (name, "ml-100k"), "dataset": ("SASRec", name), "experiment": name.split("-", 1)}.get(
         kind, ("SASRec", "ml-100k")
     )
-    model = {"ContrastiveRecommender": "SASRec", "ContrastiveRecommender": "DuoRec"}.get(model, model)  # of bases
+    bases = {"EncoderRecommender": "SASRec", "ContrastiveRecommender": "DuoRec", "AugmentingRecommender": "CL4SRec"}
+    model = bases.get(model, model)
     settings = read_settings(path)
     assert settings or path.stem == "SASRec"  # which has no setting of its own
     assert {key: Config(model, dataset).settings_dict()[key] for key in settings} == settings

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from recbole_cl.encoder.windows import mean_of_last
 from torch import Tensor
 
-from recbole_cl.encoder.windows import mean_of_last
 from recbole_cl.loss.invariance import invariance_loss
 
 ORACLES = Path(__file__).parents[1] / "oracles"

@@ -28,7 +28,7 @@ def batch_of(rows: int = 7, length: int = 10) -> Batch:
     seq_len = torch.randint(1, length + 1, (2, rows), generator=generator)
     item_seq = item_seq * (torch.arange(length) < seq_len.unsqueeze(-1))
     target = torch.randint(1, 30, (rows,), generator=generator)
-    return Batch(item_seq[0], seq_len[0], target, same_target=Rows(item_seq[1], seq_len[1]))
+    return Batch(item_seq[0], seq_len[0], target, extra={"same_target": Rows(item_seq[1], seq_len[1])})
 
 
 def sequence_batch() -> Batch:
@@ -36,7 +36,7 @@ def sequence_batch() -> Batch:
     plain, other = batch_of(), batch_of(14)
     next_items = plain.item_seq.roll(-1, dims=1)
     anchor_length = torch.stack((plain.seq_len, (plain.seq_len + 1) // 2), dim=1)
-    return Batch(plain.item_seq, plain.seq_len, plain.target, next_items, anchor_length, other.same_target)
+    return Batch(plain.item_seq, plain.seq_len, plain.target, next_items, anchor_length, other.extra)
 
 
 @pytest.mark.parametrize(("contrast", "weight"), [("un", 0.1), ("su", 0.2), ("us_x", 0.2)])
@@ -47,7 +47,9 @@ def test_without_a_threshold_it_meets_the_oracle_of_duorec(contrast: str, weight
     model = build_model("AdaptiveRec", 13, 6, hidden_size=8, **settings).eval()
     encoder = {f"encoder.{name}": value for name, value in transformer_state(a3, "w::").items()}
     model.load_state_dict(model.state_dict() | encoder | {"item_embedding.weight": a3["w::item_embedding.weight"]})
-    batch = Batch(a3["item_seq"], a3["item_len"], a3["pos_items"], same_target=Rows(a3["sem_aug"], a3["sem_len"]))
+    batch = Batch(
+        a3["item_seq"], a3["item_len"], a3["pos_items"], extra={"same_target": Rows(a3["sem_aug"], a3["sem_len"])}
+    )
     expected = a3[f"{contrast}_cos_tau0.05::loss"]
     torch.testing.assert_close(sum(model.losses(batch).values()), expected, rtol=1e-6, atol=1e-6)
 

@@ -16,7 +16,6 @@ from recbole_cl.config.config import Config
 from recbole_cl.config.models import model_class, own_models
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.ranks import evaluation_rows
-from recbole_cl.model.base import ContrastiveRecommender
 from recbole_cl.model.reading import model_defaults
 from recbole_cl.runs.build import build_data, build_loader, build_model
 from tests.model.build import losses_and_gradients
@@ -36,7 +35,7 @@ def assemble(name: str, tmp_path: Path, **settings: Any) -> tuple[Config, Any, A
 
 def test_the_models_are_found() -> None:
     assert {"SASRec", "CL4SRec", "DuoRec"} <= set(own_models())
-    assert all(issubclass(model_class(name), ContrastiveRecommender) for name in own_models())
+    assert all(issubclass(model_class(name), EncoderRecommender) for name in own_models())
 
 
 @BOTH_FORMS

@@ -20,7 +20,6 @@ from recbole_cl.config.models import model_class
 from recbole_cl.data.correlation.memory import input_pairs, memory_top_one
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
-from recbole_cl.model import coserec
 from recbole_cl.model.contrast.pooling import pool
 from recbole_cl.runs.build import build_data, build_loader, build_model
 from tests.model.build import build_model as small_model
@@ -51,15 +50,15 @@ def test_encodes_padding_as_the_authors_do(grouped: bool) -> None:
     rows = Rows(*from_left_padded(b4["input_ids"]), wanted="columns")
     (hidden,) = model.encode(rows)
     torch.testing.assert_close(hidden.view(5, 6, 8), b4["output"], rtol=1e-6, atol=1e-6)
-    (last,) = model.encode(rows._replace(padding=False, holes=True))
+    (last,) = model.encode(rows._replace(wanted="last", holes=True))
     torch.testing.assert_close(last, b4["output"][:, -1], rtol=1e-6, atol=1e-6)
 
 
-def test_losses_are_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_are_the_authors() -> None:
     b4, b5 = oracle("b4_coserec_sasrec_encoder_eval"), oracle("b5_coserec_losses_eval")
     model = oracle_model(contrastive_weight=1.0)
     views = [Rows(*from_left_padded(b5[name])) for name in ("view1", "view2")]
-    monkeypatch.setattr(coserec, "draw_two_views", lambda *args, **kwargs: views)
+    model.draw_views = lambda rows: views
     item_seq, seq_len = from_left_padded(b4["input_ids"])
     next_items, negative = (from_left_padded(b5[name])[0] for name in ("pos", "neg"))
     batch = Batch(item_seq, seq_len, next_items.gather(1, seq_len[:, None] - 1)[:, 0], next_items)
@@ -84,7 +83,7 @@ def test_short_and_long_rows_draw_from_their_own_operators(tmp_path: Path) -> No
     batch = model._read(next(iter(loader)))
     before = batch.item_seq.clone()
     short = batch.seq_len <= 4
-    drawn = [torch.stack([view.seq_len < batch.seq_len for view in model.views(batch)]) for _ in range(30)]
+    drawn = [torch.stack([view.seq_len < batch.seq_len for view in model.draw_views(batch.anchors)]) for _ in range(30)]
     cropped = torch.stack(drawn)  # [draws, 2 views, B]
     assert short.any() and (~short).any()
     assert not cropped[..., short].any()
@@ -98,7 +97,7 @@ def test_distinct_operators_make_one_view_each(tmp_path: Path) -> None:
     model, loader = assemble(tmp_path, **pair, mask_ratio=1.0, crop_ratio=0.5)
     batch = model._read(next(iter(loader)))
     several = batch.seq_len > 1
-    cropped = torch.stack([view.seq_len < batch.seq_len for view in model.views(batch)])
+    cropped = torch.stack([view.seq_len < batch.seq_len for view in model.draw_views(batch.anchors)])
     assert several.any() and (cropped.sum(0)[several] == 1).all()
 
 
@@ -112,7 +111,7 @@ def test_every_operator_has_its_own_ratio_and_span(tmp_path: Path) -> None:
     item_seq = torch.arange(1, 11).repeat(400, 1)
     item_seq = torch.cat((item_seq, torch.zeros_like(item_seq)), dim=1)  # [400, 20], room for what is inserted
     seq_len = torch.full((400,), 10)
-    views = {name: it(item_seq, seq_len, model.generator) for name, it in model._operators().items()}
+    views = {name: it(item_seq, seq_len, model.generator) for name, it in model.views.bound(table).items()}
     assert set(views) == set(counts)
     crops, lengths = views["crop"]
     assert (lengths == counts["crop"]).all() and crops.max() == 9  # the last item is in none
@@ -139,7 +138,7 @@ def test_views_bring_in_the_items_of_this_epochs_table(tmp_path: Path) -> None:
         torch.nn.init.normal_(model.item_embedding.weight, generator=torch.Generator().manual_seed(epoch))
         model.start_epoch(epoch)
         tables.append(model._neighbour.clone())
-        for view in model.views(batch):
+        for view in model.draw_views(batch.anchors):
             assert torch.equal(view.item_seq, tables[epoch][batch.item_seq])
     assert not torch.equal(*tables)
 
@@ -150,7 +149,7 @@ def test_nothing_looks_at_masked_items(pooling: str, tmp_path: Path) -> None:
     only = {"operators": ["mask"], "short_length": -1, "mask_ratio": 0.8, "pooling": pooling}
     model, loader = assemble(tmp_path, **only, hidden_dropout_prob=0.0, attn_dropout_prob=0.0)
     batch = model._read(next(iter(loader)))
-    (rows, _) = model.views(batch)
+    (rows, _) = model.draw_views(batch.anchors)
     assert rows.holes
     table = model.item_embedding.weight.data
     (before,) = model.encode(rows)
@@ -175,7 +174,7 @@ def test_views_are_of_whole_rows_in_both_forms(tmp_path: Path) -> None:
         keep = {"operators": ["reorder"], "short_length": -1, "reorder_ratio": 0.0, "pooling": "last"}
         model, loader = assemble(tmp_path / form, train_form=form, **keep)
         batch = model._read(next(iter(loader)))
-        for view in model.views(batch):
+        for view in model.draw_views(batch.anchors):
             assert torch.equal(view.item_seq, batch.item_seq) and torch.equal(view.seq_len, batch.seq_len)
 
 
@@ -275,46 +274,52 @@ def test_a_switch_that_never_comes_is_warned_of(
     assert (message in caplog.text) if epochs else ("memory-based" not in caplog.text)
 
 
-def test_fine_tuning_looks_for_no_correlated_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fine_tuning_looks_for_no_correlated_items(tmp_path: Path) -> None:
     model, _ = assemble(tmp_path, pretrain_epochs=2, switch_epoch=0, epochs=5)
     asked: list[int] = []
     model.start_epoch(0)
-    monkeypatch.setattr(model._correlation, "neighbours", lambda epoch, *_: asked.append(epoch))
+    model._correlation.neighbours = lambda epoch, *_: asked.append(epoch)
     for epoch in range(5):
         model.start_epoch(epoch)
     assert asked == [0, 1]
 
 
-def test_without_weight_nothing_is_drawn_or_correlated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_weight_nothing_is_drawn_or_correlated(tmp_path: Path) -> None:
     model, loader = assemble(tmp_path, contrastive_weight=0)
-    monkeypatch.setattr(coserec, "draw_two_views", None)
+    model.draw_views = None
     model.start_epoch(0)
     assert model._correlation is None and model._neighbour is None
     assert set(model.losses(model._read(next(iter(loader))))) == {"recommendation"}
 
 
-def test_the_correlation_is_fitted_once_and_not_for_scoring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fitted: list[int] = []
-    fit = coserec.memory_top_one
-    monkeypatch.setattr(coserec, "memory_top_one", lambda *args, **kwargs: fitted.append(1) or fit(*args, **kwargs))
+def test_the_correlation_is_fitted_once_and_not_for_scoring(tmp_path: Path) -> None:
     model, loader = assemble(tmp_path)
     interaction = next(iter(loader))
     model.full_sort_predict(interaction)
-    assert not fitted
+    assert model._correlation._memory is None
+    fitted = []
     for epoch in range(2):
         model.start_epoch(epoch)
         model.calculate_loss(interaction)
-    assert fitted == [1]
+        fitted.append(model._correlation._memory)
+    assert fitted[0] is fitted[1] is not None
 
 
-def test_data_without_correlations_are_refused_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    users = torch.arange(9)
-    monkeypatch.setattr(coserec, "input_pairs", lambda _: (users, users + 1))
-    with pytest.raises(UsageError, match="no two items share a training user"):
-        assemble(tmp_path)
-    assert assemble(tmp_path / "other", correlation="model")[0]._correlation is not None
+def test_data_without_correlations_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    """Every user meets one item again and again, but for the last two."""
+    lines = ["user_id:token\titem_id:token\ttimestamp:float"]
+    lines += [
+        f"u{user}\ti{user if step < 5 else 50 + (user + step) % 9}\t{step}" for user in range(30) for step in range(8)
+    ]
+    (tmp_path / "lonely").mkdir()
+    (tmp_path / "lonely" / "lonely.inter").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for correlation in ("memory", "hybrid"):
+        settings = SMALL | {"data_path": str(tmp_path), "correlation": correlation}
+        config = Config("CoSeRec", "lonely", config_dict=settings)
+        with pytest.raises(UsageError, match="no two items share a training user"):
+            build_model(config, build_data(config)[1][0])
+    config = Config("CoSeRec", "lonely", config_dict=settings | {"correlation": "model"})
+    assert build_model(config, build_data(config)[1][0])._correlation is not None
 
 
 @pytest.mark.parametrize(("fill", "rounding", "masked"), [("token", "ceil", 4), ("padding", "floor", 3)])
@@ -327,7 +332,7 @@ def test_masks_write_what_and_as_often_as_the_settings_say(
     batch = model._read(next(iter(loader)))
     of_five = batch.seq_len == 5
     assert of_five.any()
-    for view in model.views(batch):
+    for view in model.draw_views(batch.anchors):
         written = model.mask_id if fill == "token" else 0
         real = torch.arange(view.item_seq.size(1)) < view.seq_len[:, None]
         count = ((view.item_seq == written) & real).sum(1)

@@ -96,7 +96,7 @@ def test_losses_are_the_authors(tag: str, grouped: bool, monkeypatch: pytest.Mon
     """With padding counted as theirs: a target wherever there are targets, and in the window of the shortest row."""
     model = oracle_model(tag, count_padding_states=True, count_padding_targets="augy" in tag)
     model.group_by_length = grouped
-    monkeypatch.setattr(model, "_alter", lambda original, places: fill_in_as_the_authors(model))
+    monkeypatch.setattr(model, "_alter", lambda original: fill_in_as_the_authors(model))
     terms = model.losses(oracle_batch(tag))
     expected = D2[f"{tag}::losses_rec_con_rid_gen_weighted"]
     torch.testing.assert_close(torch.stack([terms[name] for name in TERMS]), expected, **CLOSE)
@@ -126,7 +126,7 @@ def test_states_and_scores_are_the_authors() -> None:
 def test_padding_is_no_target_and_in_no_window_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     tag = "addall_bi0_augy_all"
     model, batch = oracle_model(tag), oracle_batch(tag)
-    monkeypatch.setattr(model, "_alter", lambda original, places: fill_in_as_the_authors(model))
+    monkeypatch.setattr(model, "_alter", lambda original: fill_in_as_the_authors(model))
     terms = model.losses(batch)
     real = [row[6 - n :] for row, n in zip(D2["encode_output"], batch.seq_len.tolist(), strict=True)]
     logits = torch.cat(real) @ model.item_table.T

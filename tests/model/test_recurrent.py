@@ -13,7 +13,6 @@ from recbole.model.sequential_recommender.gru4rec import GRU4Rec
 from recbole_cl import load, run
 from recbole_cl.config.models import model_class, own_models
 from recbole_cl.errors import UsageError
-from recbole_cl.model.base import ContrastiveRecommender
 from tests.model.build import FIELDS, Counts, Settings, build_model, losses_and_gradients
 from tests.model.test_contract import SMALL, assemble
 from tests.toy import write_cycle
@@ -83,7 +82,7 @@ def test_resumes_and_loads_exactly(name: str, tmp_path: Path) -> None:
 
 
 def test_a_method_that_needs_attention_refuses_it() -> None:
-    class Attentive(ContrastiveRecommender):
+    class Attentive(EncoderRecommender):
         needs_attention = True
 
     config = build_model("SASRec").options | FIELDS | GRU | {"MAX_ITEM_LIST_LENGTH": 10}

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recbole_cl.model.parts import complement
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.errors import UsageError
-from recbole_cl.model import srma
+from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 from tests.model.build import build_model, from_left_padded
 from tests.model.srma_weights import build_srma
@@ -41,6 +40,19 @@ def a_batch(n_rows: int = 40, width: int = 10) -> Batch:
     return Batch(item_seq, seq_len, torch.randint(1, 30, (n_rows,), generator=generator))
 
 
+def compared(model: Any) -> list[ViewPair]:
+    """Collects the pairs of views that a model compares from now on."""
+    pairs: list[ViewPair] = []
+    compare = model.compare_views
+
+    def collect(loss: PairLoss, pair: ViewPair) -> Tensor:
+        pairs.append(pair)
+        return compare(loss, pair)
+
+    model.compare_views = collect
+    return pairs
+
+
 @GROUPED
 @pytest.mark.parametrize("theirs", KINDS)
 def test_encodes_as_the_authors_do(theirs: str, grouped: bool) -> None:
@@ -60,9 +72,7 @@ def test_encodes_as_the_authors_do(theirs: str, grouped: bool) -> None:
 @GROUPED
 @pytest.mark.parametrize("dropped", [0, 1])
 @pytest.mark.parametrize(("weight", "tag"), [(None, "same"), (0.1, "encoder_w0.1"), (0.5, "encoder_w0.5")])
-def test_contrastive_losses_are_the_authors(
-    monkeypatch: pytest.MonkeyPatch, weight: float | None, tag: str, dropped: int, grouped: bool
-) -> None:
+def test_contrastive_losses_are_the_authors(weight: float | None, tag: str, dropped: int, grouped: bool) -> None:
     c2 = oracle("c2_srma_losses")
     complement = {"complement": "a run", "complement_form": "loss", "complement_weight": weight} if weight else {}
     model = build_srma(weights(c2, "model"), contrastive_weight=1.0, **complement)
@@ -70,23 +80,21 @@ def test_contrastive_losses_are_the_authors(
         model.complement_with(build_srma(weights(c2, "pre")))
     model.group_by_length = grouped
     views = [Rows(*from_left_padded(c2[name])) for name in ("view1", "view2")]
-    monkeypatch.setattr(srma, "draw_two_views", lambda *args, **kwargs: views)
-    monkeypatch.setattr(srma, "draw_kept", lambda *args: (torch.arange(2) != dropped).repeat(3, 1))
+    model.draw_views = lambda rows: views
+    model._draw_kept = lambda: (torch.arange(2) != dropped).repeat(3, 1)
     item_seq, seq_len = from_left_padded(c2["original"])
     loss = model.losses(Batch(item_seq, seq_len, torch.ones(5, dtype=torch.long)))["contrastive"]
     torch.testing.assert_close(loss, c2[f"drop{dropped}::cl_{tag}"], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["distinct", "same"])
-def test_views_drop_their_own_layers_or_the_same_ones(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_views_drop_their_own_layers_or_the_same_ones(mode: str) -> None:
     """Without any other augmentation, views are equal, to rounding, if and only if their layers are."""
     model = build_model("SRMA", operators=[], layer_drop_mode=mode, extra_layers=3, dropped_layers=2)
-    seen = []
-    monkeypatch.setattr(
-        srma, "info_nce", lambda a, b, **kwargs: seen.append(torch.allclose(a, b, rtol=0, atol=1e-6)) or a.sum()
-    )
+    pairs = compared(model)
     for _ in range(40):
         model.losses(a_batch())
+    seen = [torch.allclose(pair.z_a, pair.z_b, rtol=0, atol=1e-6) for pair in pairs]
     assert all(seen) if mode == "same" else 3 < sum(seen) < 30  # by chance one time in three
 
 
@@ -105,19 +113,17 @@ def test_the_recommendation_pass_has_extra_layers_or_not(everywhere: bool) -> No
 
 
 @pytest.mark.parametrize("where", ["feed_forward", "all"])
-def test_neurons_are_masked_in_views_only(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neurons_are_masked_in_views_only(where: str) -> None:
     model = build_model(
         "SRMA", operators=[], layer_drop_mode="same", neuron_masking_prob=0.5, neuron_masking_layers=where
     )
-    batch, equal = a_batch(), []
-    monkeypatch.setattr(srma, "info_nce", lambda a, b, **kwargs: equal.append(torch.equal(a, b)) or a.sum())
-    monkeypatch.setattr(srma, "draw_kept", lambda *args: torch.ones(3, 2, dtype=torch.bool))
+    batch, pairs = a_batch(), compared(model)
+    model._draw_kept = lambda: torch.ones(3, 2, dtype=torch.bool)
     first, second = (model._encode_all(batch.supervised, batch.anchors, batch.anchors) for _ in range(2))
     assert torch.equal(first[0], second[0]) and not torch.equal(first[1], second[1])
     model.losses(batch)
-    assert equal == [False]
     model.eval().losses(batch)
-    assert equal == [False, True]
+    assert [torch.equal(pair.z_a, pair.z_b) for pair in pairs] == [False, True]
     dropouts = {name: part for name, part in model.encoder.named_modules() if isinstance(part, Dropout)}
     assert all(part.p == 0 for part in dropouts.values())
     with model._neuron_masking():
@@ -151,17 +157,16 @@ def test_a_probability_like_the_encoders_own_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["concat", "last", "mean"])
-def test_no_operators_no_data_augmentation(pooling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_operators_no_data_augmentation(pooling: str) -> None:
     """Both sides of the contrast are the rows as they are, pooled; and batches are never written to."""
     model, batch = build_model("SRMA", operators=[], pooling=pooling, extra_layers=0, dropped_layers=0), a_batch()
     before = batch.item_seq.clone()
-    sides: list[Tensor] = []
-    monkeypatch.setattr(srma, "info_nce", lambda a, b, **kwargs: sides.extend((a, b)) or a.sum())
+    pairs = compared(model)
     model.losses(batch)
     rows = rows_to_pool(Rows(batch.item_seq, batch.seq_len), pooling)
-    for side in sides:
+    for side in (pairs[0].z_a, pairs[0].z_b):
         torch.testing.assert_close(side, pool(model.encode(rows)[0], rows, pooling))
-    assert len(sides) == 2 and torch.equal(batch.item_seq, before)
+    assert len(pairs) == 1 and torch.equal(batch.item_seq, before)
 
 
 def test_without_weight_or_layers_it_is_sasrec_to_the_last_bit() -> None:
@@ -174,11 +179,11 @@ def test_without_weight_or_layers_it_is_sasrec_to_the_last_bit() -> None:
         assert set(terms) == {"recommendation"} and torch.equal(terms["recommendation"], plain["recommendation"])
 
 
-def test_without_weight_the_recommendation_pass_still_drops_its_own_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_weight_the_recommendation_pass_still_drops_its_own_layers() -> None:
     model, losses = build_model("SRMA", contrastive_weight=0, recommendation_loss="ce"), []
     kept = torch.tensor([[True, False], [False, True], [False, True]])
     for draw in (kept, ~kept, kept[[0, 0, 0]]):
-        monkeypatch.setattr(srma, "draw_kept", lambda *args, draw=draw: draw)
+        model._draw_kept = lambda draw=draw: draw
         losses.append(model.losses(a_batch())["recommendation"].item())
     assert losses[0] == losses[2] != losses[1]
 
@@ -188,7 +193,8 @@ def test_every_operator_has_its_own_ratio_and_span() -> None:
     model = build_model("SRMA", crop_ratio=0.3, mask_ratio=0.5, reorder_ratio=0.4)
     item_seq, seq_len = torch.arange(1, 11).repeat(400, 1), torch.full((400,), 10)
     before = item_seq.clone()
-    views = {name: operator(item_seq, seq_len, model.generator) for name, operator in model.operators.items()}
+    operators = model.views.bound()
+    views = {name: operator(item_seq, seq_len, model.generator) for name, operator in operators.items()}
     assert set(views) == {"crop", "mask", "reorder"}
     assert (views["crop"].seq_len == 3).all() and views["crop"].item_seq.max() == 9  # the last item is in none
     assert ((views["mask"].item_seq == 0).sum(1) == 5).all()
@@ -199,13 +205,11 @@ def test_every_operator_has_its_own_ratio_and_span() -> None:
     assert torch.equal(item_seq, before)
 
 
-def test_masked_items_are_holes(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, seen = build_model("SRMA", operators=["mask"], pooling="mean"), []
-    monkeypatch.setattr(
-        complement, "pool", lambda hidden, rows, kind: seen.append(rows.holes) or pool(hidden, rows, kind)
-    )
+def test_masked_items_are_holes() -> None:
+    model = build_model("SRMA", operators=["mask"], pooling="mean")
+    pairs = compared(model)
     model.losses(a_batch())
-    assert seen == [True, True]
+    assert pairs[0].rows_b.holes
 
 
 @pytest.mark.parametrize("kind", list(KINDS.values()))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import bind, draw_two_views
+from recbole_cl.augmentation import Operator, bind, draw_two_views
 from recbole_cl.augmentation.registry import takes
 from recbole_cl.batch import Rows
 
@@ -49,7 +49,7 @@ class ViewDrawer:
         self._draw = partial(
             draw_two_views, distinct=distinct, short_length=short_length, short_operators=tuple(short_names)
         )
-        self._bind(None)
+        self.bound()
 
     @property
     def needs_neighbours(self) -> bool:
@@ -71,8 +71,9 @@ class ViewDrawer:
         Returns:
             The views, as new tensors.
         """
-        return self._draw(rows.item_seq, rows.seq_len, self._bind(neighbour), self._generator)
+        return self._draw(rows.item_seq, rows.seq_len, self.bound(neighbour), self._generator)
 
-    def _bind(self, neighbour: Tensor | None) -> dict[str, Any]:
+    def bound(self, neighbour: Tensor | None = None) -> dict[str, Operator]:
+        """The operators with their keywords bound, by name."""
         supplied = {"fill_id": self._fill_id, "neighbour": neighbour}
         return {name: bind(name, self._values.get(name, {}), supplied) for name in self.names}
