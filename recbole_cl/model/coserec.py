@@ -27,35 +27,18 @@ class CoSeRec(AugmentingRecommender):
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
 
     with z the encoder's outputs at all positions side by side, or pooled otherwise. ``substitute`` and ``insert`` bring
-    in each item's most correlated item: by ItemCF-IUF in the first epochs, afterwards by that or by the model's own
-    item embeddings, whichever is surer, renewed every epoch. With ``pretrain_epochs``, the first epochs train on the
-    contrastive term alone and all others on recommendation alone (Table 4 of the paper). With a contrastive weight of 0
-    no view is drawn and no correlation fitted.
-
-    CL4SRec as this family's papers run it is this with ``operators: [crop, mask, reorder]``, ``short_length: -1`` and
-    ``reorder_ratio: 0.2``.
+    in each item's most correlated item.
 
     Reference:
         Liu, Chen, Li, Yu, McAuley and Xiong, "Contrastive Self-supervised Sequential Recommendation with Robust
         Augmentation", 2021, Eq. 3-14.
 
     Note:
-        Defaults are the authors' code: counts rounded down, for ``substitute`` and ``insert`` to one item at least;
-        masks that write padding; reordering that leaves the last item in place, and crops that lack it, unless they are
-        of a single item. ``rounding`` and ``mask_fill`` give the paper's, with the same spans. The hybrid correlation
-        compares two best items in the code and all items in the paper, which is the same. Reordering takes mask's
-        ratio, 0.7: where their code tells short rows from long ones, as in all of their scripts, it passes that one on,
-        for both; their flag of 0.2 acts without lengths only. The paper takes CL4SRec's best ones, unnamed.
+        Defaults are the authors' code; ``docs/methods/coserec.md`` sets it beside the paper. Departures from both:
 
-        Departures: padding and mask token are never taken for correlated items, which their code can do; of users with
-        more items than a row holds nothing is dropped, older items make further rows; rows are augmented after the cut.
-        Their hybrid took next to nothing from the model before September 2022, when the range of its scores and an
-        inverted scale had been put right (issues 4 and 6 of github.com/YChen1993/CoSeRec). The paper is older:
-        ``correlation: memory`` is nearest to it. What else differs is said where it is done: negatives in
-        ``RecommendationLoss``, ties and ranges of correlations in ``recbole_cl/data``. The optimiser goes on from the
-        first stage to the second.
-
-        A plain RecBole script has to call ``start_epoch``, or the correlation stays that of epoch 0.
+        * padding and mask token are never taken for correlated items;
+        * of users with more items than a row holds nothing is dropped: older items make further rows;
+        * rows are augmented after the cut.
     """
 
     has_mask_token = True

@@ -37,42 +37,21 @@ class ECLSR(ContrastiveRecommender):
 
     .. math:: L = L_{Rec} + w_c L_{ICL} + w_d L_{RID} + w_g L_{Gen}
 
-    * Invariance (ICL): the mean of a row's last k states is pulled towards that of a mildly augmented encoding, by
-      default a second one with another dropout mask.
-    * Equivariance (RID): some items are masked, and filled in by a generator that learns to recover them (Gen); the
-      discriminator tells replaced items from original ones, given the encoder's states of the original row.
-
-    With ``finetune_after_stop``, early stopping is not the end: from the best weights training goes on without
-    generator and discriminator (:math:`w_d = w_g = 0`), until it stops once more. Neither the best score nor the count
-    of epochs begins anew.
-
-    Only the encoder serves after training. A weight of 0 leaves out its term with all work and parameters; but a
-    generator of weight 0 still fills in, from the weights that it starts with.
+    Invariance (ICL) pulls the mean of a row's last k states towards that of a mildly augmented encoding. Equivariance
+    (RID) has the discriminator tell items that the generator replaced from original ones; Gen trains the generator.
 
     Reference:
         Zhou, Gao, Xie et al., "Equivariant Contrastive Learning for Sequential Recommendation", RecSys 2023: Eq. 12-13
         (ICL), 14 (Gen), 15 (RID), 16 (the sum), 2-9 and Table 5 (augmentations), Figure 4 (variants).
 
     Note:
-        Where the paper and the authors' code differ (condition, freezing, sizes), defaults are the code's; weights are
-        the paper's, which the presets of datasets replace by those of the scripts. The second stage is in the code
-        alone: their scripts ask for it (``train_stage=alltrain``), but what their model reads to begin it has another
-        name in their settings, so that the published figures may be of one stage.
-        Where the code is at fault we do not follow: no mask is left for the discriminator to see (the code has fewer
-        places to fill in than masks in full rows), padding is neither generated, nor a target, nor in a window
-        (``count_padding_targets`` and ``count_padding_states`` repeat the latter two). Padding is soon predicted, so
-        where it counts among the targets, that of real items weighs less: by the share of real positions, about a
-        tenth on Amazon Sports. Published weights were tuned with it; without it the other terms act that much weaker.
+        Where the paper and the authors' code differ, defaults are the code's; ``docs/methods/eclsr.md`` says where, and
+        what the second stage is. Departures from the code:
 
-        The code has three forms of data: prefixes (n), each user's last L targets (y), and further rows of L while more
-        than ten items remain (h). ``train_form: prefix`` is n; ``sequence`` is h down to the user's first item, and
-        equals y for users of up to L targets: no target is lost.
-
-        A complementary encoder, which the paper does not have, adds the mean of its own last k states to the mildly
-        augmented view.
-
-        With ``attend`` and ``share_parameters: all``, the shared encoder has a position more than a row has columns.
-        ``norm`` is Eq. 9: under the cosine the positive's similarity is then 1, and only the negatives count.
+        * no mask is left for the discriminator to see;
+        * padding is neither generated, nor a target, nor in a window (``count_padding_targets`` and
+          ``count_padding_states`` repeat the latter two);
+        * no target of a long user is lost.
     """
 
     needs_attention = True

@@ -31,29 +31,20 @@ class SRMA(AugmentingRecommender):
 
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
 
-    with :math:`z` the encoder's outputs at all positions side by side, or pooled otherwise. The views differ by
-
-    * data: an operator each, out of crop, mask and reorder;
-    * neuron masking: dropout with a probability of its own;
-    * layer dropping: of K extra layers behind the encoder, M are left out;
-    * encoder complementing (see ``ComplementedRecommender``): a frozen second encoder adds to one view.
-
-    With a contrastive weight of 0 no view is drawn.
+    with :math:`z` the encoder's outputs at all positions side by side, or pooled otherwise. The views differ by data
+    (an operator each), masked neurons, dropped layers, and a second encoder (see ``Complement``).
 
     Reference:
         Liu, Chen, Li, Luo, Yu and Xiong, "Improving Contrastive Learning with Model Augmentation", 2022, Eq. 3-4 and
         section 4.
 
     Note:
-        Where the paper leaves a choice open, defaults are the authors' second command: the recommendation pass drops
-        extra layers, too, and scores use all of them. The kind of the extra layers is that command's, too, ``single``,
-        though the paper says feed-forward (``inter``). Their code draws the dropped layers once for both views
-        (``same``), the paper, as we read it, for each (``distinct``). Without a masking probability of its own neurons
-        are masked everywhere and in every pass, by the encoder's dropout, as in the code. One of its own holds while
-        views are encoded (``views``) or, as in the paper's Figure 2, in every pass (``all``). No complementary encoder
-        takes part unless asked for: the paper chooses one by dataset. The code's option to keep each extra layer with a
-        probability (``layer_drop_thres``) is left out: the paper drops M of K. Of users with more items than a row
-        holds nothing is dropped: older items make further rows, and rows are augmented after the cut.
+        Where the paper leaves a choice open, defaults are the authors' second command; ``docs/methods/srma.md`` sets
+        the two side by side. Departures from both:
+
+        * a masking probability of its own holds while views are encoded, unless ``neuron_masking_passes`` is ``all``;
+        * of users with more items than a row holds nothing is dropped: older items make further rows;
+        * rows are augmented after the cut.
     """
 
     has_mask_token = False

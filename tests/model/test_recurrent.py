@@ -13,6 +13,7 @@ from recbole.model.sequential_recommender.gru4rec import GRU4Rec
 from recbole_cl import load, run
 from recbole_cl.config.models import model_class, own_models
 from recbole_cl.errors import UsageError
+from recbole_cl.model.base import EncoderRecommender
 from tests.model.build import FIELDS, Counts, Settings, build_model, losses_and_gradients
 from tests.model.test_contract import SMALL, assemble
 from tests.toy import write_cycle
