@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recbole_cl"
-PURE = ("augmentation", "encoder", "loss")
-# Modules at the top of the package that know nothing of it: every layer but the pure ones may use them.
-LEAVES = ("allocator", "checks", "errors", "fields", "files", "props_files", "run_folder", "settings")
-# What a layer may import of this package, besides itself and the leaves.
+PURE = ("augmentation", "encoder", "loss", "sampling")
+# What knows nothing of the layers: every layer may use these.
+COMMON = ("allocator", "batch", "config", "errors", "ragged", "registry", "writing")
+# What a layer may import of this package, besides itself and what is common to all.
 ALLOWED = {
-    **dict.fromkeys(PURE, PURE),
-    **dict.fromkeys(LEAVES, ()),
-    "data": ("augmentation",),
-    # In a plain RecBole script nobody but the model can draw same-target positives, or correlate items.
-    "model": ("augmentation", "encoder", "loss", "data.same_target", "data.correlation", "data.model_correlation"),
-    "trainer": ("data.fingerprint", "evaluation", "model.base"),
+    **dict.fromkeys(PURE, ()),
+    "data": (),
+    # In a plain RecBole script nobody but the model can draw positives, or correlate items.
+    "model": (*PURE, "data.hooks", "data.same_target", "data.correlation"),
+    "evaluation": ("data",),
+    "trainer": ("data.fingerprint", "evaluation", "model"),
+    "runs": (*PURE, "data", "evaluation", "model", "trainer"),
+    "report": ("evaluation", "runs"),
+}
+COMMON_TO_PURE = ("batch", "errors", "ragged", "registry")
+ALLOWED_TO_COMMON = {
+    "allocator": (),
+    "batch": ("ragged",),
+    "config": ("errors", "registry", "writing"),
+    "errors": (),
+    "ragged": (),
+    "registry": ("errors",),
+    "writing": (),
 }
 # The tests themselves (this file, for one) live in one process with everything and are not layers.
 SCRIPTS = [*ROOT.glob("*.py"), *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tests/**/*.py")]
@@ -50,6 +62,12 @@ def within(name: str, *modules: str) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
+def within_any(imported: list[str], module: str, modules: Collection[str]) -> bool:
+    """Tells whether one of the imported names is a module, or stands in it and in none of its sub-modules."""
+    inner = [other for other in modules if other.startswith(f"{module}.")]
+    return any(within(name, module) and not within(name, *inner) for name in imported)
+
+
 def files_of(layer: str) -> list[Path]:
     """Lists the source files of a sub-package, or of a module at the top of the package."""
     module = PACKAGE / f"{layer}.py"
@@ -74,8 +92,27 @@ def breaches(paths: list[Path], allowed: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("layer", ALLOWED)
 def test_a_layer_imports_only_the_layers_below_it(layer: str) -> None:
-    common = () if layer in PURE else LEAVES
+    common = COMMON_TO_PURE if layer in PURE else COMMON
     assert breaches(files_of(layer), (layer, *common, *ALLOWED[layer])) == []
+
+
+@pytest.mark.parametrize("module", ALLOWED_TO_COMMON)
+def test_what_is_common_to_all_knows_no_layer(module: str) -> None:
+    assert breaches(files_of(module), (module, *ALLOWED_TO_COMMON[module])) == []
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """What can be taken away again and again, since it imports nothing that is left, is in no circle."""
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    names = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    left = {
+        name: {other for other in names if other != name and within_any(imports_in(path), other, names)}
+        for name, path in names.items()
+    }
+    while free := [name for name, needs in left.items() if not needs & left.keys()]:
+        for name in free:
+            del left[name]
+    assert left == {}
 
 
 @pytest.mark.parametrize("layer", PURE)
