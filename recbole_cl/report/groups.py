@@ -86,7 +86,7 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
         other = by_seed.setdefault(run.seed, run)
         if other is not run:
             raise UsageError(
-                f"{other.path} and {run.path} are one experiment with one seed, {run.seed}: leave one of them out"
+                f"{other.run_dir} and {run.run_dir} are one experiment with one seed, {run.seed}: leave one of them out"
             )
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
@@ -96,15 +96,15 @@ def _check_same_users(runs: Sequence[StoredRun]) -> None:
     for run in runs[1:]:
         if run.n_users != first.n_users:
             raise UsageError(
-                f"{first.path} has {first.n_users} test users of {first.dataset}, {run.path} has {run.n_users}: "
+                f"{first.run_dir} has {first.n_users} test users of {first.dataset}, {run.run_dir} has {run.n_users}: "
                 "they are not comparable"
             )
     hashed = [run for run in runs if run.targets is not None]
     for run in hashed[1:]:
         if run.targets != hashed[0].targets:
             raise UsageError(
-                f"{hashed[0].path} and {run.path} rank other users or test items, or the same in another order of the "
-                "data: they are not comparable"
+                f"{hashed[0].run_dir} and {run.run_dir} rank other users or test items, or the same in another order "
+                "of the data: they are not comparable"
             )
     known = [run for run in runs if run.settings is not None]
     for run in known[1:]:
@@ -116,6 +116,6 @@ def _check_same_data(one: StoredRun, other: StoredRun) -> None:
     for name in sorted(_DATA & (a.keys() | b.keys())):
         if a.get(name) != b.get(name):
             raise UsageError(
-                f"{one.path} has {name}: {a.get(name, _UNSET)}, {other.path} has {b.get(name, _UNSET)}: "
+                f"{one.run_dir} has {name}: {a.get(name, _UNSET)}, {other.run_dir} has {b.get(name, _UNSET)}: "
                 "they are not comparable"
             )
