@@ -75,8 +75,10 @@ def write_archive(archive: PathLike, runs: Iterable[RunFiles]) -> None:
         runs: finished runs.
 
     Raises:
-        UsageError: a run that is not finished, or two of one name.
+        UsageError: a run that is not finished, or two of one name; or an archive that is not called `.zip`.
     """
+    if Path(archive).suffix != ".zip":  # it may be a page, or a run folder, that would be lost
+        raise UsageError(f"{archive}: expected the name of the file to write, such as results/<page>.runs.zip")
     members: dict[str, bytes] = {}
     names: set[str] = set()
     for files in runs:
@@ -110,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         write_archive(args.archive, [files for run in args.runs for files in find_runs(run)])
-    except UsageError as error:
+    except (UsageError, OSError) as error:
         print(f"{_COMMAND}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
