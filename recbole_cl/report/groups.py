@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from recbole_cl.config.settings import IDLE, canonical
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import StoredRun
+from recbole_cl.runs.folder import CONFIG
 
 # Settings that decide which users and items there are, and which items are the targets.
 _DATA = {
@@ -61,7 +62,7 @@ def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
 
 def _fingerprint(run: StoredRun) -> dict[str, str]:
     """What a run was made with, as text; RecBole takes a setting of None for one that is not there."""
-    settings = {**(run.settings or {}), "config.yaml": run.settings is not None, "train_form": run.train_form}
+    settings = {**(run.settings or {}), CONFIG: run.settings is not None, "train_form": run.train_form}
     return {
         name: canonical(value)
         for name, value in settings.items()
@@ -76,7 +77,7 @@ def _label(run: StoredRun, namesakes: Sequence[StoredRun]) -> str:
     differing = [name for name in names if len({peer.get(name, _UNSET) for peer in peers}) > 1]
     parts = [f"{name}={_fingerprint(run).get(name, _UNSET)}" for name in differing]
     if run.settings is None and len(peers) < len(namesakes):
-        parts.append("no config.yaml")
+        parts.append(f"no {CONFIG}")
     return f"{run.model} ({', '.join(parts)})" if parts else run.model
 
 
