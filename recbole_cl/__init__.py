@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from recbole_cl.allocator import ask_for_huge_pages
 
 if TYPE_CHECKING:
-    from recbole_cl.runs.runner import LoadedRun, RunResult, load, run, run_seeds
+    from recbole_cl.runs.result import RunResult
+    from recbole_cl.runs.runner import LoadedRun, load, run, run_seeds
 
 ask_for_huge_pages()  # here, since torch reads it once, when it is imported
 

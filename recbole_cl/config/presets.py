@@ -64,9 +64,27 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if file.parts[:1] == ("props",) and not file.exists():
         file = props_dir().joinpath(*file.parts[1:])
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:  # before BadYAML: it is a ValueError
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    return parse_settings(text, path)
+
+
+def parse_settings(text: str | bytes, path: str | Path) -> dict[str, Any]:
+    """Reads the content of a YAML file of settings.
+
+    Args:
+        text: The content.
+        path: Where it is from, for messages.
+
+    Returns:
+        Its mapping; empty if it holds comments only.
+
+    Raises:
+        UsageError: If it is no YAML, or no mapping.
+    """
+    try:
+        content = parse_yaml(text)
     except BadYAML as error:
         raise UsageError(f"{path}: no valid YAML, {' '.join(str(error).split())}") from error
     if not isinstance(content, dict | None):
@@ -74,7 +92,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     return content or {}
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str | bytes) -> Any:
     """Reads a YAML document the way settings files are read.
 
     Args:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.metrics import RankCounts
+from recbole_cl.evaluation.protocol import KEPT, REMOVED
 from recbole_cl.evaluation.ranks import (
     ITEMS_PER_BLOCK,
     ROWS_PER_BLOCK,
@@ -103,7 +104,7 @@ class RankEvaluator:
         kept = block.topk(self.top_k).indices
         block[history.row, history.item] = -torch.inf
         block.scatter_(1, gone.unsqueeze(1), -torch.inf)
-        return {"keep": kept, "remove": block.topk(self.top_k).indices}
+        return {KEPT.setting: kept, REMOVED.setting: block.topk(self.top_k).indices}
 
 
 def _parts(first: int, last: int, size: int) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recbole_cl.data.rows import RowSet
 from recbole_cl.evaluation.metrics import RankCounts
+from recbole_cl.evaluation.protocol import KEPT, REMOVED
 from recbole_cl.ragged import row_numbers, spans
 
 ROWS_PER_BLOCK = 256  # with 32,768 items a block of scores takes 32 MB, which stays near the caches
@@ -167,6 +168,6 @@ def protocols(
     tied = torch.where(split.repeated, 0, counts.tied - counts.history_tied)
     top = {name: items[back] for name, items in top_items.items()}
     return {
-        "keep": RankCounts(counts.above[back], counts.tied[back], n_items, top.get("keep")),
-        "remove": RankCounts(above[back], tied[back], n_items, top.get("remove"), split.removed[back]),
+        KEPT.setting: RankCounts(counts.above[back], counts.tied[back], n_items, top.get(KEPT.setting)),
+        REMOVED.setting: RankCounts(above[back], tied[back], n_items, top.get(REMOVED.setting), split.removed[back]),
     }

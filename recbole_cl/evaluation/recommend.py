@@ -6,7 +6,7 @@ Letters: U users, L columns, N items (padding row 0 included), K list length.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from recbole.data.interaction import Interaction
@@ -14,15 +14,14 @@ from torch import Tensor
 
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import KEPT, REMOVED, HistorySetting
 from recbole_cl.ragged import row_numbers, spans, window
 
 _USERS_PER_BATCH = 256
 
-HistoryProtocol = Literal["remove", "keep"]
-
 
 def best_items(
-    model: Any, dataset: ContrastiveDataset, users: Sequence[str], k: int, history: HistoryProtocol
+    model: Any, dataset: ContrastiveDataset, users: Sequence[str], k: int, history: HistorySetting
 ) -> list[list[tuple[str, float]]]:
     """The best items for users after their last interaction, the test item included.
 
@@ -39,7 +38,7 @@ def best_items(
     Raises:
         UsageError: If a user is unknown or an argument is out of range.
     """
-    if k < 1 or history not in ("remove", "keep"):
+    if k < 1 or history not in (KEPT.setting, REMOVED.setting):
         raise UsageError(f"recommend(k={k}, history={history!r}): expected k >= 1, and remove or keep")
     if isinstance(users, str):
         raise UsageError(f"recommend({users!r}): expected a list of users, such as [{users!r}]")
@@ -56,7 +55,7 @@ def best_items(
         item_seq = window(flat_item, start, end, dataset.max_item_list_len)
         scores = _scores(model, item_seq, end - start, {dataset.uid_field: ids})
         scores[:, 0] = -torch.inf
-        if history == "remove":
+        if history == REMOVED.setting:
             had = flat_item[spans(first, end - first)]
             scores[row_numbers(end - first), had] = -torch.inf
         best = scores.topk(min(k, scores.shape[1] - 1))

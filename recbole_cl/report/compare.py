@@ -5,40 +5,49 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import TESTS
+from recbole_cl.report.archive import load_runs
+from recbole_cl.report.page import Comparison, is_page, read_comparisons
 from recbole_cl.report.render import as_csv, as_markdown, as_text
-from recbole_cl.report.store import load_run
 from recbole_cl.report.tables import DEFAULT_METRICS, Table, compare_runs
+from recbole_cl.runs.folder import RESULT
 from recbole_cl.writing import atomic_write_text
 
 _FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {"table": as_text, "csv": as_csv, "markdown": as_markdown}
+_OF_COMPARISON = ("baseline", "metrics", "ignore", "test")  # options that a page has chosen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `compare`."""
-    parser.add_argument("run_dirs", nargs="+", type=Path, metavar="RUN_DIR", help="folder of a finished run")
+    parser.add_argument(
+        "run_dirs",
+        nargs="+",
+        type=Path,
+        metavar="RUN_DIR",
+        help="folder of a finished run; archive of runs, such as results/<page>.runs.zip; some of its runs, such as "
+        "'results/<page>.runs.zip/SASRec-*'; or alone a page with all its tables, results/<page>",
+    )
     parser.add_argument("--baseline", metavar="MODEL", help="compare with this model (default: SASRec, else the first)")
     parser.add_argument(
         "--metrics",
         nargs="+",
-        default=list(DEFAULT_METRICS),
         metavar="METRIC",
         help="hit, recall, precision, ndcg, mrr or map at any cut-off, and others that the runs recorded "
-        "(default: %(default)s)",
+        f"(default: {' '.join(DEFAULT_METRICS)})",
     )
     parser.add_argument(
         "--ignore",
         nargs="+",
-        default=[],
         metavar="SETTING",
         help="settings in which runs of one experiment may differ, such as one that earlier runs had not yet",
     )
     parser.add_argument("--format", choices=list(_FORMATS), default="table", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the terminal")
-    parser.add_argument("--test", choices=TESTS, default="t", help="paired test over users (default: %(default)s)")
+    parser.add_argument("--test", choices=TESTS, help="paired test over users (default: t)")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -50,12 +59,13 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: a run that cannot be read, or runs that cannot be compared.
     """
-    finished = [path for path in args.run_dirs if not _is_unfinished(path)]
-    runs = [load_run(path) for path in finished or args.run_dirs]
-    if unknown := [name for name in args.ignore if not any(name in (run.settings or {}) for run in runs)]:
-        raise UsageError(f"--ignore {unknown[0]}: no run has such a setting; leave it out")
-    runs = [run.without(args.ignore) for run in runs]
-    text = _FORMATS[args.format](compare_runs(runs, args.metrics, args.baseline, args.test))
+    given = {name: value for name in _OF_COMPARISON if (value := getattr(args, name)) is not None}
+    page = next((path for path in args.run_dirs if is_page(path)), None)
+    if page and given:
+        raise UsageError(f"--{next(iter(given))}: {page} has chosen it; leave it out, or give {page}.runs.zip instead")
+    if page and len(args.run_dirs) > 1:
+        raise UsageError(f"{page} is a page: give it alone, or its runs as {page}.runs.zip")
+    text = _FORMATS[args.format](_tables_of(page) if page else _tables(Comparison(args.run_dirs, **given)))
     if args.output is None:
         print(text, end="")
     else:
@@ -63,9 +73,29 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
+def _tables_of(page: Path) -> list[Table]:
+    tables: list[Table] = []
+    for comparison in read_comparisons(page):
+        try:
+            tables += _tables(comparison)
+        except UsageError as error:
+            raise UsageError(f"{page}, {comparison.title!r}: {error}") from error
+    return tables
+
+
+def _tables(comparison: Comparison) -> list[Table]:
+    finished = [path for path in comparison.runs if not _is_unfinished(path)]
+    runs = [run for path in finished or comparison.runs for run in load_runs(path)]
+    if unknown := [name for name in comparison.ignore if not any(name in (run.settings or {}) for run in runs)]:
+        raise UsageError(f"--ignore {unknown[0]}: no run has such a setting; leave it out")
+    runs = [run.without(comparison.ignore) for run in runs]
+    tables = compare_runs(runs, comparison.metrics, comparison.baseline, comparison.test)
+    return [replace(table, comparison=comparison.title) for table in tables]
+
+
 def _is_unfinished(path: Path) -> bool:
     """Tells, on stderr too, of a run that was cut short or is under way: `saved/DuoRec-*` may well hold one."""
-    unfinished = path.is_dir() and not (path / "result.json").is_file()
+    unfinished = path.is_dir() and not (path / RESULT).is_file()
     if unfinished:
         print(f"left out: {path} holds no finished run", file=sys.stderr)
     return unfinished

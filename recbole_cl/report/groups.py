@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from recbole_cl.config.settings import IDLE, canonical
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import StoredRun
+from recbole_cl.runs.folder import CONFIG
 
 # Settings that decide which users and items there are, and which items are the targets.
 _DATA = {
@@ -61,7 +62,7 @@ def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
 
 def _fingerprint(run: StoredRun) -> dict[str, str]:
     """What a run was made with, as text; RecBole takes a setting of None for one that is not there."""
-    settings = {**(run.settings or {}), "config.yaml": run.settings is not None, "train_form": run.train_form}
+    settings = {**(run.settings or {}), CONFIG: run.settings is not None, "train_form": run.train_form}
     return {
         name: canonical(value)
         for name, value in settings.items()
@@ -76,7 +77,7 @@ def _label(run: StoredRun, namesakes: Sequence[StoredRun]) -> str:
     differing = [name for name in names if len({peer.get(name, _UNSET) for peer in peers}) > 1]
     parts = [f"{name}={_fingerprint(run).get(name, _UNSET)}" for name in differing]
     if run.settings is None and len(peers) < len(namesakes):
-        parts.append("no config.yaml")
+        parts.append(f"no {CONFIG}")
     return f"{run.model} ({', '.join(parts)})" if parts else run.model
 
 
@@ -86,7 +87,7 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
         other = by_seed.setdefault(run.seed, run)
         if other is not run:
             raise UsageError(
-                f"{other.path} and {run.path} are one experiment with one seed, {run.seed}: leave one of them out"
+                f"{other.run_dir} and {run.run_dir} are one experiment with one seed, {run.seed}: leave one of them out"
             )
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
@@ -96,15 +97,15 @@ def _check_same_users(runs: Sequence[StoredRun]) -> None:
     for run in runs[1:]:
         if run.n_users != first.n_users:
             raise UsageError(
-                f"{first.path} has {first.n_users} test users of {first.dataset}, {run.path} has {run.n_users}: "
+                f"{first.run_dir} has {first.n_users} test users of {first.dataset}, {run.run_dir} has {run.n_users}: "
                 "they are not comparable"
             )
     hashed = [run for run in runs if run.targets is not None]
     for run in hashed[1:]:
         if run.targets != hashed[0].targets:
             raise UsageError(
-                f"{hashed[0].path} and {run.path} rank other users or test items, or the same in another order of the "
-                "data: they are not comparable"
+                f"{hashed[0].run_dir} and {run.run_dir} rank other users or test items, or the same in another order "
+                "of the data: they are not comparable"
             )
     known = [run for run in runs if run.settings is not None]
     for run in known[1:]:
@@ -116,6 +117,6 @@ def _check_same_data(one: StoredRun, other: StoredRun) -> None:
     for name in sorted(_DATA & (a.keys() | b.keys())):
         if a.get(name) != b.get(name):
             raise UsageError(
-                f"{one.path} has {name}: {a.get(name, _UNSET)}, {other.path} has {b.get(name, _UNSET)}: "
+                f"{one.run_dir} has {name}: {a.get(name, _UNSET)}, {other.run_dir} has {b.get(name, _UNSET)}: "
                 "they are not comparable"
             )

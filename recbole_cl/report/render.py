@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 
 from tabulate import tabulate
@@ -19,24 +19,43 @@ _ROW_FIELDS = [field.name for field in fields(Row)]
 
 def as_text(tables: Sequence[Table]) -> str:
     """Lay the tables out for a terminal, each under its title and above its footer."""
-    return "\n".join(f"{_title(table)}\n\n{_grid(table, 'simple')}\n\n{_footer(table)}\n" for table in tables)
+    return "\n".join(
+        f"{heading}{_title(table)}\n\n{_grid(table, 'simple')}\n\n{_footer(table)}\n"
+        for heading, table in _headed(tables, "== {} ==\n\n")
+    )
 
 
 def as_markdown(tables: Sequence[Table]) -> str:
     """Lay the tables out as Markdown sections."""
-    return "\n".join(f"### {_title(table)}\n\n{_grid(table, 'pipe')}\n\n{_footer(table)}\n" for table in tables)
+    return "\n".join(
+        f"{heading}### {_title(table)}\n\n{_grid(table, 'pipe')}\n\n{_footer(table)}\n"
+        for heading, table in _headed(tables, "## {}\n\n")
+    )
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """Write all tables as one CSV with a header, numbers in full precision, an empty cell where there is none."""
+    """Write all tables as one CSV with a header, numbers in full precision, an empty cell where there is none.
+
+    The tables of a page have a first column that names the comparison.
+    """
     buffer = io.StringIO()
+    named = ["comparison"] if any(table.comparison for table in tables) else []
     shared = ["dataset", "protocol", "baseline", "test", "users", "family"]
-    writer = csv.DictWriter(buffer, [*shared, *_ROW_FIELDS], lineterminator="\n")
+    writer = csv.DictWriter(buffer, [*named, *shared, *_ROW_FIELDS], lineterminator="\n")
     writer.writeheader()
     for table in tables:
         values = (table.dataset, table.protocol, table.baseline, table.test, table.n_users, table.family)
-        writer.writerows({**dict(zip(shared, values, strict=True)), **asdict(row)} for row in table.rows)
+        common = dict(zip(shared, values, strict=True)) | dict.fromkeys(named, table.comparison)
+        writer.writerows({**common, **asdict(row)} for row in table.rows)
     return buffer.getvalue()
+
+
+def _headed(tables: Sequence[Table], form: str) -> Iterator[tuple[str, Table]]:
+    """Each table, behind the heading of its comparison where that begins."""
+    last = ""
+    for table in tables:
+        yield (form.format(table.comparison) if table.comparison != last else ""), table
+        last = table.comparison
 
 
 def _title(table: Table) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import PROTOCOLS
 from recbole_cl.evaluation.significance import (
     PairedTest,
     computable_from_ranks,
@@ -18,7 +19,8 @@ from recbole_cl.evaluation.significance import (
     per_user_metric,
 )
 from recbole_cl.report.groups import RunGroup, group_runs
-from recbole_cl.report.store import RANK_FILES, EvalProtocol, StoredRun
+from recbole_cl.report.store import StoredRun
+from recbole_cl.runs.folder import RANKS, RESULT
 
 DEFAULT_METRICS = ("hit@10", "ndcg@10")
 _DEFAULT_BASELINE = "SASRec"
@@ -57,14 +59,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All comparisons on one dataset under one protocol; their p values are one family for each test."""
+    """All comparisons on one dataset under one protocol; their p values are one family for each test.
+
+    Args:
+        comparison: what a page calls these runs side by side; empty without a page.
+    """
 
     dataset: str
-    protocol: EvalProtocol
+    protocol: str
     baseline: str
     test: PairedTest
     n_users: int
     rows: tuple[Row, ...]
+    comparison: str = ""
 
     @property
     def family(self) -> int:
@@ -96,9 +103,9 @@ def compare_runs(
     """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
     return [
-        _table(dataset, protocol, groups, _find_baseline(groups, baseline, dataset), names, test)
+        _table(dataset, protocol.name, groups, _find_baseline(groups, baseline, dataset), names, test)
         for dataset, groups in group_runs(runs).items()
-        for protocol in RANK_FILES
+        for protocol in PROTOCOLS
     ]
 
 
@@ -116,7 +123,7 @@ def _find_baseline(groups: Sequence[RunGroup], name: str | None, dataset: str) -
 
 def _table(
     dataset: str,
-    protocol: EvalProtocol,
+    protocol: str,
     groups: Sequence[RunGroup],
     baseline: RunGroup,
     metrics: Sequence[str],
@@ -128,7 +135,7 @@ def _table(
     return Table(dataset, protocol, baseline.label, test, n_users, _corrected(rows))
 
 
-def _row(group: RunGroup, baseline: RunGroup, protocol: EvalProtocol, metric: str, test: PairedTest) -> Row:
+def _row(group: RunGroup, baseline: RunGroup, protocol: str, metric: str, test: PairedTest) -> Row:
     figures = [_figure(run, protocol, metric) for run in group.runs]
     mean = float(np.mean(figures))
     std = float(np.std(figures, ddof=1)) if len(figures) > 1 else None
@@ -156,25 +163,27 @@ def _row(group: RunGroup, baseline: RunGroup, protocol: EvalProtocol, metric: st
     )
 
 
-def _figure(run: StoredRun, protocol: EvalProtocol, metric: str) -> float:
+def _figure(run: StoredRun, protocol: str, metric: str) -> float:
     """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded."""
     recorded = run.test[protocol].get(metric)
     if not computable_from_ranks(metric):
         if recorded is None:
             known = ", ".join(run.test[protocol])
-            raise UsageError(f"{run.path} did not record {metric!r}, only {known}: leave it out or run the test again")
+            raise UsageError(
+                f"{run.run_dir} did not record {metric!r}, only {known}: leave it out or run the test again"
+            )
         return float(recorded)
     value = float(per_user_metric(run.ranks[protocol], metric).mean())
     places = (run.settings or {}).get("metric_decimal_place")
     rounding = 10.0 ** -(4 if places is None else int(places))
     if recorded is not None and abs(recorded - value) > rounding:
         raise UsageError(
-            f"{run.path}: {RANK_FILES[protocol]} says {metric} {value:.4f}, result.json {recorded}: run the test again"
+            f"{run.run_dir}: {RANKS[protocol]} says {metric} {value:.4f}, {RESULT} {recorded}: run the test again"
         )
     return value
 
 
-def _per_user(group: RunGroup, protocol: EvalProtocol, metric: str) -> NDArray[np.float64]:
+def _per_user(group: RunGroup, protocol: str, metric: str) -> NDArray[np.float64]:
     return per_user_metric(np.stack([run.ranks[protocol] for run in group.runs]), metric)  # [S, U]
 
 

@@ -19,12 +19,11 @@ from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.sasrec import SASRec
-from recbole_cl.runs.folder import BEST, COMPLEMENT, CONFIG, LAST
+from recbole_cl.runs.folder import BEST, COMPLEMENT, COMPLEMENT_SOURCE, CONFIG, ENVIRONMENT, LAST, RESULT
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.writing import atomic_write_json
 
-_DATA = "complement.json"  # beside the encoder: the data that it was trained on, and the folder that it is from
-_MEASURED = ("result.json", "environment.json")  # what it has reached, what it took, and where
+_MEASURED = (RESULT, ENVIRONMENT)  # what it has reached, what it took, and where
 
 
 def complement_of(
@@ -73,7 +72,7 @@ def complement_of(
     model = _load(config, source, train)  # refuses what is none of ours, or of other items, before it is copied
     if source != own:
         _copy(source, own)
-    atomic_write_json(own / _DATA, {"interactions": interactions, "source": str(source)})
+    atomic_write_json(own / COMPLEMENT_SOURCE, {"interactions": interactions, "source": str(source)})
     return model
 
 
@@ -88,7 +87,7 @@ def _train(
     own.mkdir(exist_ok=True)
     for name in () if small["resume"] else (LAST, BEST, *_MEASURED):
         (own / name).unlink(missing_ok=True)  # of a training under other settings
-    atomic_write_json(own / _DATA, {"interactions": interactions, "source": None})  # counts with a result.json
+    atomic_write_json(own / COMPLEMENT_SOURCE, {"interactions": interactions, "source": None})  # counts with a result
     train_in(small, own)
     return own
 
@@ -116,19 +115,19 @@ def _key_in(folder: Path) -> str:
 
 def _stored(folder: Path) -> Mapping[str, Any]:
     """What is known of the encoder in a folder; nothing, if there is none."""
-    file = folder / _DATA
+    file = folder / COMPLEMENT_SOURCE
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def _is_finished(folder: Path) -> bool:
     """Whether a folder holds an encoder that was copied, or trained to its end."""
-    files = all((folder / name).is_file() for name in (CONFIG, BEST, _DATA))
-    return files and bool(_stored(folder).get("source") or (folder / "result.json").is_file())
+    files = all((folder / name).is_file() for name in (CONFIG, BEST, COMPLEMENT_SOURCE))
+    return files and bool(_stored(folder).get("source") or (folder / RESULT).is_file())
 
 
 def _trained_beside(run_dir: Path, key: str) -> Path | None:
     """The folder of an encoder with that key in a neighbouring run folder."""
-    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{COMPLEMENT}/{_DATA}")))
+    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{COMPLEMENT}/{COMPLEMENT_SOURCE}")))
     found = next((it for it in folders if _is_finished(it) and _key_in(it) == key), None)
     if found:
         getLogger().info(f"complementary encoder: {found} has the same settings and data, and is used again")

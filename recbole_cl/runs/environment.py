@@ -1,4 +1,4 @@
-"""What a run ran on, for its ``environment.json``."""
+"""What a run ran on, for its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: made once, taken up again, and never lost by a mistake."""
+"""The folder of a run: what lies in it; how it is made, taken up again, and never lost by a mistake."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from logging import getLogger
 from pathlib import Path
 
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import KEPT, REMOVED
 
-CONFIG, BEST, LAST = "config.yaml", "best.pth", "last.pth"
+CONFIG = "config.yaml"  # all settings; runs the same again
+ENVIRONMENT = "environment.json"  # versions and hardware
+LOG = "log.txt"
+BEST = "best.pth"  # weights of the best epoch
+LAST = "last.pth"  # state after the last whole epoch
+RESULT = "result.json"  # last of all: a folder that has it holds a finished run
+RANKS = {KEPT.name: "ranks_test.npy", REMOVED.name: "ranks_test_history_removed.npy"}  # each test user's, int32
 COMPLEMENT = "complement"  # folder of the complementary encoder's run, which is trained first
+COMPLEMENT_SOURCE = "complement.json"  # in there: the data that it was trained on, and the folder that it is from
 
 
 def resumed_folder(resume: str | Path) -> Path:

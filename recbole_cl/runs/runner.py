@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from tabulate import tabulate
 
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.recommend import HistoryProtocol, best_items
-from recbole_cl.report.store import RANK_FILES, EvalProtocol
+from recbole_cl.evaluation.protocol import PROTOCOLS, REMOVED, HistorySetting
+from recbole_cl.evaluation.recommend import best_items
 from recbole_cl.runs.build import (
     Data,
     build_config,
@@ -35,54 +34,20 @@ from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.folder import (
     BEST,
     CONFIG,
+    ENVIRONMENT,
     LAST,
+    LOG,
+    RANKS,
     gone_if_useless,
     new_folder,
     resumed_folder,
     usable_when_interrupted,
 )
 from recbole_cl.runs.logs import logging_to
+from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.trainer import Trainer
 from recbole_cl.writing import atomic_write_json, atomic_write_text, atomic_writer
-
-PROTOCOLS: dict[EvalProtocol, str] = {
-    "history_kept": "keep",
-    "history_removed": "remove",
-}  # name in results -> value of eval_history
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a finished run measured; all but the folder is in its ``result.json``.
-
-    Attributes:
-        best_epoch: Epoch of the tested weights, from 0; -1 if no epoch was run.
-        epochs_run: Epochs trained, those before a resumption included.
-        seconds: Time spent on ``data``, ``train`` and ``evaluate``.
-        valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
-        test: Metrics on the test items, with the user's history kept in the ranking and removed from it.
-        targets: Hash of the test users and their targets, in the order of the stored ranks.
-        run_dir: The run folder.
-    """
-
-    model: str
-    dataset: str
-    seed: int
-    train_form: str
-    best_epoch: int
-    epochs_run: int
-    seconds: Mapping[str, float]
-    valid: Mapping[str, float]
-    test: Mapping[str, Mapping[str, float]]
-    targets: str
-    run_dir: Path
-
-    def table(self) -> str:
-        """Test metrics as a text table, one line per protocol."""
-        names = list(next(iter(self.test.values())))
-        lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
-        return tabulate(lines, headers=[f"{self.model}, {self.dataset}", *names], floatfmt=".4f")
 
 
 @dataclass(frozen=True)
@@ -102,7 +67,7 @@ class LoadedRun:
     splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
 
     def recommend(
-        self, users: Sequence[str], k: int = 10, *, history: HistoryProtocol = "remove"
+        self, users: Sequence[str], k: int = 10, *, history: HistorySetting = REMOVED.setting
     ) -> list[list[tuple[str, float]]]:
         """The best items for users by their own tokens, with scores: see ``evaluation/recommend.py``."""
         return best_items(self.model, self.dataset, users, k, history)
@@ -135,7 +100,7 @@ def run(
         run_dir = resumed_folder(config["resume"])
     else:
         run_dir = new_folder(Path(config["checkpoint_dir"]), config["model"], config["dataset"], config["seed"])
-    with gone_if_useless(run_dir), logging_to(run_dir / "log.txt", config["state"]), usable_when_interrupted(run_dir):
+    with gone_if_useless(run_dir), logging_to(run_dir / LOG, config["state"]), usable_when_interrupted(run_dir):
         return _run(config, run_dir)
 
 
@@ -223,7 +188,7 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
         trainer.resume(loader)
     _record_settings(config, run_dir)
     if not (begun and trainer.is_finished()):
-        _record_environment(run_dir / "environment.json", config["device"], trainer.start_epoch)
+        _record_environment(run_dir / ENVIRONMENT, config["device"], trainer.start_epoch)
     trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
     trainer.load_best()
     test_ranks = trainer.rank(test_rows, config["show_progress"])
@@ -236,15 +201,15 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
         epochs_run=trainer.start_epoch + trainer.epochs_run,
         seconds={"data": data_seconds, **trainer.seconds},
         valid=dict(trainer.best_valid_result or {}),
-        test={name: trainer.metrics(test_ranks[protocol]) for name, protocol in PROTOCOLS.items()},
+        test={protocol.name: trainer.metrics(test_ranks[protocol.setting]) for protocol in PROTOCOLS},
         targets=target_fingerprint(test),
         run_dir=run_dir,
     )
-    for name, protocol in PROTOCOLS.items():
-        with atomic_writer(run_dir / RANK_FILES[name]) as file:
-            np.save(file, test_ranks[protocol].rank.cpu().numpy().astype(np.int32))
+    for protocol in PROTOCOLS:
+        with atomic_writer(run_dir / RANKS[protocol.name]) as file:
+            np.save(file, test_ranks[protocol.setting].rank.cpu().numpy().astype(np.int32))
     trainer.report_test(result.test)
-    atomic_write_json(run_dir / "result.json", {k: v for k, v in asdict(result).items() if k != "run_dir"})
+    write_result(result)
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
     logger.info(f"run folder: {run_dir}")
     return result

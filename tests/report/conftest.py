@@ -67,3 +67,10 @@ def make_run(tmp_path: Path) -> MakeRun:
         return folder
 
     return make
+
+
+@pytest.fixture
+def folders(make_run: MakeRun) -> list[Path]:
+    """Two methods and a SASRec, with three, two and one seeds."""
+    seeds = [("DuoRec", 1), ("DuoRec", 2), ("DuoRec", 3), ("SASRec", 1), ("SASRec", 2), ("GRU4Rec", 1)]
+    return [make_run(model, seed) for model, seed in seeds]

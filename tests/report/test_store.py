@@ -20,6 +20,10 @@ def test_a_run_is_read_back(make_run: Any) -> None:
     assert run.test["history_removed"]["gauc"] == 0.52
     assert run.settings is not None and run.settings["temperature"] == 1.0
     assert load_run(make_run("SASRec")).settings is None
+    assert (
+        run.run_dir == folder and run.targets is None and load_run(make_run(targets="abc", name="b")).targets == "abc"
+    )
+    assert run.without(["temperature", "unknown"]).settings == {"seed": 2, "checkpoint_dir": str(folder)}
 
 
 @pytest.mark.parametrize("missing", ["result.json", "ranks_test.npy", "ranks_test_history_removed.npy"])
@@ -69,6 +73,14 @@ def test_arrays_that_are_no_ranks_are_refused(make_run: Any, ranks: Any) -> None
     folder = make_run()
     np.save(folder / "ranks_test.npy", ranks)
     with pytest.raises(UsageError, match="one rank from 1 per user"):
+        load_run(folder)
+
+
+def test_an_array_file_without_what_it_promises_is_refused(make_run: Any) -> None:
+    folder = make_run()
+    with (folder / "ranks_test.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<i4", "fortran_order": False, "shape": (2**50,)})
+    with pytest.raises(UsageError, match=r"ranks_test\.npy is not an array file"):
         load_run(folder)
 
 

@@ -1,7 +1,7 @@
+"""Stored runs side by side: figures, tests and baselines."""
+
 from __future__ import annotations
 
-import argparse
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,28 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recbole_cl import cli
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import crossed_test, holm, per_user_metric
-from recbole_cl.report.compare import add_arguments, main
 from recbole_cl.report.render import as_text
 from recbole_cl.report.store import load_run
 from recbole_cl.report.tables import Row, Table, compare_runs
 
 METRICS = ["hit@10", "ndcg@5"]
-
-
-@pytest.fixture
-def folders(make_run: Any) -> list[Path]:
-    """Two methods and a SASRec, with three, two and one seeds."""
-    seeds = [("DuoRec", 1), ("DuoRec", 2), ("DuoRec", 3), ("SASRec", 1), ("SASRec", 2), ("GRU4Rec", 1)]
-    return [make_run(model, seed) for model, seed in seeds]
-
-
-def run_command(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return main(parser.parse_args([str(argument) for argument in arguments]))
 
 
 def tables(folders: list[Path], **options: Any) -> list[Table]:
@@ -44,19 +29,6 @@ def row(table: Table, model: str, metric: str) -> Row:
 
 def per_user(folders: list[Path], model: str, metric: str, file: str = "ranks_test.npy") -> np.ndarray[Any, Any]:
     return np.stack([per_user_metric(np.load(f / file), metric) for f in folders if f.name.startswith(model)])
-
-
-def test_runs_under_way_are_left_out_and_named(
-    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "under-way").mkdir()
-    assert run_command(*folders) == 0
-    expected = capsys.readouterr().out
-    assert run_command(tmp_path / "under-way", *folders) == 0
-    printed = capsys.readouterr()
-    assert printed.out == expected and printed.err == f"left out: {tmp_path / 'under-way'} holds no finished run\n"
-    with pytest.raises(UsageError, match="run did not finish"):
-        run_command(tmp_path / "under-way")
 
 
 @pytest.mark.parametrize("test", ["t", "wilcoxon"])
@@ -126,59 +98,3 @@ def test_results_may_be_rounded_to_whole_numbers(make_run: Any) -> None:
         metrics["hit@10"] = float(round(metrics["hit@10"]))
     (folder / "result.json").write_text(json.dumps(result))
     assert 0 < row(tables([folder])[0], "SASRec", "hit@10").mean < 1
-
-
-def test_an_output_that_is_a_folder_is_refused_in_one_line(
-    make_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["compare", str(make_run()), "--output", str(tmp_path)]) == 2
-    error = capsys.readouterr().err
-    assert str(tmp_path) in error and error.count("\n") == 1
-
-
-def test_a_setting_that_runs_may_differ_in_does_not_part_them(make_run: Any, capsys: Any) -> None:
-    old = make_run("DuoRec", 1, settings={"temperature": 1.0})
-    new = make_run("DuoRec", 2, settings={"temperature": 1.0, "complement": "none"})
-    run_command(old, new, "--format", "csv")
-    assert capsys.readouterr().out.count("complement=none") > 0
-    run_command(old, new, "--ignore", "complement", "--format", "csv")
-    parted = [line["model"] for line in csv.DictReader(capsys.readouterr().out.splitlines())]
-    assert set(parted) == {"DuoRec"}
-    with pytest.raises(UsageError, match="--ignore complemnt: no run has such a setting"):
-        run_command(old, new, "--ignore", "complemnt")
-
-
-def test_csv_reads_back(folders: list[Path], tmp_path: Path) -> None:
-    output = tmp_path / "out" / "comparison.csv"
-    assert run_command(*folders, "--format", "csv", "--metrics", *METRICS, "--output", output) == 0
-    with output.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    expected = [(table, row) for table in tables(folders, metrics=METRICS) for row in table.rows]
-    assert len(rows) == len(expected) == 12
-    for cells, (table, row) in zip(rows, expected, strict=True):
-        assert (cells["dataset"], cells["protocol"], cells["model"]) == (table.dataset, table.protocol, row.model)
-        assert cells["p"] == ("" if row.p is None else repr(row.p)) and float(cells["mean"]) == row.mean
-        assert (cells["family"], cells["users"], cells["baseline"]) == ("4", "80", "SASRec")
-
-
-def test_table_shows_dashes_for_one_seed_and_names_the_family(folders: list[Path], capsys: Any) -> None:
-    assert run_command(*folders) == 0
-    out = capsys.readouterr().out
-    assert "toy, history kept" in out and "toy, history removed" in out
-    line = next(line.split() for line in out.splitlines() if "GRU4Rec" in line)
-    assert line[:3] == ["hit@10", "GRU4Rec", "1"] and line[4] == "-" and line[-1] == "-"
-    assert "corrected over the 4 comparisons with the baseline in this table" in out
-    assert "paired t-test over 80 users" in out and "users and seeds together, corrected likewise over 2" in out
-    assert run_command(folders[0], folders[-1]) == 0
-    assert "p (both): two-sided t-test over users and seeds together; a dash" in capsys.readouterr().out
-
-
-def test_markdown_is_a_table_and_a_single_model_needs_no_test(make_run: Any, capsys: Any) -> None:
-    variants = [make_run("DuoRec", settings={"views": views}, name=f"v{views[0]}") for views in ("a|b", "c")]
-    run_command(*variants, "--format", "markdown", "--test", "wilcoxon")
-    out = capsys.readouterr().out
-    header, _, *rows = [line for line in out.splitlines() if line.startswith("|")][:6]
-    assert out.startswith("### toy, history kept\n\n|") and "Wilcoxon signed-rank test" in out
-    assert {line.replace("\\|", "").count("|") for line in [header, *rows]} == {12}
-    run_command(variants[0])
-    assert "p (Holm): corrected" not in capsys.readouterr().out

@@ -1,0 +1,98 @@
+"""What a finished run measured, and its ``result.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from tabulate import tabulate
+
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import PROTOCOLS
+from recbole_cl.runs.folder import RESULT
+from recbole_cl.writing import atomic_write_json
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run measured; all but the folder is in its ``result.json``.
+
+    Attributes:
+        best_epoch: Epoch of the tested weights, from 0; -1 if no epoch was run.
+        epochs_run: Epochs trained, those before a resumption included.
+        seconds: Time spent on ``data``, ``train`` and ``evaluate``.
+        valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
+        test: Metrics on the test items, with the user's history kept in the ranking and removed from it.
+        targets: Hash of the test users and their targets, in the order of the stored ranks; None in early runs.
+        run_dir: The run folder.
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    train_form: str
+    best_epoch: int
+    epochs_run: int
+    seconds: Mapping[str, float]
+    valid: Mapping[str, float]
+    test: Mapping[str, Mapping[str, float]]
+    targets: str | None
+    run_dir: Path
+
+    def table(self) -> str:
+        """Test metrics as a text table, one line per protocol."""
+        names = list(next(iter(self.test.values())))
+        lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
+        return tabulate(lines, headers=[f"{self.model}, {self.dataset}", *names], floatfmt=".4f")
+
+
+# The schema of the file: names and types are those of the class.
+_TYPES = {name: kind for name, kind in get_type_hints(RunResult).items() if name != "run_dir"}
+
+
+def write_result(result: RunResult) -> None:
+    """Writes the ``result.json`` of a run into its folder."""
+    atomic_write_json(result.run_dir / RESULT, {name: getattr(result, name) for name in _TYPES})
+
+
+def parse_result(content: bytes, run_dir: Path) -> RunResult:
+    """Reads a ``result.json``, of this version or an earlier one.
+
+    Args:
+        content: The file's content.
+        run_dir: The run folder, for messages and for the result.
+
+    Returns:
+        The result; what a later version may have added is left out.
+
+    Raises:
+        UsageError: If it is damaged.
+    """
+    file = run_dir / RESULT
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file} is not JSON ({error}): run the test again") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{file} holds no object: run the test again")
+    found: dict[str, Any] = {name: values.get(name) for name in _TYPES}
+    for name, kind in _TYPES.items():
+        if not _fits(found[name], kind):
+            known_as = getattr(kind, "__name__", kind)
+            raise UsageError(f"{file} has no {known_as} {name!r}: it is damaged or of another version")
+    for protocol in PROTOCOLS:
+        if protocol.name not in found["test"]:
+            raise UsageError(f"{file} has no test metrics of {protocol.name!r}: it is damaged or of another version")
+    return RunResult(**found, run_dir=run_dir)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value of JSON is of a type that ``RunResult`` has; a whole number is a float, too."""
+    if get_origin(kind) is Mapping:
+        return isinstance(value, dict) and all(_fits(each, get_args(kind)[1]) for each in value.values())
+    if get_args(kind):  # a union
+        return any(_fits(value, each) for each in get_args(kind))
+    return type(value) is kind or (kind is float and type(value) is int)
