@@ -206,12 +206,6 @@ def test_a_column_named_twice_and_a_long_separator_are_refused(tmp_path: Path) -
         convert_text(tmp_path, text, "csv", separator="::")
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a\\b", "../x", "a b", "ml-100k"])
-def test_names_that_recbole_could_not_find_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="name"):
-        convert_text(tmp_path, "1 2\n", "sequences", name=name)
-
-
 def test_existing_output_stays_without_overwrite(tmp_path: Path) -> None:
     convert_text(tmp_path, "1 2\n", "sequences")
     with pytest.raises(UsageError, match="--overwrite"):
@@ -275,17 +269,6 @@ def test_the_packaged_filter_leaves_of_ml_100k_what_its_comment_says(monkeypatch
     counts = (dataset.user_num - 1, dataset.item_num - 1, len(dataset.inter_feat))
     assert counts == (943, 1349, 99287)
     assert all(f"{count:,}" in preset.read_text() for count in counts)
-
-
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_every_preset_is_whole_and_commented(preset: Path) -> None:
-    text = preset.read_text(encoding="utf-8")
-    settings = yaml.safe_load(text)
-    fields = [settings[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
-    assert settings["load_col"] == {"inter": fields}
-    assert settings["user_inter_num_interval"] == settings["item_inter_num_interval"] == "[5,inf)"
-    assert settings["MAX_ITEM_LIST_LENGTH"] == 50
-    assert all(block.lstrip().startswith("#") for block in text.split("\n\n"))
 
 
 def test_the_command_prints_the_statistics_and_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

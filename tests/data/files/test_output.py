@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from recbole_cl.data.files.output import (
     Output,
@@ -16,6 +17,8 @@ from recbole_cl.data.files.output import (
     packaged_settings,
 )
 from recbole_cl.errors import UsageError
+
+PRESETS = sorted((Path(__file__).parents[3] / "props" / "dataset").glob("*.yaml"))
 
 
 def table(*rows: tuple[object, object, float]) -> pd.DataFrame:
@@ -63,7 +66,18 @@ def test_the_settings_file_names_the_way_to_write_it_anew(tmp_path: Path) -> Non
         files.refuse_existing("choose")
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a b", "ml-100k"])
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a\\b", "../x", "a b", "ml-100k"])
 def test_a_name_that_recbole_could_not_find_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="name"):
         Output(name, tmp_path, again="")
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_is_whole_and_commented(preset: Path) -> None:
+    text = preset.read_text(encoding="utf-8")
+    settings = yaml.safe_load(text)
+    fields = [settings[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")]
+    assert settings["load_col"] == {"inter": fields}
+    assert settings["user_inter_num_interval"] == settings["item_inter_num_interval"] == "[5,inf)"
+    assert settings["MAX_ITEM_LIST_LENGTH"] == 50
+    assert all(block.lstrip().startswith("#") for block in text.split("\n\n"))
