@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 from recbole_cl.allocator import ask_for_huge_pages
 
 if TYPE_CHECKING:
+    from recbole_cl.data.files.dataframe import from_dataframe
     from recbole_cl.runs.result import RunResult
     from recbole_cl.runs.runner import LoadedRun, load, run, run_seeds
 
 ask_for_huge_pages()  # here, since torch reads it once, when it is imported
 
-__all__ = ["LoadedRun", "RunResult", "load", "run", "run_seeds"]
+__all__ = ["LoadedRun", "RunResult", "from_dataframe", "load", "run", "run_seeds"]
 
 
 def __getattr__(name: str) -> Any:
     """Imports the public functions when they are first asked for: RecBole and torch take seconds to load."""
+    if name == "from_dataframe":
+        from recbole_cl.data.files import dataframe
+
+        return dataframe.from_dataframe
     if name in __all__:
         from recbole_cl.runs import runner
 

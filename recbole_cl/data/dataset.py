@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
+from recbole.utils import FeatureSource, FeatureType
 from torch import Tensor
 
+from recbole_cl.data.files.atomic import read_atomic_file
 from recbole_cl.data.files.download import download_dataset
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import window
@@ -41,6 +43,29 @@ class ContrastiveDataset(SequentialDataset):
 
     def _download(self) -> None:
         download_dataset(self.dataset_name, self._get_download_url("url"), Path(self.dataset_path))
+
+    def _load_feat(self, filepath: str, source: FeatureSource | str) -> Any:
+        """Reads interactions, checked and loaded in one parse; RecBole reads features of users and items."""
+        if source is not FeatureSource.INTERACTION:
+            return super()._load_feat(filepath, source)
+        config = self.config
+        load, unload = self._get_load_and_unload_col(source)
+        types, frame = read_atomic_file(
+            Path(filepath),
+            *(self.uid_field, self.iid_field, self.time_field),
+            load=load,
+            unload=unload or (),
+            scaled_times=bool(config["normalize_all"] or self.time_field in (config["normalize_field"] or [])),
+            separator=config["field_separator"],
+            sequence_separator=config["seq_separator"],
+            encoding=config["encoding"] or "utf-8",
+        )
+        for field, kind in types.items():
+            length = frame[field].map(len).max() if kind.endswith("seq") else 1
+            self.set_field_property(field, FeatureType(kind), source, int(length))
+            if kind.startswith("float"):
+                self.field2bucketnum[field] = 2  # RecBole's default
+        return frame if types else None
 
     def _reset_index(self) -> None:
         if self.inter_feat.empty:

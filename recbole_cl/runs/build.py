@@ -14,7 +14,7 @@ from recbole_cl.config.config import Config
 from recbole_cl.config.presets import read_settings
 from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.data.dataset import ContrastiveDataset
-from recbole_cl.data.files.atomic import check_atomic_file, ensure_dataset_available
+from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
 from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.errors import UsageError
@@ -99,7 +99,7 @@ def build_data(config: Config) -> Data:
     Raises:
         UsageError: If it is missing, malformed, or nothing is left of it.
     """
-    _check_data_file(config)
+    ensure_dataset_available(config["dataset"], Path(config["data_path"]))
     try:
         with warnings.catch_warnings():  # pandas' advice to RecBole's authors
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
@@ -111,18 +111,6 @@ def build_data(config: Config) -> Data:
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{config['dataset']} can't be read with these data settings: {what}") from error
     return dataset, (train, valid, test)
-
-
-def _check_data_file(config: Config) -> None:
-    """Refuses data that RecBole would stumble over or misread; a dataset it can download is downloaded later."""
-    folder = Path(config["data_path"])
-    ensure_dataset_available(config["dataset"], folder)
-    if folder.exists():
-        fields = (config[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"))
-        file = folder / f"{config['dataset']}.inter"
-        scaled = config["normalize_all"] or config["TIME_FIELD"] in (config["normalize_field"] or [])
-        text = {"separator": config["field_separator"], "encoding": config["encoding"] or "utf-8"}
-        check_atomic_file(file, *fields, scaled_times=bool(scaled), **text)
 
 
 def build_model(config: Config, train: ContrastiveDataset) -> Any:

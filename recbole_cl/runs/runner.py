@@ -16,6 +16,7 @@ import yaml
 
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS, REMOVED, HistorySetting
@@ -75,7 +76,7 @@ class LoadedRun:
 
 def run(
     model: str | None = None,
-    dataset: str | None = None,
+    dataset: DataSource | None = None,
     *,
     config_files: Sequence[str | Path] | str | Path = (),
     **settings: Any,
@@ -85,7 +86,8 @@ def run(
     Args:
         model: One of ours, or a sequential model of RecBole's; None for that of the files, or else DuoRec.
         dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads; None for
-            that of the files, or else ml-100k.
+            that of the files, or else ml-100k. Or what ``from_dataframe`` returned; or what it takes, a DataFrame, with
+            its ``user``, ``item``, ``time``, ``rating``, ``name`` and ``data_path`` among the settings.
         config_files: YAML files, later ones first in rank; or one.
         **settings: Any setting, above the files. With ``resume``, the settings of the resumed run lie below all others.
 
@@ -95,7 +97,8 @@ def run(
     Raises:
         UsageError: If a setting or the data is wrong; nothing has been trained then.
     """
-    config = build_config(model, dataset, config_files, settings)
+    name, settings = named_data(dataset, settings)
+    config = build_config(model, name, config_files, settings)
     if config["resume"]:
         run_dir = resumed_folder(config["resume"])
     else:
@@ -106,7 +109,7 @@ def run(
 
 def run_seeds(
     model: str | None,
-    dataset: str | None,
+    dataset: DataSource | None,
     seeds: Sequence[int],
     *,
     config_files: Sequence[str | Path] | str | Path = (),
@@ -131,10 +134,11 @@ def run_seeds(
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
     if resume := resume_asked_for(settings, config_files):
         raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
+    name, settings = named_data(dataset, settings)
     settings_of_each = [settings | {"seed": seed} for seed in seeds]
     for each in settings_of_each:
-        build_config(model, dataset, config_files, each)  # refuses the last seed before the first one trains
-    return [run(model, dataset, config_files=config_files, **each) for each in settings_of_each]
+        build_config(model, name, config_files, each)  # refuses the last seed before the first one trains
+    return [run(model, name, config_files=config_files, **each) for each in settings_of_each]
 
 
 def load(run_dir: str | Path) -> LoadedRun:

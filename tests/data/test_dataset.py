@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from recbole.data.dataset import SequentialDataset
@@ -14,6 +17,7 @@ from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
 from recbole_cl.data.rows import rows_of
+from recbole_cl.runs.build import build_data
 
 LENGTH = 20
 
@@ -47,6 +51,45 @@ def test_instances_are_recboles_row_for_row(ours: list[ContrastiveDataset], thei
     for field in a:
         assert a[field].dtype == b[field].dtype, field
         assert torch.equal(a[field], b[field]), field
+
+
+def tables(folder: Path) -> Config:
+    """The settings of a small dataset with every type of column."""
+    header = "user_id:token\titem_id:token\ttags:token_seq\tsteps:float_seq\trating:float\ttimestamp:float\n"
+    rows = [
+        f"u{k % 3}\ti{k % 5}\t{'a b'[: k % 4]}\t{' 1 2.5'[: k % 7]}\t{k if k % 4 else ''}\t{k}\n" for k in range(30)
+    ]
+    (folder / "shop").mkdir()
+    (folder / "shop" / "shop.inter").write_text(header + "".join(rows))
+    settings = {"data_path": str(folder), "load_col": None, "user_inter_num_interval": None, "use_gpu": False}
+    return Config("SASRec", "shop", config_dict=settings | {"item_inter_num_interval": None})
+
+
+def test_columns_of_every_type_are_recboles(tmp_path: Path) -> None:
+    config = tables(tmp_path)
+    a, b = ContrastiveDataset(config), SequentialDataset(config)
+    assert (a.field2type, a.field2source, a.field2seqlen) == (b.field2type, b.field2source, b.field2seqlen)
+    assert a.field2bucketnum == b.field2bucketnum
+    assert {field: list(tokens) for field, tokens in a.field2id_token.items()} == {
+        field: list(tokens) for field, tokens in b.field2id_token.items()
+    }
+    assert list(a.inter_feat) == list(b.inter_feat)
+    for field in a.inter_feat:
+        for mine, his in zip(a.inter_feat[field], b.inter_feat[field], strict=True):
+            np.testing.assert_array_equal(mine, his)
+            assert np.asarray(mine).dtype == np.asarray(his).dtype, field
+
+
+def test_a_sound_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed, read_csv = [], pd.read_csv
+
+    def counted(path: Any, *args: Any, **kwargs: Any) -> Any:
+        parsed.append(Path(path))
+        return read_csv(path, *args, **kwargs)
+
+    monkeypatch.setattr(pd, "read_csv", counted)
+    build_data(tables(tmp_path))
+    assert parsed == [tmp_path / "shop" / "shop.inter"]
 
 
 def test_prefix_batches_are_recboles_training_rows(ours: list[ContrastiveDataset], theirs: list[Any]) -> None:

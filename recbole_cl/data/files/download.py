@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 from recbole.utils.url import decide_download, download_url, extract_zip, rename_atomic_files
 
-from recbole_cl.data.files.atomic import explain_missing_dataset
+from recbole_cl.data.files.names import explain_missing_dataset
 from recbole_cl.errors import UsageError
 
 

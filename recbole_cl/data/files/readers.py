@@ -1,78 +1,22 @@
 """Readers of interaction files: csv, json lines, sequence text.
 
-Every reader returns one row per interaction, in the order of the file, with the columns ``user_id``, ``item_id``,
-``rating`` where there is one, and ``timestamp`` (float64).
+Every reader returns interactions as ``columns`` describes them, in the order of the file.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
 
-from recbole_cl.data.files.atomic import (
-    TIME_REMEDY,
-    line_number,
-    open_text,
-    parser_message,
-    refuse_missing,
-    refuse_not_a_number,
-)
+from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns, interactions
+from recbole_cl.data.files.origin import parser_message, text_file
 from recbole_cl.errors import UsageError
-
-USER, ITEM, RATING, TIME = "user_id", "item_id", "rating", "timestamp"
-# pandas, and so RecBole, reads these words as missing values; a csv source loses them in the same way.
-MISSING_WORDS = (
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns, or JSON keys, in the source.
-
-    Attributes:
-        user: User ids; Amazon's review files call them ``reviewerID``.
-        item: Item ids; ``asin`` there.
-        time: Seconds, or any number that grows with time; ``unixReviewTime`` there.
-        rating: Ratings, ``overall`` there; None takes ``rating`` where it exists, an empty name takes none.
-    """
-
-    user: str = USER
-    item: str = ITEM
-    time: str = TIME
-    rating: str | None = None
-
-    def names(self, present: list[str], path: Path) -> dict[str, str]:
-        """Maps the columns of the source to ours.
-
-        Args:
-            present: Columns of the source.
-            path: The source, for the message.
-
-        Returns:
-            Our name by the source's name.
-
-        Raises:
-            UsageError: If a column is not in the source, or one column is asked for twice.
-        """
-        rating = (RATING if RATING in present else "") if self.rating is None else self.rating
-        pairs = [(self.user, USER), (self.item, ITEM), *([(rating, RATING)] if rating else []), (self.time, TIME)]
-        for source, ours in pairs:
-            if source not in present:
-                option = ours.partition("_")[0].replace("timestamp", "time")
-                raise UsageError(
-                    f"{path} has no column {source!r}; it has {', '.join(present)}: name the right one with "
-                    f"--{option}-column (the first line of a csv file must name the columns)"
-                )
-        if len(dict(pairs)) < len(pairs):
-            raise UsageError(f"{path}: one column is named twice among {', '.join(source for source, _ in pairs)}")
-        return dict(pairs)
 
 
 def read_csv(path: Path, columns: Columns, separator: str = ",") -> pd.DataFrame:
@@ -96,15 +40,14 @@ def read_csv(path: Path, columns: Columns, separator: str = ",") -> pd.DataFrame
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # All columns are read: only so does pandas notice a line with too many values.
-            frame = pd.read_csv(path, sep=separator, dtype=str, index_col=False, encoding="utf-8-sig")
+            table = pd.read_csv(path, sep=separator, dtype=str, index_col=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
         raise UsageError(f"{path} is empty") from None
     except pd.errors.ParserError as error:
         raise UsageError(f"{path}: malformed line: {parser_message(error)}") from None
     except pd.errors.ParserWarning:
         raise UsageError(f"{path}, line 2: malformed line: more values than the header names columns") from None
-    names = columns.names([str(column) for column in frame.columns], path)
-    return _checked(frame[list(names)], names, path, first_line=2)
+    return interactions(table, columns, text_file(path, first_line=2))
 
 
 def read_jsonl(path: Path, columns: Columns) -> pd.DataFrame:
@@ -121,22 +64,18 @@ def read_jsonl(path: Path, columns: Columns) -> pd.DataFrame:
         UsageError: If the file is empty, a line is no JSON object, a key is unknown, or a value is missing or no
             number where one is needed.
     """
+    origin = text_file(path, first_line=1)
     names: dict[str, str] = {}
     rows: list[tuple[object, ...]] = []
-    with open_text(path) as file:
+    with _open_text(path) as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 record = _json_object(line, path, number)
-                names = names or columns.names(list(record), path)
+                names = names or columns.names(list(record), origin)
                 rows.append(tuple(map(record.get, names)))
     if not rows:
         raise UsageError(f"{path} is empty")
-    frame = pd.DataFrame(rows, columns=list(names), dtype=object)
-    for ours, source in ((ours, source) for source, ours in names.items() if ours in (USER, ITEM)):
-        _refuse_nested(frame[source], path, ours)
-        text = frame[source].where(frame[source].isna(), frame[source].astype(str))
-        frame[source] = text.mask(text.isin(MISSING_WORDS))
-    return _checked(frame, names, path, first_line=1)
+    return interactions(pd.DataFrame(rows, columns=list(names), dtype=object), columns, origin)
 
 
 def read_sequences(path: Path) -> pd.DataFrame:
@@ -158,7 +97,7 @@ def read_sequences(path: Path) -> pd.DataFrame:
     users: list[int] = []
     lengths: list[int] = []
     items: list[int] = []
-    with open_text(path) as file:
+    with _open_text(path) as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 user, *sequence = _whole_numbers(line, path, number)
@@ -172,18 +111,11 @@ def read_sequences(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _checked(frame: pd.DataFrame, names: dict[str, str], path: Path, first_line: int) -> pd.DataFrame:
-    """Gives the columns our names and types, and refuses missing values and times or ratings that are no numbers."""
-    if frame.empty:
-        raise UsageError(f"{path} has a header but no interactions")
-    for source in names:
-        refuse_missing(frame[source], path, source, first_line)
-    frame = frame.rename(columns=names)
-    for source, ours in names.items():
-        if ours in (TIME, RATING):
-            remedy = TIME_REMEDY if ours == TIME else 'leave ratings out with --rating-column ""'
-            frame[ours] = refuse_not_a_number(frame[ours], path, source, first_line, remedy)
-    return frame
+def _open_text(path: Path) -> IO[str]:
+    """Opens a UTF-8 text file, with or without byte-order mark, decompressing it if its name ends in .gz."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
 
 
 def _json_object(line: str, path: Path, number: int) -> dict[str, object]:
@@ -195,15 +127,6 @@ def _json_object(line: str, path: Path, number: int) -> dict[str, object]:
     if not isinstance(record, dict):
         raise UsageError(f"{path}, line {number}: malformed line, a JSON {type(record).__name__} and not an object")
     return record
-
-
-def _refuse_nested(ids: pd.Series, path: Path, field: str) -> None:
-    """Refuses ids that are lists, objects or truth values."""
-    wrong = ids.map(lambda value: isinstance(value, (bool, list, dict))).to_numpy(bool)
-    if wrong.any():
-        row = int(wrong.argmax())
-        line = line_number(path, row, first_line=1)
-        raise UsageError(f"{path}, line {line}: malformed line, {field} {ids.iloc[row]!r} must be text or a number")
 
 
 def _whole_numbers(line: str, path: Path, number: int) -> list[int]:

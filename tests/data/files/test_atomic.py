@@ -7,20 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from recbole_cl.data.files.atomic import (
-    check_atomic_file,
-    downloadable_names,
-    ensure_dataset_available,
-    explain_missing_dataset,
-    nearest_names,
-)
+from recbole_cl.data.files.atomic import read_atomic_file
 from recbole_cl.errors import UsageError
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
 
 
 def check(path: Path) -> None:
-    check_atomic_file(path, "user_id", "item_id", "timestamp")
+    read_atomic_file(path, "user_id", "item_id", "timestamp")
 
 
 def atomic_file(folder: Path, text: str) -> Path:
@@ -64,6 +58,9 @@ def test_sound_files_pass(tmp_path: Path, text: str) -> None:
         (HEADER + "1\t2\t3\n2\t-1\t3\n", "line 3: negative id -1 in 'item_id'"),
         (HEADER + "-7\t2\t3\n", "line 2: negative id -7 in 'user_id'"),
         (HEADER + "1\t2\t3\t4\n", "line 2: 4 values where the header names 3"),
+        (HEADER + '1\t2\t3\n1\t"2\t3\n', "malformed line: EOF inside string"),
+        ("user_id:token\titem_id:token\titem_id:float\ttimestamp:float\n1\t2\t3\t4\n", "'item_id' twice"),
+        (HEADER.replace("ti", "r:float\tti") + "1\t2\t\t3\n1\t2\tgood\t3\n", "line 3: 'good' in 'r' is not a number"),
     ],
 )
 def test_broken_files_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -73,6 +70,36 @@ def test_broken_files_are_refused_in_one_line(tmp_path: Path, text: str, message
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+SEQUENCES = (
+    "tags:token_seq\titem_id:token\tsteps:float_seq\tuser_id:token\trating:float\ttimestamp:float\tplace:token\n"
+    "b a  b\t007\t1 2.5\tzoë\t\t0.1234567890123456789\t\n\t1.0\t\t-1\t4\t1e9\tx\n"
+)
+
+
+def test_columns_come_typed_and_missing_ones_as_recbole_has_them(tmp_path: Path) -> None:
+    types, frame = read_atomic_file(atomic_file(tmp_path, SEQUENCES), "user_id", "item_id", "timestamp")
+    assert list(types) == list(frame) == [column.partition(":")[0] for column in SEQUENCES.split("\n")[0].split("\t")]
+    assert types["tags"] == "token_seq" and types["rating"] == "float"
+    assert frame["user_id"].tolist() == ["zoë", "-1"] and frame["item_id"].tolist() == ["007", "1.0"]
+    assert frame["timestamp"].tolist() == [0.12345678901234568, 1e9]  # the nearest float64, as Python reads it
+    assert [list(tags) for tags in frame["tags"]] == [["b", "a", "b"], []]
+    assert [list(steps) for steps in frame["steps"]] == [[1.0, 2.5], []]
+    assert frame[["rating", "place"]].isna().to_numpy().tolist() == [[True, True], [False, False]]
+
+
+def test_columns_that_are_not_loaded_are_checked_all_the_same(tmp_path: Path) -> None:
+    path = atomic_file(tmp_path, SEQUENCES)
+    for choice in (
+        {"load": ["place", "user_id", "absent"]},
+        {"unload": ["tags", "item_id", "steps", "rating", "timestamp"]},
+    ):
+        types, frame = read_atomic_file(path, "user_id", "item_id", "timestamp", **choice)
+        assert list(frame) == list(types) == ["user_id", "place"]
+    path.write_text(HEADER + "1\t2\tmonday\n")
+    with pytest.raises(UsageError, match="'monday' in 'timestamp'"):
+        read_atomic_file(path, "user_id", "item_id", "timestamp", load=["user_id"])
 
 
 def test_a_line_of_nothing_but_separators_is_refused_by_its_number(tmp_path: Path) -> None:
@@ -88,7 +115,7 @@ def test_an_order_that_float32_loses_is_warned_of(tmp_path: Path, caplog: pytest
     lines = [f"{user}\t{place}\t{time}\n" for user in "ab" for place, time in enumerate(times)]
     backwards = atomic_file(tmp_path, HEADER + "".join(lines[:6] + lines[:5:-1]))
     with caplog.at_level(logging.WARNING):
-        check_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
+        read_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
         assert not caplog.text
         check(backwards)
     assert "the interactions of 1 users in another order than their times; recbole-cl convert writes" in caplog.text
@@ -97,7 +124,7 @@ def test_an_order_that_float32_loses_is_warned_of(tmp_path: Path, caplog: pytest
     check(backwards)
     assert not caplog.text
     backwards.write_text(HEADER + "".join(lines[::-1]) + "c\t1\t1000000000\n")  # scaled to ten years, too coarse again
-    check_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
+    read_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
     assert "of 2 users" in caplog.text
 
 
@@ -106,45 +133,10 @@ def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path.write_bytes(HEADER.encode() + "zoë\t2\t3\n".encode("latin-1"))
     with pytest.raises(UsageError, match="not utf-8 text"):
         check(path)
-    check_atomic_file(path, "user_id", "item_id", "timestamp", encoding="latin-1")
+    read_atomic_file(path, "user_id", "item_id", "timestamp", encoding="latin-1")
 
 
 def test_text_without_the_mark_that_its_encoding_wants_is_refused(tmp_path: Path) -> None:
     path = atomic_file(tmp_path, "a\t2\t3\n")
     with pytest.raises(UsageError, match="not utf-16 text"):
-        check_atomic_file(path, "user_id", "item_id", "timestamp", encoding="utf-16")
-
-
-def test_a_folder_without_its_file_tells_how_to_make_it(tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    with pytest.raises(UsageError, match="has no shop.inter: make it with `recbole-cl convert SOURCE --name shop"):
-        check(tmp_path / "shop" / "shop.inter")
-
-
-def test_known_names_and_present_folders_are_left_to_recbole(tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    ensure_dataset_available("shop", tmp_path / "shop")
-    ensure_dataset_available("ml-1m", tmp_path / "ml-1m")
-
-
-def test_an_unknown_name_is_refused_with_the_nearest_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="did you mean amazon-beauty") as error:
-        ensure_dataset_available("Amazon_beuty", tmp_path / "Amazon_beuty")
-    assert "recbole-cl convert SOURCE --name Amazon_beuty" in str(error.value)
-
-
-def test_datasets_on_disk_are_among_the_nearest_names(tmp_path: Path) -> None:
-    atomic_file(tmp_path, HEADER)
-    assert nearest_names("shpo", tmp_path / "shpo") == ["shop"]
-    assert nearest_names("q9#zz", tmp_path / "q9#zz") == []
-
-
-def test_a_failed_download_is_explained(tmp_path: Path) -> None:
-    message = explain_missing_dataset("ml-1m", tmp_path / "ml-1m")
-    assert "could not download" in message
-    assert str(tmp_path / "ml-1m" / "ml-1m.inter") in message
-    assert "\n" not in message
-
-
-def test_recboles_names_are_read_from_recbole() -> None:
-    assert {"ml-1m", "yelp", "amazon-toys-games"} <= set(downloadable_names())
+        read_atomic_file(path, "user_id", "item_id", "timestamp", encoding="utf-16")
