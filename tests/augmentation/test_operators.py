@@ -12,7 +12,6 @@ from torch import Tensor
 
 from recbole_cl.augmentation import (
     Operator,
-    Rows,
     choose_positions,
     crop,
     delete,
@@ -22,6 +21,7 @@ from recbole_cl.augmentation import (
     substitute,
 )
 from recbole_cl.augmentation.positions import item_count
+from recbole_cl.batch import Rows
 from tests.augmentation.cases import MASK_ID, NEIGHBOUR, counting_rows, every_operator, generator, random_rows
 
 TABLED = (substitute, insert)
@@ -47,7 +47,7 @@ def test_every_operator(operator: Operator) -> None:
     view = operator(item_seq, seq_len, generator())
     assert torch.equal(item_seq, before[0])
     assert torch.equal(seq_len, before[1])
-    for new, old in zip(view, before, strict=True):
+    for new, old in zip((view.item_seq, view.seq_len), before, strict=True):
         assert new.shape == old.shape
         assert new.dtype == torch.int64
         assert new.is_contiguous()

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from recbole_cl.augmentation import Operator, crop, draw_two_views, insert, mask, reorder, substitute
 from tests.augmentation.cases import cl4srec_operators, counting_rows, generator
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parents[1] / "oracles"
 DRAWS = 10_000
 LENGTHS = (1, 2, 3, 4, 5, 6, 8)
 NEIGHBOUR = torch.arange(20) + 100
@@ -32,11 +28,6 @@ COSEREC: Mapping[str, Operator] = {
     "substitute05": partial(substitute, ratio=0.5, neighbour=NEIGHBOUR),
 }
 CL4SREC = {f"item_{name}": operator for name, operator in cl4srec_operators(mask_id=100).items()}
-
-
-def load(name: str) -> dict[str, NDArray[Any]]:
-    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as file:
-        return dict(file)
 
 
 def frequencies(operator: Operator, length: int, width: int) -> dict[tuple[int, ...], float]:
@@ -62,10 +53,9 @@ def assert_same_distribution(
 @pytest.mark.parametrize("name", COSEREC)
 def test_coserec(name: str, length: int) -> None:
     """Oracle b3."""
-    oracle = load("b3_coserec_operators_support")
-    support, share = oracle[f"{name}::L{length}::support"], oracle[f"{name}::L{length}::freq"]
-    lengths = (support >= 0).sum(axis=1)
-    rows = np.where(support < 0, 0, support)
+    b3 = oracle("b3_coserec_operators_support")
+    support, share = b3[f"{name}::L{length}::support"], b3[f"{name}::L{length}::freq"]
+    lengths, rows = (support >= 0).sum(1), support.clamp(min=0)
     theirs = {(int(n), *row): float(p) for n, row, p in zip(lengths, rows.tolist(), share, strict=True)}
     assert_same_distribution(frequencies(COSEREC[name], length, support.shape[1]), theirs, 4000)
 
@@ -74,9 +64,9 @@ def test_coserec(name: str, length: int) -> None:
 @pytest.mark.parametrize("name", CL4SREC)
 def test_cl4srec(name: str, length: int) -> None:
     """Oracle e1, but for the crop of a single item, which that code would drop and its loader never makes."""
-    oracle = load("e1_cl4srec_operators")
+    e1 = oracle("e1_cl4srec_operators")
     key = f"{name}::L{length}"
-    lengths, rows, share = (oracle[f"{key}::{part}"] for part in ("support_len", "support_seq", "freq"))
+    lengths, rows, share = (e1[f"{key}::{part}"] for part in ("support_len", "support_seq", "freq"))
     theirs = {(int(n), *row): float(p) for n, row, p in zip(lengths, rows.tolist(), share, strict=True)}
     if (name, length) == ("item_crop", 1):
         theirs = {(1, 1, *[0] * (rows.shape[1] - 1)): 1.0}
@@ -85,10 +75,10 @@ def test_cl4srec(name: str, length: int) -> None:
 
 def test_rounds_of_views_leave_the_originals_alone() -> None:
     """Oracle e2: the public loader overwrote .91 of these very rows with the mask id in 20 epochs."""
-    oracle = load("e2_cl4srec_loader_inplace_bug")
-    assert oracle["mask_fraction_after_epoch"][-1] > 0.9
+    e2 = oracle("e2_cl4srec_loader_inplace_bug")
+    assert e2["mask_fraction_after_epoch"][-1] > 0.9
     mask_id, draw = 100, generator()
-    seqs, lengths = torch.from_numpy(oracle["seqs"]), torch.from_numpy(oracle["lens"])
+    seqs, lengths = e2["seqs"], e2["lens"].clone()
     stored = seqs.clone()
     masked = 0
     for _ in range(20):
@@ -97,4 +87,4 @@ def test_rounds_of_views_leave_the_originals_alone() -> None:
     assert masked > 0
     assert int((stored == mask_id).sum()) == 0
     assert torch.equal(stored, seqs)
-    assert torch.equal(lengths, torch.from_numpy(oracle["lens"]))
+    assert torch.equal(lengths, e2["lens"])

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 import torch
 from recbole.data.dataset import SequentialDataset
-from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
 
+from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, TARGET_PLACE
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
 from recbole_cl.data.rows import rows_of
+from recbole_cl.data.same_target import SameTarget
 from recbole_cl.runs.build import build_data
 
 LENGTH = 20
@@ -39,7 +40,8 @@ def theirs(config: Config) -> Iterator[list[Any]]:
 
 
 def loader(train: ContrastiveDataset, form: str, same_target: bool = True, anchors: int = 2) -> TrainLoader:
-    return TrainLoader(train, LoaderSettings(form, 256, True, same_target, anchors, 3, torch.device("cpu")))
+    hooks = {"same_target": SameTarget} if same_target else {}
+    return TrainLoader(train, LoaderSettings(form, 256, True, hooks, anchors, 3, torch.device("cpu")))
 
 
 @pytest.mark.parametrize("split", [0, 1, 2])
@@ -135,7 +137,7 @@ def test_positives_share_the_anchors_target_and_come_from_training(ours: list[Co
     features = ours[0][torch.arange(len(rows))]
     for row, target in zip(features["item_id_list"].tolist(), features["item_id"].tolist(), strict=True):
         target_of.setdefault(tuple(row), set()).add(target)
-    positives = fields[SAME_TARGET_PREFIX + "item_id_list"].tolist()
+    positives = fields["same_target_item_id_list"].tolist()
     assert len(positives) == len(anchor_target)
     for row, target in zip(positives, anchor_target.tolist(), strict=True):
         assert tuple(row) in windows and target in target_of[tuple(row)]
@@ -151,7 +153,9 @@ def test_places_of_targets_are_those_of_the_items(ours: list[ContrastiveDataset]
 def test_no_validation_or_test_item_enters_the_index(ours: list[ContrastiveDataset]) -> None:
     train = loader(ours[0], "prefix")
     held_out = {int(end) for split in ours[1:] for end in split.inter_feat[ROW_END]}
-    used = train.prefixes.end[train._index.order].tolist() if train._index else []
+    hook = train._hooks["same_target"]
+    assert isinstance(hook, SameTarget)
+    used = train.prefixes.end[hook._index.order].tolist()
     assert len(used) == len(train.prefixes) and held_out.isdisjoint(used)
     assert len(held_out) == 2 * 943
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_cl.data.dataset import window
 from recbole_cl.data.rows import RowSet, require_rows, sequence_rows
 from recbole_cl.errors import UsageError
 
@@ -41,10 +40,12 @@ def test_users_under_the_cap_have_one_row_from_their_first_item() -> None:
     assert torch.equal(whole.start, whole.user_start[whole.start])
 
 
-def test_window_pads_on_the_right_and_keeps_order() -> None:
-    values = torch.arange(10, 20)
-    rows = window(values, torch.tensor([0, 7, 9]), torch.tensor([3, 10, 10]), 4)
-    assert rows.tolist() == [[10, 11, 12, 0], [17, 18, 19, 0], [19, 0, 0, 0]]
+def test_rows_taken_by_number_are_their_windows_and_their_targets_follow() -> None:
+    rows = prefixes([4, 2], width=2)  # items 100 .. 105, of which two are held out, then 200 .. 203
+    assert rows.start.tolist() == [0, 0, 1, 6] and rows.end.tolist() == [1, 2, 3, 7]
+    taken = rows.take(torch.tensor([2, 3, 1]))
+    assert taken.item_seq.tolist() == [[101, 102], [200, 0], [100, 101]] and taken.seq_len.tolist() == [2, 1, 2]
+    assert rows.target.tolist() == [101, 102, 103, 201] and len(rows) == 4
 
 
 def test_no_rows_are_refused() -> None:

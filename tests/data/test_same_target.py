@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from recbole_cl.data.same_target import SameTargetIndex
+from recbole_cl.batch import Rows
+from recbole_cl.data.same_target import SameTarget, SameTargetIndex
 
 TARGET = torch.tensor([3, 7, 3, 5, 9, 3, 7, 1, 2, 2, 2, 2, 8, 4, 4, 6, 3, 7, 9, 9, 11, 12, 12, 13, 2, 5, 5, 14, 15, 1])
 
@@ -32,3 +34,20 @@ def test_same_generator_state_same_draws() -> None:
     index, row = SameTargetIndex(TARGET), torch.arange(len(TARGET))
     a, b = (index.draw(row, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(a, b)
+
+
+def test_positives_are_the_drawn_rows() -> None:
+    rows = SomeRows()
+    drawn = SameTarget(rows).draw(torch.arange(len(TARGET)), torch.Generator().manual_seed(5))
+    numbers = SameTargetIndex(TARGET).draw(torch.arange(len(TARGET)), torch.Generator().manual_seed(5))
+    expected = rows.take(numbers)
+    assert torch.equal(drawn.item_seq, expected.item_seq) and torch.equal(drawn.seq_len, expected.seq_len)
+
+
+class SomeRows:
+    """Training rows that hold their own number."""
+
+    target, user = TARGET, torch.arange(len(TARGET))
+
+    def take(self, row: Tensor) -> Rows:
+        return Rows(row.unsqueeze(1) + 1, torch.ones_like(row))

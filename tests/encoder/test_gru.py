@@ -7,17 +7,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recbole_cl.batch import Rows
+from recbole_cl.batch import Rows, Wanted
 from recbole_cl.encoder import gru
 from recbole_cl.encoder.gru import GRUEncoder
 from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.registry import EncoderSettings
 
 N_ITEMS, WIDTH, SIZE = 30, 12, 16
 
 
 def build(n_layers: int = 2, dropout: float = 0.0, generator: torch.Generator | None = None) -> GRUEncoder:
     torch.manual_seed(0)
-    return GRUEncoder(n_layers, SIZE, dropout, generator).double()
+    settings = EncoderSettings(n_layers, 1, SIZE, SIZE, dropout, 0.0, 1e-12, WIDTH)
+    return GRUEncoder(settings, generator).double()
 
 
 def vectors() -> torch.Tensor:
@@ -31,13 +33,13 @@ def encode(encoder: GRUEncoder, table: torch.Tensor, segments: list[Rows], group
     return [output[index] for index in packing.outputs]
 
 
-def random_rows(n: int, seed: int, with_holes: bool = False, **kind: bool) -> Rows:
+def random_rows(n: int, seed: int, with_holes: bool = False, wanted: Wanted = "last") -> Rows:
     generator = torch.Generator().manual_seed(seed)
     seq_len = torch.randint(1, WIDTH + 1, (n,), generator=generator)
     item_seq = torch.randint(1, N_ITEMS, (n, WIDTH), generator=generator)
     if with_holes:
         item_seq *= torch.rand(n, WIDTH, generator=generator) < 0.6
-    return Rows(item_seq * (torch.arange(WIDTH) < seq_len.unsqueeze(1)), seq_len, holes=with_holes, **kind)
+    return Rows(item_seq * (torch.arange(WIDTH) < seq_len.unsqueeze(1)), seq_len, wanted, with_holes)
 
 
 def one_by_one(encoder: GRUEncoder, table: torch.Tensor, rows: Rows) -> list[torch.Tensor]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from recbole_cl.batch import Rows
+from recbole_cl.batch import Rows, Wanted
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
 from recbole_cl.encoder.packing import Packing, pack
 from recbole_cl.encoder.registry import EncoderSettings
+from tests.oracles.load import oracle
 
-ORACLE = Path(__file__).parent.parent / "oracles" / "c1_srma_layerdrop.npz"
 SETTINGS = EncoderSettings(1, 2, 8, 32, 0.0, 0.0, 1e-12, 6)
 AUTHORS = {  # our name of a position-wise part of a layer -> the authors'
     "linear": "dense",
@@ -37,9 +35,9 @@ def build(kind: str, n_layers: int = 3) -> LayerDropEncoder:
     return LayerDropEncoder(Nothing(), kind, n_layers, SETTINGS).double()
 
 
-def packed(every_position: bool = True) -> Packing:
+def packed(wanted: Wanted = "items") -> Packing:
     """Four rows of six items."""
-    rows = Rows(torch.ones(4, 6, dtype=torch.long), torch.full((4,), 6), every_position)
+    rows = Rows(torch.ones(4, 6, dtype=torch.long), torch.full((4,), 6), wanted)
     return pack([rows], group_by_length=False)
 
 
@@ -47,23 +45,22 @@ def packed(every_position: bool = True) -> Packing:
 @pytest.mark.parametrize("kind", ["single", "inter"])
 def test_equal_to_the_authors_layers(kind: str, dropped: int | None) -> None:
     """Their `sasrec` layers, behind their encoder, are in the tests of the model."""
-    with np.load(ORACLE, allow_pickle=False) as file:
-        oracle = {key: torch.as_tensor(value) for key, value in file.items()}
+    c1 = oracle("c1_srma_layerdrop")
     encoder = build(kind)
     for name, parameter in encoder.named_parameters():
         _, number, part, what = name.split(".")
         theirs = f"{kind}::w::item_encoder.aug_layer.augment_layers.{number}.{AUTHORS[part]}.{what}"
-        parameter.data.copy_(oracle[theirs])
+        parameter.data.copy_(c1[theirs])
     kept = None if dropped is None else (torch.arange(3) != dropped).expand(24, 3)
-    output = encoder(oracle["layerdrop_hidden_in"].reshape(24, 8), packed(), kept).view(4, 6, 8)
+    output = encoder(c1["layerdrop_hidden_in"].reshape(24, 8), packed(), kept).view(4, 6, 8)
     name = "eval" if dropped is None else f"train_drop{dropped}"
-    torch.testing.assert_close(output, oracle[f"{kind}::layerdrop_{name}_out"], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(output, c1[f"{kind}::layerdrop_{name}_out"], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("every_position", [True, False])
+@pytest.mark.parametrize("wanted", ["items", "last"])
 @pytest.mark.parametrize("kind", LAYER_KINDS)
-def test_each_row_passes_its_own_layers(kind: str, every_position: bool) -> None:
-    encoder, packing = build(kind), packed(every_position)
+def test_each_row_passes_its_own_layers(kind: str, wanted: Wanted) -> None:
+    encoder, packing = build(kind), packed(wanted)
     tokens = torch.randn(24, 8, generator=torch.Generator().manual_seed(1)).double()
     of_row = torch.tensor([[True, True, True], [False, True, False], [True, False, True], [False, False, False]])
     mixed = encoder(tokens, packing, of_row.repeat_interleave(6, dim=0)).view(4, -1, 8)

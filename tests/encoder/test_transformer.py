@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_cl.batch import Rows
+from recbole_cl.batch import Rows, Wanted
 from recbole_cl.encoder.packing import pack
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
@@ -15,7 +15,7 @@ SETTINGS = EncoderSettings(2, 2, 16, 32, 0.0, 0.0, 1e-12, 12)
 
 def build(causal: bool = True, **changes: float) -> TransformerEncoder:
     torch.manual_seed(0)
-    return TransformerEncoder(SETTINGS._replace(**changes), causal)
+    return TransformerEncoder(SETTINGS._replace(**changes), causal=causal)
 
 
 def encode(
@@ -31,18 +31,18 @@ def encode(
     return [output[index] for index in packing.outputs]
 
 
-def random_rows(n: int, every: bool, seed: int) -> Rows:
+def random_rows(n: int, wanted: Wanted, seed: int) -> Rows:
     generator = torch.Generator().manual_seed(seed)
     seq_len = torch.randint(1, 13, (n,), generator=generator)
     item_seq = torch.randint(1, 30, (n, 12), generator=generator)
-    return Rows(item_seq * (torch.arange(12) < seq_len.unsqueeze(1)), seq_len, every)
+    return Rows(item_seq * (torch.arange(12) < seq_len.unsqueeze(1)), seq_len, wanted)
 
 
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("every", [[False], [True], [True, False, False]])
-def test_grouped_equals_whole_in_outputs_and_gradients(causal: bool, every: list[bool]) -> None:
+@pytest.mark.parametrize("wanted", [["last"], ["items"], ["items", "last", "last"]], ids=", ".join)
+def test_grouped_equals_whole_in_outputs_and_gradients(causal: bool, wanted: list[Wanted]) -> None:
     encoder = build(causal).double()
-    segments = [random_rows(40, e, seed) for seed, e in enumerate(every)]
+    segments = [random_rows(40, it, seed) for seed, it in enumerate(wanted)]
     results = []
     for grouped in (True, False):
         vectors = torch.randn(30, 16, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
@@ -60,10 +60,10 @@ def test_rows_with_padding_and_holes_are_the_same_however_grouped(causal: bool, 
     encoder = build(causal).double()
     vectors = torch.randn(30, 16, generator=torch.Generator().manual_seed(1)).double()
     segments = [
-        with_holes(random_rows(40, False, 0))._replace(holes=True),
-        with_holes(random_rows(40, True, 1))._replace(holes=True),
-        with_holes(random_rows(40, False, 2))._replace(wanted="columns"),
-        random_rows(40, False, 3),
+        with_holes(random_rows(40, "last", 0))._replace(holes=True),
+        with_holes(random_rows(40, "items", 1))._replace(holes=True),
+        with_holes(random_rows(40, "last", 2))._replace(wanted="columns"),
+        random_rows(40, "last", 3),
     ]
     for a, b in zip(*(encode(encoder, vectors, segments, how, last_position) for how in (True, False)), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
@@ -74,16 +74,16 @@ def with_holes(rows: Rows) -> Rows:
     return rows._replace(item_seq=rows.item_seq.masked_fill(gone, 0))
 
 
-@pytest.mark.parametrize("every", [True, False])
-def test_nothing_looks_at_a_hole(every: bool) -> None:
+@pytest.mark.parametrize("wanted", ["items", "last"])
+def test_nothing_looks_at_a_hole(wanted: Wanted) -> None:
     encoder = build().double()
     vectors = torch.randn(30, 16).double()
-    rows = Rows(torch.tensor([[5, 0, 7, 8]]), torch.tensor([4]), every, holes=True)
+    rows = Rows(torch.tensor([[5, 0, 7, 8]]), torch.tensor([4]), wanted, holes=True)
     (before,) = encode(encoder, vectors, [rows], True)
     other = vectors.clone()
     other[0] += 1
     (after,) = encode(encoder, other, [rows], True)
-    real = [0, 2, 3] if every else [0]
+    real = [0, 2, 3] if wanted == "items" else [0]
     torch.testing.assert_close(before[real], after[real])
     (seen,) = encode(encoder, other, [rows._replace(holes=False)], True)
     assert not torch.allclose(before[-1], seen[-1])
@@ -93,10 +93,10 @@ def test_nothing_looks_at_a_hole(every: bool) -> None:
 def test_batched_rows_equal_rows_one_by_one(causal: bool) -> None:
     encoder = build(causal)
     vectors = torch.randn(30, 16)
-    rows = random_rows(20, True, 3)
+    rows = random_rows(20, "items", 3)
     (together,) = encode(encoder, vectors, [rows], True)
     alone = [
-        encode(encoder, vectors, [Rows(rows.item_seq[i : i + 1, :n], rows.seq_len[i : i + 1], True)], False)[0]
+        encode(encoder, vectors, [Rows(rows.item_seq[i : i + 1, :n], rows.seq_len[i : i + 1], "items")], False)[0]
         for i, n in enumerate(rows.seq_len.tolist())
     ]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-5, atol=1e-5)
@@ -105,7 +105,7 @@ def test_batched_rows_equal_rows_one_by_one(causal: bool) -> None:
 def test_later_items_do_not_reach_earlier_outputs() -> None:
     encoder = build()
     vectors = torch.randn(30, 16)
-    rows = Rows(torch.arange(1, 7).unsqueeze(0), torch.tensor([6]), True)
+    rows = Rows(torch.arange(1, 7).unsqueeze(0), torch.tensor([6]), "items")
     (before,) = encode(encoder, vectors, [rows], True)
     changed = rows.item_seq.clone()
     changed[0, -1] = 20
@@ -116,8 +116,8 @@ def test_later_items_do_not_reach_earlier_outputs() -> None:
 
 def test_dropout_draws_from_the_given_generator_and_only_in_training() -> None:
     generator = torch.Generator().manual_seed(7)
-    encoder = TransformerEncoder(SETTINGS._replace(hidden_dropout_prob=0.5, attn_dropout_prob=0.5), True, generator)
-    vectors, rows = torch.randn(30, 16), random_rows(10, False, 0)
+    encoder = TransformerEncoder(SETTINGS._replace(hidden_dropout_prob=0.5, attn_dropout_prob=0.5), generator)
+    vectors, rows = torch.randn(30, 16), random_rows(10, "last", 0)
     state = generator.get_state()
     (a,) = encode(encoder, vectors, [rows], True)
     (b,) = encode(encoder, vectors, [rows], True)

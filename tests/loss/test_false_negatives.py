@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -18,16 +16,11 @@ from recbole_cl.loss.false_negatives import (
     threshold_distance,
 )
 from recbole_cl.loss.info_nce import similarity_matrix
+from tests.oracles.load import oracle
 
-ORACLE = Path(__file__).parents[1] / "oracles" / "f1_adaptiverec_info_nce.npz"
 STATISTIC = pytest.mark.parametrize(
     ("statistic", "percentile"), [("mean", 0.9), ("median", 0.9), *(("percentile", p) for p in (0.0, 0.3, 0.9, 1.0))]
 )
-
-
-def load() -> dict[str, Tensor]:
-    with np.load(ORACLE, allow_pickle=False) as arrays:
-        return {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
 
 
 def similarities(batch: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -45,9 +38,9 @@ def negatives_of(similarity: Tensor, row: int) -> list[float]:
     ("statistic", "name"), [("percentile", "reg_0.9"), ("mean", "reg_mean"), ("median", "reg_median")]
 )
 def test_oracle(statistic: str, name: str) -> None:
-    oracle = load()
-    similarity = similarity_matrix(oracle["z_i"], oracle["z_j"], similarity="cosine")
-    expected = oracle[f"{name}::stat_threshold"]
+    f1 = oracle("f1_adaptiverec_info_nce")
+    similarity = similarity_matrix(f1["z_i"], f1["z_j"], similarity="cosine")
+    expected = f1[f"{name}::stat_threshold"]
     found = negative_statistic(negative_pairs(similarity), statistic, 0.9)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
@@ -117,9 +110,9 @@ def test_share_above_a_threshold_for_each_row() -> None:
 
 @pytest.mark.parametrize("form", ["norm", "squared_norm"])
 def test_distance_to_the_reference(form: str) -> None:
-    oracle = load()
-    distance = threshold_distance(oracle["k_learn"], torch.tensor(0.4, dtype=torch.float64), form)
-    expected = oracle["L_reg_epoch1_simthres0.4"] / 0.1  # weighted in the authors' code
+    f1 = oracle("f1_adaptiverec_info_nce")
+    distance = threshold_distance(f1["k_learn"], torch.tensor(0.4, dtype=torch.float64), form)
+    expected = f1["L_reg_epoch1_simthres0.4"] / 0.1  # weighted in the authors' code
     torch.testing.assert_close(distance, expected if form == "norm" else expected**2, rtol=1e-10, atol=0)
 
 

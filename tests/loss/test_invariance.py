@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from recbole_cl.encoder.windows import mean_of_last
 from torch import Tensor
 
 from recbole_cl.loss.invariance import invariance_loss
+from recbole_cl.model.ecl.windows import mean_of_last
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parents[1] / "oracles"
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
-
-
-def oracle() -> dict[str, Tensor]:
-    with np.load(ORACLES / "d1_ecl_icl_loss.npz", allow_pickle=False) as file:
-        return {key: torch.as_tensor(file[key]) for key in file.files}
 
 
 def pooled(states: Tensor, k: int) -> Tensor:
@@ -31,7 +24,7 @@ def pooled(states: Tensor, k: int) -> Tensor:
 @pytest.mark.parametrize("tau", [0.05, 1.0])
 @pytest.mark.parametrize("k", [1, 3])
 def test_means_of_the_last_are_the_authors(k: int, tau: float) -> None:
-    d1 = oracle()
+    d1 = oracle("d1_ecl_icl_loss")
     states = d1["seq_output"].clone().requires_grad_()
     loss = invariance_loss(pooled(states, k), pooled(d1["seq_output_1"], k), tau)
     torch.testing.assert_close(loss, d1[f"avgk_k{k}_tau{tau}::loss"], **EXACT)

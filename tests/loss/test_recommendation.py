@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.loss.recommendation import bce, bpr, cross_entropy, sampled_softmax, uniform_negatives
+from recbole_cl.loss.recommendation import bce, bpr, cross_entropy, sampled_softmax
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parents[1] / "oracles"
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 TARGET = torch.tensor([1, 8, 3, 8, 5, 2])
 NEGATIVE = torch.tensor([4, 2, 8, 1, 7, 3])
@@ -105,20 +103,9 @@ def test_pairwise_losses_survive_saturation(dtype: torch.dtype) -> None:
 
 
 def test_bce_coserec_oracle(dtype: torch.dtype) -> None:
-    with np.load(ORACLES / "b4_coserec_sasrec_encoder_eval.npz", allow_pickle=False) as encoder:
-        output = torch.from_numpy(encoder["output"]).to(dtype)
-        table = torch.from_numpy(encoder["w::item_embeddings.weight"]).to(dtype)
-    with np.load(ORACLES / "b5_coserec_losses_eval.npz", allow_pickle=False) as losses:
-        target, negative = torch.from_numpy(losses["pos"]), torch.from_numpy(losses["neg"])
-        expected = float(losses["rec_loss"])
+    b4, b5 = oracle("b4_coserec_sasrec_encoder_eval"), oracle("b5_coserec_losses_eval")
+    output, table = b4["output"].to(dtype), b4["w::item_embeddings.weight"].to(dtype)
+    target, negative, expected = b5["pos"], b5["neg"], float(b5["rec_loss"])
     real = target > 0
     loss = bce(output[real], table, target[real], negative[real]).item()
     assert loss == pytest.approx(expected, abs=1e-10 if dtype == torch.float64 else 1e-5)
-
-
-def test_uniform_negatives_cover_their_range_and_repeat_with_the_generator(dtype: torch.dtype) -> None:
-    first, second = (uniform_negatives(200, 1, 6, torch.Generator().manual_seed(4)) for _ in range(2))
-    assert first.dtype == torch.int64 and torch.equal(first, second)
-    assert sorted(set(first.tolist())) == [1, 2, 3, 4, 5]
-    with pytest.raises(ValueError, match="no item to draw from 1 to 0"):
-        uniform_negatives(3, 1, 1)

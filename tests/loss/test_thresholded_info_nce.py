@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,17 +11,12 @@ from torch import Tensor
 from recbole_cl.loss.false_negatives import is_negative, row_statistic
 from recbole_cl.loss.info_nce import info_nce, similarity_matrix
 from recbole_cl.loss.thresholded_info_nce import COMPARISONS, OBJECTIVES, thresholded_info_nce
+from tests.oracles.load import oracle
 
-ORACLE = Path(__file__).parents[1] / "oracles" / "f1_adaptiverec_info_nce.npz"
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-11}
 EVERY_OBJECTIVE = pytest.mark.parametrize("objective", OBJECTIVES)
 EVERY_COMPARISON = pytest.mark.parametrize("comparison", COMPARISONS)
 NONE_OR_ALL = pytest.mark.parametrize("threshold", [torch.inf, 1.05, -1.05])
-
-
-def load() -> dict[str, Tensor]:
-    with np.load(ORACLE, allow_pickle=False) as arrays:
-        return {key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files}
 
 
 def views(batch: int = 5, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -83,37 +76,37 @@ def test_equals_a_double_loop(objective: str, comparison: str, dtype: torch.dtyp
 
 @pytest.mark.parametrize(("objective", "name"), [("soft_labels", "kpos"), ("exclude_above", "kneg")])
 def test_oracle(objective: str, name: str) -> None:
-    oracle = load()
-    z_a, z_b = oracle["z_i"].requires_grad_(), oracle["z_j"].requires_grad_()
-    loss = thresholded_info_nce(cosines(z_a, z_b), oracle["k_learn"].repeat(2), objective)
-    torch.testing.assert_close(loss, oracle[f"{name}::loss"], rtol=1e-10, atol=1e-10)
+    f1 = oracle("f1_adaptiverec_info_nce")
+    z_a, z_b = f1["z_i"].requires_grad_(), f1["z_j"].requires_grad_()
+    loss = thresholded_info_nce(cosines(z_a, z_b), f1["k_learn"].repeat(2), objective)
+    torch.testing.assert_close(loss, f1[f"{name}::loss"], rtol=1e-10, atol=1e-10)
     for ours, view in zip(torch.autograd.grad(loss, (z_a, z_b)), ("i", "j"), strict=True):
-        if f"{name}::grad_{view}" in oracle:
-            torch.testing.assert_close(ours, oracle[f"{name}::grad_{view}"], rtol=1e-10, atol=1e-10)
+        if f"{name}::grad_{view}" in f1:
+            torch.testing.assert_close(ours, f1[f"{name}::grad_{view}"], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(("objective", "name"), [("exclude_above", "lower"), ("exclude_below", "upper")])
 def test_oracle_of_row_percentiles(objective: str, name: str) -> None:
-    oracle = load()
-    similarity = cosines(oracle["z_i"], oracle["z_j"])
+    f1 = oracle("f1_adaptiverec_info_nce")
+    similarity = cosines(f1["z_i"], f1["z_j"])
     loss = thresholded_info_nce(similarity, row_statistic(similarity, "percentile", 0.5), objective)
-    torch.testing.assert_close(loss, oracle[f"kstat_{name}_k0.5::loss"], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(loss, f1[f"kstat_{name}_k0.5::loss"], rtol=1e-10, atol=1e-10)
 
 
 def test_soft_labels_of_the_oracle() -> None:
     """The gradient by the logits is softmax, as often as the labels say, less the labels: so it tells the labels."""
-    oracle = load()
-    similarity = cosines(oracle["z_i"], oracle["z_j"]).requires_grad_()
-    loss = 12 * thresholded_info_nce(similarity, oracle["k_learn"].repeat(2), "soft_labels")
+    f1 = oracle("f1_adaptiverec_info_nce")
+    similarity = cosines(f1["z_i"], f1["z_j"]).requires_grad_()
+    loss = 12 * thresholded_info_nce(similarity, f1["k_learn"].repeat(2), "soft_labels")
     (gradient,) = torch.autograd.grad(loss, similarity)
     own = torch.eye(12, dtype=torch.bool)
-    above = oracle["kpos::labels"][:, 1:].sum(1) > 0
+    above = f1["kpos::labels"][:, 1:].sum(1) > 0
     softmax = similarity.detach().masked_fill(own, -torch.inf).softmax(1)
     labels = softmax * torch.where(above, 1.0, 0.5).unsqueeze(1) - gradient
     place = torch.arange(12).remainder(6)
     negatives = labels[place.unsqueeze(1) != place].view(12, 10)
     positives = torch.cat((labels.diagonal(6), labels.diagonal(-6))).unsqueeze(1)
-    torch.testing.assert_close(torch.cat((positives, negatives), dim=1), oracle["kpos::labels"], rtol=0, atol=1e-10)
+    torch.testing.assert_close(torch.cat((positives, negatives), dim=1), f1["kpos::labels"], rtol=0, atol=1e-10)
 
 
 def test_a_hard_comparison_gives_the_threshold_no_gradient() -> None:

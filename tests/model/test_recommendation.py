@@ -13,14 +13,14 @@ from torch import Tensor
 from recbole_cl.batch import Batch
 from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
-from recbole_cl.loss.recommendation import cross_entropy, uniform_negatives_outside
-from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss, SharedNegatives
+from recbole_cl.loss.recommendation import cross_entropy
+from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 from recbole_cl.runs.build import build_data, build_loader, build_model
 from tests.model.build import build_model as build_small
 from tests.toy import N_ITEMS, write_cycle
 
 SMALL = {"hidden_size": 32, "inner_size": 64, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
-EVERY_LOSS = pytest.mark.parametrize("loss", RECOMMENDATION_LOSSES)
+EVERY_LOSS = pytest.mark.parametrize("loss", RECOMMENDATION_LOSSES.names())
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 N = 8  # rows of the item table in the tests of single draws
 
@@ -155,18 +155,6 @@ def test_sampled_softmax_estimates_the_normaliser_without_bias() -> None:
         assert ratios.std() > 0
 
 
-@pytest.mark.parametrize("exponent", [0.0, 0.75])
-def test_shared_negatives_follow_their_distribution(exponent: float) -> None:
-    counts = torch.tensor([9, 0, 1, 2, 3, 10, 30, 0])  # of the padding item nothing is drawn, whatever its count
-    shared = SharedNegatives(N, 40_000, generator(), counts if exponent else None, exponent)
-    negatives, log_count = shared.draw()
-    expected = (counts[1:] + 1.0) ** exponent
-    expected = 40_000 * expected / expected.sum()
-    torch.testing.assert_close(log_count, expected.log()[negatives - 1], rtol=1e-6, atol=1e-6)
-    drawn = torch.bincount(negatives, minlength=N)
-    assert drawn[0] == 0 and ((drawn[1:] - expected).abs() < 4 * expected.sqrt()).all()
-
-
 def test_popularity_is_that_of_training_targets(tmp_path: Path) -> None:
     settings = {"recommendation_loss": "sampled_softmax", "popularity_exponent": 1.0, "n_negatives": 64}
     model, loader = assemble(tmp_path, **settings)
@@ -198,17 +186,6 @@ def test_one_negative_can_keep_out_of_the_row(form: str) -> None:
     drawing = loss_of("bce", exclude_row_items=True)
     drawn = torch.stack([drawing.one_each(batch.supervised_target, batch) for _ in range(200)])
     assert [set(column.tolist()) for column in drawn.T] == [free[row] for row in owner]
-
-
-def test_items_outside_are_drawn_evenly() -> None:
-    excluded = torch.tensor([[5, 2, 5, 0, 1], [0, 0, 0, 0, 0], [7, 6, 5, 4, 3]])
-    drawn = uniform_negatives_outside(excluded, N, 12_000, generator())
-    again = uniform_negatives_outside(excluded, N, 12_000, generator())
-    assert drawn.dtype == torch.int64 and torch.equal(drawn, again)
-    for row, free in zip(drawn, ({3, 4, 6, 7}, set(range(1, 8)), {1, 2}), strict=True):
-        items, counts = row.unique(return_counts=True)
-        assert set(items.tolist()) == free
-        assert ((counts - 12_000 / len(free)).abs() < 4 * (12_000 / len(free)) ** 0.5).all()
 
 
 @pytest.mark.parametrize(

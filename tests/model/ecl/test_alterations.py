@@ -1,4 +1,4 @@
-"""What is chosen, how rows are altered, and where altered rows differ from their originals."""
+"""What is chosen, and how rows are altered."""
 
 from __future__ import annotations
 
@@ -8,38 +8,21 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from recbole_cl.batch import Rows
-from recbole_cl.model.ecl.alterations import ALTERATIONS, alter, choose_altered, compare
+from recbole_cl.model.ecl.alterations import ALTERATIONS, alter, choose_altered
+from tests.model.ecl.cases import N_ITEMS, WIDTH, altered, as_lists, rows
 
-WIDTH, N_ITEMS = 10, 40
 STRATEGIES = pytest.mark.parametrize("strategy", ["sample", "prob"])
 EVERY_WAY = pytest.mark.parametrize("how", ALTERATIONS)
-
-
-def rows(n: int = 400, seed: int = 0) -> Rows:
-    """Rows of all lengths, none with an item twice."""
-    generator = torch.Generator().manual_seed(seed)
-    seq_len = torch.arange(n) % WIDTH + 1
-    items = torch.rand(n, N_ITEMS - 1, generator=generator).argsort(1)[:, :WIDTH] + 1
-    return Rows(items * (torch.arange(WIDTH) < seq_len[:, None]), seq_len)
-
-
-def altered(how: str, ratio: float = 0.4, strategy: Any = "sample", seed: int = 1) -> Rows:
-    generator = torch.Generator().manual_seed(seed)
-    return alter(*rows(), generator, how=how, ratio=ratio, strategy=strategy, n_items=N_ITEMS)
-
-
-def as_lists(view: Rows) -> list[list[int]]:
-    return [row[:n] for row, n in zip(view.item_seq.tolist(), view.seq_len.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.6, 1.0])
 @STRATEGIES
 def test_the_first_item_and_padding_are_never_chosen(strategy: Any, ratio: float) -> None:
     view = rows()
-    chosen = choose_altered(*view, torch.Generator().manual_seed(0), ratio=ratio, strategy=strategy)
+    chosen = choose_altered(
+        view.item_seq, view.seq_len, torch.Generator().manual_seed(0), ratio=ratio, strategy=strategy
+    )
     assert not chosen[:, 0].any() and not chosen[view.item_seq == 0].any()
     assert chosen.any(1).tolist() == (view.seq_len > 1).tolist()
 
@@ -47,7 +30,7 @@ def test_the_first_item_and_padding_are_never_chosen(strategy: Any, ratio: float
 def test_prob_may_choose_the_first_item_of_rows_that_are_not_full() -> None:
     view = rows()
     drawn = torch.Generator().manual_seed(0)
-    chosen = choose_altered(*view, drawn, ratio=0.4, strategy="prob", spare_first=False)
+    chosen = choose_altered(*view[:2], drawn, ratio=0.4, strategy="prob", spare_first=False)
     assert chosen[view.seq_len == 1, 0].all() and chosen.any(1).all()
     assert chosen[view.seq_len < WIDTH, 0].any() and not chosen[view.seq_len == WIDTH, 0].any()
     assert not chosen[view.item_seq == 0].any()
@@ -56,7 +39,9 @@ def test_prob_may_choose_the_first_item_of_rows_that_are_not_full() -> None:
 @pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6, 0.7])
 def test_sample_chooses_the_authors_number(ratio: float) -> None:
     view = rows()
-    chosen = choose_altered(*view, torch.Generator().manual_seed(0), ratio=ratio, strategy="sample")
+    chosen = choose_altered(
+        view.item_seq, view.seq_len, torch.Generator().manual_seed(0), ratio=ratio, strategy="sample"
+    )
     assert chosen.sum(1).tolist() == [min(int(ratio * n + 1), n - 1) for n in view.seq_len.tolist()]
 
 
@@ -140,31 +125,6 @@ def test_reorder_shuffles_a_part() -> None:
         assert sorted(old) == sorted(new) and (not moved or moved[-1] - moved[0] < math.ceil(0.4 * len(old)))
 
 
-@EVERY_WAY
-@pytest.mark.parametrize("right_aligned", [True, False])
-def test_comparison_is_position_by_position(right_aligned: bool, how: str) -> None:
-    original, new = rows(), altered(how)
-    place, counterpart, replaced = compare(original, new, right_aligned)
-    flat, total = new.item_seq.flatten(), int(original.seq_len.sum())
-    expected: list[tuple[int, int, bool]] = []
-    start = 0
-    for old, own in zip(as_lists(original), as_lists(new), strict=True):
-        for i, item in enumerate(own):
-            j = i + len(old) - len(own) if right_aligned else i
-            there = 0 <= j < len(old)
-            expected.append((item, start + j if there else total, not there or old[j] != item))
-        start += len(old)
-    assert list(zip(flat[place].tolist(), counterpart.tolist(), replaced.tolist(), strict=True)) == expected
-    assert replaced.any() and not replaced.all()
-
-
-def test_an_insertion_shifts_one_side() -> None:
-    original, new = Rows(torch.tensor([[1, 2, 3, 0]]), torch.tensor([3])), torch.tensor([[1, 9, 2, 3]])
-    view = Rows(new, torch.tensor([4]))
-    assert compare(original, view, True).replaced.tolist() == [True, True, False, False]  # the 1 stands elsewhere now
-    assert compare(original, view, False).replaced.tolist() == [False, True, True, True]
-
-
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -176,8 +136,3 @@ def test_an_insertion_shifts_one_side() -> None:
 def test_bad_arguments_are_refused(changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         altered(**changes)
-
-
-def test_all_items_of_the_comparison_are_of_type_index() -> None:
-    parts: tuple[Tensor, ...] = compare(rows(), altered("delete"), True)
-    assert [part.dtype for part in parts] == [torch.int64, torch.int64, torch.bool]

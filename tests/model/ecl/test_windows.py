@@ -1,15 +1,11 @@
-"""Windows of packed rows, and rows of vectors."""
+"""Windows of packed rows."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from recbole_cl.encoder.windows import encode_vectors, mean_of_last, row_numbers
 
-from recbole_cl.batch import Rows
-from recbole_cl.encoder.packing import pack
-from recbole_cl.encoder.registry import EncoderSettings
-from recbole_cl.encoder.transformer import TransformerEncoder
+from recbole_cl.model.ecl.windows import mean_of_last
 
 LENGTHS = torch.tensor([3, 1, 5, 2, 5, 4])
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
@@ -18,15 +14,6 @@ CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 def vectors(size: int = 8) -> torch.Tensor:
     n = int(LENGTHS.sum())
     return torch.randn(n, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-
-def encoder(causal: bool) -> TransformerEncoder:
-    torch.manual_seed(0)
-    return TransformerEncoder(EncoderSettings(2, 2, 8, 16, 0.0, 0.0, 1e-12, 6), causal).double()
-
-
-def test_row_numbers() -> None:
-    assert row_numbers(torch.tensor([2, 1, 3]), 6).tolist() == [0, 0, 1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 9])
@@ -40,21 +27,3 @@ def test_means_of_the_last(size: int) -> None:
     torch.testing.assert_close(means, slow, **CLOSE)
     for a, b in zip(*(torch.autograd.grad(it.sin().sum(), hidden) for it in (means, slow)), strict=True):
         torch.testing.assert_close(a, b, **CLOSE)
-
-
-@pytest.mark.parametrize("grouped", [True, False])
-@pytest.mark.parametrize("last_position", [None, 5])
-@pytest.mark.parametrize("bidirectional", [True, False])
-@pytest.mark.parametrize("causal", [True, False])
-def test_rows_of_vectors_are_encoded_one_by_one(
-    causal: bool, bidirectional: bool, last_position: int | None, grouped: bool
-) -> None:
-    tokens, model = vectors(), encoder(causal and not bidirectional)
-    rows = Rows(torch.ones(len(LENGTHS), 6, dtype=torch.int64), LENGTHS)
-    expected = []
-    for own in tokens.split(LENGTHS.tolist()):
-        n = len(own)
-        alone = Rows(torch.ones(1, n, dtype=torch.int64), torch.tensor([n]), wanted="items")
-        expected.append(model(own, pack([alone], True, last_position)))
-    result = encode_vectors(encoder(causal), tokens, rows, grouped, last_position, bidirectional)
-    torch.testing.assert_close(result, torch.cat(expected), **CLOSE)

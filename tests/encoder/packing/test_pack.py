@@ -5,24 +5,24 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recbole_cl.batch import Rows
+from recbole_cl.batch import Rows, Wanted
 from recbole_cl.encoder.packing import pack
 
 
-def rows(lengths: list[int], width: int, every: bool = False, first_id: int = 1) -> Rows:
+def rows(lengths: list[int], width: int, wanted: Wanted = "last", first_id: int = 1) -> Rows:
     """Rows whose items are numbered on, so that each item id tells its place."""
     seq_len = torch.tensor(lengths)
     item_seq = torch.zeros(len(lengths), width, dtype=torch.long)
     for i, length in enumerate(lengths):
         item_seq[i, :length] = torch.arange(first_id, first_id + length)
         first_id += length
-    return Rows(item_seq, seq_len, every)
+    return Rows(item_seq, seq_len, wanted)
 
 
 @pytest.mark.parametrize("grouped", [True, False])
 def test_outputs_return_in_the_callers_order(grouped: bool) -> None:
     last = rows([3, 1, 9, 3, 2, 9, 1, 1], 10)
-    every = rows([2, 7, 1, 5], 10, every=True, first_id=1000)
+    every = rows([2, 7, 1, 5], 10, wanted="items", first_id=1000)
     packing = pack([last, every, last], grouped)
     flat = torch.cat([r.item_seq.flatten() for r in (last, every, last)])
     items = flat[packing.token_index]
@@ -58,7 +58,7 @@ def test_groups_tile_the_packed_items() -> None:
 
 @pytest.mark.parametrize("grouped", [True, False])
 def test_padded_rows_stand_at_the_right_end_of_all_columns(grouped: bool) -> None:
-    last, every = rows([3, 1], 4), rows([2, 4], 4, every=True, first_id=10)
+    last, every = rows([3, 1], 4), rows([2, 4], 4, wanted="items", first_id=10)
     padded = rows([1, 4, 3], 4, first_id=20)._replace(wanted="columns")
     segments = [padded, last, every]
     packing = pack(segments, grouped, last_position=3)
