@@ -23,13 +23,14 @@ from recbole_cl.encoder.gru import GRUEncoder
 from recbole_cl.encoder.packing import Packing, Rows, pack
 from recbole_cl.encoder.transformer import TransformerEncoder, TransformerSettings
 from recbole_cl.errors import UsageError
+from recbole_cl.model.interface import Scorer, TrainableModel
 from recbole_cl.model.reading import BatchReader, read_options
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 
 ENCODERS = ("transformer", "gru")
 
 
-class ContrastiveRecommender(SequentialRecommender):
+class ContrastiveRecommender(TrainableModel, SequentialRecommender):
     """Base of all methods: an encoder over item embeddings, trained by next-item prediction and named extra terms.
 
     A method declares its own settings, what it needs from the loader and its loss terms:
@@ -48,6 +49,8 @@ class ContrastiveRecommender(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
+    encodes_rows: ClassVar[bool] = True
+    generator: torch.Generator
     needs_attention: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Check]] = {
         "encoder": Choice(*ENCODERS),
@@ -220,6 +223,11 @@ class ContrastiveRecommender(SequentialRecommender):
     def score_items(self, hidden: Tensor, first: int, last: int) -> Tensor:
         """Scores of the items first..last-1 for representations [B, D], as [B, last - first]."""
         return hidden @ self.item_table[first:last].T
+
+    def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:
+        """Encodes the rows once, without the columns that none of them fills; scores are products with the items."""
+        hidden = self.forward(item_seq[:, : int(seq_len.max())], seq_len)  # [B, D]
+        return lambda rows, items: self.score_items(hidden[rows], items.start, items.stop)
 
     def predict(self, interaction: Interaction) -> Tensor:
         """Score of each row's own item, [B]."""
