@@ -22,7 +22,7 @@ from tabulate import tabulate
 from recbole_cl.config.config import Config
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.errors import UsageError
-from recbole_cl.trainer.trainer import tensorboard_in
+from recbole_cl.trainer.tensorboard import tensorboard_in
 from recbole_cl.writing import atomic_write_json
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -38,6 +38,7 @@ from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.runs.build import build_data, build_evaluation_rows, build_model
+from recbole_cl.runs.settings import settings_of
 
 RECBOLE_DEFAULT = 4096
 RECBOLE_SWEEP = (64, 256, 1024, RECBOLE_DEFAULT)
@@ -81,11 +82,12 @@ def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
     ours = build_model(our_config, our_train)
     ours.load_state_dict(_translated(theirs.state_dict(), config["n_layers"]))
     rows = build_evaluation_rows(our_config, our_valid, "validation")
-    evaluator = RankEvaluator(ours, our_config["eval_batch_size"])
+    evaluation = settings_of(our_config).evaluation
+    evaluator = RankEvaluator(ours, evaluation.batch_size)
 
     def count_ranks() -> Mapping[str, float]:
         ranks = evaluator.rank(rows)
-        metrics = {protocol: metrics_from_ranks(our_config, counts) for protocol, counts in ranks.items()}
+        metrics = {protocol: metrics_from_ranks(evaluation.metrics, counts) for protocol, counts in ranks.items()}
         return metrics["keep"]
 
     for owner, model in (("RecBole's", theirs), ("ours", ours)):
@@ -94,7 +96,7 @@ def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
             loader = FullSortEvalDataLoader(config, valid, None, shuffle=False)
             trainer = common.recbole_trainer(config, model, folder)
             yield Contender("RecBole", owner, batch_size, _recbole(trainer, loader))
-    yield Contender(OURS, "ours", our_config["eval_batch_size"], count_ranks)
+    yield Contender(OURS, "ours", evaluation.batch_size, count_ranks)
 
 
 def _recbole(trainer: Any, loader: Any) -> Callable[[], Mapping[str, float]]:

@@ -35,8 +35,7 @@ from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
 from recbole_cl.config.models import recboles_model
-from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loader, build_model
-from recbole_cl.trainer.trainer import Trainer
+from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loader, build_model, build_trainer
 
 CATALOGUE_STEPS = 3
 COLUMNS = (("case", ""), ("seconds", ".1f"), ("peak, MB", ".0f"), ("above imports, MB", ".0f"), ("what", ""))
@@ -88,7 +87,7 @@ def _random_batches(model: Any, batch_size: int, width: int) -> Iterator[Interac
 
 
 def _train(config: Any, model: Any, batches: Iterator[Any], folder: Path) -> None:
-    trainer = Trainer(config, model, folder)
+    trainer = build_trainer(config, model, folder)
     model.train()
     for batch in batches:
         terms = trainer._step(batch.to(config["device"]))

@@ -45,8 +45,7 @@ from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes
 from recbole_cl.config.models import model_class, own_models, recboles_model
 from recbole_cl.config.settings import declared_checks
 from recbole_cl.data.dataset import ContrastiveDataset
-from recbole_cl.runs.build import build_data, build_loader, build_model
-from recbole_cl.trainer.trainer import Trainer
+from recbole_cl.runs.build import build_data, build_loader, build_model, build_trainer
 
 BASELINE = "RecBole SASRec"
 RECBOLE = {BASELINE: True, f"{BASELINE}, no anomaly detection": False}
@@ -131,7 +130,7 @@ def _ours(
     config = common.config_of(args, name, folder, **settings)
     model = build_model(config, train)
     loader = build_loader(config, model, train)
-    trainer = Trainer(config, model, folder)
+    trainer = build_trainer(config, model, folder)
     batches = _forever(loader)
 
     def take(n: int) -> list[float]:

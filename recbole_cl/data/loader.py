@@ -71,7 +71,7 @@ class TrainLoader:
         self.prefixes = require_rows(rows_of(dataset), "training").to(settings.device)
         self.rows = self.prefixes if settings.train_form == "prefix" else sequence_rows(self.prefixes)
         self._hooks = {name: build(self.prefixes) for name, build in settings.hooks.items()}
-        self._list_field = dataset.iid_field + dataset.config["LIST_SUFFIX"]
+        self._list_field = getattr(dataset, f"{dataset.iid_field}_list_field")
         self._length_field = dataset.item_list_length_field
 
     def __len__(self) -> int:

@@ -6,9 +6,9 @@ A leave-one-out test has one target per user, so the target's rank says all that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from recbole.evaluator import Evaluator
@@ -22,10 +22,31 @@ _FROM_SCORES = ("rec.score", "data.label")
 _FROM_TRAINING_DATA = ("data.num_items", "data.num_users", "data.count_items", "data.count_users")
 
 
-class Settings(Protocol):
-    """What is read of a RecBole Config: `metrics`, `topk`, `metric_decimal_place` and, by one metric, `tail_ratio`."""
+@dataclass(frozen=True)
+class MetricSettings:
+    """Which metrics to compute, and how.
 
-    def __getitem__(self, key: str) -> Any: ...
+    Attributes:
+        metrics: ranking metrics of RecBole, in any capitals.
+        topk: cut-offs, each at least 1, e.g. 5, 10, 20.
+        decimal_place: digits that figures are rounded to, usually 4.
+        tail_ratio: what `tailpercentage` takes for the tail: the rarest share of the items, in (0, 1]; above 1, those
+            with at most so many interactions; None for RecBole's 0.1.
+    """
+
+    metrics: Sequence[str]
+    topk: Sequence[int]
+    decimal_place: int
+    tail_ratio: float | None = None
+
+    def for_recbole(self) -> dict[str, Any]:
+        """What RecBole's evaluator and its metrics look up, under its keys."""
+        return {
+            "metrics": list(self.metrics),
+            "topk": list(self.topk),
+            "metric_decimal_place": self.decimal_place,
+            "tail_ratio": self.tail_ratio,
+        }
 
 
 @dataclass(frozen=True)
@@ -78,25 +99,24 @@ class RankCounts:
         return ranked if self.removed is None else ranked - self.removed
 
 
-def needs_top_items(config: Settings) -> bool:
-    """Whether a metric of `config["metrics"]` looks at the recommended items and not at the ranks alone."""
-    return bool(_register(config).need("rec.items"))
+def needs_top_items(settings: MetricSettings) -> bool:
+    """Whether one of the metrics looks at the recommended items and not at the ranks alone."""
+    return bool(_register(settings).need("rec.items"))
 
 
 def metrics_from_ranks(
-    config: Settings, counts: RankCounts, extra: Mapping[str, Any] | None = None
+    settings: MetricSettings, counts: RankCounts, extra: Mapping[str, Any] | None = None
 ) -> dict[str, float]:
-    """Compute the metrics that `config` names, from ranks, with RecBole's Evaluator.
+    """Compute metrics from ranks, with RecBole's Evaluator.
 
     Args:
-        config: `metrics` (any ranking metric of RecBole), `topk` (cut-offs, e.g. [5, 10, 20]), `metric_decimal_place`
-            (usually 4) and `tail_ratio` (for `tailpercentage`).
+        settings: the metrics.
         counts: the ranks of all users.
         extra: statistics of the training data under RecBole's names (`data.num_items`, `data.count_items`, ...), for
             the metrics of coverage and popularity.
 
     Returns:
-        `{"hit@10": 0.0712, ...}` in the order of `metrics`, rounded to `metric_decimal_place`.
+        `{"hit@10": 0.0712, ...}` in the order of the metrics, rounded.
 
     Raises:
         UsageError: an unknown metric, one that needs labels, or one whose top items or statistics were not given.
@@ -106,28 +126,28 @@ def metrics_from_ranks(
         figure; here ties count against the model. GAUC averages over ties, as RecBole's does. RecBole 1.2.1's own
         Collector fails on metrics of coverage and popularity (it calls `.cpu()` on an int); these work here.
     """
-    register = _register(config)
-    struct = DataStruct()
+    register = _register(settings)
+    struct, longest = DataStruct(), max(settings.topk)
     if register.need("rec.topk"):
-        struct.set("rec.topk", _one_hot_ranks(counts.rank, max(config["topk"])))
+        struct.set("rec.topk", _one_hot_ranks(counts.rank, longest))
     if register.need("rec.items"):
-        struct.set("rec.items", _top_items(counts, max(config["topk"])))
+        struct.set("rec.items", _top_items(counts, longest))
     if register.need("rec.meanrank"):
         ones = torch.ones_like(counts.mean_rank)
         struct.set("rec.meanrank", torch.stack((counts.mean_rank, counts.candidates, ones), dim=1).cpu())  # [U, 3]
     for name in filter(register.need, _FROM_TRAINING_DATA):
         struct.set(name, _statistic(name, extra or {}))
-    return {name: float(value) for name, value in Evaluator(config).evaluate(struct).items()}
+    return {name: float(value) for name, value in Evaluator(settings.for_recbole()).evaluate(struct).items()}
 
 
-def _register(config: Settings) -> Register:
-    for metric in config["metrics"]:
+def _register(settings: MetricSettings) -> Register:
+    for metric in settings.metrics:
         needs = metric_information.get(metric.lower())
         if needs is None:
             raise UsageError(f"unknown metric {metric!r}: choose from {', '.join(_ranking_metrics())}")
         if set(needs) & set(_FROM_SCORES):
             raise UsageError(f"metric {metric!r} needs labels, a ranking has none: use {', '.join(_ranking_metrics())}")
-    return Register(config)
+    return Register(settings.for_recbole())
 
 
 def _ranking_metrics() -> list[str]:

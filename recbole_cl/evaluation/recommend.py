@@ -6,31 +6,36 @@ Letters: U users, L columns, N items (padding row 0 included), K list length.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from recbole.data.interaction import Interaction
-from torch import Tensor
 
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import KEPT, REMOVED, HistorySetting
+from recbole_cl.model.interface import TrainableModel
 from recbole_cl.ragged import row_numbers, spans, window
 
-_USERS_PER_BATCH = 256
+USERS_PER_BATCH = 256
 
 
+@torch.no_grad()
 def best_items(
-    model: Any, dataset: ContrastiveDataset, users: Sequence[str], k: int, history: HistorySetting
+    model: TrainableModel,
+    dataset: ContrastiveDataset,
+    users: Sequence[str],
+    k: int,
+    history: HistorySetting,
+    users_per_batch: int = USERS_PER_BATCH,
 ) -> list[list[tuple[str, float]]]:
     """The best items for users after their last interaction, the test item included.
 
     Args:
-        model: One of ours, or any sequential model of RecBole's that our runs take; in eval mode.
+        model: In eval mode.
         dataset: The whole dataset, built.
         users: The users' own tokens.
         k: K, items for each, at least 1.
         history: Whether items that a user already has are left out (``remove``) or ranked like others (``keep``).
+        users_per_batch: Users scored together, at least 1.
 
     Returns:
         For each user the items' own tokens with their scores, best first; fewer than ``k`` if no more are left.
@@ -47,13 +52,13 @@ def best_items(
         raise UsageError(f"user {unknown[0]!r} is not among the {len(known) - 1} of {dataset.dataset_name}")
     flat_user, flat_item = (dataset.flat[name].to(model.device) for name in (dataset.uid_field, dataset.iid_field))
     found: list[list[tuple[str, float]]] = []
-    for begin in range(0, len(users), _USERS_PER_BATCH):
-        ids = torch.tensor([known[user] for user in users[begin : begin + _USERS_PER_BATCH]], device=model.device)
+    for begin in range(0, len(users), users_per_batch):
+        ids = torch.tensor([known[user] for user in users[begin : begin + users_per_batch]], device=model.device)
         first = torch.searchsorted(flat_user, ids)  # interactions are sorted by user
         end = torch.searchsorted(flat_user, ids, right=True)
         start = torch.maximum(first, end - dataset.max_item_list_len)
         item_seq = window(flat_item, start, end, dataset.max_item_list_len)
-        scores = _scores(model, item_seq, end - start, {dataset.uid_field: ids})
+        scores = model.scorer(item_seq, end - start, ids)(slice(len(ids)), slice(0, model.n_items))
         scores[:, 0] = -torch.inf
         if history == REMOVED.setting:
             had = flat_item[spans(first, end - first)]
@@ -65,14 +70,3 @@ def best_items(
             for row in zip(tokens, best.values.tolist(), strict=True)
         ]
     return found
-
-
-@torch.no_grad()
-def _scores(model: Any, item_seq: Tensor, length: Tensor, user: dict[str, Tensor]) -> Tensor:
-    """Scores of all items, [B, N], free to be written to."""
-    if hasattr(model, "score_items"):
-        own: Tensor = model.score_items(model.forward(item_seq, length), 0, model.n_items)
-        return own
-    fields = {model.ITEM_SEQ: item_seq, model.ITEM_SEQ_LEN: length, **user}
-    theirs: Tensor = model.full_sort_predict(Interaction(fields)).view(len(item_seq), -1).clone()
-    return theirs

@@ -24,11 +24,12 @@ from recbole_cl.encoder.packing import Packing, pack
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
+from recbole_cl.model.interface import Scorer, TrainableModel
 from recbole_cl.model.reading import TrainingPlan, read_options, read_plan
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 
 
-class EncoderRecommender(SequentialRecommender):
+class EncoderRecommender(TrainableModel, SequentialRecommender):
     """Base of all methods: an encoder over item embeddings, trained by next-item prediction and named extra terms.
 
     A method declares its own settings, what it needs from the loader and its loss terms:
@@ -47,6 +48,8 @@ class EncoderRecommender(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
+    encodes_rows: ClassVar[bool] = True
+    generator: torch.Generator
     abilities: Abilities  # of the encoder
     needs_attention: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Check]] = {
@@ -233,6 +236,11 @@ class EncoderRecommender(SequentialRecommender):
     def score_items(self, hidden: Tensor, first: int, last: int) -> Tensor:
         """Scores of the items first..last-1 for representations [B, D], as [B, last - first]."""
         return hidden @ self.item_table[first:last].T
+
+    def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:
+        """Encodes the rows once, without the columns that none of them fills; scores are products with the items."""
+        hidden = self.forward(item_seq[:, : int(seq_len.max())], seq_len)  # [B, D]
+        return lambda rows, items: self.score_items(hidden[rows], items.start, items.stop)
 
     def predict(self, interaction: Interaction) -> Tensor:
         """Score of each row's own item, [B]."""

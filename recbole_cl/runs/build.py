@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from recbole_cl.config.presets import read_settings
 from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.names import ensure_dataset_available
-from recbole_cl.data.loader import LoaderSettings, TrainLoader
+from recbole_cl.data.loader import TrainLoader
 from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
-from recbole_cl.runs.folder import CONFIG, resumed_folder
+from recbole_cl.model.adapter import adapted
+from recbole_cl.model.interface import TrainableModel
+from recbole_cl.runs.folder import BEST, CONFIG, LAST, resumed_folder
+from recbole_cl.runs.settings import settings_of
+from recbole_cl.trainer.trainer import Trainer
 
 Data = tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]]
 
@@ -99,7 +104,8 @@ def build_data(config: Config) -> Data:
     Raises:
         UsageError: If it is missing, malformed, or nothing is left of it.
     """
-    ensure_dataset_available(config["dataset"], Path(config["data_path"]))
+    settings = settings_of(config)
+    ensure_dataset_available(settings.dataset, settings.data_folder)
     try:
         with warnings.catch_warnings():  # pandas' advice to RecBole's authors
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
@@ -121,27 +127,25 @@ def build_model(config: Config, train: ContrastiveDataset) -> Any:
         train: The training part of the dataset, which gives the model its sizes.
 
     Returns:
-        The model, on the device of the run.
+        The model, a ``TrainableModel`` on the device of the run.
     """
-    init_seed(config["seed"], config["reproducibility"])
-    return config.model_class(config, train).to(config["device"])
+    settings = settings_of(config)
+    init_seed(settings.seed, settings.reproducible)
+    return adapted(config.model_class)(config, train).to(settings.device)
 
 
-def build_loader(config: Config, model: Any, train: ContrastiveDataset) -> TrainLoader:
+def build_loader(config: Config, model: TrainableModel, train: ContrastiveDataset) -> TrainLoader:
     """The training loader, with what the model declares that it needs."""
-    settings = LoaderSettings(
-        train_form=config["train_form"] or "prefix",
-        batch_size=config["train_batch_size"],
-        shuffle=config["shuffle"],
-        hooks=getattr(model, "batch_hooks", {}),
-        anchors_per_row=1 if config["anchors_per_row"] is None else config["anchors_per_row"],
-        seed=config["seed"],
-        device=config["device"],
-    )
-    return TrainLoader(train, settings)
+    return TrainLoader(train, replace(settings_of(config).loader, hooks=model.batch_hooks))
 
 
 def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows:
     """The rows of a validation or test split, on the device, ready to be ranked."""
-    rows = require_rows(rows_of(split), name).to(config["device"])
+    rows = require_rows(rows_of(split), name).to(settings_of(config).device)
     return evaluation_rows(rows, split.item_num)
+
+
+def build_trainer(config: Config, model: TrainableModel, run_dir: Path) -> Trainer:
+    """The trainer, which leaves checkpoints and TensorBoard's events in the run folder; that must exist."""
+    settings, files = settings_of(config), {"best": run_dir / BEST, "last": run_dir / LAST, "log_dir": run_dir}
+    return Trainer(config, model, settings.trainer, settings.evaluation, **files)

@@ -17,6 +17,7 @@ from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
 from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
+from recbole_cl.model.adapter import adapted
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.runs.folder import BEST, COMPLEMENT, COMPLEMENT_SOURCE, CONFIG, ENVIRONMENT, LAST, RESULT
@@ -154,13 +155,14 @@ def _copy(source: Path, own: Path) -> None:
 def _load(config: Config, folder: Path, train: ContrastiveDataset) -> EncoderRecommender:
     """The model of a run folder, with its best weights, if it knows the items of the training split."""
     its_config = Config(None, None, [folder / CONFIG], {key: config[key] for key in ("use_gpu", "gpu_id")})
-    if not issubclass(its_config.model_class, EncoderRecommender):
+    model_class: Any = adapted(its_config.model_class)
+    if not model_class.encodes_rows:
         raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
     state = load_checkpoint(folder / BEST, config["device"])
     if state.get("items") != item_fingerprint(train):
         raise UsageError(
             f"complement = {folder}: was trained on other items than {config['dataset']} has here; train one on these"
         )
-    model: EncoderRecommender = its_config.model_class(its_config, train).to(config["device"])
+    model: EncoderRecommender = model_class(its_config, train).to(config["device"])
     model.load_state_dict(state["state_dict"])
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
@@ -28,6 +29,7 @@ from recbole_cl.runs.build import (
     build_evaluation_rows,
     build_loader,
     build_model,
+    build_trainer,
     resume_asked_for,
 )
 from recbole_cl.runs.complement import complement_of
@@ -46,8 +48,9 @@ from recbole_cl.runs.folder import (
 )
 from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.result import RunResult, write_result
+from recbole_cl.runs.settings import settings_of
 from recbole_cl.trainer.checkpoint import load_checkpoint
-from recbole_cl.trainer.trainer import Trainer
+from recbole_cl.trainer.state import load_weights
 from recbole_cl.writing import atomic_write_json, atomic_write_text, atomic_writer
 
 
@@ -99,11 +102,13 @@ def run(
     """
     name, settings = named_data(dataset, settings)
     config = build_config(model, name, config_files, settings)
-    if config["resume"]:
-        run_dir = resumed_folder(config["resume"])
+    typed = settings_of(config)
+    if typed.resume:
+        run_dir = resumed_folder(typed.resume)
     else:
-        run_dir = new_folder(Path(config["checkpoint_dir"]), config["model"], config["dataset"], config["seed"])
-    with gone_if_useless(run_dir), logging_to(run_dir / LOG, config["state"]), usable_when_interrupted(run_dir):
+        run_dir = new_folder(typed.folders, typed.model, typed.dataset, typed.seed)
+    log = logging_to(run_dir / LOG, typed.log_level or "INFO")
+    with gone_if_useless(run_dir), log, usable_when_interrupted(run_dir):
         return _run(config, run_dir)
 
 
@@ -159,16 +164,15 @@ def load(run_dir: str | Path) -> LoadedRun:
     config = Config(None, None, [str(folder / CONFIG)], {})
     dataset, splits = build_data(config)
     model = build_model(config, splits[0])
-    state = load_checkpoint(folder / BEST, config["device"])
+    state = load_checkpoint(folder / BEST, model.device)
     if state.get("items") != item_fingerprint(dataset):
-        raise UsageError(f"{folder} was trained on other items than {config['dataset']} has now: train anew")
-    model.load_state_dict(state["state_dict"])
-    model.load_other_parameter(state["other_parameter"])
+        raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train anew")
+    load_weights(state, model)
     return LoadedRun(config, model.eval(), dataset, splits)
 
 
 def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
-    logger = getLogger()
+    logger, settings = getLogger(), settings_of(config)
     begin = time.perf_counter()
     dataset, (train, valid, test) = data = data or build_data(config)
     valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
@@ -180,26 +184,26 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
         _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
         _run(small, folder, data)
 
-    complement = complement_of(config, run_dir, train, train_first)
+    with _random_state_kept(settings.device):  # a run's numbers do not depend on where its complement comes from
+        complement = complement_of(config, run_dir, train, train_first)
     if complement:
-        model = build_model(config, train)  # anew, for that training has moved the random state
         model.complement_with(complement)
     loader = build_loader(config, model, train)
     logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
-    trainer = Trainer(config, model, run_dir)
-    begun = bool(config["resume"]) and (run_dir / LAST).is_file()  # else its complementary encoder went on
+    trainer = build_trainer(config, model, run_dir)
+    begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
     if begun:
         trainer.resume(loader)
     _record_settings(config, run_dir)
     if not (begun and trainer.is_finished()):
-        _record_environment(run_dir / ENVIRONMENT, config["device"], trainer.start_epoch)
-    trainer.fit(loader, valid_rows, show_progress=config["show_progress"])
+        _record_environment(run_dir / ENVIRONMENT, settings.device, trainer.start_epoch)
+    trainer.fit(loader, valid_rows, show_progress=settings.show_progress)
     trainer.load_best()
-    test_ranks = trainer.rank(test_rows, config["show_progress"])
+    test_ranks = trainer.rank(test_rows, settings.show_progress)
     result = RunResult(
-        model=config["model"],
-        dataset=config["dataset"],
-        seed=config["seed"],
+        model=settings.model,
+        dataset=settings.dataset,
+        seed=settings.seed,
         train_form=loader.settings.train_form,
         best_epoch=trainer.best_epoch,
         epochs_run=trainer.start_epoch + trainer.epochs_run,
@@ -217,6 +221,11 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
     logger.info(f"run folder: {run_dir}")
     return result
+
+
+def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:
+    """Leaves the states of torch's global generators, of the CPU and of the device, as they are before the block."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def _record_settings(config: Config, run_dir: Path) -> None:

@@ -12,22 +12,15 @@ from recbole.evaluator import Collector, Evaluator
 from torch import Tensor
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
+from recbole_cl.evaluation.metrics import MetricSettings, RankCounts, metrics_from_ranks, needs_top_items
 
 ACCURACY = ["recall", "mrr", "ndcg", "hit", "precision", "map"]
 BEYOND = ["itemcoverage", "averagepopularity", "giniindex", "shannonentropy", "tailpercentage"]
 TOPK = [1, 5, 10, 20]
 
 
-def settings(metrics: list[str], decimals: int = 9) -> dict[str, Any]:
-    return {
-        "metrics": metrics,
-        "topk": TOPK,
-        "metric_decimal_place": decimals,
-        "tail_ratio": 0.1,
-        "eval_args": {"mode": "full"},
-        "device": torch.device("cpu"),
-    }
+def settings(metrics: list[str], decimals: int = 9) -> MetricSettings:
+    return MetricSettings(metrics, TOPK, decimals, tail_ratio=0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +67,8 @@ def count(scores: Tensor, target: Tensor, removed: Tensor | None = None) -> Rank
     return RankCounts(above, tied, scores.shape[1], scores.topk(max(TOPK)).indices, removed)
 
 
-def by_recbole(config: dict[str, Any], scores: Tensor, target: Tensor, extra: dict[str, Any]) -> dict[str, float]:
+def by_recbole(settings: MetricSettings, scores: Tensor, target: Tensor, extra: dict[str, Any]) -> dict[str, float]:
+    config = settings.for_recbole() | {"eval_args": {"mode": "full"}, "device": torch.device("cpu")}
     collector = Collector(config)
     collector.eval_batch_collect(scores, None, torch.arange(len(target)), target)
     struct = collector.get_data_struct()

@@ -1,85 +1,17 @@
-"""Ranks by counting against brute force and against RecBole's own evaluation, under both history protocols."""
+"""Counting, and the rows and histories that it goes by, against plain loops."""
 
 from __future__ import annotations
 
 import weakref
-from pathlib import Path
-from typing import Any
 
-import pytest
 import torch
-from recbole.data.dataloader import FullSortEvalDataLoader
-from recbole.evaluator import Collector, Evaluator
 from torch import Tensor
 
-from recbole_cl.config.config import Config
-from recbole_cl.config.models import model_class
-from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
-from recbole_cl.data.rows import RowSet, rows_of
-from recbole_cl.errors import UsageError
-from recbole_cl.evaluation import evaluate
-from recbole_cl.evaluation.evaluate import RankEvaluator
-from recbole_cl.evaluation.metrics import metrics_from_ranks
-from recbole_cl.evaluation.ranks import History, count_block, evaluation_rows
-from tests.toy import write_cycle
+from recbole_cl.evaluation.ranks import Counts, History, count_block, evaluation_rows, protocols, spans
+from tests.evaluation.rows import rows_of_users
 
 N_ITEMS = 40
-
-
-class TableModel:
-    """Scores the items for a row by a table that its first item picks; many scores are equal."""
-
-    n_items = N_ITEMS
-    score_table = torch.randint(0, 12, (N_ITEMS, N_ITEMS), generator=torch.Generator().manual_seed(0)).float()
-
-    def eval(self) -> None:
-        """As a module's."""
-
-    def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
-        return self.score_table[item_seq[:, 0]]
-
-    def score_items(self, hidden: Tensor, first: int, last: int) -> Tensor:
-        return hidden[:, first:last].clone()
-
-
-def rows_of_users(histories: list[list[int]], width: int) -> RowSet:
-    """One row per user, the last item the target."""
-    items = [item for history in histories for item in history]
-    ends, starts, first, user_start = [], [], 0, []
-    for history in histories:
-        end = first + len(history) - 1
-        ends.append(end)
-        starts.append(max(first, end - width))
-        user_start += [first] * len(history)
-        first += len(history)
-    users = list(range(1, len(histories) + 1))
-    return RowSet(*map(torch.tensor, (items, user_start, users, starts, ends)), width)
-
-
-def brute_force(rows: RowSet, remove: bool) -> list[int]:
-    ranks = []
-    for start, end in zip(rows.start.tolist(), rows.end.tolist(), strict=True):
-        scores = TableModel.score_table[rows.items[start]]
-        target = int(rows.items[end])
-        history = set(rows.items[int(rows.user_start[end]) : end].tolist())
-        if remove and target in history:
-            ranks.append(N_ITEMS)
-            continue
-        rivals = [i for i in range(1, N_ITEMS) if i != target and not (remove and i in history)]
-        ranks.append(1 + sum(bool(scores[i] >= scores[target]) for i in rivals))
-    return ranks
-
-
-@pytest.mark.parametrize("items_per_block", [7, 40, 1000])
-@pytest.mark.parametrize("batch_size", [3, 100])
-def test_ranks_equal_brute_force(monkeypatch: pytest.MonkeyPatch, items_per_block: int, batch_size: int) -> None:
-    generator = torch.Generator().manual_seed(1)
-    lengths = torch.randint(2, 25, (50,), generator=generator).tolist()
-    rows = rows_of_users([torch.randint(1, N_ITEMS, (n,), generator=generator).tolist() for n in lengths], 10)
-    monkeypatch.setattr(evaluate, "ITEMS_PER_BLOCK", items_per_block)
-    ranks = RankEvaluator(TableModel(), batch_size).rank(evaluation_rows(rows, N_ITEMS))
-    assert ranks["keep"].rank.tolist() == brute_force(rows, remove=False)
-    assert ranks["remove"].rank.tolist() == brute_force(rows, remove=True)
+HISTORIES = [[3, 7, 7, 9, 3], [1, 2], [5, 6, 5, 8], [4, 1, 2, 3, 9, 11, 4]]  # two targets occur before
 
 
 def test_scores_of_no_more_than_two_blocks_are_held_at_a_time() -> None:
@@ -96,82 +28,59 @@ def test_scores_of_no_more_than_two_blocks_are_held_at_a_time() -> None:
     assert len(alive) == 2 * 6
 
 
-def test_a_model_that_scores_all_items_alike_ranks_every_target_last() -> None:
-    model = TableModel()
-    model.score_table = torch.ones(N_ITEMS, N_ITEMS)
-    rows = rows_of_users([[1, 2, 3], [4, 5], [6, 7, 8, 9]], 10)
-    ranks = RankEvaluator(model, 10).rank(evaluation_rows(rows, N_ITEMS))
-    assert ranks["keep"].rank.tolist() == [N_ITEMS - 1] * 3
-    assert ranks["remove"].rank.tolist() == [N_ITEMS - 1 - 2, N_ITEMS - 1 - 1, N_ITEMS - 1 - 3]
+def test_counts_are_those_of_a_loop_over_items() -> None:
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randint(0, 5, (3, N_ITEMS), generator=generator).float()
+    target = torch.tensor([4, 17, 39])
+    history = History(torch.tensor([0, 0, 2]), torch.tensor([1, 30, 6]))
+    for items_per_block in (1, 7, N_ITEMS):
+        counts = count_block(lambda a, b: table[:, a:b].clone(), N_ITEMS, target, history, items_per_block)
+        for row in range(3):
+            own = float(table[row, target[row]])
+            others = [item for item in range(1, N_ITEMS) if item != target[row]]
+            before = [item for at, item in zip(*map(Tensor.tolist, history), strict=True) if at == row]
+            assert [int(column[row]) for column in counts] == [
+                sum(float(table[row, item]) > own for item in others),
+                sum(float(table[row, item]) == own for item in others),
+                sum(float(table[row, item]) > own for item in before),
+                sum(float(table[row, item]) == own for item in before),
+            ]
 
 
-@pytest.mark.parametrize("name", ["DuoRec", "GRU4Rec"])
-def test_equal_to_recboles_evaluation_on_ml_100k(name: str) -> None:
-    """For a model of ours and one of RecBole's, untrained: every accuracy metric, at every cut-off."""
-    metrics = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP", "GAUC"]
-    settings = {"metrics": metrics, "topk": [1, 5, 10, 20], "valid_metric": "MRR@10", "use_gpu": False}
-    config = Config(name, "ml-100k", config_dict=settings | {"MAX_ITEM_LIST_LENGTH": 10})
-    dataset = ContrastiveDataset(config)
-    test = dataset.build()[2]
-    torch.manual_seed(0)
-    model: Any = model_class(name)(config, dataset).eval()
-    counts = RankEvaluator(model, 200).rank(evaluation_rows(rows_of(test), test.item_num))["keep"]
-    loader, collector = FullSortEvalDataLoader(config, test, None), Collector(config)
-    with torch.no_grad():
-        for interaction, _, positive_u, positive_i in loader:
-            scores = model.full_sort_predict(interaction).view(-1, test.item_num)
-            scores[:, 0] = -torch.inf
-            collector.eval_batch_collect(scores, interaction, positive_u, positive_i)
-    expected = Evaluator(config).evaluate(collector.get_data_struct())
-    assert metrics_from_ranks(config, counts) == pytest.approx(expected, abs=2e-6)
+def test_spans_are_written_out_one_after_the_other() -> None:
+    row, place = spans(torch.tensor([4, 0, 9]), torch.tensor([6, 0, 12]))
+    assert (row.tolist(), place.tolist()) == ([0, 0, 2, 2, 2], [4, 5, 9, 10, 11])
 
 
-@pytest.mark.parametrize("name", ["NextItNet", "NPE"])
-def test_recboles_models_that_read_padding_get_whole_rows(name: str, tmp_path: Path) -> None:
-    plain = {"MAX_ITEM_LIST_LENGTH": 30, "use_gpu": False}
-    config = Config(name, "cycle", config_dict=plain | write_cycle(tmp_path))
-    dataset = ContrastiveDataset(config)
-    test = dataset.build()[2]
-    model: Any = model_class(name)(config, dataset).eval()
-    ranks = RankEvaluator(model, 16).rank(evaluation_rows(rows_of(test), test.item_num))["keep"].rank
-    rows = test[torch.argsort(test.inter_feat[ROW_END])]
-    with torch.no_grad():
-        scores = model.full_sort_predict(rows).view(len(ranks), -1)
-    expected = (scores[:, 1:] >= scores.gather(1, rows["item_id"].unsqueeze(1))).sum(1)
-    assert float((ranks == expected).float().mean()) > 0.95  # sums in another order may part near-ties
+def test_rows_come_shortest_first_with_their_whole_histories() -> None:
+    split = evaluation_rows(rows_of_users(HISTORIES, width=2), N_ITEMS)
+    assert split.order.tolist() == [1, 0, 2, 3]  # by the window's length, which is at most 2
+    histories = [set(HISTORIES[user][:-1]) - {HISTORIES[user][-1]} for user in split.order.tolist()]
+    for row, expected in enumerate(histories):
+        assert split.history.item[split.history.row == row].tolist() == sorted(expected)
+    assert split.removed.tolist() == [len(history) for history in histories]
+    assert split.repeated.tolist() == [HISTORIES[user][-1] in HISTORIES[user][:-1] for user in split.order.tolist()]
 
 
-def test_scores_in_float64_lose_no_digit() -> None:
-    model = TableModel()
-    model.score_table = torch.rand(N_ITEMS, N_ITEMS, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    rows = rows_of_users([[i, i * 7 % (N_ITEMS - 1) + 1] for i in range(1, N_ITEMS)], 10)
-    ranks = RankEvaluator(model, 10).rank(evaluation_rows(rows, N_ITEMS))["keep"].rank
-    scores, target = model.score_table[1:], rows.items[rows.end].unsqueeze(1)
-    assert torch.equal(ranks, (scores[:, 1:] >= scores.gather(1, target)).sum(1))
+def test_histories_of_blocks_count_rows_from_the_blocks_first() -> None:
+    history = History(torch.tensor([0, 0, 1, 3, 3, 4]), torch.tensor([5, 6, 7, 8, 9, 1]))
+    blocks = history.of_blocks([(0, 2), (2, 3), (3, 5)])
+    assert [(block.row.tolist(), block.item.tolist()) for block in blocks] == [
+        ([0, 0, 1], [5, 6, 7]),
+        ([], []),
+        ([0, 0, 1], [8, 9, 1]),
+    ]
 
 
-def test_scores_that_are_no_numbers_are_refused() -> None:
-    model = TableModel()
-    model.score_table = torch.full((N_ITEMS, N_ITEMS), torch.nan)
-    with pytest.raises(UsageError, match="NaN"):
-        RankEvaluator(model, 10).rank(evaluation_rows(rows_of_users([[1, 2]], 10), N_ITEMS))
-
-
-def test_a_repeated_target_is_in_no_list_once_the_history_is_removed() -> None:
-    rows = rows_of_users([[3, 1, 2, 3]], 10)
-    ranks = RankEvaluator(TableModel(), 10, top_k=36).rank(evaluation_rows(rows, N_ITEMS))
-    kept, removed = (ranks[name].top_items for name in ("keep", "remove"))
-    assert kept is not None and removed is not None and ranks["remove"].rank.tolist() == [N_ITEMS]
-    assert set(removed[0].tolist()) == set(range(4, N_ITEMS))
-
-
-def test_lists_of_top_items_leave_out_what_the_protocol_removes() -> None:
-    rows = rows_of_users([[1, 2, 3], [4, 5], [6, 7, 8, 9]], 10)
-    ranks = RankEvaluator(TableModel(), 10, top_k=35).rank(evaluation_rows(rows, N_ITEMS))
-    for row, history in enumerate([{1, 2}, {4}, {6, 7, 8}]):
-        kept, removed = (ranks[name].top_items for name in ("keep", "remove"))
-        assert kept is not None and removed is not None
-        scores = TableModel.score_table[min(history)]
-        for items, allowed in ((kept[row], set(range(1, N_ITEMS))), (removed[row], set(range(1, N_ITEMS)) - history)):
-            assert len(set(items.tolist())) == 35 and set(items.tolist()) <= allowed
-            assert max(scores[list(allowed - set(items.tolist()))]) <= min(scores[items])
+def test_both_protocols_are_in_the_order_of_the_dataset() -> None:
+    split = evaluation_rows(rows_of_users(HISTORIES, width=5), N_ITEMS)
+    assert split.order.tolist() == [1, 2, 0, 3]
+    counts = Counts(*(torch.tensor(column) for column in ([9, 8, 7, 6], [1, 0, 2, 3], [1, 2, 0, 1], [0, 0, 0, 1])))
+    tops = {"keep": torch.tensor([[1], [2], [3], [4]])}
+    ranks = protocols(counts, split, N_ITEMS, tops)
+    keep, remove = ranks["keep"], ranks["remove"]
+    assert (keep.above.tolist(), keep.tied.tolist()) == ([7, 9, 8, 6], [2, 1, 0, 3])
+    assert (remove.above.tolist(), remove.tied.tolist()) == ([N_ITEMS - 1, 8, 6, N_ITEMS - 1], [0, 1, 0, 0])
+    assert keep.top_items is not None and keep.top_items.flatten().tolist() == [3, 1, 2, 4]
+    assert remove.removed is not None and remove.removed.tolist() == [2, 1, 2, 5]
+    assert keep.removed is None and remove.top_items is None

@@ -9,6 +9,7 @@ import pytest
 
 from recbole_cl import LoadedRun, load, run
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.recommend import best_items
 from tests.toy import N_ITEMS, write_cycle
 
 
@@ -49,10 +50,9 @@ def test_one_user_in_place_of_a_list_is_refused(trained: LoadedRun) -> None:
         trained.recommend("u11")
 
 
-def test_many_users_are_as_one_by_one(trained: LoadedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_users_are_as_one_by_one(trained: LoadedRun) -> None:
     users = [f"u{user}" for user in range(5)]
-    monkeypatch.setattr("recbole_cl.evaluation.recommend._USERS_PER_BATCH", 2)
-    together = trained.recommend(users, k=2)
+    together = best_items(trained.model, trained.dataset, users, 2, "remove", users_per_batch=2)
     alone = [trained.recommend([user], k=2)[0] for user in users]
     assert [[item for item, _ in row] for row in together] == [[item for item, _ in row] for row in alone]
     assert trained.recommend([]) == []

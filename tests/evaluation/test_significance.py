@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks
+from recbole_cl.evaluation.metrics import MetricSettings, RankCounts, metrics_from_ranks
 from recbole_cl.evaluation.significance import FROM_RANKS, crossed_test, holm, paired_test, per_user_metric
 
 
@@ -37,8 +37,8 @@ def test_means_over_users_are_recboles_figures(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(vars(np), "float", float)
     rank = ranks(0, (200,))
     above = torch.from_numpy(rank).long() - 1
-    config = {"metrics": list(FROM_RANKS), "topk": [1, 7], "metric_decimal_place": 12}
-    figures = metrics_from_ranks(config, RankCounts(above, torch.zeros_like(above), n_items=40))
+    settings = MetricSettings(list(FROM_RANKS), topk=[1, 7], decimal_place=12)
+    figures = metrics_from_ranks(settings, RankCounts(above, torch.zeros_like(above), n_items=40))
     assert len(figures) == 12
     for metric, value in figures.items():
         assert per_user_metric(rank, metric).mean() == pytest.approx(value, abs=1e-11)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from recbole_cl.encoder.windows import mean_of_last
 from torch import Tensor
 
 from recbole_cl.loss.invariance import invariance_loss

@@ -62,7 +62,7 @@ def test_without_a_threshold_it_is_the_method_whose_pairs_it_takes(contrast: str
     dropout = {"hidden_dropout_prob": 0.3, "attn_dropout_prob": 0.3, "similarity": "cosine", "temperature": 0.5}
     theirs = build_model(name, **dropout, **settings)
     ours = build_model("AdaptiveRec", **dropout, **NO_THRESHOLD, contrast=contrast)
-    assert theirs.needs_same_target == ours.needs_same_target and theirs.has_mask_token == ours.has_mask_token
+    assert theirs.batch_hooks == ours.batch_hooks and theirs.has_mask_token == ours.has_mask_token
     expected, found = theirs.losses(batch), ours.losses(batch)
     assert list(expected) == list(found)
     for term, value in expected.items():

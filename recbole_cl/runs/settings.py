@@ -1,0 +1,111 @@
+"""The settings of a run as the parts take them: made from a ``Config``, which goes no further."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from recbole_cl.config.config import Config
+from recbole_cl.data.loader import LoaderSettings
+from recbole_cl.evaluation.evaluate import EvaluationSettings
+from recbole_cl.evaluation.metrics import MetricSettings
+from recbole_cl.trainer.settings import TrainerSettings
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All settings of a run but those that the model reads.
+
+    Attributes:
+        model: Name of the model.
+        dataset: Name of the dataset.
+        seed: Of weights, order of rows, views and dropout.
+        reproducible: Whether only deterministic kernels of cuDNN are used.
+        device: Where model, data and batches live.
+        folders: Folder of run folders.
+        resume: Run folder, or its last.pth, to go on from; None for a new run.
+        log_level: Least level that is logged; None for INFO.
+        show_progress: Whether progress bars are shown.
+        data_folder: The dataset's own folder.
+        loader: The training loader, for a model without hooks.
+        trainer: The training.
+        evaluation: Validation and test.
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    reproducible: bool
+    device: torch.device
+    folders: Path
+    resume: str | None
+    log_level: str | None
+    show_progress: bool
+    data_folder: Path
+    loader: LoaderSettings
+    trainer: TrainerSettings
+    evaluation: EvaluationSettings
+
+
+def settings_of(config: Config) -> RunSettings:
+    """The typed settings of a run.
+
+    Args:
+        config: Checked.
+    """
+    return RunSettings(
+        model=config["model"],
+        dataset=config["dataset"],
+        seed=config["seed"],
+        reproducible=config["reproducibility"],
+        device=config["device"],
+        folders=Path(config["checkpoint_dir"]),
+        resume=config["resume"],
+        log_level=config["state"],
+        show_progress=config["show_progress"],
+        data_folder=Path(config["data_path"]),  # RecBole has joined the dataset's name to it
+        loader=_loader_settings(config),
+        trainer=_trainer_settings(config),
+        evaluation=_evaluation_settings(config),
+    )
+
+
+def _loader_settings(config: Config) -> LoaderSettings:
+    return LoaderSettings(
+        train_form=config["train_form"] or "prefix",  # RecBole's models have no such setting, nor the anchors
+        batch_size=config["train_batch_size"],
+        shuffle=config["shuffle"],
+        hooks={},
+        anchors_per_row=1 if config["anchors_per_row"] is None else config["anchors_per_row"],
+        seed=config["seed"],
+        device=config["device"],
+    )
+
+
+def _trainer_settings(config: Config) -> TrainerSettings:
+    return TrainerSettings(
+        model=config["model"],
+        dataset=config["dataset"],
+        learner=config["learner"],
+        learning_rate=config["learning_rate"],
+        weight_decay=config["weight_decay"],
+        schedule=config["learning_rate_schedule"],
+        warmup_share=config["warmup_share"],
+        floor_share=config["floor_share"],
+        clip_grad_norm=config["clip_grad_norm"],
+        bfloat16=config["enable_amp"],
+        loss_digits=config["loss_decimal_place"],
+        log_wandb=config["log_wandb"],
+    )
+
+
+def _evaluation_settings(config: Config) -> EvaluationSettings:
+    metrics = MetricSettings(config["metrics"], config["topk"], config["metric_decimal_place"], config["tail_ratio"])
+    return EvaluationSettings(
+        metrics=metrics,
+        valid_metric=config["valid_metric"].lower(),  # as RecBole names what it computes
+        history=config["eval_history"],
+        batch_size=config["eval_batch_size"],
+    )

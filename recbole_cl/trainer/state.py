@@ -1,0 +1,176 @@
+"""What ``best.pth`` and ``last.pth`` hold, and how training goes on from the latter as if it had not been cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
+from recbole_cl.data.loader import TrainLoader
+from recbole_cl.errors import UsageError
+from recbole_cl.model.interface import TrainableModel
+from recbole_cl.trainer.checkpoint import load_checkpoint
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a checkpoint is of; another model's, or other data's, is not taken up.
+
+    Attributes:
+        model: Name of the model.
+        dataset: Name of the dataset.
+        items: Hash of the item tokens in the order of their ids.
+        interactions: Hash of all interactions.
+        device: Kind of device, whose random numbers only the same kind can continue.
+    """
+
+    model: str
+    dataset: str
+    items: str
+    interactions: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: Epoch of the weights, from 0; -1 before the first.
+        cur_step: Validations without a better one.
+        best_valid_score: What early stopping has seen at best, infinite if nothing.
+        best_valid_result: The metrics of that validation.
+        best_epoch: Its epoch, -1 if there was none.
+        seconds: Time spent on ``train`` and ``evaluate``.
+    """
+
+    epoch: int
+    cur_step: int
+    best_valid_score: float
+    best_valid_result: Mapping[str, float] | None
+    best_epoch: int
+    seconds: Mapping[str, float]
+
+
+def origin_of(model: str, dataset: str, loader: TrainLoader, device: torch.device) -> Origin:
+    """The origin of what is trained here.
+
+    Args:
+        model: Name of the model.
+        dataset: Name of the dataset.
+        loader: The training loader, which knows the data.
+        device: Where it is trained.
+    """
+    data = loader.dataset
+    return Origin(model, dataset, item_fingerprint(data), interaction_fingerprint(data), device.type)
+
+
+def best_state(origin: Origin, progress: Progress, model: TrainableModel) -> dict[str, Any]:
+    """What ``best.pth`` holds: weights that can be loaded and tested, and what they are of."""
+    result = progress.best_valid_result
+    return {
+        "model": origin.model,
+        "dataset": origin.dataset,
+        "items": origin.items,
+        "epoch": progress.epoch,
+        "cur_step": progress.cur_step,
+        "best_valid_score": float(progress.best_valid_score),
+        "best_valid_result": None if result is None else {name: float(value) for name, value in result.items()},
+        "state_dict": model.state_dict(),
+        "other_parameter": model.other_parameter(),
+    }
+
+
+def last_state(
+    origin: Origin, progress: Progress, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
+) -> dict[str, Any]:
+    """What ``last.pth`` holds: all that an exact continuation with the epoch after ``progress`` needs."""
+    return best_state(origin, progress, model) | {
+        "optimizer": optimizer.state_dict(),
+        "random": _random_states(model, loader),
+        "best_epoch": progress.best_epoch,
+        "seconds": dict(progress.seconds),
+        "device": origin.device,
+        "interactions": origin.interactions,
+    }
+
+
+def take_up(
+    path: Path, origin: Origin, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
+) -> Progress:
+    """Puts weights, optimiser and randomness back to where a ``last.pth`` left them.
+
+    Args:
+        path: The file.
+        origin: What is trained here.
+        model: Gets the weights.
+        optimizer: Gets its state; its learning rate and weight decay become those of the file, too.
+        loader: Gets the state of its generator.
+
+    Returns:
+        How far the training had come.
+
+    Raises:
+        UsageError: If there is no usable file, or it is another model's, dataset's or kind of device's.
+    """
+    state = load_checkpoint(path, model.device)
+    _refuse_another_origin(state, origin, path)
+    try:
+        model.load_state_dict(state["state_dict"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise UsageError(f"{path} does not fit these settings, use the run's own: {what}") from None
+    model.load_other_parameter(state["other_parameter"])
+    _set_random_states(state["random"], model, loader)
+    return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+
+
+def load_weights(state: Mapping[str, Any], model: TrainableModel) -> None:
+    """Puts the weights of either checkpoint into a model."""
+    model.load_state_dict(state["state_dict"])
+    model.load_other_parameter(state["other_parameter"])
+
+
+def _refuse_another_origin(state: Mapping[str, Any], origin: Origin, path: Path) -> None:
+    for key, here in (("model", origin.model), ("dataset", origin.dataset)):
+        if state[key] != here:
+            raise UsageError(f"{path} is of {key} {state[key]}, not {here}")
+    if state["items"] != origin.items:
+        raise UsageError(f"{path} knows other items than {origin.dataset} has now: train anew")
+    if state.get("interactions", origin.interactions) != origin.interactions:  # early ones don't tell
+        raise UsageError(
+            f"{path} is of other interactions than {origin.dataset} has now, so its best validation means nothing "
+            "here: train anew"
+        )
+    if (written_on := state.get("device", origin.device)) != origin.device:
+        raise UsageError(
+            f"{path} was written on {written_on}, whose random numbers {origin.device} can't continue: go on with that "
+            "kind of device, or train anew"
+        )
+
+
+def _random_states(model: TrainableModel, loader: TrainLoader) -> dict[str, torch.Tensor]:
+    """The states of the process's generators and of the model's and loader's own, which bear their classes' names."""
+    states = {"torch": torch.get_rng_state()}
+    if model.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(model.device)
+    return states | {name: generator.get_state() for name, generator in _generators(model, loader).items()}
+
+
+def _set_random_states(states: Mapping[str, torch.Tensor], model: TrainableModel, loader: TrainLoader) -> None:
+    torch.set_rng_state(states["torch"].cpu())
+    if "cuda" in states and model.device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"].cpu(), model.device)
+    for name, generator in _generators(model, loader).items():
+        if name in states:
+            generator.set_state(states[name].cpu())
+
+
+def _generators(model: TrainableModel, loader: TrainLoader) -> dict[str, torch.Generator]:
+    owners = ((type(owner).__name__, owner.generator) for owner in (model, loader))
+    return {name: generator for name, generator in owners if generator is not None}
