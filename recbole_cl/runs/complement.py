@@ -1,4 +1,4 @@
-"""The encoder that complements a view: trained before the model that it complements, or found, or given."""
+"""The encoder that complements a view: trained before the model that it complements, or given."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def complement_of(
 ) -> EncoderRecommender | None:
     """The trained encoder that the setting ``complement`` asks for, kept in the run folder.
 
-    ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1. If another
-    run beside this one has trained the same on the same data, that one is copied. A run that goes on, wherever its
-    folder has been moved, takes what lies in it, whatever its own learning rate and stopping have become. A training
-    that was interrupted goes on if its settings are the same, and else begins again.
+    ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1; a run
+    folder, such as another run's ``complement``, is copied. A run that goes on, wherever its folder has been moved, takes what
+    lies in it, whatever its own learning rate and stopping have become. A training that was interrupted goes on if its
+    settings are the same, and else begins again.
 
     Args:
         config: Settings of the run.
@@ -66,8 +66,7 @@ def complement_of(
             f"{run_dir} began with an encoder in {own}, which is not there; put it back, or start a new run"
         )
     if small:
-        key = _key(small.settings_dict(), interactions)
-        source = _trained_beside(run_dir, key) or _train(small, key, interactions, own, train_in)
+        source = _train(small, _key(small.settings_dict(), interactions), interactions, own, train_in)
     else:
         source = _given_folder(wanted)
     model = _load(config, source, train)  # refuses what is none of ours, or of other items, before it is copied
@@ -124,15 +123,6 @@ def _is_finished(folder: Path) -> bool:
     """Whether a folder holds an encoder that was copied, or trained to its end."""
     files = all((folder / name).is_file() for name in (CONFIG, BEST, COMPLEMENT_SOURCE))
     return files and bool(_stored(folder).get("source") or (folder / RESULT).is_file())
-
-
-def _trained_beside(run_dir: Path, key: str) -> Path | None:
-    """The folder of an encoder with that key in a neighbouring run folder."""
-    folders = (file.parent for file in sorted(run_dir.parent.glob(f"*/{COMPLEMENT}/{COMPLEMENT_SOURCE}")))
-    found = next((it for it in folders if _is_finished(it) and _key_in(it) == key), None)
-    if found:
-        getLogger().info(f"complementary encoder: {found} has the same settings and data, and is used again")
-    return found
 
 
 def _given_folder(setting: str) -> Path:
