@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recbole_cl"
 PURE = ("augmentation", "encoder", "loss")
 # Modules at the top of the package that know nothing of it: every layer but the pure ones may use them.
-LEAVES = ("allocator", "checks", "errors", "fields", "files", "props_files", "run_folder", "settings")
+LEAVES = ("allocator", "checks", "errors", "fields", "files", "props_files", "registry", "run_folder", "settings")
 # What a layer may import of this package, besides itself and the leaves.
 ALLOWED = {
     **dict.fromkeys(PURE, PURE),

@@ -1,0 +1,194 @@
+"""Things by name: our own from a table, other people's by dotted path; imported when asked for, and never unasked."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from functools import reduce
+from importlib import import_module, invalidate_caches
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from recbole_cl.errors import UsageError
+
+T = TypeVar("T")
+
+_PATH = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
+_named: set[tuple[str, str]] = set()  # module and attribute of each path that the caller has named in this process
+
+
+class Registry(Generic[T]):
+    """One kind of thing, such as models or operators, by name in any capitals or by dotted path.
+
+    A dotted path, ``my_package.my_module.my_thing`` or ``my_package.my_module:my_thing``, need not be registered. It
+    is imported only if the caller has named it (``name_paths``), or if its module is imported already: what a file of
+    somebody else's names does not run.
+
+    Args:
+        kind: What one thing is called in messages, such as "operator".
+        table: Name -> path of our own. Nothing is imported until it is resolved.
+        accepts: Tells whether something is of this kind.
+        expected: What it accepts, as the end of "expected ...".
+        remedy: How the caller names a path, for the message about one that only a stored file names; ``{path}``
+            stands for the path.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        table: Mapping[str, str],
+        *,
+        accepts: Callable[[Any], bool] = callable,
+        expected: str = "a function or a class",
+        remedy: str = "set it to {path} by a flag, a keyword or a file in config_files",
+    ) -> None:
+        self._kind, self._accepts, self._expected, self._remedy = kind, accepts, expected, remedy
+        self._table = dict(table)
+        self._added: dict[str, str | T] = {}
+
+    def names(self) -> list[str]:
+        """Names of our own in the order of the table, then those that were added."""
+        return [*self._table, *self._added]
+
+    def find(self, name: str) -> str | None:
+        """The name as it is spelt here, or None if there is none such in any capitals."""
+        return next((known for known in self.names() if known.lower() == name.lower()), None)
+
+    def path(self, name: str) -> str | None:
+        """The dotted path of one of our own, or None."""
+        return self._table.get(name)
+
+    def register(self, name: str, target: str | T) -> None:
+        """Adds a name, or gives one that was added another target.
+
+        Args:
+            name: An identifier.
+            target: The thing, or its dotted path.
+
+        Raises:
+            UsageError: If it is no identifier, or a name of our own.
+        """
+        if not name.isidentifier():
+            raise UsageError(f"{self._kind} {name!r}: expected a name of letters, digits and _")
+        if (taken := self.find(name)) and taken not in self._added:
+            raise UsageError(f"{self._kind} {name!r}: {taken} comes with this package; choose another name")
+        self._added[taken or name] = target
+        name_paths(target)
+
+    def resolve(self, name: str) -> T:
+        """Finds a thing, importing its module where that is needed.
+
+        Args:
+            name: A name in any capitals, or a dotted path.
+
+        Returns:
+            The thing.
+
+        Raises:
+            UsageError: If the name is unknown, or the path is not to be imported, can't be, or leads to something of
+                another kind. What a module itself raises is the error's cause.
+        """
+        known = self.find(name)
+        found: Any = self._added.get(known, name) if known else name
+        if known in self._table:
+            module, attribute = _parts(self._table[known])
+            found = reduce(getattr, attribute.split("."), import_module(module))
+        elif isinstance(found, str):
+            if not is_path(found):
+                raise UsageError(f"unknown {self._kind} {name!r}: {self._suggest(name)}")
+            found = self._at(found)
+        if not self._accepts(found):
+            what = type(found).__name__ if not isinstance(found, type) else f"the class {found.__qualname__}"
+            raise UsageError(f"{self._kind} {name} is {_article(what)}: expected {self._expected}")
+        return found
+
+    def _suggest(self, name: str) -> str:
+        known = {each.lower(): each for each in self.names()}
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {known[near[0]]}? " if near else ""
+        return f"{hint}known are {', '.join(self.names())}; or give a path, such as my_package.my_module.MyThing"
+
+    def _at(self, path: str) -> object:
+        name, attribute = _parts(path)
+        module = sys.modules.get(name)
+        if module is None:
+            if (name, attribute) not in _named:
+                raise UsageError(
+                    f"{self._kind} {path}: named by a stored file alone, and only what you name yourself is "
+                    f"imported; {self._remedy.format(path=path)}"
+                )
+            module = _imported(name, f"{self._kind} {path}")
+        try:
+            return reduce(getattr, attribute.split("."), module)
+        except AttributeError as error:
+            words = f"{name} ({getattr(module, '__file__', None) or 'no file'}) has no {attribute}"
+            raise UsageError(f"{self._kind} {path}: {words}; {_contents(module, attribute)}") from error
+
+
+def is_path(text: str) -> bool:
+    """Tells whether a text has the form of a dotted path: identifiers between dots, or one colon."""
+    return _PATH.fullmatch(text) is not None and text.count(":") <= 1
+
+
+def paths_in(value: object) -> list[str]:
+    """All texts within a value, its lists and its mappings (keys, too) that have the form of a dotted path."""
+    if isinstance(value, str):
+        return [value] if is_path(value) else []
+    if isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    return [path for item in value for path in paths_in(item)] if isinstance(value, list | tuple) else []
+
+
+def name_paths(value: object) -> None:
+    """Notes that the caller has named every dotted path within a value: each may be imported from now on."""
+    _named.update(map(_parts, paths_in(value)))
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """Module and attribute of a path; behind a colon, the attribute may have dots."""
+    module, _, attribute = path.partition(":") if ":" in path else path.rpartition(".")
+    return module, attribute
+
+
+def _imported(name: str, label: str) -> ModuleType:
+    """Imports other people's module, which may lie in the working folder."""
+    # Last, so that it hides nothing; to stay, since the module's functions may import its neighbours when called.
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
+    invalidate_caches()  # it may have been written a moment ago
+    try:
+        return import_module(name)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            raise UsageError(
+                f"{label}: there is no module {error.name}, neither installed nor in {os.getcwd()}; mend the path, or "
+                "start in the folder that holds it"
+            ) from error
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UsageError(f"{label}: importing {name} failed at {_place(error)} with {what}; mend it there") from error
+
+
+def _place(error: BaseException) -> str:
+    """File and line that raised an error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    frames = [it for it in traceback.extract_tb(error.__traceback__) if not it.filename.startswith("<frozen")]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}"
+
+
+def _contents(module: object, attribute: str) -> str:
+    """What a module defines itself, the nearest to a name that it lacks first."""
+    own = [name for name, it in vars(module).items() if getattr(it, "__module__", None) == module.__name__]  # type: ignore[attr-defined]
+    if near := difflib.get_close_matches(attribute, own, n=1):
+        return f"did you mean {near[0]}?"
+    return f"it defines {', '.join(own)}" if own else "write my_package.my_module.MyThing"
+
+
+def _article(what: str) -> str:
+    if what.startswith("the "):
+        return what
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
