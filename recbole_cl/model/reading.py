@@ -13,7 +13,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.batch import Batch
-from recbole_cl.config.presets import props_dir, read_settings
+from recbole_cl.config.presets import model_defaults
 from recbole_cl.config.settings import declared_checks
 from recbole_cl.data.same_target import SameTargetIndex
 from recbole_cl.encoder.packing import Rows
@@ -21,13 +21,6 @@ from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, ROW_ID, SAME_TARGET_PR
 
 if TYPE_CHECKING:
     from recbole_cl.model.base import ContrastiveRecommender
-
-
-def model_defaults(model_class: type) -> dict[str, Any]:
-    """The settings of ``props/overall.yaml`` and of the YAML files of a model and its bases: where nobody says else."""
-    models = [f"model/{cls.__name__}.yaml" for cls in reversed(model_class.__mro__)]
-    files = [path for file in ("overall.yaml", *models) if (path := props_dir() / file).is_file()]
-    return {key: value for path in files for key, value in read_settings(path).items()}
 
 
 def read_options(config: Any, model_class: type) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _pretraining_config(config: Config) -> Config:
     own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
     own["compile_encoder"] = False  # which a GRU can't be, and one layer need not be
     own["seed"] = (config["seed"] + 1) % 2**32  # not the weights that the run itself starts from
-    return Config(None, None, [], values | own | {"resume": None})
+    return Config(stored=values | own | {"resume": None})
 
 
 def _key(settings: Mapping[str, Any], interactions: str | None) -> str:
@@ -153,7 +153,7 @@ def _copy(source: Path, own: Path) -> None:
 
 def _load(config: Config, folder: Path, train: ContrastiveDataset) -> ContrastiveRecommender:
     """The model of a run folder, with its best weights, if it knows the items of the training split."""
-    its_config = Config(None, None, [folder / CONFIG], {key: config[key] for key in ("use_gpu", "gpu_id")})
+    its_config = Config(config_dict={key: config[key] for key in ("use_gpu", "gpu_id")}, stored=folder / CONFIG)
     if not issubclass(its_config.model_class, ContrastiveRecommender):
         raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
     state = load_checkpoint(folder / BEST, config["device"])

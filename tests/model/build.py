@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.config.models import model_class
-from recbole_cl.model.reading import model_defaults
+from recbole_cl.config.presets import model_defaults
 
 
 class Settings(dict[str, Any]):

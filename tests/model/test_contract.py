@@ -14,10 +14,10 @@ from recbole.trainer import Trainer as RecBoleTrainer
 from recbole_cl import load, run
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import model_class, own_models
+from recbole_cl.config.presets import model_defaults
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.model.base import ContrastiveRecommender
-from recbole_cl.model.reading import model_defaults
 from recbole_cl.runs.build import build_data, build_loader, build_model
 from tests.model.build import losses_and_gradients
 from tests.toy import N_ITEMS, write_cycle
