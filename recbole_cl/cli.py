@@ -50,8 +50,8 @@ _TRAIN: dict[str, Any] = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, and leaves the telling of mistakes to ``main``."""
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, and leaves the telling of mistakes to ``guarded``."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
     """
-    return _guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
+    return guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
 
 
 def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py") -> int:
@@ -90,7 +90,7 @@ def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py
     Returns:
         The exit code, as ``main``.
     """
-    return _guarded(prog, partial(_run_train, prog=prog), sys.argv[1:] if argv is None else argv)
+    return guarded(prog, partial(_run_train, prog=prog), sys.argv[1:] if argv is None else argv)
 
 
 def program() -> int:
@@ -99,7 +99,17 @@ def program() -> int:
     return main()
 
 
-def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    """Runs a command, and tells mistakes in the input in one line.
+
+    Args:
+        prog: The command's name.
+        command: Takes the arguments, returns the exit code.
+        argv: The arguments.
+
+    Returns:
+        The exit code: that of the command, 2 after a mistake in the input, 130 if interrupted.
+    """
     try:
         return command(argv)
     except UsageError as error:
@@ -120,7 +130,7 @@ def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[
 def _dispatch(argv: Sequence[str]) -> int:
     command = "".join(argv[:1])
     flags, texts = _split_flags(argv[1:]) if command == "train" else (argv[1:], {})
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         description="Contrastive learning for sequential recommendation, on RecBole.",
         epilog=f"`{PROGRAM} COMMAND --help` tells more.",
@@ -157,7 +167,7 @@ def _models(args: argparse.Namespace) -> int:
 
 def _run_train(argv: Sequence[str], prog: str) -> int:
     flags, texts = _split_flags(argv)
-    parser = _Parser(prog=prog, **_TRAIN)
+    parser = Parser(prog=prog, **_TRAIN)
     _add_train_arguments(parser)
     return _train(parser.parse_args(flags), texts)
 

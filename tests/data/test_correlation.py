@@ -23,7 +23,7 @@ from recbole_cl.data.correlation.model import ItemCorrelation, fill_missing, hyb
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.rows import RowSet, rows_of, sequence_rows
 from recbole_cl.errors import UsageError
-from tests.toy import write_cycle
+from recbole_cl.testing.toy import write_cycle
 
 N_TOY = 13  # ids of the oracle, padding included
 

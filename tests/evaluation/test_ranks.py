@@ -21,7 +21,7 @@ from recbole_cl.evaluation import evaluate
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import History, count_block, evaluation_rows
-from tests.toy import write_cycle
+from recbole_cl.testing.toy import write_cycle
 
 N_ITEMS = 40
 

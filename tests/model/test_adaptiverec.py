@@ -14,8 +14,8 @@ from recbole_cl import run
 from recbole_cl.batch import Batch
 from recbole_cl.encoder.packing import Rows
 from recbole_cl.errors import UsageError
+from recbole_cl.testing.toy import write_cycle
 from tests.model.build import build_model, transformer_state
-from tests.toy import write_cycle
 
 ORACLE = Path(__file__).parents[1] / "oracles" / "a3_duorec_model_eval.npz"
 NO_THRESHOLD = {"similarity_threshold": "last_epoch", "objective": "exclude_above"}  # in the first epoch
