@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -19,8 +20,10 @@ _COMMANDS = {
     "train": "train a model and test it",
     "compare": "put finished runs side by side, with significance",
     "convert": "make a dataset from csv, json or sequence text",
-    "models": "list the models",
+    "models": "list the models: ours first, then RecBole's sequential ones",
 }
+
+_MODULES = {"compare": "recbole_cl.report.compare", "convert": "recbole_cl.data.files.convert"}
 
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
 
@@ -34,14 +37,21 @@ examples:
   %(prog)s                                              DuoRec on ml-100k, which comes with RecBole
   %(prog)s -m SASRec -d amazon-beauty --seeds 5         the configured seed and the four after it
   %(prog)s -m DuoRec -d ml-1m --seeds 1,2,3 --contrast=su --temperature=0.5
+  %(prog)s -m my_package.my_module.MyMethod -d ml-1m    a class of your own, the working folder included
   %(prog)s -m CL4SRec -d ml-1m --config_files "a.yaml b.yaml" --learning_rate 1e-3 --topk "[5, 10]"
   %(prog)s --config_files saved/<run>/config.yaml       a run again
   %(prog)s --resume saved/<run>                         a run that was cut short goes on, in its folder
 """
+_TRAIN: dict[str, Any] = {
+    "usage": "%(prog)s [-m MODEL] [-d DATASET] [--config_files FILES] [--seeds SEEDS] [--KEY=VALUE ...]",
+    "description": "Train a model with early stopping, test it with the users' history kept in and removed from the "
+    "ranking, and leave a run folder.",
+    "epilog": _TRAIN_EPILOG,
+}
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, and leaves the telling of mistakes to ``main``."""
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, and leaves the telling of mistakes to ``guarded``."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
@@ -67,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
     """
-    return _guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
+    return guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
 
 
 def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py") -> int:
@@ -80,7 +90,7 @@ def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py
     Returns:
         The exit code, as ``main``.
     """
-    return _guarded(prog, lambda rest: _train(rest, prog), sys.argv[1:] if argv is None else argv)
+    return guarded(prog, partial(_run_train, prog=prog), sys.argv[1:] if argv is None else argv)
 
 
 def program() -> int:
@@ -89,7 +99,17 @@ def program() -> int:
     return main()
 
 
-def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    """Runs a command, and tells mistakes in the input in one line.
+
+    Args:
+        prog: The command's name.
+        command: Takes the arguments, returns the exit code.
+        argv: The arguments.
+
+    Returns:
+        The exit code: that of the command, 2 after a mistake in the input, 130 if interrupted.
+    """
     try:
         return command(argv)
     except UsageError as error:
@@ -108,41 +128,51 @@ def _guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    listing = "\n".join(f"  {name:<9}{text}" for name, text in _COMMANDS.items())
-    parser = _Parser(
+    command = "".join(argv[:1])
+    flags, texts = _split_flags(argv[1:]) if command == "train" else (argv[1:], {})
+    parser = Parser(
         prog=PROGRAM,
         description="Contrastive learning for sequential recommendation, on RecBole.",
-        epilog=f"commands:\n{listing}\n\n`{PROGRAM} COMMAND --help` tells more.",
+        epilog=f"`{PROGRAM} COMMAND --help` tells more.",
     )
-    parser.add_argument("command", choices=_COMMANDS, metavar="COMMAND", help="one of the commands below")
-    command, rest = parser.parse_args(argv[:1]).command, argv[1:]
-    prog = f"{PROGRAM} {command}"
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for name, text in _COMMANDS.items():
+        options = _TRAIN if name == "train" else {"description": f"{text.capitalize()}."}
+        one = commands.add_parser(name, help=text, **options)
+        if name == command:  # the others' modules take seconds to import
+            _declare(one, name)
+    args, rest = parser.parse_known_args([*argv[:1], *flags])
+    if rest:
+        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return _train(args, texts) if command == "train" else int(args.run(args) or 0)
+
+
+def _declare(parser: argparse.ArgumentParser, command: str) -> None:
+    """Adds the arguments of a command, and what runs it."""
+    parser.set_defaults(parser=parser, run=_models)
     if command == "train":
-        return _train(rest, prog)
-    if command == "models":
-        return _models(rest, prog)
-    return _delegate({"compare": "report.compare", "convert": "data.files.convert"}[command], rest, prog)
+        _add_train_arguments(parser)
+    elif command in _MODULES:
+        module = import_module(_MODULES[command])
+        module.add_arguments(parser)
+        parser.set_defaults(run=module.main)
 
 
-def _delegate(module_name: str, argv: Sequence[str], prog: str) -> int:
-    """Runs a command that another module defines by ``add_arguments`` and ``main``."""
-    module = import_module(f"recbole_cl.{module_name}")
-    parser = _Parser(prog=prog, description=_COMMANDS[prog.split()[-1]].capitalize() + ".")
-    module.add_arguments(parser)
-    return int(module.main(parser.parse_args(argv)) or 0)
-
-
-def _models(argv: Sequence[str], prog: str) -> int:
-    _Parser(prog=prog, description="List the models: ours first, then RecBole's sequential ones.").parse_args(argv)
+def _models(args: argparse.Namespace) -> int:
     from recbole_cl.config.models import available_models
 
     print("\n".join(available_models()))
     return 0
 
 
-def _train(argv: Sequence[str], prog: str) -> int:
+def _run_train(argv: Sequence[str], prog: str) -> int:
     flags, texts = _split_flags(argv)
-    args = _train_parser(prog).parse_args(flags)
+    parser = Parser(prog=prog, **_TRAIN)
+    _add_train_arguments(parser)
+    return _train(parser.parse_args(flags), texts)
+
+
+def _train(args: argparse.Namespace, texts: Mapping[str, str]) -> int:
     settings = {key: _parse_value(text) for key, text in texts.items()}
     files = (args.config_files or "").split()
     from recbole_cl.runs import runner
@@ -156,16 +186,12 @@ def _train(argv: Sequence[str], prog: str) -> int:
     return 0
 
 
-def _train_parser(prog: str) -> _Parser:
-    parser = _Parser(
-        prog=prog,
-        usage="%(prog)s [-m MODEL] [-d DATASET] [--config_files FILES] [--seeds SEEDS] [--KEY=VALUE ...]",
-        description="Train a model with early stopping, test it with the users' history kept in and removed from the "
-        "ranking, and leave a run folder.",
-        epilog=_TRAIN_EPILOG,
-    )
+def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-m", "--model", action=_Once, help=f"model, see `{PROGRAM} models` (default: {DEFAULT_MODEL}, or as in FILES)"
+        "-m",
+        "--model",
+        action=_Once,
+        help=f"model, see `{PROGRAM} models`, or the path of your own (default: {DEFAULT_MODEL}, or as in FILES)",
     )
     parser.add_argument("-d", "--dataset", action=_Once, help=f"dataset (default: {DEFAULT_DATASET}, or as in FILES)")
     parser.add_argument("--config_files", action=_Once, metavar="FILES", help="YAML files, in quotes, between spaces")
@@ -174,7 +200,6 @@ def _train_parser(prog: str) -> _Parser:
         action=_Once,
         help="a number: so many runs, from the configured seed upwards; a list such as 1,2,3: one run each",
     )
-    return parser
 
 
 def _split_flags(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -101,6 +101,21 @@ class Registry(Generic[T]):
             if not is_path(found):
                 raise UsageError(f"unknown {self._kind} {name!r}: {self._suggest(name)}")
             found = self._at(found)
+        return self.check(found, name)
+
+    def check(self, found: Any, name: str) -> T:
+        """Refuses what is of another kind.
+
+        Args:
+            found: Anything.
+            name: What the caller calls it, for the message.
+
+        Returns:
+            The same.
+
+        Raises:
+            UsageError: If it is of another kind.
+        """
         if not self._accepts(found):
             what = type(found).__name__ if not isinstance(found, type) else f"the class {found.__qualname__}"
             raise UsageError(f"{self._kind} {name} is {_article(what)}: expected {self._expected}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+pytest.register_assert_rewrite("recbole_cl.testing.contract")
+
 # The tensors here are tiny: threads only add time, and the order of a sum would depend on the machine.
 torch.set_num_threads(1)
 

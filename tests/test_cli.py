@@ -176,6 +176,9 @@ def test_other_commands_get_their_own_arguments(monkeypatch: pytest.MonkeyPatch)
         (["tain"], "recbole-cl: error: argument COMMAND: invalid choice: 'tain'"),
         (["compare"], "recbole-cl: error: the following arguments are required: RUN_DIR"),
         (["compare", "gone"], "recbole-cl: error: "),
+        (["compare", "a", "--base=b"], "recbole-cl: error: unrecognized arguments: --base=b; see recbole-cl compare -"),
+        (["train", "SASRec"], "recbole-cl: error: unrecognized arguments: SASRec; see recbole-cl train --help"),
+        (["models", "all"], "recbole-cl: error: unrecognized arguments: all; see recbole-cl models --help"),
         (["convert"], "recbole-cl: error: the following arguments are required: SOURCE"),
     ],
 )
@@ -196,11 +199,10 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], comma
     assert capsys.readouterr().out.startswith(f"usage: {' '.join(['recbole-cl', *command])}")
 
 
-def test_help_for_training_loads_nothing_heavy() -> None:
-    code = "import sys; from recbole_cl.cli import train_main\n"
-    code += (
-        "try: train_main(['--help'])\nexcept SystemExit: assert not {'torch', 'recbole', 'numpy'} & set(sys.modules)"
-    )
+@pytest.mark.parametrize("call", ["train_main(['--help'])", "main(['train', '--help'])"])
+def test_help_for_training_loads_nothing_heavy(call: str) -> None:
+    code = "import sys; from recbole_cl.cli import main, train_main\n"
+    code += f"try: {call}\nexcept SystemExit: assert not {{'torch', 'recbole', 'numpy'}} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
     assert "--contrast=su --temperature=0.5" in done.stdout
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from recbole_cl.batch import Batch
-from tests.toy import write_cycle
+from recbole_cl.testing.toy import write_cycle
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding_a_method.md").read_text(encoding="utf-8")

@@ -17,9 +17,17 @@ from recbole.config import Config as RecBoleConfig
 from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
 from recbole_cl.config import models as registry
-from recbole_cl.config.presets import SettingsLoader, props_dir, read_settings
+from recbole_cl.config.presets import (
+    SettingsLoader,
+    experiment_preset,
+    merge_settings,
+    model_presets,
+    props_dir,
+    read_settings,
+)
 from recbole_cl.config.settings import UNDECLARED, check_settings, declared_checks, refuse_unknown
 from recbole_cl.errors import UsageError
+from recbole_cl.registry import name_paths, paths_in
 
 RECBOLE_VERSION = "1.2.1"
 
@@ -42,16 +50,20 @@ _NUMPY_ALIASES = {
 class Config(RecBoleConfig):
     """All settings of a run, merged, checked and completed.
 
-    From weak to strong: RecBole's own files; our ``props/overall.yaml``, ``props/model/<Model>.yaml`` (of the model's
-    bases first) and ``props/dataset/<dataset>.yaml``; ``<dataset>.yaml`` beside the data;
-    ``props/experiment/<Model>-<dataset>.yaml``; the given files in order; the given mapping. ``eval_args`` are merged
-    entry by entry, every other setting as a whole. The command line is not read.
+    From weak to strong: RecBole's own files; our ``props/overall.yaml``, the model's files (``model_presets``) and
+    ``props/dataset/<dataset>.yaml``; ``<dataset>.yaml`` beside the data; ``props/experiment/<Model>-<dataset>.yaml``;
+    the stored settings; the given files in order; the given mapping. ``eval_args`` are merged entry by entry, every
+    other setting as a whole. The command line is not read.
+
+    Code that the given model, files or mapping name by a dotted path may be imported; what the stored settings name,
+    or YAML beside the data, may not (``recbole_cl/registry.py``).
 
     Args:
-        model: Name in any capitals, or a class; None if the settings hold it.
+        model: Name in any capitals, the dotted path of a class, or a class; None if the settings hold it.
         dataset: Name; None if the settings hold it.
         config_file_list: YAML files.
         config_dict: Settings, of plain types.
+        stored: Settings that a run has stored, or the YAML file of them.
 
     Raises:
         UsageError: If RecBole is of another version; or the model, a setting or a value is unknown or wrong.
@@ -63,9 +75,13 @@ class Config(RecBoleConfig):
         dataset: str | None = None,
         config_file_list: Sequence[str | Path] | None = None,
         config_dict: Mapping[str, Any] | None = None,
+        *,
+        stored: str | Path | Mapping[str, Any] | None = None,
     ) -> None:
         _check_recbole_version()
         self._sources: dict[str, Iterable[str]] = {}
+        self._stored = stored
+        name_paths(model)
         super().__init__(model, dataset, config_file_list, config_dict)
 
     def settings_dict(self) -> dict[str, Any]:
@@ -99,23 +115,33 @@ class Config(RecBoleConfig):
 
     def _load_config_files(self, file_list: Sequence[str | Path] | str | Path | None) -> dict[str, Any]:
         files = [file_list] if isinstance(file_list, str | Path) else list(file_list or [])
-        merged: dict[str, Any] = {}
+        merged = self._load_stored()
         for file in files:
             values = read_settings(file)
+            name_paths(values)
             self._sources[str(file)] = values
-            _update(merged, values)
+            merge_settings(merged, values)
         return merged
+
+    def _load_stored(self) -> dict[str, Any]:
+        if isinstance(self._stored, str | Path):
+            source, values = str(self._stored), read_settings(self._stored)
+        else:
+            source, values = "", dict(self._stored or {})
+        self._sources[source] = list(values)
+        return values
 
     def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:
         values = {key: _plain(key, value) for key, value in (config_dict or {}).items()}
-        self._sources[""] = values
+        name_paths(values)
+        self._sources[""] = [*self._sources.get("", ()), *values]
         return values
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
 
     def _merge_external_config_dict(self) -> None:
-        self.external_config_dict = _update(deepcopy(self.file_config_dict), self.variable_config_dict)
+        self.external_config_dict = merge_settings(deepcopy(self.file_config_dict), self.variable_config_dict)
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, Any, str]:
         model = model or self.external_config_dict.get("model")
@@ -124,26 +150,30 @@ class Config(RecBoleConfig):
             raise UsageError(f"no model: give one of {', '.join(registry.own_models())}")
         if not isinstance(dataset, str):
             raise UsageError(f"dataset = {dataset!r}: expected the name of a folder under data_path, e.g. ml-100k")
-        model_class = model if isinstance(model, type) else registry.model_class(str(model))
+        model_class = registry.model_class(model if isinstance(model, type) else str(model))
         return model_class.__name__, model_class, dataset
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
-        # RecBole has YAML files for models that we replace (SASRec, say), with keys that ours do not read.
-        super()._load_internal_config_dict("" if _is_ours(model_class) else model, model_class, dataset)
-        presets = [Path("overall.yaml"), *_model_presets(model_class), Path("dataset", f"{dataset}.yaml")]
-        for preset in presets:
-            self._load_preset(props_dir() / preset)
+        # RecBole's file of the model is that of its own class: it has some for models that we replace (SASRec, say).
+        theirs = next(cls.__name__ for cls in model_class.__mro__ if cls.__module__.startswith("recbole."))
+        super()._load_internal_config_dict(theirs, model_class, dataset)
+        for preset in (props_dir() / "overall.yaml", *model_presets(model_class)):
+            self._load_preset(preset)
+        self._load_preset(props_dir() / "dataset" / f"{dataset}.yaml")
         data_path = {**self.internal_config_dict, **self.external_config_dict}["data_path"]
         self._known = {*self.internal_config_dict} - {"MODEL_TYPE"}  # what follows is a user's own file
         beside = Path(str(data_path), dataset, f"{dataset}.yaml")
         if beside.is_file():
             self._sources[str(beside)] = values = read_settings(beside)
-            _update(self.internal_config_dict, values)
-        self._load_preset(props_dir() / "experiment" / f"{model}-{dataset}.yaml")
+            _refuse_code_beside_data(beside, values)
+            merge_settings(self.internal_config_dict, values)
+        self._load_preset(experiment_preset(model_class, dataset))
 
     def _load_preset(self, path: Path) -> None:
         if path.is_file():
-            _update(self.internal_config_dict, read_settings(path))
+            values = read_settings(path)
+            name_paths(values)  # of this package, or of a class that the caller has named
+            merge_settings(self.internal_config_dict, values)
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         declared = declared_checks(self.model_class)
@@ -152,10 +182,11 @@ class Config(RecBoleConfig):
         known.discard("config_file")  # RecBole has the word, and nothing that reads it; ours is --config_files
         for source, keys in self._sources.items():
             refuse_unknown(source, keys, known, self.model, _keys_by_model)
-        values = _update(deepcopy(self.internal_config_dict), self.external_config_dict)
+        values = merge_settings(deepcopy(self.internal_config_dict), self.external_config_dict)
         values.update(model=self.model, dataset=self.dataset)
         check_settings(values, declared)
         self._settings = deepcopy(values)
+        self._settings["model"] = registry.model_path(self.model_class)
         self._settings.pop("valid_metric_bigger", None)  # RecBole derives it from valid_metric
         return {**values, "MODEL_TYPE": model_type}
 
@@ -188,52 +219,30 @@ def _check_recbole_version() -> None:
         raise UsageError(f"RecBole {version} is installed: this plugin needs {RECBOLE_VERSION}, whose seams it uses")
 
 
-def _is_ours(model_class: type) -> bool:
-    return model_class.__module__.split(".")[0] == "recbole_cl"
-
-
-def _model_presets(model_class: type) -> list[Path]:
-    """Presets of a model and its bases, the bases' first; RecBole's SASRec does not get those of ours."""
-    replaced = registry.own_models()
-    names = [
-        cls.__name__
-        for cls in reversed(model_class.__mro__)
-        if not (cls.__module__.startswith("recbole.") and cls.__name__ in replaced)
-    ]
-    return [Path("model", f"{name}.yaml") for name in names]
-
-
 def _keys_by_model() -> dict[str, Iterable[str]]:
-    """The keys of every model's preset, ours first."""
-    ours: dict[str, Iterable[str]] = {
-        path.stem: read_settings(path) for path in sorted((props_dir() / "model").glob("*.yaml"))
+    """The keys of every model's YAML files, ours first."""
+    ours = {
+        name: [key for path in model_presets(registry.model_class(name)) for key in read_settings(path)]
+        for name in registry.own_models()
     }
-    for name in registry.own_models():  # a base's settings are those of its methods; users do not know the base
-        cls = registry.model_class(name)
-        ours[name] = _preset_keys(cls)
-        for base in cls.__mro__[1:]:
-            ours.pop("" if base.__name__ in registry.own_models() else base.__name__, None)
     folder = Path(recbole.__file__).parent / "properties" / "model"
     files = {name: folder / f"{name}.yaml" for name in registry.available_models() if name not in ours}
     return {**ours, **{name: read_settings(path) for name, path in files.items() if path.is_file()}}
 
 
-def _preset_keys(model_class: type) -> list[str]:
-    files = [path for preset in _model_presets(model_class) if (path := props_dir() / preset).is_file()]
-    return [key for path in files for key in read_settings(path)]
+def _refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
+    """Refuses YAML that comes with data and names code: a dataset of somebody else's chooses numbers, not programs.
 
-
-def _update(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes stronger settings over weaker ones.
-
-    Entries of ``eval_args`` that the stronger ones leave out stay: whoever sets its ``mode`` means to keep the split,
-    while RecBole would fall back to a random one, which sequential models refuse.
+    Fields, separators and folders are RecBole's general and dataset settings, where text with dots is no path.
     """
-    weaker_args, stronger_args = values.get("eval_args"), stronger.get("eval_args")
-    values.update(deepcopy(dict(stronger)))
-    if isinstance(weaker_args, dict) and isinstance(stronger_args, dict):
-        values["eval_args"] = {**weaker_args, **deepcopy(stronger_args)}
-    return values
+    for key, value in values.items():
+        named = paths_in(value) if key not in {*general_arguments, *dataset_arguments} else []
+        if key == "model" or named:
+            what = "a model" if key == "model" else f"code ({', '.join(named)})"
+            raise UsageError(
+                f"{file}: {key} = {value}: YAML beside data cannot name {what}; leave {key} out, and set it by "
+                f"--{key} or in a file of config_files"
+            )
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -1,17 +1,21 @@
-"""Model classes by name: ours first, then RecBole's own sequential models."""
+"""Model classes by name: ours first, then RecBole's own sequential models; and other people's by dotted path."""
 
 from __future__ import annotations
 
 import ast
 import difflib
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from recbole_cl.errors import UsageError
+from recbole_cl.registry import Registry, is_path
 
-_OURS = Path(__file__).parents[1] / "model"
 _RECBOLE = "recbole.model.sequential_recommender"
 # What they read in their batches is more than our loader makes.
 _UNFIT = {
@@ -22,11 +26,26 @@ _UNFIT = {
 }
 
 
+def _is_model(found: Any) -> bool:
+    from recbole.model.abstract_recommender import SequentialRecommender
+
+    return isinstance(found, type) and issubclass(found, SequentialRecommender)
+
+
+MODELS: Registry[Any] = Registry(
+    "model",
+    {
+        name: f"recbole_cl.model.{name.lower()}.{name}"
+        for name in ("AdaptiveRec", "CL4SRec", "CoSeRec", "DuoRec", "ECLSR", "SASRec", "SRMA")
+    },
+    accepts=_is_model,
+    expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender",
+    remedy='pass it, as load(run_dir, model="{path}"), run(model="{path}") or --model={path}',
+)
+
+
 def available_models() -> list[str]:
     """Lists the names of all models that can be run, ours first, without importing any.
-
-    A file ``recbole_cl/model/<name>.py`` is a model of ours if it holds a class that bears the file's name, in any
-    capitals, and extends another class.
 
     Returns:
         Names, each once.
@@ -36,42 +55,83 @@ def available_models() -> list[str]:
 
 
 def own_models() -> list[str]:
-    """Lists the names of the models that this package brings.
+    """Lists the names of the models that this package brings, and of those that other code has registered.
 
     Returns:
-        Names, in alphabetical order.
+        Names, ours first and in alphabetical order.
     """
-    files = sorted(path for path in _OURS.glob("*.py") if path.name != "base.py" and not path.name.startswith("_"))
-    return [name for path in files for name in _classes(path) if name.lower() == path.stem]
+    return MODELS.names()
 
 
-def model_class(name: str) -> Any:
+def model_class(model: str | type) -> Any:
     """Finds a model class.
 
     Args:
-        name: The model's name, in any capitals.
+        model: The model's name, in any capitals; the dotted path of a class; or a class.
 
     Returns:
-        Our class of that name, or else RecBole's.
+        Our class of that name, or else RecBole's; or the class that the path leads to.
 
     Raises:
-        UsageError: If there is none, or RecBole's needs batches that the loader here does not make.
+        UsageError: If there is none, it is no model of sequences, a path may not be imported, or RecBole's model needs
+            batches that the loader here does not make.
     """
-    for unfit, needs in _UNFIT.items():
-        if unfit.lower() == name.lower():
-            raise UsageError(
-                f"{unfit} needs {needs} in its batches, which the loader here does not make: choose another model, or "
-                "train it with RecBole itself"
-            )
-    for known, load in ((own_models(), _load_ours), (_recbole_models(), recboles_model)):
-        for candidate in known:
-            if candidate.lower() == name.lower():
-                return load(candidate)
-    raise UsageError(_unknown(name))
+    if isinstance(model, type):
+        return _fit(MODELS.check(model, model.__name__))
+    for unfit in _UNFIT:
+        if unfit.lower() == model.lower():
+            raise UsageError(_needs(unfit))
+    recboles = {name.lower(): name for name in _recbole_models()}
+    if not MODELS.find(model) and model.lower() in recboles:
+        return recboles_model(recboles[model.lower()])
+    _refuse_unreachable(model)
+    if not MODELS.find(model) and not is_path(model):
+        raise UsageError(_unknown(model))
+    with _anomaly_detection_left_alone():  # an outside model may import RecBole's
+        return _fit(MODELS.resolve(model))
 
 
-def _load_ours(name: str) -> Any:
-    return getattr(import_module(f"recbole_cl.model.{name.lower()}"), name)
+def model_path(cls: type) -> str:
+    """What a file calls a model, so that ``model_class`` finds it again.
+
+    Args:
+        cls: A model class.
+
+    Returns:
+        The name of one of ours, or of RecBole's that ours do not replace; else the dotted path of the class.
+    """
+    path = f"{cls.__module__}{':' if '.' in cls.__qualname__ else '.'}{cls.__qualname__}"
+    recboles = cls.__module__.startswith(f"{_RECBOLE}.") and not MODELS.find(cls.__name__)
+    return cls.__name__ if recboles or MODELS.path(cls.__name__) == path else path
+
+
+def model_name(path: str) -> str:
+    """The name of the class that a name or a dotted path stands for."""
+    return re.split("[.:]", path)[-1]
+
+
+def _fit(cls: type) -> type:
+    """Refuses a class of RecBole's that reads more in its batches than our loader makes."""
+    if cls.__module__.startswith(f"{_RECBOLE}.") and cls.__name__ in _UNFIT:
+        raise UsageError(_needs(cls.__name__))
+    return cls
+
+
+def _needs(unfit: str) -> str:
+    return (
+        f"{unfit} needs {_UNFIT[unfit]} in its batches, which the loader here does not make: choose another model, or "
+        "train it with RecBole itself"
+    )
+
+
+def _refuse_unreachable(path: str) -> None:
+    """Refuses a stored path of a class that only the code that made it can give."""
+    if "<locals>" in path or (path.startswith("__main__") and not hasattr(sys.modules["__main__"], model_name(path))):
+        where = "inside a function" if "<locals>" in path else "in a script or notebook, which this process is not"
+        raise UsageError(
+            f"model {path}: the class was made {where}; pass it, as load(run_dir, model={model_name(path)}) or "
+            f"run(model={model_name(path)}, resume=run_dir), or put it into a module"
+        )
 
 
 def recboles_model(name: str) -> Any:
@@ -83,13 +143,19 @@ def recboles_model(name: str) -> Any:
     Returns:
         The class, also where ours of that name takes its place elsewhere.
     """
+    with _anomaly_detection_left_alone():
+        return getattr(import_module(_RECBOLE), name)
+
+
+@contextmanager
+def _anomaly_detection_left_alone() -> Iterator[None]:
+    """RecBole's sine.py switches it on for the whole process; training would take half as long again."""
     import torch
 
     anomaly, check_nan = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
     try:
-        return getattr(import_module(_RECBOLE), name)
+        yield
     finally:
-        # RecBole's sine.py switches anomaly detection on for the whole process; training would take half as long again.
         torch.autograd.set_detect_anomaly(anomaly, check_nan)
 
 
@@ -99,17 +165,9 @@ def _recbole_models() -> list[str]:
     if spec is None or spec.origin is None:
         raise UsageError("RecBole is not installed: pip install recbole==1.2.1")
     source = Path(spec.origin).parent.joinpath(*_RECBOLE.split(".")[1:], "__init__.py")
-    imports = [node for node in _parse(source).body if isinstance(node, ast.ImportFrom)]
+    body = ast.parse(source.read_text(encoding="utf-8"), str(source)).body
+    imports = [node for node in body if isinstance(node, ast.ImportFrom)]
     return sorted((alias.name for node in imports for alias in node.names), key=str.lower)
-
-
-def _classes(path: Path) -> list[str]:
-    """Names of the classes of a file that extend something: plain ones (a batch, say) are no models."""
-    return [node.name for node in _parse(path).body if isinstance(node, ast.ClassDef) and node.bases]
-
-
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def _unknown(name: str) -> str:
@@ -118,4 +176,7 @@ def _unknown(name: str) -> str:
     hint = f"did you mean {known[near[0]]}? " if near else ""
     ours = own_models()
     others = [candidate for candidate in available_models() if candidate not in ours]
-    return f"unknown model {name!r}: {hint}ours are {', '.join(ours)}; RecBole's are {', '.join(others)}"
+    return (
+        f"unknown model {name!r}: {hint}ours are {', '.join(ours)}; RecBole's are {', '.join(others)}; your own is "
+        "named by its path, such as my_package.my_module.MyMethod"
+    )

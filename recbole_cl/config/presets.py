@@ -1,8 +1,11 @@
-"""Where the preset YAML files are, and how YAML is read."""
+"""Where the preset YAML files are, which of them a model gets, and how YAML is read."""
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ SettingsLoader.add_implicit_resolver(
 )
 
 
+_KNOWN_PACKAGES = ("recbole_cl", "recbole")  # whose classes have no file beside them
 BadYAML = (yaml.YAMLError, ValueError)  # the latter for what looks like a date and is none
 
 
@@ -105,3 +109,67 @@ def parse_yaml(text: str | bytes) -> Any:
         BadYAML: Any of these, if it is none.
     """
     return yaml.load(text, Loader=SettingsLoader)
+
+
+def model_presets(model_class: type) -> list[Path]:
+    """The YAML files of a model and its bases, the bases' first.
+
+    Those of this package's classes are ``props/model/<Class>.yaml``. Another package's class, whatever its name, has
+    ``<Class>.yaml`` beside its own file, and above it ``props/model/<Class>.yaml`` in the working folder. RecBole's
+    classes have none here: RecBole reads theirs.
+
+    Args:
+        model_class: The model.
+
+    Returns:
+        The files that exist, from weak to strong.
+    """
+    candidates = [folder / f"{cls.__name__}.yaml" for cls in reversed(model_class.__mro__) for folder in _folders(cls)]
+    return [path for path in dict.fromkeys(candidates) if path.is_file()]
+
+
+def experiment_preset(model_class: type, dataset: str) -> Path:
+    """Where settings of a model on a dataset would be: in the package, for an outside model in the working folder."""
+    props = props_dir() if _package(model_class) in _KNOWN_PACKAGES else Path("props").absolute()
+    return props / "experiment" / f"{model_class.__name__}-{dataset}.yaml"
+
+
+def model_defaults(model_class: type) -> dict[str, Any]:
+    """The settings of ``props/overall.yaml`` and of the YAML files of a model and its bases: where nobody says else."""
+    merged: dict[str, Any] = {}
+    for path in (props_dir() / "overall.yaml", *model_presets(model_class)):
+        merge_settings(merged, read_settings(path))
+    return merged
+
+
+def merge_settings(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes stronger settings over weaker ones.
+
+    Entries of ``eval_args`` that the stronger ones leave out stay: whoever sets its ``mode`` means to keep the split,
+    while RecBole would fall back to a random one, which sequential models refuse.
+
+    Args:
+        values: The weaker settings; written to.
+        stronger: The stronger ones; copied.
+
+    Returns:
+        ``values``.
+    """
+    weaker_args, stronger_args = values.get("eval_args"), stronger.get("eval_args")
+    values.update(deepcopy(dict(stronger)))
+    if isinstance(weaker_args, dict) and isinstance(stronger_args, dict):
+        values["eval_args"] = {**weaker_args, **deepcopy(stronger_args)}
+    return values
+
+
+def _package(cls: type) -> str:
+    return cls.__module__.split(".")[0]
+
+
+def _folders(cls: type) -> list[Path]:
+    """The folders that may hold a class's YAML file, from weak to strong."""
+    if _package(cls) in _KNOWN_PACKAGES:
+        return [props_dir() / "model"] if _package(cls) == "recbole_cl" else []
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)  # a notebook has none
+    beside = [Path(file).resolve().parent] if file else []
+    return [*beside, Path("props", "model").resolve()]

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from recbole_cl.config.presets import props_dir, read_settings
+from recbole_cl.config.presets import model_defaults
 from recbole_cl.config.settings import declared_checks
-
-
-def model_defaults(model_class: type) -> dict[str, Any]:
-    """The settings of ``props/overall.yaml`` and of the YAML files of a model and its bases: where nobody says else."""
-    models = [f"model/{cls.__name__}.yaml" for cls in reversed(model_class.__mro__)]
-    files = [path for file in ("overall.yaml", *models) if (path := props_dir() / file).is_file()]
-    return {key: value for path in files for key, value in read_settings(path).items()}
 
 
 def read_options(config: Any, model_class: type) -> dict[str, Any]:

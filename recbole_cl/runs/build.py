@@ -12,6 +12,7 @@ from typing import Any
 from recbole.utils import InputType, init_seed
 
 from recbole_cl.config.config import Config
+from recbole_cl.config.models import model_name
 from recbole_cl.config.presets import read_settings
 from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.data.dataset import ContrastiveDataset
@@ -30,7 +31,10 @@ Data = tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, C
 
 
 def build_config(
-    model: str | None, dataset: str | None, config_files: Sequence[str | Path] | str | Path, settings: Mapping[str, Any]
+    model: str | type | None,
+    dataset: str | None,
+    config_files: Sequence[str | Path] | str | Path,
+    settings: Mapping[str, Any],
 ) -> Config:
     """The settings of a run, with the defaults of ``run``; those of a run that is resumed lie below all others.
 
@@ -38,14 +42,15 @@ def build_config(
         UsageError: If a setting is wrong, or asks for what the loader and the trainer here do not do.
     """
     resume = resume_asked_for(settings, config_files)
-    files = [resumed_folder(resume) / CONFIG] if resume else []
-    files += _listed(config_files)
-    stored = {key: value for file in files for key, value in read_settings(file).items()}
-    model, dataset = model or stored.get("model", DEFAULT_MODEL), dataset or stored.get("dataset", DEFAULT_DATASET)
-    config = Config(model, dataset, files, settings)
+    stored = resumed_folder(resume) / CONFIG if resume else None
+    files = _listed(config_files)
+    given = {key for file in ([stored] if stored else []) + files for key in read_settings(file)}
+    model = model or (None if "model" in given else DEFAULT_MODEL)
+    dataset = dataset or (None if "dataset" in given else DEFAULT_DATASET)
+    config = Config(model, dataset, files, settings, stored=stored)
     _refuse_unsupported(config)
-    if resume:
-        _refuse_another_run(config, read_settings(files[0]))
+    if stored:
+        _refuse_another_run(config, read_settings(stored))
     return config
 
 
@@ -70,6 +75,7 @@ def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:
 
 def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
+    stored = {**stored, "model": model_name(str(stored.get("model", config["model"])))}  # wherever its class is now
     for key in ("model", "dataset", "seed", "learner", "valid_metric", "eval_history", "complement"):
         if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
             raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")

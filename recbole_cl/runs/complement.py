@@ -33,9 +33,9 @@ def complement_of(
     """The trained encoder that the setting ``complement`` asks for, kept in the run folder.
 
     ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1; a run
-    folder, such as another run's ``complement``, is copied. A run that goes on, wherever its folder has been moved, takes what
-    lies in it, whatever its own learning rate and stopping have become. A training that was interrupted goes on if its
-    settings are the same, and else begins again.
+    folder, such as another run's ``complement``, is copied. A run that goes on, wherever its folder has been moved,
+    takes what lies in it, whatever its own learning rate and stopping have become. A training that was interrupted
+    goes on if its settings are the same, and else begins again.
 
     Args:
         config: Settings of the run.
@@ -99,7 +99,7 @@ def _pretraining_config(config: Config) -> Config:
     own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
     own["compile_encoder"] = False  # which a GRU can't be, and one layer need not be
     own["seed"] = (config["seed"] + 1) % 2**32  # not the weights that the run itself starts from
-    return Config(None, None, [], values | own | {"resume": None})
+    return Config(stored=values | own | {"resume": None})
 
 
 def _key(settings: Mapping[str, Any], interactions: str | None) -> str:
@@ -144,7 +144,7 @@ def _copy(source: Path, own: Path) -> None:
 
 def _load(config: Config, folder: Path, train: ContrastiveDataset) -> EncoderRecommender:
     """The model of a run folder, with its best weights, if it knows the items of the training split."""
-    its_config = Config(None, None, [folder / CONFIG], {key: config[key] for key in ("use_gpu", "gpu_id")})
+    its_config = Config(config_dict={key: config[key] for key in ("use_gpu", "gpu_id")}, stored=folder / CONFIG)
     model_class: Any = adapted(its_config.model_class)
     if not model_class.encodes_rows:
         raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")

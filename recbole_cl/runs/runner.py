@@ -16,6 +16,8 @@ import torch
 import yaml
 
 from recbole_cl.config.config import Config
+from recbole_cl.config.models import model_name
+from recbole_cl.config.presets import read_settings
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
@@ -78,7 +80,7 @@ class LoadedRun:
 
 
 def run(
-    model: str | None = None,
+    model: str | type | None = None,
     dataset: DataSource | None = None,
     *,
     config_files: Sequence[str | Path] | str | Path = (),
@@ -87,7 +89,8 @@ def run(
     """Trains a model with early stopping, tests it under both history protocols, and leaves a run folder.
 
     Args:
-        model: One of ours, or a sequential model of RecBole's; None for that of the files, or else DuoRec.
+        model: Name of one of ours, or of a sequential model of RecBole's; a class of your own, or its dotted path, such
+            as "my_package.my_module.MyMethod"; None for that of the files, or else DuoRec.
         dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads; None for
             that of the files, or else ml-100k. Or what ``from_dataframe`` returned; or what it takes, a DataFrame, with
             its ``user``, ``item``, ``time``, ``rating``, ``name`` and ``data_path`` among the settings.
@@ -113,7 +116,7 @@ def run(
 
 
 def run_seeds(
-    model: str | None,
+    model: str | type | None,
     dataset: DataSource | None,
     seeds: Sequence[int],
     *,
@@ -146,29 +149,35 @@ def run_seeds(
     return [run(model, name, config_files=config_files, **each) for each in settings_of_each]
 
 
-def load(run_dir: str | Path) -> LoadedRun:
+def load(run_dir: str | Path, model: str | type | None = None) -> LoadedRun:
     """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
 
     Args:
         run_dir: A run folder.
+        model: The class of the model, or its dotted path, where that is neither ours nor RecBole's: a module that the
+            folder alone names is not imported.
 
     Returns:
         The run, its model in eval mode.
 
     Raises:
-        UsageError: If the folder holds no run, or its checkpoint is refused.
+        UsageError: If the folder holds no run, or one of another model, or its checkpoint is refused.
     """
     folder = Path(run_dir)
     if not (folder / CONFIG).is_file():
         raise UsageError(f"{folder} is no run folder: it has no {CONFIG}")
-    config = Config(None, None, [str(folder / CONFIG)], {})
+    stored = model_name(str(read_settings(folder / CONFIG).get("model")))
+    given = model.__name__ if isinstance(model, type) else model_name(model or stored)
+    if given.lower() != stored.lower():
+        raise UsageError(f"model = {given}: {folder} holds a {stored}; leave model out, or give that one")
+    config = Config(model, stored=folder / CONFIG)
     dataset, splits = build_data(config)
-    model = build_model(config, splits[0])
-    state = load_checkpoint(folder / BEST, model.device)
+    trained = build_model(config, splits[0])
+    state = load_checkpoint(folder / BEST, trained.device)
     if state.get("items") != item_fingerprint(dataset):
         raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train anew")
-    load_weights(state, model)
-    return LoadedRun(config, model.eval(), dataset, splits)
+    load_weights(state, trained)
+    return LoadedRun(config, trained.eval(), dataset, splits)
 
 
 def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:

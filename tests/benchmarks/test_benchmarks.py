@@ -18,7 +18,7 @@ from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes
 from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_data, build_loader, build_model
-from tests.toy import write_cycle
+from recbole_cl.testing.toy import write_cycle
 
 TRAIN_KEYS = [
     "name",

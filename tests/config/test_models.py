@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from recbole.model.abstract_recommender import SequentialRecommender
 
 from recbole_cl.config import models as registry
 from recbole_cl.errors import UsageError
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stands for the folder of our models."""
-    monkeypatch.setattr(registry, "_OURS", tmp_path)
-    return tmp_path
 
 
 def test_ours_come_first_and_every_name_once() -> None:
@@ -36,24 +31,13 @@ def test_what_the_loader_cannot_feed_is_refused_and_not_listed(name: str, needs:
     assert set(registry._UNFIT) <= set(registry._recbole_models())
 
 
-def test_a_new_file_is_a_new_model(folder: Path) -> None:
-    (folder / "mymethod.py").write_text("class Helper:\n    pass\n\nclass MyMethod(Base):\n    pass\n")
-    assert registry.own_models() == ["MyMethod"]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("base.py", "class Base(Module): ..."),
-        ("_private.py", "class _Private(Module): ..."),
-        ("batch.py", "class Batch: ..."),
-        ("helpers.py", "class Other(Module): ..."),
-        ("notes.txt", "class Notes(Module): ..."),
-    ],
-)
-def test_what_is_no_model_is_not_listed(folder: Path, name: str, text: str) -> None:
-    (folder / name).write_text(text)
-    assert registry.own_models() == []
+def test_every_model_file_is_in_the_table() -> None:
+    """A class that bears its file's name, in any capitals, and extends another one."""
+    folder = Path(__file__).parents[2] / "recbole_cl" / "model"
+    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in folder.glob("*.py")}
+    classes = [(stem, it) for stem, tree in trees.items() for it in tree.body if isinstance(it, ast.ClassDef)]
+    found = [it.name for stem, it in classes if it.bases and it.name.lower() == stem]
+    assert sorted(found, key=str.lower) == registry.own_models()
 
 
 @pytest.mark.parametrize("name", ["SASRec", "sasrec", "SASREC"])
@@ -102,3 +86,61 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_the_list(name: str, ne
 def test_a_name_like_nothing_is_answered_with_the_list_alone() -> None:
     with pytest.raises(UsageError, match="unknown model 'zzz': ours are "):
         registry.model_class("zzz")
+
+
+class Outside(SequentialRecommender):
+    class Inner(SequentialRecommender): ...
+
+
+def test_a_class_is_taken_as_it_is() -> None:
+    assert registry.model_class(Outside) is Outside
+    with pytest.raises(UsageError, match="^model dict is the class dict: expected a class that extends Contrastive"):
+        registry.model_class(dict)
+
+
+def test_a_path_leads_to_a_class() -> None:
+    assert registry.model_class("recbole_cl.model.sasrec.SASRec") is registry.model_class("SASRec")
+    with pytest.raises(UsageError, match=r"^model subprocess\.run is a function: expected a class that extends"):
+        registry.model_class("subprocess.run")
+
+
+@pytest.mark.parametrize("name", ["DuoRec", "GRU4Rec"])
+def test_a_known_model_is_stored_by_its_name(name: str) -> None:
+    assert registry.model_path(registry.model_class(name)) == name
+
+
+def test_any_other_class_is_stored_by_its_path() -> None:
+    assert registry.model_path(Outside) == f"{__name__}.Outside"
+    assert registry.model_path(Outside.Inner) == f"{__name__}:Outside.Inner"
+    for cls in (Outside, Outside.Inner):
+        assert registry.model_class(registry.model_path(cls)) is cls
+    theirs = registry.recboles_model("SASRec")  # whose name is ours'
+    assert registry.model_class(registry.model_path(theirs)) is theirs
+
+
+def test_an_outside_class_of_one_of_our_names_is_not_taken_for_ours() -> None:
+    twin = type("DuoRec", (SequentialRecommender,), {"__module__": "their_package.duorec", "__qualname__": "DuoRec"})
+    assert registry.model_path(twin) == "their_package.duorec.DuoRec"
+
+
+def test_a_class_that_no_path_leads_to_has_to_be_given_again() -> None:
+    class Local(SequentialRecommender): ...
+
+    for path, where in (
+        (registry.model_path(Local), "inside a function"),
+        ("__main__.Gone", "in a script or notebook"),
+    ):
+        with pytest.raises(UsageError, match=rf"the class was made {where}.*load\(run_dir, model=(Local|Gone)\)"):
+            registry.model_class(path)
+
+
+def test_a_model_of_recbole_that_the_loader_cannot_feed_is_refused_as_a_class_too() -> None:
+    with pytest.raises(UsageError, match="BERT4Rec needs transformed rows"):
+        registry.model_class(registry.recboles_model("BERT4Rec"))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("SASRec", "SASRec"), ("a.b.C", "C"), ("a.b:C.D", "D"), ("a.f.<locals>.C", "C")]
+)
+def test_a_path_ends_in_the_name_of_its_class(path: str, name: str) -> None:
+    assert registry.model_name(path) == name

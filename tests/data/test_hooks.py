@@ -13,7 +13,7 @@ from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import TrainingRows
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
-from tests.toy import write_cycle
+from recbole_cl.testing.toy import write_cycle
 
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 

@@ -22,8 +22,8 @@ from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.model.adapter import adapted
 from recbole_cl.model.interface import Scorer
 from recbole_cl.runs.settings import settings_of
+from recbole_cl.testing.toy import write_cycle
 from tests.evaluation.rows import rows_of_users
-from tests.toy import write_cycle
 
 N_ITEMS = 40
 

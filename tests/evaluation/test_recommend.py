@@ -10,7 +10,7 @@ import pytest
 from recbole_cl import LoadedRun, load, run
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.recommend import best_items
-from tests.toy import N_ITEMS, write_cycle
+from recbole_cl.testing.toy import N_ITEMS, write_cycle
 
 
 @pytest.fixture(scope="module", params=["SASRec", "GRU4Rec"])

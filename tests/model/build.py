@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from recbole_cl.config.models import model_class
-from recbole_cl.model.reading import model_defaults
+from recbole_cl.config.presets import model_defaults
+from recbole_cl.testing.gradients import losses_and_gradients as losses_and_gradients  # for those who build here
 
 
 class Settings(dict[str, Any]):
@@ -104,22 +105,3 @@ def from_left_padded(item_seq: Tensor) -> tuple[Tensor, Tensor]:
     seq_len = width - (item_seq > 0).int().argmax(dim=1)
     turned = (torch.arange(width) + (width - seq_len)[:, None]) % width
     return item_seq.gather(1, turned), seq_len
-
-
-def losses_and_gradients(model: Any, losses: Callable[[], Mapping[str, Tensor]], grouped: bool) -> list[Tensor]:
-    """The terms of one step and the gradients of all parameters, with or without grouping rows by length.
-
-    Args:
-        model: Draws from the same state each time.
-        losses: The model's terms of some batch.
-        grouped: Whether to group.
-
-    Returns:
-        The terms, then the gradients.
-    """
-    model.group_by_length = grouped
-    model.generator.manual_seed(5)
-    model.zero_grad()
-    terms = losses()
-    sum(terms.values()).backward()  # type: ignore[union-attr]
-    return [*terms.values(), *(parameter.grad.clone() for parameter in model.parameters())]

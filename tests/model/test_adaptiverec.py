@@ -13,8 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from recbole_cl import run
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.errors import UsageError
+from recbole_cl.testing.toy import write_cycle
 from tests.model.build import build_model, transformer_state
-from tests.toy import write_cycle
 
 ORACLE = Path(__file__).parents[1] / "oracles" / "a3_duorec_model_eval.npz"
 NO_THRESHOLD = {"similarity_threshold": "last_epoch", "objective": "exclude_above"}  # in the first epoch

@@ -1,168 +1,26 @@
-"""What every model of ours must do, in both training forms; a new method is picked up unedited."""
+"""The contract tests, run on every model of ours; a new one is picked up unedited."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from recbole.config import Config as RecBoleConfig
-from recbole.data import create_dataset, data_preparation
-from recbole.trainer import Trainer as RecBoleTrainer
 
-from recbole_cl import load, run
-from recbole_cl.config.config import Config
-from recbole_cl.config.models import model_class, own_models
-from recbole_cl.evaluation.evaluate import RankEvaluator
-from recbole_cl.evaluation.ranks import evaluation_rows
+from recbole_cl.config import models
 from recbole_cl.model.base import EncoderRecommender
-from recbole_cl.model.reading import model_defaults
-from recbole_cl.runs.build import build_data, build_loader, build_model
-from tests.model.build import losses_and_gradients
-from tests.toy import N_ITEMS, write_cycle
-
-SMALL = {"hidden_size": 32, "inner_size": 64, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
-BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
-EVERY_MODEL = pytest.mark.parametrize("name", own_models())
+from recbole_cl.testing.contract import *  # noqa: F403
 
 
-def assemble(name: str, tmp_path: Path, **settings: Any) -> tuple[Config, Any, Any]:
-    config = Config(name, "cycle", config_dict=SMALL | write_cycle(tmp_path) | settings)
-    splits = build_data(config)[1]
-    model = build_model(config, splits[0])
-    return config, model, build_loader(config, model, splits[0])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "model_class" in metafunc.fixturenames:
+        metafunc.parametrize("model_class", models.own_models(), indirect=True)
+
+
+@pytest.fixture
+def model_class(request: pytest.FixtureRequest) -> Any:
+    return models.model_class(request.param)
 
 
 def test_the_models_are_found() -> None:
-    assert {"SASRec", "CL4SRec", "DuoRec"} <= set(own_models())
-    assert all(issubclass(model_class(name), EncoderRecommender) for name in own_models())
-
-
-@BOTH_FORMS
-@EVERY_MODEL
-def test_losses_are_named_finite_and_reach_every_parameter(name: str, form: str, tmp_path: Path) -> None:
-    _, model, loader = assemble(name, tmp_path, train_form=form)
-    interaction = next(iter(loader))
-    for epoch in range(2):  # a term may begin with the second
-        model.start_epoch(epoch)
-        terms = model.named_losses(interaction)
-        assert "recommendation" in terms and all(torch.isfinite(term) and term.dim() == 0 for term in terms.values())
-        sum(terms.values()).backward()
-        model.end_epoch(epoch)
-    for key, parameter in model.named_parameters():
-        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), key
-    assert all(parameter.grad.abs().sum() > 0 for key, parameter in model.named_parameters() if "bias" not in key)
-
-
-@BOTH_FORMS
-@EVERY_MODEL
-def test_grouping_by_length_changes_nothing(name: str, form: str, tmp_path: Path) -> None:
-    """Same batch, same losses, same gradients to 1e-5, with dropout 0."""
-    off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_form": form}
-    _, model, loader = assemble(name, tmp_path, **off)
-    interaction = next(iter(loader))
-    results = [losses_and_gradients(model, lambda: model.named_losses(interaction), how) for how in (True, False)]
-    for a, b in zip(*results, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
-
-
-@EVERY_MODEL
-def test_bfloat16_gradients_are_finite_and_losses_near(name: str, tmp_path: Path) -> None:
-    off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_form": "sequence"}
-    _, model, loader = assemble(name, tmp_path, **off)
-    interaction = next(iter(loader))
-    totals = []
-    for enabled in (False, True):
-        model.generator.manual_seed(0)
-        model.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
-            total = sum(model.named_losses(interaction).values())
-        total.backward()
-        totals.append(total.float())
-        for key, parameter in model.named_parameters():
-            assert parameter.grad is None or torch.isfinite(parameter.grad).all(), key
-    torch.testing.assert_close(totals[1], totals[0], rtol=0.05, atol=0.05)
-
-
-@EVERY_MODEL
-def test_predict_agrees_with_full_sort_predict(name: str, tmp_path: Path) -> None:
-    _, model, loader = assemble(name, tmp_path, train_form="prefix")
-    interaction = next(iter(loader))
-    model.eval()
-    with torch.no_grad():
-        scores = model.full_sort_predict(interaction)
-        assert scores.shape == (len(interaction), N_ITEMS + 1)  # all items and the padding, no mask token
-        picked = scores.gather(1, interaction["item_id"].unsqueeze(1)).squeeze(1)
-        torch.testing.assert_close(model.predict(interaction), picked, rtol=1e-5, atol=1e-6)
-
-
-@EVERY_MODEL
-def test_never_recommends_the_padding_or_the_mask_token(name: str, tmp_path: Path) -> None:
-    _, model, loader = assemble(name, tmp_path)
-    model.item_embedding.weight.data[[0, -1]] *= 1000  # padding, and the mask token or the last item
-    split = evaluation_rows(loader.prefixes, model.n_items)
-    for ranks in RankEvaluator(model, 50, top_k=5).rank(split).values():
-        assert ranks.top_items is not None
-        assert int(ranks.top_items.min()) >= 1 and int(ranks.top_items.max()) < model.n_items
-
-
-@BOTH_FORMS
-@EVERY_MODEL
-def test_learns_the_circle(name: str, form: str, tmp_path: Path) -> None:
-    """Under the protocol of its authors: one that never sees a row's own items as negatives need not rank them low."""
-    epochs, patience = {"prefix": (25, 6), "sequence": (60, 20)}[form]  # of ten steps and of two
-    settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "train_batch_size": 64, "topk": [1, 5, 10]}
-    dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
-    protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "stopping_step": patience}
-    result = run(name, "cycle", **(SMALL | write_cycle(tmp_path) | settings | dropout | protocol))
-    history = {"keep": "history_kept", "remove": "history_removed"}[model_defaults(model_class(name))["eval_history"]]
-    assert result.test[history]["recall@1"] > 0.9
-
-
-@BOTH_FORMS
-@EVERY_MODEL
-def test_one_epoch_and_one_more_equal_two(name: str, form: str, tmp_path: Path) -> None:
-    settings = SMALL | write_cycle(tmp_path) | {"train_form": form}
-    whole = run(name, "cycle", **settings, epochs=2)
-    again = run(name, "cycle", **settings, epochs=2)
-    half = run(name, "cycle", **settings, epochs=1)
-    resumed = run(name, "cycle", **settings, epochs=2, resume=str(half.run_dir))
-    assert resumed.run_dir == half.run_dir and resumed.epochs_run == 2
-    states = [torch.load(r.run_dir / "last.pth", weights_only=True)["state_dict"] for r in (whole, again, resumed)]
-    for key, value in states[0].items():
-        assert torch.equal(value, states[1][key]), f"same seed, other {key}"
-        assert torch.equal(value, states[2][key]), f"resumed, other {key}"
-    assert whole.test == again.test == resumed.test
-
-
-@EVERY_MODEL
-def test_a_loaded_run_scores_as_the_trained_one(name: str, tmp_path: Path) -> None:
-    result = run(name, "cycle", **SMALL, **write_cycle(tmp_path), epochs=1)
-    first, second = load(result.run_dir), load(result.run_dir)
-    rows = first.splits[2][torch.arange(5)]
-    with torch.no_grad():
-        scores = [loaded.model.full_sort_predict(rows) for loaded in (first, second)]
-    assert torch.equal(*scores) and not first.model.training
-    ranks = (scores[0][:, 1:] >= scores[0].gather(1, rows["item_id"].unsqueeze(1))).sum(1)
-    import numpy as np
-
-    stored = np.load(result.run_dir / "ranks_test.npy", allow_pickle=False)
-    assert stored.dtype == np.int32
-    user = rows["user_id"]
-    assert stored[user.numpy() - 1].tolist() == ranks.tolist()
-
-
-@EVERY_MODEL
-def test_runs_in_a_plain_recbole_script(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings: dict[str, Any] = dict(write_cycle(tmp_path / "data"))
-    monkeypatch.setattr("sys.argv", ["script.py"])
-    monkeypatch.chdir(tmp_path)  # RecBole writes event files to the working directory
-    settings |= {"epochs": 1, "train_neg_sample_args": None, "load_col": {"inter": ["user_id", "item_id", "timestamp"]}}
-    config = RecBoleConfig(model=model_class(name), dataset="cycle", config_dict=settings | SMALL)
-    train, valid, test = data_preparation(config, create_dataset(config))
-    model = model_class(name)(config, train.dataset)
-    trainer = RecBoleTrainer(config, model)
-    trainer.fit(train, valid, verbose=False, saved=False)
-    metrics = trainer.evaluate(test, load_best_model=False)
-    assert 0 <= metrics["hit@10"] <= 1 and trainer.train_loss_dict[0] > 0
+    assert {"SASRec", "CL4SRec", "DuoRec"} <= set(models.own_models())
+    assert all(issubclass(models.model_class(name), EncoderRecommender) for name in models.own_models())

@@ -22,9 +22,9 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
 from recbole_cl.model.contrast.pooling import pool
 from recbole_cl.runs.build import build_data, build_loader, build_model
+from recbole_cl.testing.toy import write_cycle
 from tests.model.build import build_model as small_model
 from tests.model.build import from_left_padded, load_s3rec_weights
-from tests.toy import write_cycle
 
 ORACLES = Path(__file__).parent.parent / "oracles"
 SMALL = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}

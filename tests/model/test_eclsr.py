@@ -17,9 +17,9 @@ from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.ecl.alterations import ALTERATIONS
 from recbole_cl.model.ecl.discriminator import CONDITIONS
 from recbole_cl.model.eclsr import ECLSR
+from recbole_cl.testing.toy import write_cycle
 from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
-from tests.toy import write_cycle
 
 ORACLES = Path(__file__).parent.parent / "oracles"
 THEIR_CONDITIONS = {"addall": "add_all", "cat": "concat", "add": "add_last"}

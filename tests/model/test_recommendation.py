@@ -16,8 +16,8 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import cross_entropy
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 from recbole_cl.runs.build import build_data, build_loader, build_model
+from recbole_cl.testing.toy import N_ITEMS, write_cycle
 from tests.model.build import build_model as build_small
-from tests.toy import N_ITEMS, write_cycle
 
 SMALL = {"hidden_size": 32, "inner_size": 64, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 EVERY_LOSS = pytest.mark.parametrize("loss", RECOMMENDATION_LOSSES.names())

@@ -14,9 +14,9 @@ from recbole_cl import load, run
 from recbole_cl.config.models import model_class, own_models
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.testing.toy import write_cycle
 from tests.model.build import FIELDS, Counts, Settings, build_model, losses_and_gradients
 from tests.model.test_contract import SMALL, assemble
-from tests.toy import write_cycle
 
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 METHODS = pytest.mark.parametrize("name", ["SASRec", "DuoRec"])

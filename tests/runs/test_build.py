@@ -9,7 +9,7 @@ import pytest
 
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_config, build_data, resume_asked_for
-from tests.toy import N_USERS, write_cycle
+from recbole_cl.testing.toy import N_USERS, write_cycle
 
 
 @pytest.fixture

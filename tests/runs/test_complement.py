@@ -15,8 +15,8 @@ from recbole_cl import load, run
 from recbole_cl.errors import UsageError
 from recbole_cl.runs import runner
 from recbole_cl.runs.build import build_loader
+from recbole_cl.testing.toy import write_cycle
 from recbole_cl.trainer.trainer import Trainer
-from tests.toy import write_cycle
 
 TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 SHORT = {"epochs": 1, "complement_epochs": 2}

@@ -1,6 +1,6 @@
 """Run folders that version 0.1.0 left: they load, go on and are compared as they were.
 
-``tests/fixtures/version_0_1_0`` holds two, trained on the circle of ``tests/toy.py``: one of ours with a complementary
+``tests/fixtures/version_0_1_0`` holds two, trained on the circle of ``recbole_cl/testing/toy.py``: one of ours with a complementary
 encoder, one of RecBole's.
 """
 
@@ -15,7 +15,7 @@ import torch
 
 from recbole_cl import load, run
 from recbole_cl.cli import main
-from tests.toy import write_cycle
+from recbole_cl.testing.toy import write_cycle
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "version_0_1_0"
 EVERY_RUN = pytest.mark.parametrize("name", ["AdaptiveRec", "GRU4Rec"])

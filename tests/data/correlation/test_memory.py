@@ -15,8 +15,8 @@ from recbole_cl.data.correlation.memory import memory_top_one, training_pairs
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.rows import RowSet, rows_of, sequence_rows
 from recbole_cl.errors import UsageError
+from recbole_cl.testing.toy import write_cycle
 from tests.data.correlation.cases import N_TOY, coserec_toy, double_loop, oracle_pairs, random_pairs
-from tests.toy import write_cycle
 
 
 @pytest.fixture(scope="module")

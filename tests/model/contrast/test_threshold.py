@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from recbole_cl.config.presets import model_defaults
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.false_negatives import is_negative, negative_pairs, negative_statistic, row_statistic, share_above
 from recbole_cl.loss.geometry import alignment, uniformity
@@ -17,7 +18,6 @@ from recbole_cl.loss.thresholded_info_nce import thresholded_info_nce
 from recbole_cl.model.adaptiverec import AdaptiveRec
 from recbole_cl.model.contrast.threshold import ThresholdedContrast
 from recbole_cl.model.contrast.threshold_network import FlatThreshold, PerRowThreshold
-from recbole_cl.model.reading import model_defaults
 
 D = 8
 

@@ -1,0 +1,1 @@
+"""What a method of your own can be tested with: the contract tests and a made-up dataset."""
