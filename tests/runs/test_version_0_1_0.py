@@ -1,7 +1,7 @@
 """Run folders that version 0.1.0 left: they load, go on and are compared as they were.
 
-``tests/fixtures/version_0_1_0`` holds two, trained on the circle of ``recbole_cl/testing/toy.py``: one of ours with a complementary
-encoder, one of RecBole's.
+``tests/fixtures/version_0_1_0`` holds two, trained on the circle of ``recbole_cl/testing/toy.py``: one of ours with a
+complementary encoder, one of RecBole's.
 """
 
 from __future__ import annotations
