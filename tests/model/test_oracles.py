@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from recbole_cl.batch import Batch, Rows
-from recbole_cl.model import cl4srec
 from tests.model.build import build_model, load_recbole_weights
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parent.parent / "oracles"
 SIZES = {"hidden_size": 8, "inner_size": 32, "n_items": 13, "max_length": 6}
-
-
-def oracle(name: str) -> dict[str, Any]:
-    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as file:
-        return {key: torch.as_tensor(file[key]) for key in file.files}
 
 
 def oracle_model(name: str, values: dict[str, Any], **settings: Any) -> Any:
@@ -36,7 +29,9 @@ def test_duorec_losses(contrast: str, similarity: str, temperature: float, tag: 
     a3 = oracle("a3_duorec_model_eval")
     settings = {"contrast": contrast, "similarity": similarity, "temperature": temperature}
     model = oracle_model("DuoRec", a3, unsupervised_weight=0.1, supervised_weight=0.2, **settings)
-    batch = Batch(a3["item_seq"], a3["item_len"], a3["pos_items"], same_target=Rows(a3["sem_aug"], a3["sem_len"]))
+    batch = Batch(
+        a3["item_seq"], a3["item_len"], a3["pos_items"], extra={"same_target": Rows(a3["sem_aug"], a3["sem_len"])}
+    )
     loss = sum(model.losses(batch).values())
     torch.testing.assert_close(loss, a3[f"{contrast}_{tag}::loss"], rtol=1e-6, atol=1e-6)
 
@@ -53,14 +48,12 @@ def test_duorec_scores() -> None:
     ("similarity", "temperature", "weight", "tag"),
     [("dot", 1.0, 0.1, "dot_tau1.0_lmd0.1"), ("cosine", 0.05, 0.3, "cos_tau0.05_lmd0.3")],
 )
-def test_cl4srec_loss_on_given_views(
-    monkeypatch: pytest.MonkeyPatch, similarity: str, temperature: float, weight: float, tag: str
-) -> None:
+def test_cl4srec_loss_on_given_views(similarity: str, temperature: float, weight: float, tag: str) -> None:
     e3 = oracle("e3_cl4srec_model_eval")
     settings = {"similarity": similarity, "temperature": temperature, "contrastive_weight": weight}
     model = oracle_model("CL4SRec", e3, **settings)
-    views = (e3["aug1"], e3["aug_len1"]), (e3["aug2"], e3["aug_len2"])
-    monkeypatch.setattr(cl4srec, "draw_two_views", lambda *args, **kwargs: views)
+    views = Rows(e3["aug1"], e3["aug_len1"]), Rows(e3["aug2"], e3["aug_len2"])
+    model.views = SimpleNamespace(draw=lambda rows, neighbour: views)
     loss = sum(model.losses(Batch(e3["item_seq"], e3["item_len"], e3["pos_items"])).values())
     torch.testing.assert_close(loss, e3[f"{tag}::loss"], rtol=1e-6, atol=1e-6)
     scores = model.score_items(model(e3["item_seq"], e3["item_len"]), 0, 13)
