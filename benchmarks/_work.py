@@ -78,7 +78,7 @@ def record_segments(model: Any) -> list[list[Segment]]:
         encode = model.encode
 
         def noted(*segments: Any, **how: Any) -> Any:
-            log.append([(rows.seq_len, rows.every_position) for rows in segments])
+            log.append([(rows.seq_len, rows.wanted != "last") for rows in segments])
             return encode(*segments, **how)
 
         model.encode = noted

@@ -63,11 +63,6 @@ class AugmentingRecommender(ContrastiveRecommender):
         """Whether an operator masks items."""
         return any(takes(name, "fill_id") for name in self.options["operators"])
 
-    @property
-    def draws_views(self) -> bool:
-        """Whether this epoch has a contrastive term."""
-        return self.compares_views
-
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, if views need one."""
         self._epoch = epoch

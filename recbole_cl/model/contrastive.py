@@ -46,6 +46,11 @@ class ContrastiveRecommender(EncoderRecommender):
         """Whether the weights leave a contrastive term."""
         return bool(self.options["contrastive_weight"])
 
+    @property
+    def draws_views(self) -> bool:
+        """Whether this epoch has a contrastive term."""
+        return self.compares_views and not self.pretraining
+
     def complement_with(self, model: EncoderRecommender) -> None:
         """Takes a trained model as the complementary encoder; our runs do so before they train.
 
@@ -89,7 +94,7 @@ class ContrastiveRecommender(EncoderRecommender):
             UsageError: If a complementary encoder is there and the method compares its views without it.
         """
         terms = super().named_losses(interaction)
-        if self._complement is not None and not (self._complement.used or self.pretraining):
+        if self._complement is not None and self.draws_views and not self._complement.used:
             raise UsageError(
                 f"complement = {self.options['complement']}: {type(self).__name__} compares its views without "
                 "self.compare_views(), so that nothing complements them; set it to none"

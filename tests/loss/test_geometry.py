@@ -34,7 +34,7 @@ def test_equal_double_loops(dtype: torch.dtype) -> None:
         torch.testing.assert_close(gradient, slow_gradient, rtol=10 * TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
-def test_they_ignore_length_and_knows_its_bounds() -> None:
+def test_lengths_do_not_matter_and_bounds_are_known() -> None:
     x = torch.eye(3, dtype=torch.float64)
     assert alignment(x, 5 * x).item() == pytest.approx(0, abs=1e-12)
     assert alignment(x, -2 * x).item() == pytest.approx(4)

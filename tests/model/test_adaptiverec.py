@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -15,8 +14,8 @@ from recbole_cl.batch import Batch, Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.testing.toy import write_cycle
 from tests.model.build import build_model, transformer_state
+from tests.oracles.load import oracle
 
-ORACLE = Path(__file__).parents[1] / "oracles" / "a3_duorec_model_eval.npz"
 NO_THRESHOLD = {"similarity_threshold": "last_epoch", "objective": "exclude_above"}  # in the first epoch
 EVERY_CONTRAST = pytest.mark.parametrize("contrast", ["un", "su", "us", "us_x", "augment"])
 TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
@@ -41,8 +40,7 @@ def sequence_batch() -> Batch:
 
 @pytest.mark.parametrize(("contrast", "weight"), [("un", 0.1), ("su", 0.2), ("us_x", 0.2)])
 def test_without_a_threshold_it_meets_the_oracle_of_duorec(contrast: str, weight: float) -> None:
-    with np.load(ORACLE, allow_pickle=False) as file:
-        a3: dict[str, Any] = {key: torch.as_tensor(file[key]) for key in file.files}
+    a3 = oracle("a3_duorec_model_eval")
     settings = NO_THRESHOLD | {"contrast": contrast, "contrastive_weight": weight, "temperature": 0.05}
     model = build_model("AdaptiveRec", 13, 6, hidden_size=8, **settings).eval()
     encoder = {f"encoder.{name}": value for name, value in transformer_state(a3, "w::").items()}

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from recbole.config import Config as RecBoleConfig
@@ -25,14 +24,9 @@ from recbole_cl.runs.build import build_data, build_loader, build_model
 from recbole_cl.testing.toy import write_cycle
 from tests.model.build import build_model as small_model
 from tests.model.build import from_left_padded, load_s3rec_weights
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parent.parent / "oracles"
 SMALL = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
-
-
-def oracle(name: str) -> dict[str, Any]:
-    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as file:
-        return {key: torch.as_tensor(file[key]) for key in file.files}
 
 
 def oracle_model(**settings: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,19 +19,14 @@ from recbole_cl.model.eclsr import ECLSR
 from recbole_cl.testing.toy import write_cycle
 from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parent.parent / "oracles"
 THEIR_CONDITIONS = {"addall": "add_all", "cat": "concat", "add": "add_last"}
 TERMS = ("recommendation", "contrastive", "replaced_item", "generator")
 CLOSE = {"rtol": 1e-6, "atol": 1e-6}
 
 
-def oracle() -> dict[str, Tensor]:
-    with np.load(ORACLES / "d2_ecl_model_eval.npz", allow_pickle=False) as file:
-        return {key: torch.as_tensor(file[key]) for key in file.files}
-
-
-D2 = oracle()
+D2 = oracle("d2_ecl_model_eval")
 TAGS = [key.split("::")[0] for key in D2 if key.endswith("gen_weighted")]
 
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from recbole_cl.batch import Batch, Rows
 from tests.model.build import build_model, load_recbole_weights
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parent.parent / "oracles"
 SIZES = {"hidden_size": 8, "inner_size": 32, "n_items": 13, "max_length": 6}
-
-
-def oracle(name: str) -> dict[str, Any]:
-    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as file:
-        return {key: torch.as_tensor(file[key]) for key in file.files}
 
 
 def oracle_model(name: str, values: dict[str, Any], **settings: Any) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,15 +15,10 @@ from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 from tests.model.build import build_model, from_left_padded
 from tests.model.srma_weights import build_srma
+from tests.oracles.load import oracle
 
-ORACLES = Path(__file__).parent.parent / "oracles"
 KINDS = {"single": "single", "inter": "inter", "sasrec": "transformer"}  # the authors' name -> ours
 GROUPED = pytest.mark.parametrize("grouped", [True, False])
-
-
-def oracle(name: str) -> dict[str, Any]:
-    with np.load(ORACLES / f"{name}.npz", allow_pickle=False) as file:
-        return {key: torch.as_tensor(file[key]) for key in file.files}
 
 
 def weights(values: dict[str, Any], prefix: str) -> dict[str, Tensor]:

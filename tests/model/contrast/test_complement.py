@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
@@ -14,10 +15,12 @@ from recbole_cl.config.models import model_class, own_models
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.loss.invariance import invariance_loss
+from recbole_cl.model.contrast.complement import FrozenEncoder
+from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 from recbole_cl.model.contrastive import ContrastiveRecommender
 from tests.model.build import build_model
-from tests.model.test_srma import a_batch
+from tests.model.contrast.cases import a_batch
 
 CAN = [name for name in own_models() if issubclass(model_class(name), ContrastiveRecommender)]
 # Item correlations need a dataset.
@@ -26,9 +29,8 @@ WITHOUT_DATA = {"CoSeRec": {"operators": ["crop", "mask", "reorder"], "short_len
 
 def with_same_target(batch: Batch) -> Batch:
     order = torch.arange(len(batch.target)).flip(0)
-    return Batch(
-        batch.item_seq, batch.seq_len, batch.target, same_target=Rows(batch.item_seq[order], batch.seq_len[order])
-    )
+    same_target = Rows(batch.item_seq[order], batch.seq_len[order])
+    return Batch(batch.item_seq, batch.seq_len, batch.target, extra={"same_target": same_target})
 
 
 def build(name: str, complement: Any = None, **settings: Any) -> Any:
@@ -71,7 +73,7 @@ def test_ecl_sr_is_complemented_by_windows_of_the_same_size(padding: bool, form:
     settings = {"window_size": 2, "replaced_item_weight": 0, "contrastive_weight": 1.0, "temperature": 0.5}
     model = build("ECLSR", second, complement_form=form, right_aligned=True, count_padding_states=padding, **settings)
     length = torch.full_like(batch.seq_len, batch.item_seq.shape[1]) if padding else batch.seq_len
-    rows = Rows(batch.item_seq, batch.seq_len, wanted="items", padding=padding)
+    rows = Rows(batch.item_seq, batch.seq_len, "columns" if padding else "items")
     z, of_second = (
         torch.stack([row[-2:].mean(0) for row in it.encode(rows)[0].split(length.tolist())])
         for it in (model, second.eval())
@@ -105,7 +107,7 @@ def test_both_forms_are_their_formulas(encoder: str, pooling: str) -> None:
     represent = partial(pool, pooling=pooling)
     for form, value in expected.items():
         model = build("SRMA", second, complement_form=form, complement_weight=0.3)
-        torch.testing.assert_close(model.contrast_views(loss, z_a, z_b, rows_b, rows_a, represent), value)
+        torch.testing.assert_close(model.compare_views(loss, ViewPair(z_a, z_b, rows_b, rows_a, represent)), value)
 
 
 def shuffled(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -118,8 +120,9 @@ def test_the_second_encoder_is_frozen_and_no_part_of_the_model(form: str) -> Non
     second = frozen()
     model = build("SRMA", second, complement_form=form, hidden_dropout_prob=0.5).train()
     rows = a_batch().anchors
-    assert not second.training and torch.equal(*(model._complement(rows) for _ in range(2)))
-    assert not model._complement(rows).requires_grad
+    encoder = FrozenEncoder(second.train(), may_mask=False)
+    assert not second.training and torch.equal(*(encoder(rows) for _ in range(2)))
+    assert not encoder(rows).requires_grad
     before = {key: value.clone() for key, value in second.state_dict().items()}
     optimizer = torch.optim.Adam(model.parameters(), weight_decay=0.1)
     sum(model.losses(a_batch()).values()).backward()
@@ -132,10 +135,10 @@ def test_the_second_encoder_is_frozen_and_no_part_of_the_model(form: str) -> Non
 @pytest.mark.parametrize("has_token", [True, False])
 def test_a_mask_token_that_the_second_encoder_lacks_is_padding_to_it(has_token: bool) -> None:
     second = build_model("CL4SRec", seed=5) if has_token else frozen()
-    model = build("CL4SRec", second)
-    masked = Rows(torch.tensor([[4, model.mask_id, 6, 0]]), torch.tensor([3]))
+    encoder = FrozenEncoder(second, may_mask=True)
+    masked = Rows(torch.tensor([[4, second.mask_id, 6, 0]]), torch.tensor([3]))
     known = masked if has_token else Rows(torch.tensor([[4, 0, 6, 0]]), torch.tensor([3]), holes=True)
-    torch.testing.assert_close(model._complement(model._complement.readable(masked)), second.encode(known)[0])
+    torch.testing.assert_close(encoder(encoder.readable(masked)), second.encode(known)[0])
 
 
 def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
@@ -146,7 +149,8 @@ def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
     known = rows_to_pool(Rows(items.masked_fill(items == 5, 0), torch.tensor([3, 4])), "mean", True)
     added: list[Tensor] = []
     zero = torch.zeros(2, 16).double()
-    model.contrast_views(lambda a, b: added.append(b) or b.sum(), zero, zero, view, view, partial(pool, pooling="mean"))
+    pair = ViewPair(zero, zero, view, view, partial(pool, pooling="mean"))
+    model.compare_views(lambda a, b: added.append(b) or b.sum(), pair)
     expected = model.options["complement_weight"] * pool(second.encode(known)[0], known, "mean")
     torch.testing.assert_close(added[0], expected)
 
@@ -198,3 +202,28 @@ def test_an_encoder_that_counts_from_the_other_end_is_refused_where_columns_are_
 def test_the_thresholds_statistic_knows_no_frozen_encoder() -> None:
     with pytest.raises(UsageError, match="complement_form = loss"):
         build("AdaptiveRec", frozen(), complement_form="loss")
+
+
+def interaction() -> Interaction:
+    batch = a_batch()
+    return Interaction({"item_id_list": batch.item_seq, "item_length": batch.seq_len, "item_id": batch.target})
+
+
+def test_a_method_that_compares_its_views_by_itself_is_refused() -> None:
+    """It would train as if there were no second encoder."""
+    model = build("CL4SRec", frozen())
+    model.named_losses(interaction())
+    model = build("CL4SRec", frozen())
+    model.compare_views = lambda loss, pair: loss(pair.z_a, pair.z_b)
+    with pytest.raises(UsageError, match="complement = a run: CL4SRec compares its views without self.compare_views"):
+        model.named_losses(interaction())
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "epoch"), [("CoSeRec", "pretrain_epochs", 2), ("ECLSR", "generator_pretraining_epochs", 1)]
+)
+def test_an_epoch_without_a_contrastive_term_needs_no_comparison(name: str, stage: str, epoch: int) -> None:
+    """The first one of a process, too: a run may be resumed there."""
+    model = build(name, frozen(), **{stage: 2}, **WITHOUT_DATA.get(name, {}))
+    model.start_epoch(epoch)
+    assert "contrastive" not in model.named_losses(interaction())

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from recbole_cl.batch import Rows
-from recbole_cl.model.contrast.pooling import pool, rows_to_pool
+from recbole_cl.errors import UsageError
+from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_misfits, rows_to_pool
 
 VIEW = Rows(torch.tensor([[3, 0, 5, 7], [2, 0, 0, 0], [0, 4, 0, 0]]), torch.tensor([4, 1, 2]))
 
@@ -21,6 +22,30 @@ def test_the_mean_is_over_items_and_not_over_holes() -> None:
 @pytest.mark.parametrize(("pooling", "shape"), [("concat", (3, 8)), ("last", (3, 2))])
 def test_the_others_take_what_the_encoder_gives(pooling: str, shape: tuple[int, int]) -> None:
     rows = rows_to_pool(VIEW, pooling)
-    assert rows.padding == (pooling == "concat") and not rows.every_position
+    assert rows.wanted == {"concat": "columns", "last": "last"}[pooling]
     hidden = torch.arange(float(shape[0] * shape[1])).view(-1, 2)
     assert torch.equal(pool(hidden, rows, pooling), hidden.view(shape))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_pair_is_pooled_like_each_of_its_views(pooling: str) -> None:
+    views = [
+        rows_to_pool(VIEW, pooling, holes=True),
+        rows_to_pool(Rows(VIEW.item_seq.flip(0), VIEW.seq_len.flip(0)), pooling),
+    ]
+    n_outputs = {"concat": 12, "last": 3, "mean": 7}[pooling]
+    encoded = list(torch.randn(2, n_outputs, 2))
+    anchors = Rows(VIEW.item_seq + 1, torch.full((3,), 4), "items")
+    pair = pooled_pair(encoded, views, anchors, pooling)
+    assert torch.equal(pair.z_a, pool(encoded[0], views[0], pooling))
+    assert torch.equal(pair.z_b, pool(encoded[1], views[1], pooling)) and pair.rows_b is views[1]
+    assert torch.equal(pair.represent(encoded[0], views[0]), pair.z_a)
+    assert pair.whole.item_seq is anchors.item_seq and pair.whole.wanted == views[1].wanted and not pair.whole.holes
+
+
+def test_columns_are_compared_only_where_padding_stands_before_the_items() -> None:
+    with pytest.raises(UsageError, match="pooling = concat: .* set right_aligned to True"):
+        refuse_misfits("concat", right_aligned=False)
+    for pooling in POOLINGS:
+        refuse_misfits(pooling, right_aligned=True)
+    refuse_misfits("mean", right_aligned=False)

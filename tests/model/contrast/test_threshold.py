@@ -17,7 +17,6 @@ from recbole_cl.loss.info_nce import info_nce, similarity_matrix
 from recbole_cl.loss.thresholded_info_nce import thresholded_info_nce
 from recbole_cl.model.adaptiverec import AdaptiveRec
 from recbole_cl.model.contrast.threshold import ThresholdedContrast
-from recbole_cl.model.contrast.threshold_network import FlatThreshold, PerRowThreshold
 
 D = 8
 
@@ -197,38 +196,6 @@ def test_a_batch_of_one_row_has_a_loss_of_zero_and_nothing_to_record(settings: d
     loss = part(*z, part.learned(z[0]))
     assert loss == 0 and all(torch.equal(gradient, torch.zeros(1, D)) for gradient in torch.autograd.grad(loss, z))
     assert part.end_epoch() == {} and part.state_dict()["reference"] == torch.inf
-
-
-def test_a_network_per_row_is_two_linear_layers_and_a_sigmoid() -> None:
-    torch.manual_seed(1)
-    network, hidden = PerRowThreshold(16), torch.randn(3, 16)
-    first, second = network.layers
-    assert first.weight.shape == (2, 16) and second.weight.shape == (1, 2)
-    inner = hidden @ first.weight.T + first.bias
-    expected = 2.1 * (1 / (1 + (-(inner @ second.weight.T + second.bias)).exp()) - 0.5)
-    torch.testing.assert_close(network(hidden), expected.squeeze(1))
-
-
-@pytest.mark.parametrize("rows", [4, 3, 1])
-def test_a_flat_network_looks_at_the_whole_batch_full_or_not(rows: int) -> None:
-    torch.manual_seed(1)
-    network, hidden = FlatThreshold(D, 4, 10_000), torch.randn(rows, D)
-    first, second = network.layers
-    assert first.weight.shape == (4, 32) and second.weight.shape == (4, 4)
-    inner = first.weight[:, : rows * D] @ hidden.flatten() + first.bias
-    expected = 2.1 * ((second.weight @ inner + second.bias).sigmoid() - 0.5)
-    torch.testing.assert_close(network(hidden), expected[:rows])
-
-
-def test_a_flat_network_beyond_the_limit_is_refused_before_it_is_made() -> None:
-    with pytest.raises(UsageError, match=r"threshold_network = flat: 545,268,736 parameters for batches of 1024 rows"):
-        FlatThreshold(64, 1024, 100_000_000)
-    count = sum(parameter.numel() for parameter in FlatThreshold(D, 4, 10_000).parameters())
-    FlatThreshold(D, 4, count)
-    with pytest.raises(
-        UsageError, match=f"{count:,} parameters.*max_flat_parameters = {count - 1}; use per_row, lower"
-    ):
-        FlatThreshold(D, 4, count - 1)
 
 
 def test_thresholds_keep_their_precision_under_autocast() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from recbole_cl.config.presets import model_defaults
 from recbole_cl.errors import UsageError
 from recbole_cl.model.ecl.misfits import refuse_misfits
 from recbole_cl.model.eclsr import ECLSR
-from recbole_cl.model.reading import model_defaults
 
 
 def refuse(n_items: int = 100, max_length: int = 50, generates: bool = True, **settings: Any) -> None:
