@@ -6,10 +6,10 @@ import difflib
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import reduce
 from importlib import import_module, invalidate_caches
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
@@ -184,15 +184,18 @@ def _imported(name: str, label: str) -> ModuleType:
                 "start in the folder that holds it"
             ) from error
         what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UsageError(f"{label}: importing {name} failed at {_place(error)} with {what}; mend it there") from error
+        place = _place(error, name.split(".")[0])
+        raise UsageError(f"{label}: importing {name} failed at {place} with {what}; mend it there") from error
 
 
-def _place(error: BaseException) -> str:
-    """File and line that raised an error."""
+def _place(error: BaseException, package: str) -> str:
+    """File and line of a package, if there is one, where an error passed through or arose last."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}"
-    frames = [it for it in traceback.extract_tb(error.__traceback__) if not it.filename.startswith("<frozen")]
-    return f"{frames[-1].filename}, line {frames[-1].lineno}"
+    lines = [(frame.f_globals.get("__name__", ""), frame, line) for frame, line in walk_tb(error.__traceback__)]
+    theirs = [it for it in lines if it[0].split(".")[0] == package]
+    _, frame, line = (theirs or lines)[-1]
+    return f"{frame.f_code.co_filename}, line {line}"
 
 
 def _contents(module: object, attribute: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,52 +13,53 @@ from recbole_cl.testing.toy import write_cycle
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding_a_method.md").read_text(encoding="utf-8")
-EXAMPLE = {"recbole_cl/model/maskedtwin.py", "props/model/MaskedTwin.yaml"}
-# In one process, for RecBole takes seconds to import: the command line first, then contract tests, picked up unedited.
+# In one process, for RecBole takes seconds to import: the command line, the page's script, and the contract tests.
 DRIVER = """
+import runpy
 import sys
-import pytest
-from recbole_cl.cli import train_main
+from recbole_cl.cli import main
+from recbole_cl.testing.__main__ import main as test
 
-tests = "MaskedTwin and (named_finite or grouping or predict or loaded)"
-sys.exit(train_main(sys.argv[1:]) or pytest.main(["-q", "tests/model/test_contract.py", "-k", tests]))
+status = main(["train", "--model=my_methods.maskedtwin.MaskedTwin", *sys.argv[1:]])
+print(type(runpy.run_path("script.py")["trained"].model).__name__, "was loaded")
+tests = "named_finite or grouping or predict or loaded"
+sys.exit(status or test(["my_methods.maskedtwin.MaskedTwin", "-q", "-k", tests]))
 """
 
 
-def first_block(language: str) -> str:
-    """The page's first fenced block of a language."""
-    found = re.search(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert found, f"the page has no block of {language}"
-    return found[1]
+def block(language: str, holding: str = "") -> str:
+    """The page's first fenced block of a language that holds a text."""
+    found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return next(it for it in found if holding in it)
 
 
-def add_the_example(tree: Path) -> None:
-    """Copies the source tree and adds the page's two files to the copy, and nothing else."""
-    for name in ("recbole_cl", "props", "tests"):
-        shutil.copytree(ROOT / name, tree / name)
-    shutil.copy2(ROOT / "pyproject.toml", tree)
-    (tree / "recbole_cl" / "model" / "maskedtwin.py").write_text(first_block("python"), encoding="utf-8")
-    (tree / "props" / "model" / "MaskedTwin.yaml").write_text(first_block("yaml"), encoding="utf-8")
-
-
-def test_the_example_trains_and_passes_the_contract_tests(tmp_path: Path) -> None:
-    add_the_example(tree := tmp_path / "tree")
-    folders = write_cycle(tmp_path)
-    settings = {**folders, "hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8}
-    more = {"model": "MaskedTwin", "dataset": "cycle", "epochs": 1, "temperature": 0.5, "show_progress": False}
-    flags = [f"--{key}={value}" for key, value in (settings | more).items()]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
+def test_the_example_trains_and_passes_the_contract_tests_as_a_package_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "my_methods").mkdir()
+    (tmp_path / "my_methods" / "maskedtwin.py").write_text(block("python"), encoding="utf-8")
+    (tmp_path / "my_methods" / "MaskedTwin.yaml").write_text(block("yaml"), encoding="utf-8")
+    folders = write_cycle(tmp_path / "data")
+    small = {**folders, "hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False}
+    script = block("python", "run(model=MaskedTwin").replace('"ml-100k", epochs=3', f'"cycle", epochs=1, **{small}')
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    flags = [
+        f"--{key}={value}" for key, value in (small | {"dataset": "cycle", "epochs": 1, "temperature": 0.5}).items()
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", DRIVER, *flags]
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and re.search(r"^6 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
-    (folder,) = Path(folders["checkpoint_dir"]).iterdir()
-    assert (folder / "result.json").exists()
-    log = (folder / "log.txt").read_text(encoding="utf-8")
-    assert re.search(r"recommendation: \d+\.\d+, contrastive: \d+\.\d+, total: \d+\.\d+", log)
+    assert "MaskedTwin was loaded" in done.stdout
+    run_folders = list(Path(folders["checkpoint_dir"]).iterdir())
+    assert len(run_folders) == 2  # by a flag, and by the class
+    for folder in run_folders:
+        assert (folder / "result.json").exists()
+        assert "model: my_methods.maskedtwin.MaskedTwin" in (folder / "config.yaml").read_text(encoding="utf-8")
+        log = (folder / "log.txt").read_text(encoding="utf-8")
+        assert re.search(r"recommendation: \d+\.\d+, contrastive: \d+\.\d+, total: \d+\.\d+", log)
 
 
 def test_files_and_attributes_that_the_page_names_exist() -> None:
-    paths = set(re.findall(r"`((?:recbole_cl|props|tests|docs)/[\w/.-]*\w)`", PAGE)) - EXAMPLE
+    paths = set(re.findall(r"`((?:recbole_cl|props|tests|docs)/[\w/.-]*\w)`", PAGE))
     assert {"recbole_cl/model/base.py", "props/model/ContrastiveRecommender.yaml"} <= paths
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     attributes = set(re.findall(r"`batch\.(\w+)", PAGE))

@@ -31,6 +31,9 @@ from recbole_cl.registry import name_paths, paths_in
 
 RECBOLE_VERSION = "1.2.1"
 
+# Fields, separators and folders, where text with dots is no path of code.
+_FREE_TEXT = frozenset({*general_arguments, *dataset_arguments, "discretization", "wandb_project"})
+
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _visible_before: dict[str, str] = {}  # what RecBole wrote there last -> what held before it
 
@@ -231,12 +234,9 @@ def _keys_by_model() -> dict[str, Iterable[str]]:
 
 
 def _refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
-    """Refuses YAML that comes with data and names code: a dataset of somebody else's chooses numbers, not programs.
-
-    Fields, separators and folders are RecBole's general and dataset settings, where text with dots is no path.
-    """
+    """Refuses YAML that comes with data and names code: a dataset of somebody else's chooses numbers, not programs."""
     for key, value in values.items():
-        named = paths_in(value) if key not in {*general_arguments, *dataset_arguments} else []
+        named = [] if key in _FREE_TEXT else paths_in(value)
         if key == "model" or named:
             what = "a model" if key == "model" else f"code ({', '.join(named)})"
             raise UsageError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from recbole_cl.cli import Parser, guarded
 from recbole_cl.errors import UsageError
 
 PROGRAM = "python -m recbole_cl.testing"
+CONTRACT = Path(__file__).with_name("contract.py")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,16 +31,16 @@ def _test(argv: Sequence[str]) -> int:
     parser = Parser(prog=PROGRAM, description="Run the contract tests on a model.", epilog="Options go to pytest.")
     parser.add_argument("model", metavar="MODEL", help="path of a class, such as my_package.my_module.MyMethod")
     args, options = parser.parse_known_args(argv)
-    if find_spec("pytest") is None:
-        raise UsageError("the contract tests need pytest: pip install pytest")
-    import pytest
+    try:
+        import pytest
+    except ImportError as error:
+        raise UsageError("the contract tests need pytest: pip install pytest") from error
     import torch
 
     torch.set_num_threads(1)  # the tensors are tiny, and runs are compared to the last bit
     # No settings and no cache of the project in whose folder this is called.
-    alone = ["-c", os.devnull, f"--rootdir={os.getcwd()}", "-p", "no:cacheprovider"]
-    tests = ["--pyargs", "recbole_cl.testing.contract"]
-    return int(pytest.main([*alone, *tests, *options], plugins=[_Given(_class(args.model))]))
+    alone = ["-c", os.devnull, f"--rootdir={CONTRACT.parent}", "-p", "no:cacheprovider"]
+    return int(pytest.main([*alone, str(CONTRACT), *options], plugins=[_Given(_class(args.model))]))
 
 
 def _class(model: str) -> Any:

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from recbole_cl.config import presets as props_files
-from recbole_cl.config.presets import parse_yaml, props_dir, read_settings
+from recbole_cl.config.models import model_class, recboles_model
+from recbole_cl.config.presets import (
+    experiment_preset,
+    merge_settings,
+    model_defaults,
+    model_presets,
+    parse_yaml,
+    props_dir,
+    read_settings,
+)
 from recbole_cl.errors import UsageError
 
 
@@ -45,3 +54,36 @@ def test_a_preset_is_found_from_any_folder_but_a_file_of_that_name_comes_first(
     assert read_settings(name) == {"complement": "none"}
     with pytest.raises(UsageError, match="^props/gone.yaml: cannot be read"):
         read_settings("props/gone.yaml")
+
+
+def test_a_model_gets_the_files_of_its_bases_first() -> None:
+    names = [path.name for path in model_presets(model_class("DuoRec"))]
+    assert names == ["ContrastiveRecommender.yaml", "ComplementedRecommender.yaml", "DuoRec.yaml"]
+    defaults = model_defaults(model_class("DuoRec"))
+    assert {
+        **read_settings(props_dir() / "overall.yaml"),
+        **read_settings(props_dir() / "model/DuoRec.yaml"),
+    }.items() <= (defaults.items())
+    assert model_presets(recboles_model("SASRec")) == []  # RecBole reads its own
+
+
+def test_an_outside_class_of_one_of_our_names_does_not_get_our_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    twin = type("DuoRec", (model_class("SASRec"),), {"__module__": "not_a_file"})
+    assert "DuoRec.yaml" not in {path.name for path in model_presets(twin)}
+    assert experiment_preset(twin, "toy") == tmp_path / "props" / "experiment" / "DuoRec-toy.yaml"
+    assert experiment_preset(model_class("DuoRec"), "toy").parent == props_dir() / "experiment"
+    own = tmp_path / "props" / "model" / "DuoRec.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("n_layers: 1")
+    assert model_presets(twin)[-1] == own and model_defaults(twin)["n_layers"] == 1
+
+
+def test_entries_of_eval_args_are_merged_and_nothing_is_shared() -> None:
+    stronger = {"eval_args": {"mode": "full"}, "topk": [5]}
+    merged = merge_settings({"eval_args": {"order": "TO"}, "seed": 1}, stronger)
+    assert merged == {"eval_args": {"order": "TO", "mode": "full"}, "seed": 1, "topk": [5]}
+    merged["topk"].append(10)
+    assert stronger["topk"] == [5]
