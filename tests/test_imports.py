@@ -21,7 +21,7 @@ ALLOWED = {
     "data": ("augmentation",),
     # In a plain RecBole script nobody but the model can draw same-target positives, or correlate items.
     "model": ("augmentation", "encoder", "loss", "data.same_target", "data.correlation", "data.model_correlation"),
-    "trainer": ("data.fingerprint", "evaluation", "model.base"),
+    "trainer": ("data.fingerprint", "data.loader", "evaluation", "model.interface"),
 }
 # The tests themselves (this file, for one) live in one process with everything and are not layers.
 SCRIPTS = [*ROOT.glob("*.py"), *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tests/**/*.py")]

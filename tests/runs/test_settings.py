@@ -20,7 +20,13 @@ def typed(name: str = "SASRec", **settings: Any) -> RunSettings:
 
 
 def test_every_value_reaches_its_part() -> None:
-    given = {"seed": 7, "checkpoint_dir": "somewhere", "show_progress": False, "train_batch_size": 32, "shuffle": False}
+    given: dict[str, Any] = {
+        "seed": 7,
+        "checkpoint_dir": "somewhere",
+        "show_progress": False,
+        "train_batch_size": 32,
+        "shuffle": False,
+    }
     given |= {"train_form": "sequence", "anchors_per_row": 3, "learner": "sgd", "learning_rate": 0.5}
     given |= {"weight_decay": 0.25, "learning_rate_schedule": "cosine", "warmup_share": 0.5, "floor_share": 0.75}
     given |= {"clip_grad_norm": {"max_norm": 2.0}, "enable_amp": True, "loss_decimal_place": 3, "tail_ratio": 0.2}

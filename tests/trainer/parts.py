@@ -12,7 +12,13 @@ from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loade
 from recbole_cl.trainer.trainer import Trainer
 from tests.toy import write_cycle
 
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
+TINY: dict[str, Any] = {
+    "hidden_size": 16,
+    "inner_size": 32,
+    "MAX_ITEM_LIST_LENGTH": 8,
+    "show_progress": False,
+    "use_gpu": False,
+}
 
 
 class Parts(NamedTuple):

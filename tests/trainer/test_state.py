@@ -21,7 +21,6 @@ BEST_KEYS = {
     *("state_dict", "other_parameter"),
 }  # of version 0.1.0, whose runs go on
 LAST_KEYS = BEST_KEYS | {"optimizer", "random", "best_epoch", "seconds", "device", "interactions"}
-NAMES = {"model": "DuoRec", "dataset": "cycle"}
 PROGRESS = Progress(3, 1, 0.25, {"hit@10": 0.25}, 2, {"train": 1.5, "evaluate": 0.5})
 
 
@@ -33,7 +32,7 @@ def settings(tmp_path: Path) -> dict[str, Any]:
 def last_of(parts: Parts, **other: str) -> dict[str, Any]:
     """A ``last.pth`` of a trainer that has come to ``PROGRESS``."""
     model = parts.trainer.model
-    origin = origin_of(*(other.get(key, name) for key, name in NAMES.items()), parts.loader, model.device)
+    origin = origin_of(other.get("model", "DuoRec"), other.get("dataset", "cycle"), parts.loader, model.device)
     return last_state(origin, PROGRESS, model, parts.trainer.optimizer, parts.loader)
 
 
@@ -41,7 +40,7 @@ def take_up_in(parts: Parts, state: dict[str, Any], folder: Path) -> Progress:
     """Takes such a state up in another trainer."""
     save_checkpoint(state, folder / "last.pth")
     trainer = parts.trainer
-    origin = origin_of(*NAMES.values(), parts.loader, trainer.model.device)
+    origin = origin_of("DuoRec", "cycle", parts.loader, trainer.model.device)
     return take_up(folder / "last.pth", origin, trainer.model, trainer.optimizer, parts.loader)
 
 
@@ -138,7 +137,8 @@ def test_other_sizes_than_the_resumed_runs_are_refused(settings: dict[str, Any])
 
 def test_a_resumed_run_takes_another_learning_rate(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
-    rates, step = [], Trainer._step
+    rates: list[tuple[float, float]] = []
+    step = Trainer._step
 
     def noted(self: Trainer, interaction: Any) -> Any:
         rates.extend((group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups)

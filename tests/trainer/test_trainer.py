@@ -49,7 +49,7 @@ def test_clipping_takes_all_that_torch_takes(more: dict[str, Any], tmp_path: Pat
     assert float(gradients.norm(more.get("norm_type", 2.0))) == pytest.approx(0.01, rel=1e-3)
 
 
-LEARNERS = {
+LEARNERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "AdamW": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
@@ -60,7 +60,7 @@ LEARNERS = {
 
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_every_learner_trains_with_its_rates(learner: str, tmp_path: Path) -> None:
-    settings = {"learner": learner, "learning_rate": 0.01, "weight_decay": 0.001}
+    settings: dict[str, Any] = {"learner": learner, "learning_rate": 0.01, "weight_decay": 0.001}
     trainer, loader, valid = assemble(tmp_path, epochs=4, **settings)
     assert type(trainer.optimizer) is LEARNERS[learner]
     assert [(it["lr"], it["weight_decay"]) for it in trainer.optimizer.param_groups] == [(0.01, 0.001)]
