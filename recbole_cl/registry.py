@@ -149,6 +149,11 @@ def is_path(text: str) -> bool:
     return _PATH.fullmatch(text) is not None and text.count(":") <= 1
 
 
+def attribute_of(path: str) -> str:
+    """What a dotted path leads to, without the module: ``MyThing`` of ``my_package.my_module.MyThing``."""
+    return _parts(path)[1]
+
+
 def paths_in(value: object) -> list[str]:
     """All texts within a value, its lists and its mappings (keys, too) that have the form of a dotted path."""
     if isinstance(value, str):

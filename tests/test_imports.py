@@ -20,8 +20,9 @@ ALLOWED = {
     "data": (),
     # In a plain RecBole script nobody but the model can draw positives, or correlate items.
     "model": (*PURE, "data.hooks", "data.same_target", "data.correlation"),
-    "evaluation": ("data",),
-    "trainer": ("data.fingerprint", "evaluation", "model"),
+    "evaluation": ("data", "model.interface"),
+    "trainer": ("data.fingerprint", "data.loader", "evaluation", "model.interface"),
+    "testing": ("data", "evaluation", "model", "runs"),
     "runs": (*PURE, "data", "evaluation", "model", "trainer"),
     "report": ("evaluation", "runs"),
 }

@@ -25,9 +25,9 @@ from recbole_cl.config.presets import (
     props_dir,
     read_settings,
 )
-from recbole_cl.config.settings import UNDECLARED, check_settings, declared_checks, refuse_unknown
+from recbole_cl.config.settings import UNDECLARED, check_settings, declared_checks, listed, refuse_unknown
 from recbole_cl.errors import UsageError
-from recbole_cl.registry import name_paths, paths_in
+from recbole_cl.registry import is_path, name_paths, paths_in
 
 RECBOLE_VERSION = "1.2.1"
 
@@ -194,6 +194,9 @@ class Config(RecBoleConfig):
         return {**values, "MODEL_TYPE": model_type}
 
     def _set_default_parameters(self) -> None:
+        values = self.final_config_dict  # RecBole knows its own metrics alone
+        values["own_metrics"] = [metric for metric in listed(values["metrics"]) if is_path(metric)]
+        values["metrics"] = [metric for metric in listed(values["metrics"]) if not is_path(metric)]
         try:
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's words for a bad setting

@@ -23,6 +23,7 @@ from recbole_cl.config.checks import (
     Text,
 )
 from recbole_cl.errors import UsageError
+from recbole_cl.registry import attribute_of, is_path
 
 DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
 
@@ -165,6 +166,11 @@ IDLE = frozenset(
         "worker",
     }
 )
+
+
+def listed(value: Any) -> list[Any]:
+    """A value that may be one or several, as a list."""
+    return [value] if isinstance(value, str) else list(value)
 
 
 def canonical(value: Any) -> str:
@@ -312,11 +318,16 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
     from recbole.evaluator import metric_types
     from recbole.utils import EvaluatorType
 
-    metrics = [values["metrics"]] if isinstance(values["metrics"], str) else values["metrics"]
+    metrics = listed(values["metrics"])
     ks = [values["topk"]] if isinstance(values["topk"], Integral) else values["topk"]
     known = Choice(*metric_types, ignore_case=True)
     possible: list[object] = []
+    if all(map(is_path, metrics)):
+        raise UsageError(f"metrics = {metrics}: expected at least one of RecBole's beside, such as NDCG")
     for metric in metrics:
+        if is_path(metric):
+            possible += [f"{attribute_of(metric)}@{k}" for k in ks]
+            continue
         known.check("metrics", metric)
         at_k = metric_types[metric.lower()] == EvaluatorType.RANKING and metric.lower() != "gauc"
         possible += [f"{metric}@{k}" for k in ks] if at_k else [metric]

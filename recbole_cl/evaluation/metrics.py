@@ -17,6 +17,7 @@ from recbole.evaluator.register import Register, metric_information
 from torch import Tensor
 
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.own_metrics import own_metrics
 
 _FROM_SCORES = ("rec.score", "data.label")
 _FROM_TRAINING_DATA = ("data.num_items", "data.num_users", "data.count_items", "data.count_users")
@@ -32,12 +33,14 @@ class MetricSettings:
         decimal_place: digits that figures are rounded to, usually 4.
         tail_ratio: what `tailpercentage` takes for the tail: the rarest share of the items, in (0, 1]; above 1, those
             with at most so many interactions; None for RecBole's 0.1.
+        own: dotted paths of other people's metrics: see `own_metrics`.
     """
 
     metrics: Sequence[str]
     topk: Sequence[int]
     decimal_place: int
     tail_ratio: float | None = None
+    own: Sequence[str] = ()
 
     def for_recbole(self) -> dict[str, Any]:
         """What RecBole's evaluator and its metrics look up, under its keys."""
@@ -116,7 +119,7 @@ def metrics_from_ranks(
             the metrics of coverage and popularity.
 
     Returns:
-        `{"hit@10": 0.0712, ...}` in the order of the metrics, rounded.
+        `{"hit@10": 0.0712, ...}`, rounded: RecBole's in the order of the settings, then other people's.
 
     Raises:
         UsageError: an unknown metric, one that needs labels, or one whose top items or statistics were not given.
@@ -137,7 +140,8 @@ def metrics_from_ranks(
         struct.set("rec.meanrank", torch.stack((counts.mean_rank, counts.candidates, ones), dim=1).cpu())  # [U, 3]
     for name in filter(register.need, _FROM_TRAINING_DATA):
         struct.set(name, _statistic(name, extra or {}))
-    return {name: float(value) for name, value in Evaluator(settings.for_recbole()).evaluate(struct).items()}
+    values = {name: float(value) for name, value in Evaluator(settings.for_recbole()).evaluate(struct).items()}
+    return values | own_metrics(settings.own, settings.topk, counts.rank, settings.decimal_place)
 
 
 def _register(settings: MetricSettings) -> Register:

@@ -102,7 +102,13 @@ def _trainer_settings(config: Config) -> TrainerSettings:
 
 
 def _evaluation_settings(config: Config) -> EvaluationSettings:
-    metrics = MetricSettings(config["metrics"], config["topk"], config["metric_decimal_place"], config["tail_ratio"])
+    metrics = MetricSettings(
+        config["metrics"],
+        config["topk"],
+        config["metric_decimal_place"],
+        config["tail_ratio"],
+        config["own_metrics"],
+    )
     return EvaluationSettings(
         metrics=metrics,
         valid_metric=config["valid_metric"].lower(),  # as RecBole names what it computes

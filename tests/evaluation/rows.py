@@ -18,4 +18,5 @@ def rows_of_users(histories: list[list[int]], width: int) -> RowSet:
         user_start += [first] * len(history)
         first += len(history)
     users = list(range(1, len(histories) + 1))
-    return RowSet(*map(torch.tensor, (items, user_start, users, starts, ends)), width)
+    flat, first_of_user, user, row_start, row_end = map(torch.tensor, (items, user_start, users, starts, ends))
+    return RowSet(flat, first_of_user, user, row_start, row_end, width)

@@ -19,7 +19,7 @@ from recbole_cl.config.models import model_class
 from recbole_cl.data.correlation.memory import input_pairs, memory_top_one
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
-from recbole_cl.model.contrast.pooling import pool
+from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 from recbole_cl.runs.build import build_data, build_loader, build_model
 from recbole_cl.testing.toy import write_cycle
 from tests.model.build import build_model as small_model
@@ -107,7 +107,7 @@ def test_every_operator_has_its_own_ratio_and_span(tmp_path: Path) -> None:
     seq_len = torch.full((400,), 10)
     views = {name: it(item_seq, seq_len, model.generator) for name, it in model.views.bound(table).items()}
     assert set(views) == set(counts)
-    crops, lengths = views["crop"]
+    crops, lengths, *_ = views["crop"]
     assert (lengths == counts["crop"]).all() and crops.max() == 9  # the last item is in none
     assert ((views["mask"].item_seq[:, :10] == 0).sum(1) == counts["mask"]).all()
     moved = views["reorder"].item_seq[:, :10] != item_seq[:, :10]
@@ -117,7 +117,7 @@ def test_every_operator_has_its_own_ratio_and_span(tmp_path: Path) -> None:
     new = views["substitute"].item_seq != item_seq
     assert (new.sum(1) == counts["substitute"]).all()
     assert torch.equal(views["substitute"].item_seq[new], table[item_seq[new]])
-    inserted, lengths = views["insert"]
+    inserted, lengths, *_ = views["insert"]
     assert (lengths == 10 + counts["insert"]).all()
     before = inserted[:, :-1] == table[inserted[:, 1:]]  # each right before the item that it is like
     assert (before & (inserted[:, 1:] != 0)).sum(1).eq(counts["insert"]).all()
@@ -143,7 +143,8 @@ def test_nothing_looks_at_masked_items(pooling: str, tmp_path: Path) -> None:
     only = {"operators": ["mask"], "short_length": -1, "mask_ratio": 0.8, "pooling": pooling}
     model, loader = assemble(tmp_path, **only, hidden_dropout_prob=0.0, attn_dropout_prob=0.0)
     batch = model._read(next(iter(loader)))
-    (rows, _) = model.draw_views(batch.anchors)
+    view, _ = model.draw_views(batch.anchors)
+    rows = rows_to_pool(view, pooling, model.views.makes_holes)
     assert rows.holes
     table = model.item_embedding.weight.data
     (before,) = model.encode(rows)
@@ -197,7 +198,7 @@ def test_the_correlation_follows_the_embeddings_from_its_epoch_on(
     model, _ = assemble(tmp_path, correlation=kind, switch_epoch=1, epochs=9)
     model.start_epoch(0)
     if kind == "hybrid":  # on a circle all memory-based scores are as high as can be
-        model._correlation.memory = replace(model._correlation.memory, high=100.0)
+        model._correlation._memory = replace(model._correlation._memory, high=100.0)
     tables = []
     for epoch in range(4):
         torch.nn.init.normal_(model.item_embedding.weight, generator=torch.Generator().manual_seed(epoch))

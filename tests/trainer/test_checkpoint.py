@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from recbole_cl import load, run
 from recbole_cl.errors import UsageError
+from recbole_cl.testing.toy import write_cycle
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
+from tests.trainer.parts import TINY
 
 
 def test_comes_back_as_saved(tmp_path: Path) -> None:
@@ -50,3 +54,18 @@ def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     torch.save({"weights": 1}, tmp_path / "other.pth")
     with pytest.raises(UsageError, match="state_dict"):
         load_checkpoint(tmp_path / "other.pth")
+
+
+def test_a_checkpoint_with_objects_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return print, ("unpickled",)
+
+    folder = run("SASRec", "cycle", epochs=1, **TINY, **write_cycle(tmp_path)).run_dir
+    for trap in (Trap(), {"state_dict": Trap()}):
+        torch.save(trap, folder / "best.pth")
+        with pytest.raises(UsageError, match="refused"):
+            load(folder)
+    (folder / "best.pth").write_bytes(pickle.dumps({"state_dict": 1})[:-2])
+    with pytest.raises(UsageError):
+        load(folder)

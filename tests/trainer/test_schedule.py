@@ -13,9 +13,14 @@ from recbole_cl import run
 from recbole_cl.testing.toy import write_cycle
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.trainer import Trainer
+from tests.trainer.parts import TINY
 
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
-COSINE = {"learning_rate_schedule": "cosine", "warmup_share": 0.5, "floor_share": 0.2, "learning_rate": 0.01}
+COSINE: dict[str, Any] = {
+    "learning_rate_schedule": "cosine",
+    "warmup_share": 0.5,
+    "floor_share": 0.2,
+    "learning_rate": 0.01,
+}
 
 
 def test_cosine_with_adaptiverecs_settings() -> None:

@@ -1,0 +1,147 @@
+"""Training batches against rows that plain loops write out, in both training forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
+
+from recbole_cl.config.config import Config
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.loader import LoaderSettings, TrainLoader
+from recbole_cl.testing.toy import write_cycle
+
+WIDTH, BATCH = 4, 32
+BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> ContrastiveDataset:
+    settings = {"MAX_ITEM_LIST_LENGTH": WIDTH, "use_gpu": False} | write_cycle(tmp_path)
+    split: ContrastiveDataset = ContrastiveDataset(Config("SASRec", "cycle", config_dict=settings)).build()[0]
+    return split
+
+
+def loader_of(
+    train: ContrastiveDataset,
+    form: str,
+    shuffle: bool = True,
+    same_target: bool = False,
+    anchors: int = 1,
+    seed: int = 3,
+) -> TrainLoader:
+    return TrainLoader(train, LoaderSettings(form, BATCH, shuffle, same_target, anchors, seed, torch.device("cpu")))
+
+
+def histories(train: ContrastiveDataset) -> dict[int, list[int]]:
+    """The training items of each user, oldest first: all but the last two."""
+    items: dict[int, list[int]] = {}
+    for user, item in zip(train.flat["user_id"].tolist(), train.flat["item_id"].tolist(), strict=True):
+        items.setdefault(user, []).append(item)
+    return {user: row[:-2] for user, row in items.items()}
+
+
+def prefixes(train: ContrastiveDataset) -> list[tuple[int, list[int], int]]:
+    """User, window and target of every training row of the prefix form."""
+    return [
+        (user, items[max(0, place - WIDTH) : place], items[place])
+        for user, items in histories(train).items()
+        for place in range(1, len(items))
+    ]
+
+
+def windows(train: ContrastiveDataset) -> list[tuple[int, list[int], list[int]]]:
+    """User, items and their targets of every training row of the sequence form: windows from a user's end."""
+    rows = []
+    for user, items in histories(train).items():
+        end = len(items) - 1
+        while end > 0:
+            start = max(0, end - WIDTH)
+            rows.append((user, items[start:end], items[start + 1 : end + 1]))
+            end = start
+    return rows
+
+
+def rows_in(loader: TrainLoader) -> list[tuple[int, list[int], object]]:
+    """What one epoch delivers, in the form of ``prefixes`` or ``windows``."""
+    rows: list[tuple[int, list[int], object]] = []
+    for batch in loader:
+        fields = batch.interaction
+        assert fields["item_id_list"].shape == (len(fields["user_id"]), WIDTH)
+        following = fields.get(NEXT_PREFIX + "item_id_list")
+        for row, (user, length) in enumerate(
+            zip(fields["user_id"].tolist(), fields["item_length"].tolist(), strict=True)
+        ):
+            items = fields["item_id_list"][row].tolist()
+            assert not any(items[length:])
+            target = int(fields["item_id"][row])
+            rows.append((user, items[:length], target if following is None else following[row, :length].tolist()))
+            assert following is None or following[row, length - 1] == target
+    return rows
+
+
+@BOTH_FORMS
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_an_epoch_delivers_every_row_once(train: ContrastiveDataset, form: str, shuffle: bool) -> None:
+    loader = loader_of(train, form, shuffle)
+    expected: list[tuple[int, list[int], object]] = [*(prefixes(train) if form == "prefix" else windows(train))]
+    found = rows_in(loader)
+    assert sorted(map(repr, found)) == sorted(map(repr, expected))
+    sizes = [len(batch["user_id"]) for batch in loader]
+    assert len(loader) == len(sizes) and sizes[:-1] == [BATCH] * (len(sizes) - 1) and 0 < sizes[-1] < BATCH
+
+
+@BOTH_FORMS
+def test_rows_come_in_a_new_order_each_epoch_or_always_in_the_datas(train: ContrastiveDataset, form: str) -> None:
+    shuffled, plain = loader_of(train, form), loader_of(train, form, shuffle=False)
+    assert rows_in(shuffled) != rows_in(shuffled)
+    first = rows_in(plain)
+    assert first == rows_in(plain) and [user for user, *_ in first] == sorted(user for user, *_ in first)
+
+
+@BOTH_FORMS
+def test_the_generators_state_decides_all_that_is_drawn(train: ContrastiveDataset, form: str) -> None:
+    first, other = (loader_of(train, form, same_target=True, anchors=2, seed=seed) for seed in (3, 4))
+    assert rows_in(first) != rows_in(other)
+    other.generator.set_state(first.generator.get_state())
+    for a, b in zip(first, other, strict=True):
+        assert a.interaction.keys() == b.interaction.keys()
+        assert all(torch.equal(value, b.interaction[key]) for key, value in a.interaction.items())
+
+
+@BOTH_FORMS
+def test_positives_are_training_rows_with_the_anchors_target(train: ContrastiveDataset, form: str) -> None:
+    known = {(tuple(items), target) for _, items, target in prefixes(train)}
+    for batch in loader_of(train, form, same_target=True):
+        fields = batch.interaction
+        targets = fields["item_id"]
+        if form == "sequence":
+            targets = fields[NEXT_PREFIX + "item_id_list"].gather(1, fields[ANCHOR_LENGTH] - 1).flatten()
+        positive, length = (fields[SAME_TARGET_PREFIX + name] for name in ("item_id_list", "item_length"))
+        assert len(positive) == len(length) == len(targets)
+        for items, n, target in zip(positive.tolist(), length.tolist(), targets.tolist(), strict=True):
+            assert (tuple(items[:n]), target) in known and not any(items[n:])
+
+
+@pytest.mark.parametrize("anchors", [0, 1, 3])
+def test_anchors_lie_in_their_rows(train: ContrastiveDataset, anchors: int) -> None:
+    for batch in loader_of(train, "sequence", anchors=anchors):
+        drawn, length = batch.interaction[ANCHOR_LENGTH], batch.interaction["item_length"].unsqueeze(1)
+        assert drawn.shape == (len(length), max(anchors, 1)) and bool(((drawn >= 1) & (drawn <= length)).all())
+        assert anchors or torch.equal(drawn, length)
+
+
+def test_places_of_targets_need_not_be_counted_beforehand(train: ContrastiveDataset) -> None:
+    loader = loader_of(train, "sequence")
+    index = torch.arange(5)
+    total = int((loader.rows.end - loader.rows.start)[:5].sum())
+    counted, told = (loader.batch(index, n).interaction for n in (None, total))
+    assert torch.equal(counted[TARGET_PLACE], told[TARGET_PLACE])
+    assert torch.equal(told[TARGET_PLACE], told["item_id_list"].flatten().nonzero().squeeze(1))
+
+
+def test_the_prefix_form_has_neither_anchors_nor_places(train: ContrastiveDataset) -> None:
+    fields = next(iter(loader_of(train, "prefix"))).interaction
+    assert set(fields) == {"user_id", "item_id", "item_id_list", "item_length"}

@@ -1,0 +1,149 @@
+"""What the checkpoints hold, that training goes on from them exactly, and from which ones it does not go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_cl import load, run, run_seeds
+from recbole_cl.errors import UsageError
+from recbole_cl.testing.toy import write_cycle
+from recbole_cl.trainer.checkpoint import save_checkpoint
+from recbole_cl.trainer.state import Progress, best_state, last_state, load_weights, origin_of, take_up
+from recbole_cl.trainer.trainer import Trainer
+from tests.trainer.parts import TINY, Parts, assemble
+
+BEST_KEYS = {
+    *("model", "dataset", "items", "epoch", "cur_step", "best_valid_score", "best_valid_result"),
+    *("state_dict", "other_parameter"),
+}  # of version 0.1.0, whose runs go on
+LAST_KEYS = BEST_KEYS | {"optimizer", "random", "best_epoch", "seconds", "device", "interactions"}
+PROGRESS = Progress(3, 1, 0.25, {"hit@10": 0.25}, 2, {"train": 1.5, "evaluate": 0.5})
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    return TINY | write_cycle(tmp_path)
+
+
+def last_of(parts: Parts, **other: str) -> dict[str, Any]:
+    """A ``last.pth`` of a trainer that has come to ``PROGRESS``."""
+    model = parts.trainer.model
+    origin = origin_of(other.get("model", "DuoRec"), other.get("dataset", "cycle"), parts.loader, model.device)
+    return last_state(origin, PROGRESS, model, parts.trainer.optimizer, parts.loader)
+
+
+def take_up_in(parts: Parts, state: dict[str, Any], folder: Path) -> Progress:
+    """Takes such a state up in another trainer."""
+    save_checkpoint(state, folder / "last.pth")
+    trainer = parts.trainer
+    origin = origin_of("DuoRec", "cycle", parts.loader, trainer.model.device)
+    return take_up(folder / "last.pth", origin, trainer.model, trainer.optimizer, parts.loader)
+
+
+@pytest.mark.parametrize(("name", "sources"), [("DuoRec", {"DuoRec", "TrainLoader"}), ("GRU4Rec", {"TrainLoader"})])
+def test_checkpoints_hold_what_those_of_version_0_1_0_do(name: str, sources: set[str], tmp_path: Path) -> None:
+    sizes = {} if name == "DuoRec" else {"inner_size": None}
+    parts = assemble(tmp_path, name, **sizes)
+    model = parts.trainer.model
+    origin = origin_of(name, "cycle", parts.loader, model.device)
+    best = best_state(origin, PROGRESS, model)
+    assert set(best) == BEST_KEYS and (best["model"], best["epoch"]) == (name, 3)
+    last = last_of(parts, model=name)
+    assert set(last) == LAST_KEYS and set(last["random"]) == {"torch", *sources}
+
+
+def test_all_comes_back_to_where_it_was(tmp_path: Path) -> None:
+    first = assemble(tmp_path, "DuoRec")
+    for batch in first.loader:
+        first.trainer._step(batch)
+    torch.rand(3)
+    state = last_of(first)
+    expected = [torch.rand(4), *(torch.rand(4, generator=it.generator) for it in (first.trainer.model, first.loader))]
+    second = assemble(tmp_path, "DuoRec", seed=7)
+    assert take_up_in(second, state, tmp_path) == PROGRESS
+    drawn = [torch.rand(4), *(torch.rand(4, generator=it.generator) for it in (second.trainer.model, second.loader))]
+    assert all(torch.equal(*pair) for pair in zip(drawn, expected, strict=True))
+    weights, moments = second.trainer.model.state_dict(), second.trainer.optimizer.state_dict()["state"]
+    assert all(torch.equal(value, state["state_dict"][key]) for key, value in weights.items())
+    assert moments.keys() == state["optimizer"]["state"].keys() and moments
+    for key, moment in moments.items():
+        assert all(torch.equal(value, state["optimizer"]["state"][key][name]) for name, value in moment.items())
+
+
+def test_weights_are_loaded_with_what_belongs_to_them(tmp_path: Path) -> None:
+    first, second = assemble(tmp_path, "DuoRec"), assemble(tmp_path, "DuoRec", seed=7)
+    state = last_of(first) | {"other_parameter": {"threshold": 0.5}}
+    load_weights(state, second.trainer.model)
+    assert all(torch.equal(value, state["state_dict"][key]) for key, value in second.trainer.model.state_dict().items())
+    assert second.trainer.model.threshold == 0.5  # type: ignore[attr-defined]
+
+
+def test_early_checkpoints_that_know_neither_device_nor_interactions_go_on(tmp_path: Path) -> None:
+    state = last_of(assemble(tmp_path, "DuoRec"))
+    early = {key: value for key, value in state.items() if key not in ("device", "interactions")}
+    assert take_up_in(assemble(tmp_path, "DuoRec"), early, tmp_path) == PROGRESS
+
+
+@pytest.mark.parametrize(
+    ("other", "words"), [({"model": "CL4SRec"}, "of model CL4SRec"), ({"dataset": "yelp"}, "of dataset yelp")]
+)
+def test_another_models_and_another_datasets_are_refused(other: dict[str, str], words: str, tmp_path: Path) -> None:
+    parts = assemble(tmp_path, "DuoRec")
+    before = {key: value.clone() for key, value in parts.trainer.model.state_dict().items()}
+    state = last_of(assemble(tmp_path, "DuoRec", seed=7), **other)
+    with pytest.raises(UsageError, match=words):
+        take_up_in(parts, state, tmp_path)
+    assert all(torch.equal(value, before[key]) for key, value in parts.trainer.model.state_dict().items())
+
+
+def test_other_items_and_other_devices_are_refused(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    original = torch.load(folder / "last.pth", weights_only=True)
+    torch.save(original | {"device": "cuda"}, folder / "last.pth")
+    with pytest.raises(UsageError, match="written on cuda"):
+        run(resume=str(folder), epochs=2)
+    torch.save(original, folder / "last.pth")
+    data = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    data.write_text(data.read_text().replace("\ti0\t", "\tz0\t"))
+    with pytest.raises(UsageError, match="other items than cycle has now"):
+        run(resume=str(folder), epochs=2)
+    with pytest.raises(UsageError, match="other items than cycle has now"):
+        load(folder)
+
+
+def test_a_run_does_not_go_on_with_other_interactions(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    file = Path(settings["data_path"]) / "cycle" / "cycle.inter"
+    head, first, *rows = file.read_text().splitlines()
+    user, item, time = first.split("\t")
+    file.write_text("\n".join([head, first, *rows, f"{user}\t{item}\t{float(time) + 1000}"]) + "\n")
+    with pytest.raises(UsageError, match="other interactions than cycle has now"):
+        run(resume=str(folder), epochs=2)
+
+
+def test_other_sizes_than_the_resumed_runs_are_refused(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    before = (folder / "config.yaml").read_text()
+    with pytest.raises(UsageError, match="does not fit"):
+        run("SASRec", "cycle", resume=str(folder), epochs=2, **(settings | {"hidden_size": 32}))
+    assert (folder / "config.yaml").read_text() == before
+    with pytest.raises(UsageError, match="resume"):
+        run_seeds("SASRec", "cycle", [1, 2], resume=str(folder), **settings)
+
+
+def test_a_resumed_run_takes_another_learning_rate(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    rates: list[tuple[float, float]] = []
+    step = Trainer._step
+
+    def noted(self: Trainer, interaction: Any) -> Any:
+        rates.extend((group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups)
+        return step(self, interaction)
+
+    monkeypatch.setattr(Trainer, "_step", noted)
+    run(resume=str(folder), epochs=2, learning_rate=1e-4, weight_decay=1e-5)
+    assert set(rates) == {(1e-4, 1e-5)}

@@ -1,0 +1,44 @@
+"""Where events go, and what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recbole.trainer import trainer as recbole_trainer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
+
+from recbole_cl import run
+from recbole_cl.testing.toy import write_cycle
+from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
+from tests.trainer.parts import TINY
+
+METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
+
+
+def test_events_hold_named_losses_and_every_validation_metric(tmp_path: Path) -> None:
+    result = run("DuoRec", "cycle", epochs=2, **TINY, **write_cycle(tmp_path))
+    events = EventAccumulator(str(result.run_dir))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"loss/recommendation", "loss/supervised", "loss/total", *(f"valid/{name}" for name in METRICS)} <= tags
+    assert [event.step for event in events.Scalars("loss/total")] == [0, 1]
+    assert [event.step for event in events.Scalars("valid/hit@10")] == [0, 1]
+
+
+def test_figures_of_an_epoch_lie_in_their_group(tmp_path: Path) -> None:
+    board = SummaryWriter(str(tmp_path))
+    write_scalars(board, "loss", {"recommendation": 2.0, "total": 3.5}, epoch=4)
+    board.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    figures = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    assert figures == {"loss/recommendation": [(4, 2.0)], "loss/total": [(4, 3.5)]}
+
+
+def test_recboles_own_place_is_its_own_again_afterwards(tmp_path: Path) -> None:
+    before = recbole_trainer.get_tensorboard
+    with tensorboard_in(tmp_path):
+        board = recbole_trainer.get_tensorboard(None)
+    assert Path(board.log_dir) == tmp_path and recbole_trainer.get_tensorboard is before
+    board.close()
