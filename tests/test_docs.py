@@ -58,6 +58,59 @@ def test_the_example_trains_and_passes_the_contract_tests_as_a_package_of_its_ow
         assert re.search(r"recommendation: \d+\.\d+, contrastive: \d+\.\d+, total: \d+\.\d+", log)
 
 
+HOOKS = ("same_user", "reverse", "next_item", "running_mean", "metrics")
+# A method with the page's two hooks of batches, then one of ours with all other code of the page.
+WITH_HOOKS = """
+from my_methods.maskedtwin import MaskedTwin
+from my_methods.same_user import SameUser, UserOfAnchor
+from recbole_cl import load, run
+
+class SameUserTwin(MaskedTwin):
+    seen = []
+
+    @property
+    def batch_hooks(self):
+        return {"twin": SameUser, "user": UserOfAnchor}
+
+    def losses(self, batch):
+        self.seen.append(len(batch.extra["user"]) == len(batch.anchors.seq_len))
+        return super().losses(batch)
+
+run(model=SameUserTwin, dataset="cycle", **SETTINGS)
+assert SameUserTwin.seen and all(SameUserTwin.seen)
+result = run(
+    model="CL4SRec",
+    dataset="cycle",
+    operators=["crop", "my_methods.reverse.reverse", "substitute"],
+    operator_options={"my_methods.reverse.reverse": {"ratio": 0.5}, "substitute": {"ratio": 0.3}},
+    correlation="my_methods.next_item.next_item",
+    encoder="my_methods.running_mean.RunningMean",
+    recommendation_loss="recbole_cl.loss.recommendation.cross_entropy",
+    metrics=["NDCG", "my_methods.metrics.rbp"],
+    valid_metric="rbp@10",
+    **SETTINGS,
+)
+assert 0 < result.valid["rbp@10"] < 1 and "rbp@5" in result.test["history_removed"], result
+neighbour = load(result.run_dir).model
+neighbour.start_epoch(0)
+assert (neighbour._neighbour[1:] > 0).all()
+"""
+
+
+def test_the_pages_hooks_work_in_our_methods_and_in_others(tmp_path: Path) -> None:
+    (tmp_path / "my_methods").mkdir()
+    (tmp_path / "my_methods" / "maskedtwin.py").write_text(block("python"), encoding="utf-8")
+    (tmp_path / "my_methods" / "MaskedTwin.yaml").write_text(block("yaml"), encoding="utf-8")
+    for name in HOOKS:
+        (tmp_path / "my_methods" / f"{name}.py").write_text(block("python", f"my_methods/{name}.py"), encoding="utf-8")
+    settings = {**write_cycle(tmp_path / "data"), "hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8}
+    script = WITH_HOOKS.replace("SETTINGS", f"{settings | {'epochs': 1, 'show_progress': False}}")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_files_and_attributes_that_the_page_names_exist() -> None:
     paths = set(re.findall(r"`((?:recbole_cl|props|tests|docs)/[\w/.-]*\w)`", PAGE))
     assert {"recbole_cl/model/base.py", "props/model/ContrastiveRecommender.yaml"} <= paths

@@ -22,7 +22,7 @@ ALLOWED = {
     "model": (*PURE, "data.hooks", "data.same_target", "data.correlation"),
     "evaluation": ("data", "model.interface"),
     "trainer": ("data.fingerprint", "data.loader", "evaluation", "model.interface"),
-    "testing": ("data", "evaluation", "model", "runs"),
+    "testing": ("cli", "data", "evaluation", "load", "model", "run", "runs"),
     "runs": (*PURE, "data", "evaluation", "model", "trainer"),
     "report": ("evaluation", "runs"),
 }

@@ -94,7 +94,7 @@ class _Steps(NamedTuple):
 
 
 def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
-    length = torch.cat([_lengths(group) for group in groups])  # [R]
+    length = torch.cat([group.lengths for group in groups])  # [R]
     row = row_numbers(length, n_tokens)  # [T]
     start = offsets(length)
     place = torch.arange(n_tokens, device=length.device) - start[row]
@@ -130,11 +130,6 @@ def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:
     rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
     first = offsets(sizes)  # place of each step
     return first[step] + rank[row]
-
-
-def _lengths(group: Group) -> Tensor:
-    """Packed items of each row, [n_rows]."""
-    return torch.full_like(group.seq_len, group.width) if group.slots is None else group.seq_len
 
 
 def _real(group: Group) -> Tensor:

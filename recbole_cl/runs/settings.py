@@ -107,7 +107,7 @@ def _evaluation_settings(config: Config) -> EvaluationSettings:
         config["topk"],
         config["metric_decimal_place"],
         config["tail_ratio"],
-        config["own_metrics"],
+        tuple(config["own_metrics"]),
     )
     return EvaluationSettings(
         metrics=metrics,

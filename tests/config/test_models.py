@@ -94,7 +94,7 @@ class Outside(SequentialRecommender):
 
 def test_a_class_is_taken_as_it_is() -> None:
     assert registry.model_class(Outside) is Outside
-    with pytest.raises(UsageError, match="^model dict is the class dict: expected a class that extends Contrastive"):
+    with pytest.raises(UsageError, match="^model dict is the class dict: expected a class that extends Encoder"):
         registry.model_class(dict)
 
 

@@ -58,7 +58,7 @@ def test_a_preset_is_found_from_any_folder_but_a_file_of_that_name_comes_first(
 
 def test_a_model_gets_the_files_of_its_bases_first() -> None:
     names = [path.name for path in model_presets(model_class("DuoRec"))]
-    assert names == ["ContrastiveRecommender.yaml", "ComplementedRecommender.yaml", "DuoRec.yaml"]
+    assert names == ["EncoderRecommender.yaml", "ContrastiveRecommender.yaml", "DuoRec.yaml"]
     defaults = model_defaults(model_class("DuoRec"))
     assert {
         **read_settings(props_dir() / "overall.yaml"),

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from recbole_cl.fields import ANCHOR_LENGTH, NEXT_PREFIX, SAME_TARGET_PREFIX, TARGET_PLACE
 
+from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, TARGET_PLACE
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
+from recbole_cl.data.same_target import SameTarget
 from recbole_cl.testing.toy import write_cycle
 
 WIDTH, BATCH = 4, 32
@@ -32,7 +33,8 @@ def loader_of(
     anchors: int = 1,
     seed: int = 3,
 ) -> TrainLoader:
-    return TrainLoader(train, LoaderSettings(form, BATCH, shuffle, same_target, anchors, seed, torch.device("cpu")))
+    hooks = {"same_target": SameTarget} if same_target else {}
+    return TrainLoader(train, LoaderSettings(form, BATCH, shuffle, hooks, anchors, seed, torch.device("cpu")))
 
 
 def histories(train: ContrastiveDataset) -> dict[int, list[int]]:
@@ -119,7 +121,7 @@ def test_positives_are_training_rows_with_the_anchors_target(train: ContrastiveD
         targets = fields["item_id"]
         if form == "sequence":
             targets = fields[NEXT_PREFIX + "item_id_list"].gather(1, fields[ANCHOR_LENGTH] - 1).flatten()
-        positive, length = (fields[SAME_TARGET_PREFIX + name] for name in ("item_id_list", "item_length"))
+        positive, length = (fields[f"same_target_{name}"] for name in ("item_id_list", "item_length"))
         assert len(positive) == len(length) == len(targets)
         for items, n, target in zip(positive.tolist(), length.tolist(), targets.tolist(), strict=True):
             assert (tuple(items[:n]), target) in known and not any(items[n:])

@@ -7,7 +7,7 @@ import weakref
 import torch
 from torch import Tensor
 
-from recbole_cl.evaluation.ranks import Counts, History, count_block, evaluation_rows, protocols, spans
+from recbole_cl.evaluation.ranks import Counts, History, count_block, evaluation_rows, protocols
 from tests.evaluation.rows import rows_of_users
 
 N_ITEMS = 40
@@ -45,11 +45,6 @@ def test_counts_are_those_of_a_loop_over_items() -> None:
                 sum(float(table[row, item]) > own for item in before),
                 sum(float(table[row, item]) == own for item in before),
             ]
-
-
-def test_spans_are_written_out_one_after_the_other() -> None:
-    row, place = spans(torch.tensor([4, 0, 9]), torch.tensor([6, 0, 12]))
-    assert (row.tolist(), place.tolist()) == ([0, 0, 2, 2, 2], [4, 5, 9, 10, 11])
 
 
 def test_rows_come_shortest_first_with_their_whole_histories() -> None:

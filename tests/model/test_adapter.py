@@ -66,7 +66,7 @@ def test_scores_of_blocks_are_those_of_all_items(name: str, tmp_path: Path) -> N
 def test_one_stage_one_loss_and_nothing_drawn_by_itself(tmp_path: Path) -> None:
     model, test = built(tmp_path, "GRU4Rec")
     assert model.generator is None and not model.encodes_rows
-    assert not (model.needs_same_target or model.pretraining or model.has_next_stage)
+    assert not (model.batch_hooks or model.pretraining or model.has_next_stage)
     model.start_epoch(0)
     assert model.end_epoch(0) == {}
     batch = test[torch.arange(5)]

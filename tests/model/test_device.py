@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from recbole_cl.config.models import model_class, own_models
 from recbole_cl.errors import UsageError
 from tests.model.build import losses_and_gradients
-from tests.model.test_contract import BOTH_FORMS, EVERY_MODEL, assemble
+from tests.model.test_contract import BOTH_FORMS, assemble
 
 # Where the shape of something depends on values: ECL-SR's generator works on the items that were masked only, and in
 # the prefix form nobody has counted the items of a batch.
@@ -21,6 +22,7 @@ WAITS = {("ECLSR", "prefix"): 2, ("ECLSR", "sequence"): 1}
 SHAPED_BY_VALUES = ("nonzero", "masked_select", "unique", "_local_scalar_dense", "is_nonzero", "equal", "bincount")
 
 
+EVERY_MODEL = pytest.mark.parametrize("name", own_models())
 READS = ("tolist", "cpu", "numpy", "__array__")
 
 
@@ -73,7 +75,9 @@ def test_waiting_is_noticed() -> None:
 @BOTH_FORMS
 @EVERY_MODEL
 def test_a_step_does_not_wait_for_the_device(name: str, form: str, tmp_path: Path) -> None:
-    _, model, loader = assemble(name, tmp_path, train_form=form, length_grouping=False, train_batch_size=32)
+    _, model, loader = assemble(
+        model_class(name), tmp_path, train_form=form, length_grouping=False, train_batch_size=32
+    )
     model.start_epoch(0)
     batches = iter(loader)
     next(batches)  # an epoch begins with one wait, for the sizes of its batches
@@ -92,7 +96,9 @@ def test_compiling_the_encoder_changes_nothing(name: str, tmp_path: Path, monkey
     off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_form": "sequence"}
     results: list[list[Tensor]] = []
     for compiled in (False, True):
-        _, model, loader = assemble(name, tmp_path / str(compiled), compile_encoder=compiled, n_layers=1, **off)
+        _, model, loader = assemble(
+            model_class(name), tmp_path / str(compiled), compile_encoder=compiled, n_layers=1, **off
+        )
         marked = [module for module in model.encoder.modules() if module._compiled_call_impl is not None]
         assert len(marked) == compiled and model.group_by_length is not compiled
         interaction = next(iter(loader))
@@ -103,6 +109,6 @@ def test_compiling_the_encoder_changes_nothing(name: str, tmp_path: Path, monkey
 
 def test_what_cannot_be_compiled_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="set length_grouping to auto or False"):
-        assemble("SASRec", tmp_path / "grouped", compile_encoder=True, length_grouping=True)
+        assemble(model_class("SASRec"), tmp_path / "grouped", compile_encoder=True, length_grouping=True)
     with pytest.raises(UsageError, match="encoder = gru"):
-        assemble("SASRec", tmp_path / "gru", compile_encoder=True, encoder="gru")
+        assemble(model_class("SASRec"), tmp_path / "gru", compile_encoder=True, encoder="gru")

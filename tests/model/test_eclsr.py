@@ -236,7 +236,7 @@ def test_contrast_is_what_it_says(n_anchors: int, role: str) -> None:
     altered = model._alter(Rows(batch.item_seq, batch.seq_len))[0] if role != "none" else None
 
     def means(view: Rows, ends: list[list[int]]) -> Tensor:
-        (hidden,) = model.encode(Rows(*view, wanted="items"))
+        (hidden,) = model.encode(view._replace(wanted="items"))
         rows = hidden.split(view.seq_len.tolist())
         return torch.stack([row[max(0, e - 3) : e].mean(0) for row, own in zip(rows, ends, strict=True) for e in own])
 

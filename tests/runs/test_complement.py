@@ -88,7 +88,8 @@ def test_one_that_was_trained_for_a_method_serves_another(settings: dict[str, An
     shared |= {"eval_history": "remove", "anchors_per_row": 1}
     first = run("CL4SRec", "cycle", complement="gru", **(settings | shared))
     assert trained == ["SASRec", "CL4SRec"]
-    second = run("SRMA", "cycle", complement="gru", pooling="last", **(settings | shared))
+    given = {"complement": str(first.run_dir / "complement"), "pooling": "last"}
+    second = run("SRMA", "cycle", **(settings | shared | given))
     assert trained == ["SASRec", "CL4SRec", "SRMA"]
     assert equal(first.run_dir / "complement", second.run_dir / "complement")
 

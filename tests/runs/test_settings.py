@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from recbole_cl.config.config import Config
@@ -36,7 +35,7 @@ def test_every_value_reaches_its_part() -> None:
     assert (run.model, run.dataset, run.seed, run.device) == ("SASRec", "ml-100k", 7, CPU)
     assert (run.folders, run.resume, run.show_progress, run.reproducible) == (Path("somewhere"), None, False, True)
     assert vars(run.loader) == {
-        **{"train_form": "sequence", "batch_size": 32, "shuffle": False, "same_target": False},
+        **{"train_form": "sequence", "batch_size": 32, "shuffle": False, "hooks": {}},
         **{"anchors_per_row": 3, "seed": 7, "device": CPU},
     }
     assert vars(run.trainer) == {
@@ -51,13 +50,3 @@ def test_every_value_reaches_its_part() -> None:
 def test_recboles_models_have_one_training_form() -> None:
     loader = typed("GRU4Rec").loader
     assert (loader.train_form, loader.anchors_per_row) == ("prefix", 1)
-
-
-@pytest.mark.parametrize(
-    ("given", "scaled"),
-    [({}, True), ({"normalize_all": False}, False), ({"normalize_field": ["timestamp"], "normalize_all": False}, True)],
-)
-def test_data_tells_whether_times_are_scaled(given: dict[str, Any], scaled: bool) -> None:
-    data = typed(**given).data
-    assert data.scaled_times == scaled and data.fields == ("user_id", "item_id", "timestamp")
-    assert (data.folder.name, data.dataset, data.separator, data.encoding) == ("ml-100k", "ml-100k", "\t", "utf-8")

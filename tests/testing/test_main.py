@@ -12,7 +12,7 @@ from recbole_cl.testing import __main__ as testing
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("GRU4Rec", "model GRU4Rec: the contract is that of classes that extend ContrastiveRecommender"),
+        ("GRU4Rec", "model GRU4Rec: the contract is that of classes that extend EncoderRecommender"),
         ("gone.Method", "model gone.Method: there is no module gone, neither installed nor in"),
     ],
 )

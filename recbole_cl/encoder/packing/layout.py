@@ -47,6 +47,11 @@ class Group:
     barred: Tensor | None = None
     bidirectional: bool = False
 
+    @property
+    def lengths(self) -> Tensor:
+        """Packed items of each row, [n_rows]."""
+        return torch.full_like(self.seq_len, self.width) if self.slots is None else self.seq_len
+
 
 @dataclass(frozen=True)
 class Packing:
