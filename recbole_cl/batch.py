@@ -11,11 +11,13 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
+from recbole_cl.errors import UsageError
 from recbole_cl.ragged import offsets, places_of_items, real_items
 
 # Names of the batch fields that our loader adds to RecBole's; a batch is a RecBole ``Interaction`` until a model reads
 # it. ``<list>`` stands for RecBole's item-list field, by default ``item_id_list``. What a hook of the model drew lies
-# under the hook's name; rows under <name>_<list> and <name>_<length field>.
+# under hook_<name>; rows under hook_<name>_<list> and hook_<name>_<length field>.
+HOOK_PREFIX = "hook_"
 NEXT_PREFIX = "next_"  # + <list>: the target at every position, in the sequence form
 ANCHOR_LENGTH = "anchor_length"  # [B, K]: prefix lengths at which contrastive terms look at each row
 TARGET_PLACE = "target_place"  # [T]: flat places in [B, L] of the items that have a target, in the sequence form
@@ -83,9 +85,14 @@ class Batch:
     target_place: Tensor | None = None
 
     def rows(self, name: str) -> Rows:
-        """The rows that the hook of that name drew."""
-        drawn = self.extra[name]
-        assert isinstance(drawn, Rows), f"the hook {name} draws a tensor: read it from batch.extra"
+        """The rows that the hook of that name drew.
+
+        Raises:
+            UsageError: If there is no such hook, or it draws a tensor.
+        """
+        drawn = self.extra.get(name)
+        if not isinstance(drawn, Rows):
+            raise UsageError(f"batch.rows({name!r}): no hook of that name drew rows; name one in batch_hooks")
         return drawn
 
     @property

@@ -58,26 +58,13 @@ def test_the_example_trains_and_passes_the_contract_tests_as_a_package_of_its_ow
         assert re.search(r"recommendation: \d+\.\d+, contrastive: \d+\.\d+, total: \d+\.\d+", log)
 
 
-HOOKS = ("same_user", "reverse", "next_item", "running_mean", "metrics")
-# A method with the page's two hooks of batches, then one of ours with all other code of the page.
+HOOKS = ("same_user", "same_user_twin", "losses", "reverse", "next_item", "running_mean", "metrics")
+# A method with the page's two hooks of batches and a figure of each epoch, then one of ours with all its other code.
 WITH_HOOKS = """
-from my_methods.maskedtwin import MaskedTwin
-from my_methods.same_user import SameUser, UserOfAnchor
 from recbole_cl import load, run
 
-class SameUserTwin(MaskedTwin):
-    seen = []
-
-    @property
-    def batch_hooks(self):
-        return {"twin": SameUser, "user": UserOfAnchor}
-
-    def losses(self, batch):
-        self.seen.append(len(batch.extra["user"]) == len(batch.anchors.seq_len))
-        return super().losses(batch)
-
-run(model=SameUserTwin, dataset="cycle", **SETTINGS)
-assert SameUserTwin.seen and all(SameUserTwin.seen)
+first = run(model="my_methods.same_user_twin.SameUserTwin", dataset="cycle", temperature=0.5, **SETTINGS)
+assert "users 80.0000" in (first.run_dir / "log.txt").read_text()
 result = run(
     model="CL4SRec",
     dataset="cycle",
@@ -85,7 +72,7 @@ result = run(
     operator_options={"my_methods.reverse.reverse": {"ratio": 0.5}, "substitute": {"ratio": 0.3}},
     correlation="my_methods.next_item.next_item",
     encoder="my_methods.running_mean.RunningMean",
-    recommendation_loss="recbole_cl.loss.recommendation.cross_entropy",
+    recommendation_loss="my_methods.losses.focal",
     metrics=["NDCG", "my_methods.metrics.rbp"],
     valid_metric="rbp@10",
     **SETTINGS,

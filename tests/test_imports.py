@@ -29,7 +29,7 @@ ALLOWED = {
 COMMON_TO_PURE = ("batch", "errors", "ragged", "registry")
 ALLOWED_TO_COMMON = {
     "allocator": (),
-    "batch": ("ragged",),
+    "batch": ("errors", "ragged"),
     "config": ("errors", "registry", "writing"),
     "errors": (),
     "ragged": (),

@@ -61,9 +61,10 @@ def bind(name: str, values: Mapping[str, Any], supplied: Mapping[str, Any]) -> O
         UsageError: If a value has no keyword, or a keyword without a default has no value.
     """
     keywords = _keywords(name)
+    free = [key for key in keywords if key not in supplied]
     for key in values:
-        if key not in keywords:
-            raise UsageError(f"operator_options.{name} has an entry {key!r}: expected one of {', '.join(keywords)}")
+        if key not in free:
+            raise UsageError(f"operator_options.{name} has an entry {key!r}: expected one of {', '.join(free)}")
     bound = {key: supplied[key] for key in keywords if key in supplied} | dict(values)
     for key, parameter in keywords.items():
         if key not in bound and parameter.default is parameter.empty:

@@ -16,7 +16,8 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
-from recbole_cl.config import models as registry
+from recbole_cl.config.models import available_models, model_path, own_models
+from recbole_cl.config.models import model_class as find_model_class
 from recbole_cl.config.presets import (
     SettingsLoader,
     experiment_preset,
@@ -150,10 +151,10 @@ class Config(RecBoleConfig):
         model = model or self.external_config_dict.get("model")
         dataset = dataset or self.external_config_dict.get("dataset")
         if model is None:
-            raise UsageError(f"no model: give one of {', '.join(registry.own_models())}")
+            raise UsageError(f"no model: give one of {', '.join(own_models())}")
         if not isinstance(dataset, str):
             raise UsageError(f"dataset = {dataset!r}: expected the name of a folder under data_path, e.g. ml-100k")
-        model_class = registry.model_class(model if isinstance(model, type) else str(model))
+        model_class = find_model_class(model if isinstance(model, type) else str(model))
         return model_class.__name__, model_class, dataset
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
@@ -189,7 +190,7 @@ class Config(RecBoleConfig):
         values.update(model=self.model, dataset=self.dataset)
         check_settings(values, declared)
         self._settings = deepcopy(values)
-        self._settings["model"] = registry.model_path(self.model_class)
+        self._settings["model"] = model_path(self.model_class)
         self._settings.pop("valid_metric_bigger", None)  # RecBole derives it from valid_metric
         return {**values, "MODEL_TYPE": model_type}
 
@@ -228,11 +229,11 @@ def _check_recbole_version() -> None:
 def _keys_by_model() -> dict[str, Iterable[str]]:
     """The keys of every model's YAML files, ours first."""
     ours = {
-        name: [key for path in model_presets(registry.model_class(name)) for key in read_settings(path)]
-        for name in registry.own_models()
+        name: [key for path in model_presets(find_model_class(name)) for key in read_settings(path)]
+        for name in own_models()
     }
     folder = Path(recbole.__file__).parent / "properties" / "model"
-    files = {name: folder / f"{name}.yaml" for name in registry.available_models() if name not in ours}
+    files = {name: folder / f"{name}.yaml" for name in available_models() if name not in ours}
     return {**ours, **{name: read_settings(path) for name, path in files.items() if path.is_file()}}
 
 

@@ -40,7 +40,7 @@ MODELS: Registry[Any] = Registry(
     },
     accepts=_is_model,
     expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender",
-    remedy='pass it, as load(run_dir, model="{path}"), run(model="{path}") or --model={path}',
+    remedy='pass it, as load(run_dir, model="{path}") or --model={path}, or import its module first',
 )
 
 
@@ -103,6 +103,15 @@ def model_path(cls: type) -> str:
     path = f"{cls.__module__}{':' if '.' in cls.__qualname__ else '.'}{cls.__qualname__}"
     recboles = cls.__module__.startswith(f"{_RECBOLE}.") and not MODELS.find(cls.__name__)
     return cls.__name__ if recboles or MODELS.path(cls.__name__) == path else path
+
+
+def is_same_model(cls: type, stored: str) -> bool:
+    """Tells whether a class may be the one that a file calls so: the same name, ours or somebody else's alike.
+
+    Where a class of somebody else's lies is of no account: it may have been moved.
+    """
+    path = model_path(cls)
+    return model_name(path).lower() == model_name(stored).lower() and is_path(path) == is_path(stored)
 
 
 def model_name(path: str) -> str:

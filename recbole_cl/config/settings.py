@@ -278,8 +278,8 @@ def _nearest(key: str, known: list[str]) -> list[str]:
 
 
 def _check_heads(values: Mapping[str, Any]) -> None:
-    if values.get("encoder") == "gru" and values.get("extra_layer_kind") != "transformer":
-        return  # nothing attends
+    if values.get("encoder", "transformer") != "transformer" and values.get("extra_layer_kind") != "transformer":
+        return  # nothing of ours attends; another encoder says itself whether it needs heads
     size, heads = values.get("hidden_size"), values.get("n_heads")
     if size is not None and heads is not None and size % heads:
         raise UsageError(f"hidden_size = {size}: expected a multiple of n_heads = {heads}")

@@ -40,7 +40,8 @@ class BatchHook(Protocol):
             generator: Source of randomness, on the rows' device.
 
         Returns:
-            Rows, one for each anchor, or a tensor [B, ...]: what ``batch.extra`` then holds under the hook's name.
+            Rows without holes, one for each anchor, or a tensor [B, ...]: what ``batch.extra`` then holds under the
+            hook's name. Of rows the ids and lengths are kept.
         """
 
 

@@ -12,7 +12,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, TARGET_PLACE, Rows
+from recbole_cl.batch import ANCHOR_LENGTH, HOOK_PREFIX, NEXT_PREFIX, TARGET_PLACE, Rows
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
@@ -143,8 +143,8 @@ class TrainLoader:
         for name, hook in self._hooks.items():
             drawn = hook.draw(row, self.generator)
             if isinstance(drawn, Rows):
-                fields[f"{name}_{self._list_field}"] = drawn.item_seq
-                fields[f"{name}_{self._length_field}"] = drawn.seq_len
+                fields[f"{HOOK_PREFIX}{name}_{self._list_field}"] = drawn.item_seq
+                fields[f"{HOOK_PREFIX}{name}_{self._length_field}"] = drawn.seq_len
             else:
-                fields[name] = drawn
+                fields[HOOK_PREFIX + name] = drawn
         return fields

@@ -13,35 +13,35 @@ from recbole_cl.data.hooks import TrainingRows
 from recbole_cl.ragged import offsets
 
 
-class SameTargetIndex:
-    """Draws, for each row, another training row with the same target.
+class GroupIndex:
+    """Draws, for each row, another training row of the same group, such as those with one target.
 
-    Rows sorted by target once, in CSR form: O(R) memory, and a draw is a few vectorised operations.
+    Rows sorted by group once, in CSR form: O(R) memory, and a draw is a few vectorised operations.
 
     Reference:
         DuoRec (Qiu et al., WSDM 2022), section 4.3.2: supervised positive sampling.
 
     Args:
-        target: Target of every training row, and of no other. Shape [R], ids in 0..N-1.
+        group: Number of the group of every training row, and of no other: its target, its user. Shape [R], from 0.
     """
 
-    def __init__(self, target: Tensor) -> None:
-        self.order = torch.argsort(target, stable=True)  # [R] rows, grouped by target
+    def __init__(self, group: Tensor) -> None:
+        self.order = torch.argsort(group, stable=True)  # [R] rows, group after group
         self.place = torch.empty_like(self.order)
-        self.place[self.order] = torch.arange(len(target), device=target.device)
-        counts = torch.bincount(target)
-        self.group_start = offsets(counts)[target]  # [R]
-        self.group_size = counts[target]  # [R]
+        self.place[self.order] = torch.arange(len(group), device=group.device)
+        counts = torch.bincount(group)
+        self.group_start = offsets(counts)[group]  # [R]
+        self.group_size = counts[group]  # [R]
 
     def draw(self, row: Tensor, generator: torch.Generator) -> Tensor:
-        """Draws uniformly among the other rows with the same target; the row itself where there is none.
+        """Draws uniformly among the other rows of the same group; the row itself where there is none.
 
         Args:
             row: Training rows. Shape [B].
             generator: Source of randomness, on the index's device.
 
         Returns:
-            Training rows with the same targets. Shape [B].
+            Training rows of the same groups. Shape [B].
         """
         size, start = self.group_size[row], self.group_start[row]
         uniform = torch.rand(row.shape, generator=generator, device=row.device, dtype=torch.float64)
@@ -59,7 +59,7 @@ class SameTarget:
 
     def __init__(self, rows: TrainingRows) -> None:
         self._rows = rows
-        self._index = SameTargetIndex(rows.target)
+        self._index = GroupIndex(rows.target)
 
     def draw(self, row: Tensor, generator: torch.Generator) -> Rows:
         """Draws a positive for each anchor: see ``data/hooks.py``."""

@@ -17,7 +17,7 @@ from recbole.evaluator.register import Register, metric_information
 from torch import Tensor
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.own_metrics import own_metrics
+from recbole_cl.evaluation.own_metrics import check_own, own_metrics
 
 _FROM_SCORES = ("rec.score", "data.label")
 _FROM_TRAINING_DATA = ("data.num_items", "data.num_users", "data.count_items", "data.count_users")
@@ -41,6 +41,9 @@ class MetricSettings:
     decimal_place: int
     tail_ratio: float | None = None
     own: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_own(self.own)
 
     def for_recbole(self) -> dict[str, Any]:
         """What RecBole's evaluator and its metrics look up, under its keys."""

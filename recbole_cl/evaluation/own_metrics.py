@@ -7,12 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from recbole.evaluator.register import metric_information
 from torch import Tensor
 
+from recbole_cl.errors import UsageError
 from recbole_cl.registry import Registry, attribute_of
 
 OWN_METRICS: Registry[Callable[[Tensor, int], Tensor]] = Registry("metric", {})
-"""Of (ranks from 1, int64 [U]; cut-off k) -> each user's value, [U]."""
+"""Of (ranks from 1, int64 [U]; cut-off k) -> each user's value, [U]; higher is better."""
+
+
+def check_own(paths: Iterable[str]) -> None:
+    """Finds the functions, before anything is trained.
+
+    Raises:
+        UsageError: If a path leads to none, or two metrics would have one name.
+    """
+    taken = dict.fromkeys(metric_information, "RecBole's")
+    for path in paths:
+        OWN_METRICS.resolve(path)
+        name = attribute_of(path).lower()
+        if name in taken:
+            raise UsageError(f"metrics: {path} would be called {name}, as is {taken[name]}; give it another name")
+        taken[name] = path
 
 
 def own_metrics(paths: Iterable[str], topk: Iterable[int], rank: Tensor, decimal_place: int) -> dict[str, float]:

@@ -73,4 +73,4 @@ def adapted(model_class: type) -> type:
     if issubclass(model_class, TrainableModel):
         return model_class
     names = {key: getattr(model_class, key) for key in ("__module__", "__qualname__", "__doc__")}
-    return type(model_class.__name__, (RecBoleModel, model_class), names)
+    return type(model_class.__name__, (model_class, RecBoleModel), names)

@@ -13,8 +13,8 @@ from recbole_cl.batch import Batch
 from recbole_cl.config.checks import Check, Choice, ListOf, Named, Number
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.errors import UsageError
-from recbole_cl.model.augmenting import AugmentingRecommender
-from recbole_cl.model.cl4srec import RATIOS, cl4srec_pairs
+from recbole_cl.model.augmenting import AugmentingRecommender, ratios
+from recbole_cl.model.cl4srec import cl4srec_pairs
 from recbole_cl.model.contrast.pairs import ViewPairs
 from recbole_cl.model.contrast.threshold import ThresholdedContrast
 from recbole_cl.model.contrast.views import ViewDrawer
@@ -48,7 +48,7 @@ class AdaptiveRec(AugmentingRecommender):
     settings: ClassVar[Mapping[str, Check]] = {
         "contrast": Choice(*CONTRASTS, _AUGMENT),
         "operators": ListOf(Named(OPERATORS), min_length=2, distinct=True),
-        **RATIOS,
+        **ratios("crop", "mask", "reorder"),
         **ThresholdedContrast.settings,
         "contrastive_weight": Number(low=0),
     }
@@ -68,21 +68,17 @@ class AdaptiveRec(AugmentingRecommender):
     @property
     def has_mask_token(self) -> bool:
         """Whether views may be masked."""
-        return self._augments and super().has_mask_token
+        return self.augments and super().has_mask_token
 
     @property
-    def _augments(self) -> bool:
+    def augments(self) -> bool:
+        """Whether views are augmented rows, by the setting ``contrast``."""
         return bool(self.options["contrast"] == _AUGMENT)
-
-    @property
-    def draws_views(self) -> bool:
-        """Whether views are augmented rows."""
-        return self._augments and super().draws_views
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Sequences with the same target, where a term compares with them."""
-        return {} if self._augments else duorec_hooks(self.options["contrast"])
+        return {} if self.augments else duorec_hooks(self.options["contrast"])
 
     def build_views(self) -> ViewDrawer:
         """Two different operators for every row, as in CL4SRec."""
@@ -105,6 +101,6 @@ class AdaptiveRec(AugmentingRecommender):
         return self.contrast.end_epoch()
 
     def _pairs(self, batch: Batch) -> ViewPairs:
-        if self._augments:
+        if self.augments:
             return cl4srec_pairs(self, batch)
         return duorec_pairs(self.options["contrast"], batch, self.encode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from logging import getLogger
 from typing import Any, ClassVar
 
 import torch
@@ -11,10 +12,16 @@ from torch import Tensor
 from recbole_cl.augmentation import OPERATORS
 from recbole_cl.augmentation.registry import takes
 from recbole_cl.batch import Rows
-from recbole_cl.config.checks import Check, Flag, Integer, ListOf, Named, Table
+from recbole_cl.config.checks import Check, Flag, Integer, ListOf, Named, Number, Table
 from recbole_cl.data.correlation.registry import CORRELATIONS, Correlation
+from recbole_cl.errors import UsageError
 from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.contrastive import ContrastiveRecommender
+
+
+def ratios(*names: str) -> dict[str, Check]:
+    """Settings ``<name>_ratio`` for operators of a method's paper."""
+    return {f"{name}_ratio": Number(low=0, high=1) for name in names}
 
 
 class AugmentingRecommender(ContrastiveRecommender):
@@ -40,8 +47,26 @@ class AugmentingRecommender(ContrastiveRecommender):
         self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
         self._correlation: Correlation | None = None
         self.views = self.build_views()
-        if self.draws_views and self.views.needs_neighbours:
+        if self.augments and self.views.needs_neighbours:
             self._correlation = CORRELATIONS.resolve(self.options["correlation"])(dataset, self.n_items, self.options)
+            self._warn_of_late_switch()
+
+    @property
+    def augments(self) -> bool:
+        """Whether views are augmented rows, in this epoch."""
+        return True
+
+    @property
+    def epochs_with_views(self) -> int | None:
+        """First epochs that draw views; None if nobody says how many there are."""
+        return self.plan.epochs
+
+    def _warn_of_late_switch(self) -> None:
+        epochs, switch = self.epochs_with_views, self.options["switch_epoch"]
+        if self.options["correlation"] == "hybrid" and epochs and switch >= epochs - 1:
+            getLogger().warning(
+                f"switch_epoch = {switch}: the correlation stays memory-based for all {epochs} epochs that draw views"
+            )
 
     def build_views(self) -> ViewDrawer:
         """What draws the views; the base's takes the settings as they are."""
@@ -55,7 +80,15 @@ class AugmentingRecommender(ContrastiveRecommender):
         """
         names: Sequence[str] = self.options["operators"]
         ratios = {name: {"ratio": self.options[f"{name}_ratio"]} for name in names if f"{name}_ratio" in self.options}
-        given: Mapping[str, Mapping[str, Any]] = self.options["operator_options"]
+        given: Mapping[str, Any] = self.options["operator_options"]
+        for name, values in given.items():
+            if name not in names or not isinstance(values, Mapping):
+                raise UsageError(
+                    f"operator_options: {name} = {values!r}: expected a mapping of keywords for one of operators, "
+                    f"{', '.join(names)}"
+                )
+            if "ratio" in values and name in ratios:
+                raise UsageError(f"operator_options.{name}.ratio: set {name}_ratio instead")
         return {name: {**ratios.get(name, {}), **(own or {}).get(name, {}), **given.get(name, {})} for name in names}
 
     @property
@@ -66,7 +99,7 @@ class AugmentingRecommender(ContrastiveRecommender):
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, if views need one."""
         self._epoch = epoch
-        if self._correlation is not None and self.draws_views:
+        if self._correlation is not None and self.augments:
             generator = torch.Generator(self.device).manual_seed(self.plan.seed + epoch)
             self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
 

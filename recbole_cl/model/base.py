@@ -120,7 +120,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         if options["train_form"] == "sequence" and not can.is_causal:
             raise UsageError(f"{name}: it looks at later items, which are targets; set train_form to prefix")
         if can.needs_heads and options["hidden_size"] % options["n_heads"]:
-            raise UsageError(f"hidden_size = {options['hidden_size']}: expected a multiple of n_heads")
+            heads = options["n_heads"]
+            raise UsageError(f"hidden_size = {options['hidden_size']}: expected a multiple of n_heads = {heads}")
         if options["compile_encoder"] and not can.can_be_compiled:
             raise UsageError(f"compile_encoder = True: {name} can't be; set it to False")
 

@@ -13,7 +13,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, ROW_ID, TARGET_PLACE, Batch, Rows
+from recbole_cl.batch import ANCHOR_LENGTH, HOOK_PREFIX, NEXT_PREFIX, ROW_ID, TARGET_PLACE, Batch, Rows
 from recbole_cl.data.hooks import HookFactory
 
 
@@ -74,11 +74,11 @@ class BatchReader:
     def _drawn_by_the_loader(self, fields: Mapping[str, Tensor]) -> dict[str, Rows | Tensor]:
         drawn: dict[str, Rows | Tensor] = {}
         for name in self._hook_names:
-            items, length = f"{name}_{self._fields.item_seq}", f"{name}_{self._fields.seq_len}"
-            if items in fields:
-                drawn[name] = Rows(fields[items], fields[length])
-            elif name in fields:
-                drawn[name] = fields[name]
+            own = HOOK_PREFIX + name
+            if (items := f"{own}_{self._fields.item_seq}") in fields:
+                drawn[name] = Rows(fields[items], fields[f"{own}_{self._fields.seq_len}"])
+            elif own in fields:
+                drawn[name] = fields[own]
         return drawn
 
     def _drawn_here(self, fields: Mapping[str, Tensor]) -> dict[str, Rows | Tensor]:

@@ -12,12 +12,10 @@ from recbole_cl.augmentation import OPERATORS
 from recbole_cl.batch import Batch
 from recbole_cl.config.checks import Check, Choice, ListOf, Named, Number
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender
+from recbole_cl.model.augmenting import AugmentingRecommender, ratios
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
 from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
 from recbole_cl.model.contrast.views import ViewDrawer
-
-RATIOS: Mapping[str, Check] = {f"{name}_ratio": Number(low=0, high=1) for name in ("crop", "mask", "reorder")}
 
 
 class CL4SRec(AugmentingRecommender):
@@ -36,7 +34,7 @@ class CL4SRec(AugmentingRecommender):
 
     settings: ClassVar[Mapping[str, Check]] = {
         "operators": ListOf(Named(OPERATORS), min_length=2, distinct=True),
-        **RATIOS,
+        **ratios("crop", "mask", "reorder"),
         "similarity": Choice("dot", "cosine"),
         "temperature": Number(low=0, open_low=True),
         "contrastive_weight": Number(low=0),

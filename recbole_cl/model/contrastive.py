@@ -78,10 +78,10 @@ class ContrastiveRecommender(EncoderRecommender):
         Raises:
             UsageError: If a complementary encoder is asked for and nobody has given one.
         """
-        if self._complement is not None:
-            return self._complement(loss, pair)
         if self.options["complement"] == "none":
             return loss(pair.z_a, pair.z_b)
+        if self._complement is not None:
+            return self._complement(loss, pair)
         raise UsageError(
             f"complement = {self.options['complement']}: no encoder was pre-trained, which our own run does first; "
             "hand one over with complement_with(), or set complement to none"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from logging import getLogger
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -14,8 +13,8 @@ from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Named, Number, Table
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender
-from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_misfits, rows_to_pool
+from recbole_cl.model.augmenting import AugmentingRecommender, ratios
+from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer
 
 _OF_THE_PAPER = ("crop", "mask", "reorder", "substitute", "insert")
@@ -46,7 +45,7 @@ class CoSeRec(AugmentingRecommender):
         "short_operators": ListOf(Named(OPERATORS), distinct=True),
         "short_length": Integer(low=-1),
         "distinct_operators": Flag(),
-        **{f"{name}_ratio": Number(low=0, high=1) for name in _OF_THE_PAPER},
+        **ratios(*_OF_THE_PAPER),
         "rounding": Table(dict.fromkeys(_OF_THE_PAPER, Choice("floor", "ceil"))),
         "mask_fill": Choice("padding", "token"),
         "pooling": Choice(*POOLINGS),
@@ -59,7 +58,6 @@ class CoSeRec(AugmentingRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self._check_first_stage("pretrain_epochs")
-        self._warn_of_late_switch()
 
     def build_views(self) -> ViewDrawer:
         """Operators that depend on the row's length; spans leave the last item out, as in the authors' code."""
@@ -91,29 +89,24 @@ class CoSeRec(AugmentingRecommender):
         for key in ("operators", "short_operators") if lengths_matter else ("operators",):
             if options["distinct_operators"] and len(set(options[key])) < 2:
                 raise UsageError(f"distinct_operators = True: {key} = {options[key]} has no two to draw; name more")
-        refuse_misfits(options["pooling"], options["right_aligned"])
+        refuse_pooling(options["pooling"], options["right_aligned"])
         if options["pretrain_epochs"] and not options["contrastive_weight"]:
             raise UsageError(f"pretrain_epochs = {options['pretrain_epochs']}: they need a contrastive_weight above 0")
 
-    def _warn_of_late_switch(self) -> None:
-        options, epochs = self.options, self.plan.epochs
-        if epochs is None:
-            return
-        last = (options["pretrain_epochs"] or epochs) - 1  # epoch, counted from 0, that draws views
-        if (
-            self._correlation is not None
-            and options["correlation"] == "hybrid"
-            and options["switch_epoch"] >= last >= 0
-        ):
-            getLogger().warning(
-                f"switch_epoch = {options['switch_epoch']}: the correlation stays memory-based for all {last + 1} "
-                "epochs that draw views"
-            )
+    @property
+    def epochs_with_views(self) -> int | None:
+        """The first stage if there is one, else all."""
+        return self.options["pretrain_epochs"] or self.plan.epochs
 
     @property
     def pretraining(self) -> bool:
         """Whether this epoch trains on the contrastive term alone."""
         return self._epoch < self.options["pretrain_epochs"]
+
+    @property
+    def augments(self) -> bool:
+        """Whether views are augmented rows, in this epoch: wherever there are any."""
+        return self.draws_views
 
     @property
     def draws_views(self) -> bool:

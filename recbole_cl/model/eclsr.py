@@ -23,7 +23,7 @@ from recbole_cl.model.ecl.alterations import ALTERATIONS, alter, choose_altered
 from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
 from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
-from recbole_cl.model.ecl.misfits import refuse_misfits
+from recbole_cl.model.ecl.misfits import refuse_ecl_misfits
 from recbole_cl.model.ecl.replaced_items import Judged, judge
 from recbole_cl.model.ecl.windows import mean_of_last
 from recbole_cl.ragged import last_places
@@ -82,7 +82,7 @@ class ECLSR(ContrastiveRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        refuse_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
+        refuse_ecl_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
         self._check_first_stage("generator_pretraining_epochs")
         self.item_generator = self._build_generator() if self.has_mask_token else None
         self.discriminator = self._build_discriminator() if self.options["replaced_item_weight"] else None

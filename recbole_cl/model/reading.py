@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from recbole_cl.config.config import Config
 from recbole_cl.config.presets import model_defaults
 from recbole_cl.config.settings import declared_checks
+from recbole_cl.registry import name_paths
 
 
 def read_options(config: Any, model_class: type) -> dict[str, Any]:
@@ -25,6 +27,9 @@ def read_options(config: Any, model_class: type) -> dict[str, Any]:
         UsageError: If a value is out of range.
     """
     defaults = model_defaults(model_class)
+    if not isinstance(config, Config):  # a plain RecBole script: its author named what the settings name
+        name_paths([config[key] for key in declared_checks(model_class)])
+        name_paths(defaults)
     options = {}
     for key, check in declared_checks(model_class).items():
         options[key] = defaults.get(key) if config[key] is None else config[key]

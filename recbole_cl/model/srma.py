@@ -21,8 +21,8 @@ from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender
-from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_misfits, rows_to_pool
+from recbole_cl.model.augmenting import AugmentingRecommender, ratios
+from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer
 
 
@@ -50,7 +50,7 @@ class SRMA(AugmentingRecommender):
     has_mask_token = False
     settings: ClassVar[Mapping[str, Check]] = {
         "operators": ListOf(Named(OPERATORS), min_length=0, distinct=True),
-        **{f"{name}_ratio": Number(low=0, high=1) for name in ("crop", "mask", "reorder")},
+        **ratios("crop", "mask", "reorder"),
         "neuron_masking_prob": OrNone(Number(low=0, high=1, open_high=True)),
         "neuron_masking_layers": Choice("feed_forward", "all"),
         "neuron_masking_passes": Choice("views", "all"),
@@ -79,6 +79,11 @@ class SRMA(AugmentingRecommender):
             self._mask_with(options["neuron_masking_prob"])
             self._masked = []
 
+    @property
+    def augments(self) -> bool:
+        """Whether views are augmented rows: wherever there are any."""
+        return self.compares_views
+
     def build_views(self) -> ViewDrawer:
         """An operator of its own for each view; masks write padding, and spans leave the last item out."""
         own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
@@ -106,7 +111,7 @@ class SRMA(AugmentingRecommender):
                 "extra_layers_at_inference = False: scores leave out layers that the recommendation loss is trained "
                 "with; to train it without them as well, set extra_layers_in_training to False"
             )
-        refuse_misfits(options["pooling"], options["right_aligned"])
+        refuse_pooling(options["pooling"], options["right_aligned"])
 
     def _masked_dropouts(self) -> list[Dropout]:
         """Those that mask with a probability other than the encoder's own; never those of attention weights."""

@@ -20,6 +20,15 @@ _DATA = {
     "user_inter_num_interval",
     "val_interval",
 }
+# Settings that came after version 0.1.0, with the value under which a run is as it was before: one that lacks the
+# setting and one that has this value are the same experiment.
+_ADDED = {
+    "operators": ["crop", "mask", "reorder"],
+    "operator_options": {},
+    "correlation": "hybrid",
+    "inverse_user_frequency": True,
+    "switch_epoch": 160,
+}
 _UNSET = "unset"
 
 
@@ -62,7 +71,7 @@ def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
 
 def _fingerprint(run: StoredRun) -> dict[str, str]:
     """What a run was made with, as text; RecBole takes a setting of None for one that is not there."""
-    settings = {**(run.settings or {}), CONFIG: run.settings is not None, "train_form": run.train_form}
+    settings = {**_ADDED, **(run.settings or {}), CONFIG: run.settings is not None, "train_form": run.train_form}
     return {
         name: canonical(value)
         for name, value in settings.items()

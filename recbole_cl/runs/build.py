@@ -12,7 +12,7 @@ from typing import Any
 from recbole.utils import InputType, init_seed
 
 from recbole_cl.config.config import Config
-from recbole_cl.config.models import model_name
+from recbole_cl.config.models import is_same_model
 from recbole_cl.config.presets import read_settings
 from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.data.dataset import ContrastiveDataset
@@ -75,8 +75,9 @@ def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:
 
 def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
-    stored = {**stored, "model": model_name(str(stored.get("model", config["model"])))}  # wherever its class is now
-    for key in ("model", "dataset", "seed", "learner", "valid_metric", "eval_history", "complement"):
+    if not is_same_model(config.model_class, model := str(stored.get("model", config["model"]))):
+        raise UsageError(f"model = {config['model']}: {config['resume']} began with {model}; start a new run")
+    for key in ("dataset", "seed", "learner", "valid_metric", "eval_history", "complement"):
         if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
             raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
 

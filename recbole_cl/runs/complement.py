@@ -54,7 +54,7 @@ def complement_of(
     if wanted in (None, "none"):
         return None
     own = run_dir / COMPLEMENT
-    small = _pretraining_config(config) if wanted in ENCODERS.names() else None
+    small = _complement_config(config) if wanted in ENCODERS.names() else None
     interactions = interaction_fingerprint(train) if small else None  # those of a given run need not be these
     if _is_finished(own):
         if _stored(own)["interactions"] != interactions:
@@ -92,7 +92,7 @@ def _train(
     return own
 
 
-def _pretraining_config(config: Config) -> Config:
+def _complement_config(config: Config) -> Config:
     """Settings of the complementary encoder's own training: those of the run, where a SASRec has them."""
     only_theirs = declared_checks(config.model_class).keys() - declared_checks(SASRec).keys()
     values = {key: value for key, value in config.settings_dict().items() if key not in only_theirs}

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from recbole_cl.config.config import Config
-from recbole_cl.config.models import model_name
+from recbole_cl.config.models import is_same_model
 from recbole_cl.config.presets import read_settings
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.dataframe import DataSource, named_data
@@ -166,11 +166,10 @@ def load(run_dir: str | Path, model: str | type | None = None) -> LoadedRun:
     folder = Path(run_dir)
     if not (folder / CONFIG).is_file():
         raise UsageError(f"{folder} is no run folder: it has no {CONFIG}")
-    stored = model_name(str(read_settings(folder / CONFIG).get("model")))
-    given = model.__name__ if isinstance(model, type) else model_name(model or stored)
-    if given.lower() != stored.lower():
-        raise UsageError(f"model = {given}: {folder} holds a {stored}; leave model out, or give that one")
     config = Config(model, stored=folder / CONFIG)
+    stored = str(read_settings(folder / CONFIG).get("model"))
+    if not is_same_model(config.model_class, stored):
+        raise UsageError(f"model = {model}: {folder} holds {stored}; leave model out, or give that one")
     dataset, splits = build_data(config)
     trained = build_model(config, splits[0])
     state = load_checkpoint(folder / BEST, trained.device)

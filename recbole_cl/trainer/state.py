@@ -17,7 +17,7 @@ from recbole_cl.trainer.checkpoint import load_checkpoint
 
 
 @dataclass(frozen=True)
-class Origin:
+class TrainedOn:
     """What a checkpoint is of; another model's, or other data's, is not taken up.
 
     Attributes:
@@ -56,7 +56,7 @@ class Progress:
     seconds: Mapping[str, float]
 
 
-def origin_of(model: str, dataset: str, loader: TrainLoader, device: torch.device) -> Origin:
+def trained_on(model: str, dataset: str, loader: TrainLoader, device: torch.device) -> TrainedOn:
     """The origin of what is trained here.
 
     Args:
@@ -66,10 +66,10 @@ def origin_of(model: str, dataset: str, loader: TrainLoader, device: torch.devic
         device: Where it is trained.
     """
     data = loader.dataset
-    return Origin(model, dataset, item_fingerprint(data), interaction_fingerprint(data), device.type)
+    return TrainedOn(model, dataset, item_fingerprint(data), interaction_fingerprint(data), device.type)
 
 
-def best_state(origin: Origin, progress: Progress, model: TrainableModel) -> dict[str, Any]:
+def best_state(origin: TrainedOn, progress: Progress, model: TrainableModel) -> dict[str, Any]:
     """What ``best.pth`` holds: weights that can be loaded and tested, and what they are of."""
     result = progress.best_valid_result
     return {
@@ -86,7 +86,7 @@ def best_state(origin: Origin, progress: Progress, model: TrainableModel) -> dic
 
 
 def last_state(
-    origin: Origin, progress: Progress, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
+    origin: TrainedOn, progress: Progress, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
 ) -> dict[str, Any]:
     """What ``last.pth`` holds: all that an exact continuation with the epoch after ``progress`` needs."""
     return best_state(origin, progress, model) | {
@@ -100,7 +100,7 @@ def last_state(
 
 
 def take_up(
-    path: Path, origin: Origin, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
+    path: Path, origin: TrainedOn, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
 ) -> Progress:
     """Puts weights, optimiser and randomness back to where a ``last.pth`` left them.
 
@@ -136,7 +136,7 @@ def load_weights(state: Mapping[str, Any], model: TrainableModel) -> None:
     model.load_other_parameter(state["other_parameter"])
 
 
-def _refuse_another_origin(state: Mapping[str, Any], origin: Origin, path: Path) -> None:
+def _refuse_another_origin(state: Mapping[str, Any], origin: TrainedOn, path: Path) -> None:
     for key, here in (("model", origin.model), ("dataset", origin.dataset)):
         if state[key] != here:
             raise UsageError(f"{path} is of {key} {state[key]}, not {here}")

@@ -25,7 +25,7 @@ from recbole_cl.model.interface import TrainableModel
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.settings import TrainerSettings
-from recbole_cl.trainer.state import Origin, Progress, best_state, last_state, load_weights, origin_of, take_up
+from recbole_cl.trainer.state import Progress, TrainedOn, best_state, last_state, load_weights, take_up, trained_on
 from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
@@ -56,7 +56,7 @@ class Trainer(RecBoleTrainer):
     start_epoch: int  # RecBole's: the first epoch that ``fit`` trains, and validations without a better one
     cur_step: int
     _train_data: TrainLoader  # since ``fit``
-    _origin: Origin
+    _origin: TrainedOn
 
     def __init__(
         self,
@@ -292,5 +292,5 @@ class Trainer(RecBoleTrainer):
         best = self.best_valid_score, self.best_valid_result, self.best_epoch
         return Progress(epoch, self.cur_step, *best, self.seconds)
 
-    def _origin_with(self, train_data: TrainLoader) -> Origin:
-        return origin_of(self.settings.model, self.settings.dataset, train_data, self.device)
+    def _origin_with(self, train_data: TrainLoader) -> TrainedOn:
+        return trained_on(self.settings.model, self.settings.dataset, train_data, self.device)

@@ -42,11 +42,15 @@ def test_every_one_of_ours_takes_rows_and_a_generator() -> None:
         assert view.item_seq.shape == (20, 12) and view.seq_len.shape == (20,)
 
 
-def test_values_come_from_the_settings_first_and_then_from_the_method() -> None:
+def test_values_come_from_the_settings_and_what_the_method_supplies_stays_so() -> None:
     rows = random_rows()
-    for values, fill_id in (({"ratio": 0.5}, 7), ({"ratio": 0.5, "fill_id": 9}, 9)):
-        view = bind("mask", values, {"fill_id": 7, "neighbour": NEIGHBOUR})(*rows, generator())
-        assert torch.equal(view.item_seq, mask(*rows, generator(), ratio=0.5, fill_id=fill_id).item_seq)
+    supplied = {"fill_id": 7, "neighbour": NEIGHBOUR}
+    view = bind("mask", {"ratio": 0.5}, supplied)(*rows, generator())
+    assert torch.equal(view.item_seq, mask(*rows, generator(), ratio=0.5, fill_id=7).item_seq)
+    with pytest.raises(
+        UsageError, match=r"operator_options.mask has an entry 'fill_id': expected one of ratio, rounding"
+    ):
+        bind("mask", {"ratio": 0.5, "fill_id": 9}, supplied)
     view = bind("crop", {"ratio": 0.6, "span": "before_last"}, {})(*rows, generator())
     assert torch.equal(view.item_seq, crop(*rows, generator(), ratio=0.6, span="before_last").item_seq)
 

@@ -137,7 +137,7 @@ def test_positives_share_the_anchors_target_and_come_from_training(ours: list[Co
     features = ours[0][torch.arange(len(rows))]
     for row, target in zip(features["item_id_list"].tolist(), features["item_id"].tolist(), strict=True):
         target_of.setdefault(tuple(row), set()).add(target)
-    positives = fields["same_target_item_id_list"].tolist()
+    positives = fields["hook_same_target_item_id_list"].tolist()
     assert len(positives) == len(anchor_target)
     for row, target in zip(positives, anchor_target.tolist(), strict=True):
         assert tuple(row) in windows and target in target_of[tuple(row)]

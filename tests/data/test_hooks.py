@@ -56,21 +56,21 @@ def loader(train: ContrastiveDataset, form: str, seed: int = 3) -> TrainLoader:
 def test_prefixes_get_what_was_drawn_for_them(train: ContrastiveDataset) -> None:
     for batch in loader(train, "prefix"):
         fields = batch.interaction
-        assert torch.equal(fields["itself_item_id_list"], fields["item_id_list"])
-        assert torch.equal(fields["itself_item_length"], fields["item_length"])
-        assert torch.equal(fields["facts"][:, 0], fields["user_id"])
-        assert torch.equal(fields["facts"][:, 1], fields["item_id"])
+        assert torch.equal(fields["hook_itself_item_id_list"], fields["item_id_list"])
+        assert torch.equal(fields["hook_itself_item_length"], fields["item_length"])
+        assert torch.equal(fields["hook_facts"][:, 0], fields["user_id"])
+        assert torch.equal(fields["hook_facts"][:, 1], fields["item_id"])
 
 
 def test_each_anchor_of_a_sequence_gets_what_was_drawn_for_its_prefix(train: ContrastiveDataset) -> None:
     for batch in loader(train, "sequence"):
         fields = batch.interaction
         anchor = fields[ANCHOR_LENGTH]  # [B, 2]
-        assert fields["facts"].shape == (anchor.numel(), 3)
-        assert torch.equal(fields["facts"][:, 0], fields["user_id"].repeat_interleave(2))
+        assert fields["hook_facts"].shape == (anchor.numel(), 3)
+        assert torch.equal(fields["hook_facts"][:, 0], fields["user_id"].repeat_interleave(2))
         targets = fields[NEXT_PREFIX + "item_id_list"].gather(1, anchor - 1).flatten()
-        assert torch.equal(fields["facts"][:, 1], targets)
-        own = zip(fields["itself_item_id_list"].tolist(), fields["itself_item_length"].tolist(), strict=True)
+        assert torch.equal(fields["hook_facts"][:, 1], targets)
+        own = zip(fields["hook_itself_item_id_list"].tolist(), fields["hook_itself_item_length"].tolist(), strict=True)
         seen = fields["item_id_list"].repeat_interleave(2, dim=0).tolist()
         for (items, length), row, n in zip(own, seen, anchor.flatten().tolist(), strict=True):
             assert items[length - n : length] == row[:n]  # the prefix's window may reach further back than the row's
@@ -78,7 +78,7 @@ def test_each_anchor_of_a_sequence_gets_what_was_drawn_for_its_prefix(train: Con
 
 @BOTH_FORMS
 def test_hooks_draw_from_the_loaders_generator(train: ContrastiveDataset, form: str) -> None:
-    one, two, other = (next(iter(loader(train, form, seed))).interaction["facts"][:, 2] for seed in (3, 3, 4))
+    one, two, other = (next(iter(loader(train, form, seed))).interaction["hook_facts"][:, 2] for seed in (3, 3, 4))
     assert torch.equal(one, two) and not torch.equal(one, other)
 
 
@@ -92,7 +92,7 @@ def test_a_hook_sees_training_rows_only_and_is_made_once(train: ContrastiveDatas
 
     one = TrainLoader(train, LoaderSettings(form, 32, True, {"itself": build}, 1, 3, torch.device("cpu")))
     for _ in range(2):
-        assert all("itself_item_id_list" in batch.interaction for batch in one)
+        assert all("hook_itself_item_id_list" in batch.interaction for batch in one)
     (rows,) = made
     features = train.inter_feat
     seen = torch.stack((rows.user, rows.target), dim=1).tolist()

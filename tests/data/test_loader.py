@@ -121,7 +121,7 @@ def test_positives_are_training_rows_with_the_anchors_target(train: ContrastiveD
         targets = fields["item_id"]
         if form == "sequence":
             targets = fields[NEXT_PREFIX + "item_id_list"].gather(1, fields[ANCHOR_LENGTH] - 1).flatten()
-        positive, length = (fields[f"same_target_{name}"] for name in ("item_id_list", "item_length"))
+        positive, length = (fields[f"hook_same_target_{name}"] for name in ("item_id_list", "item_length"))
         assert len(positive) == len(length) == len(targets)
         for items, n, target in zip(positive.tolist(), length.tolist(), targets.tolist(), strict=True):
             assert (tuple(items[:n]), target) in known and not any(items[n:])

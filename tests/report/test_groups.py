@@ -39,6 +39,19 @@ def test_settings_and_training_forms_are_told_apart_by_what_differs(make_run: An
     ]
 
 
+def test_a_setting_that_an_earlier_version_had_not_is_as_its_default(make_run: Any) -> None:
+    old, new = {"crop_ratio": 0.6}, {"crop_ratio": 0.6, "operators": ["crop", "mask", "reorder"], "switch_epoch": 160}
+    folders = [
+        make_run("CL4SRec", 1, settings=old, name="a"),
+        make_run("CL4SRec", 2, settings=new, name="b"),
+        make_run("CL4SRec", 1, settings=new | {"operators": ["crop", "mask"]}, name="c"),
+    ]
+    assert grouped(*folders)["toy"] == [
+        ('CL4SRec (operators=["crop", "mask", "reorder"])', [1, 2]),
+        ('CL4SRec (operators=["crop", "mask"])', [1]),
+    ]
+
+
 def test_runs_without_settings_are_not_averaged_with_runs_that_have_them(make_run: Any) -> None:
     folders = [make_run("DuoRec", 1, settings={"k": 1}, name="a"), make_run("DuoRec", 2, name="b")]
     assert grouped(*folders)["toy"] == [("DuoRec", [1]), ("DuoRec (no config.yaml)", [2])]

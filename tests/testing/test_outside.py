@@ -205,9 +205,8 @@ def test_the_settings_of_an_outside_model_are_checked(package: Package, settings
 
 def test_a_run_folder_of_another_model_is_told(package: Package, settings: dict[str, Any]) -> None:
     folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
-    with pytest.raises(UsageError, match="^model = Outsider: .* holds a SASRec; leave model out, or give that one"):
+    with pytest.raises(UsageError, match="^model = .*Outsider: .* holds SASRec; leave model out, or give that one"):
         load(folder, package.path)
-    assert not package.mark.exists()
     with pytest.raises(UsageError, match="^model = Outsider: .* began with SASRec; start a new run"):
         run(package.path, resume=folder)
 

@@ -12,7 +12,7 @@ from recbole_cl import load, run, run_seeds
 from recbole_cl.errors import UsageError
 from recbole_cl.testing.toy import write_cycle
 from recbole_cl.trainer.checkpoint import save_checkpoint
-from recbole_cl.trainer.state import Progress, best_state, last_state, load_weights, origin_of, take_up
+from recbole_cl.trainer.state import Progress, best_state, last_state, load_weights, take_up, trained_on
 from recbole_cl.trainer.trainer import Trainer
 from tests.trainer.parts import TINY, Parts, assemble
 
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> dict[str, Any]:
 def last_of(parts: Parts, **other: str) -> dict[str, Any]:
     """A ``last.pth`` of a trainer that has come to ``PROGRESS``."""
     model = parts.trainer.model
-    origin = origin_of(other.get("model", "DuoRec"), other.get("dataset", "cycle"), parts.loader, model.device)
+    origin = trained_on(other.get("model", "DuoRec"), other.get("dataset", "cycle"), parts.loader, model.device)
     return last_state(origin, PROGRESS, model, parts.trainer.optimizer, parts.loader)
 
 
@@ -40,7 +40,7 @@ def take_up_in(parts: Parts, state: dict[str, Any], folder: Path) -> Progress:
     """Takes such a state up in another trainer."""
     save_checkpoint(state, folder / "last.pth")
     trainer = parts.trainer
-    origin = origin_of("DuoRec", "cycle", parts.loader, trainer.model.device)
+    origin = trained_on("DuoRec", "cycle", parts.loader, trainer.model.device)
     return take_up(folder / "last.pth", origin, trainer.model, trainer.optimizer, parts.loader)
 
 
@@ -49,7 +49,7 @@ def test_checkpoints_hold_what_those_of_version_0_1_0_do(name: str, sources: set
     sizes = {} if name == "DuoRec" else {"inner_size": None}
     parts = assemble(tmp_path, name, **sizes)
     model = parts.trainer.model
-    origin = origin_of(name, "cycle", parts.loader, model.device)
+    origin = trained_on(name, "cycle", parts.loader, model.device)
     best = best_state(origin, PROGRESS, model)
     assert set(best) == BEST_KEYS and (best["model"], best["epoch"]) == (name, 3)
     last = last_of(parts, model=name)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from recbole_cl.batch import Rows
+from recbole_cl.batch import Rows, Wanted
 
-_WANTED = ("last", "items", "columns")
+_WANTED = get_args(Wanted)
 LAST, ITEMS, COLUMNS = KINDS = range(len(_WANTED))  # what is wanted of a row, by number; packed in this order
 
 
@@ -84,12 +85,12 @@ def extent_of(rows: Rows) -> Tensor:
 
 def starts_of_rows(segments: Sequence[Rows]) -> Tensor:
     """Start of every row in the concatenation of the flattened segments, [R]."""
-    offsets, done = [], 0
+    starts, done = [], 0
     for rows in segments:
         n_rows, width = rows.item_seq.shape
-        offsets.append(done + width * torch.arange(n_rows, device=rows.item_seq.device))
+        starts.append(done + width * torch.arange(n_rows, device=rows.item_seq.device))
         done += n_rows * width
-    return torch.cat(offsets)
+    return torch.cat(starts)
 
 
 def with_bars(groups: Sequence[Group], segments: Sequence[Rows], token_index: Tensor) -> list[Group]:

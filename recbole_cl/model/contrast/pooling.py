@@ -20,7 +20,7 @@ _WANTED: dict[str, Wanted] = {"concat": "columns", "last": "last", "mean": "item
 POOLINGS = tuple(_WANTED)
 
 
-def refuse_misfits(pooling: str, right_aligned: bool) -> None:
+def refuse_pooling(pooling: str, right_aligned: bool) -> None:
     """Refuses a pooling that positions, counted as they are, give no meaning.
 
     Raises:

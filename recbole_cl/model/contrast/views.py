@@ -15,6 +15,7 @@ from torch import Tensor
 from recbole_cl.augmentation import Operator, bind, draw_two_views
 from recbole_cl.augmentation.registry import takes
 from recbole_cl.batch import Rows
+from recbole_cl.errors import UsageError
 
 
 class ViewDrawer:
@@ -49,7 +50,7 @@ class ViewDrawer:
         self._draw = partial(
             draw_two_views, distinct=distinct, short_length=short_length, short_operators=tuple(short_names)
         )
-        self.bound()
+        self._try_each()
 
     @property
     def needs_neighbours(self) -> bool:
@@ -72,6 +73,15 @@ class ViewDrawer:
             The views, as new tensors.
         """
         return self._draw(rows.item_seq, rows.seq_len, self.bound(neighbour), self._generator)
+
+    def _try_each(self) -> None:
+        """Has every operator augment one row of one item, so that bad values are told before anything is trained."""
+        one = torch.ones(1, 1, dtype=torch.int64)
+        for name, operator in self.bound(torch.ones(2, dtype=torch.int64)).items():
+            try:
+                operator(one, one[0], torch.Generator())
+            except ValueError as error:
+                raise UsageError(f"operators: {name}: {error}") from error
 
     def bound(self, neighbour: Tensor | None = None) -> dict[str, Operator]:
         """The operators with their keywords bound, by name."""

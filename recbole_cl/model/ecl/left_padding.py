@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from recbole_cl.batch import Batch
+from recbole_cl.ragged import columns
 
 
 def real_places(batch: Batch) -> Tensor:
     """Where a batch's items stand in its flattened rows once these lie at the right end of the columns, [T]."""
     width = batch.item_seq.shape[1]
-    columns = torch.arange(width, device=batch.item_seq.device)
-    return (columns >= width - batch.seq_len.unsqueeze(1)).flatten().nonzero().squeeze(1)
+    return (columns(batch.item_seq) >= width - batch.seq_len.unsqueeze(1)).flatten().nonzero().squeeze(1)
 
 
 def targets_with_padding(batch: Batch) -> Tensor:
@@ -32,6 +32,5 @@ def targets_with_padding(batch: Batch) -> Tensor:
     assert batch.next_items is not None
     whole = torch.cat((batch.item_seq[:, :1], batch.next_items), dim=1)  # [B, L + 1] items and last target
     width = whole.shape[1]
-    columns = torch.arange(width, device=whole.device)
-    right = whole.gather(1, (columns + batch.seq_len.unsqueeze(1) + 1) % width)
+    right = whole.gather(1, (columns(whole) + batch.seq_len.unsqueeze(1) + 1) % width)
     return right[:, 1:].flatten()

@@ -8,7 +8,7 @@ from typing import Any
 from recbole_cl.errors import UsageError
 
 
-def refuse_misfits(options: Mapping[str, Any], generates: bool, n_items: int, max_length: int) -> None:
+def refuse_ecl_misfits(options: Mapping[str, Any], generates: bool, n_items: int, max_length: int) -> None:
     """Refuses settings that would have no effect or cannot be done.
 
     Args:

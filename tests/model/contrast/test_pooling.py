@@ -7,7 +7,7 @@ import torch
 
 from recbole_cl.batch import Rows
 from recbole_cl.errors import UsageError
-from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_misfits, rows_to_pool
+from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
 
 VIEW = Rows(torch.tensor([[3, 0, 5, 7], [2, 0, 0, 0], [0, 4, 0, 0]]), torch.tensor([4, 1, 2]))
 
@@ -45,7 +45,7 @@ def test_a_pair_is_pooled_like_each_of_its_views(pooling: str) -> None:
 
 def test_columns_are_compared_only_where_padding_stands_before_the_items() -> None:
     with pytest.raises(UsageError, match="pooling = concat: .* set right_aligned to True"):
-        refuse_misfits("concat", right_aligned=False)
+        refuse_pooling("concat", right_aligned=False)
     for pooling in POOLINGS:
-        refuse_misfits(pooling, right_aligned=True)
-    refuse_misfits("mean", right_aligned=False)
+        refuse_pooling(pooling, right_aligned=True)
+    refuse_pooling("mean", right_aligned=False)
