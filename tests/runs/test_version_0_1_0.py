@@ -1,7 +1,7 @@
 """Run folders that version 0.1.0 left: they load, go on and are compared as they were.
 
-``tests/fixtures/version_0_1_0`` holds two, trained on the circle of ``recbole_cl/testing/toy.py``: one of ours with a
-complementary encoder, one of RecBole's.
+``tests/fixtures/version_0_1_0`` holds three, trained on the circle of ``recbole_cl/testing/toy.py``: one of ours with a
+complementary encoder, one without, one of RecBole's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recbole_cl.cli import main
 from recbole_cl.testing.toy import write_cycle
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "version_0_1_0"
-EVERY_RUN = pytest.mark.parametrize("name", ["AdaptiveRec", "GRU4Rec"])
+EVERY_RUN = pytest.mark.parametrize("name", ["AdaptiveRec", "CL4SRec", "GRU4Rec"])
 
 
 @pytest.fixture
@@ -50,6 +50,11 @@ def test_it_goes_on_from_its_last_epoch(folder: Path, name: str) -> None:
 
 
 @EVERY_RUN
-def test_it_is_compared(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", str(folder), "--metrics", "hit@5", "ndcg@10"]) == 0
-    assert name in capsys.readouterr().out
+def test_it_is_one_experiment_with_a_run_of_today_under_its_settings(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    today = run(config_files=folder / "config.yaml", seed=2021, epochs=2).run_dir
+    capsys.readouterr()
+    assert main(["compare", str(folder), str(today), "--metrics", "hit@5"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("hit@5")]
+    assert [row[1:3] for row in rows] == [[name, "2"]] * 2  # two seeds, under either protocol
