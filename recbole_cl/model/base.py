@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.checks import Check, Choice, Flag, Integer, Named, Number
+from recbole_cl.data.anchors import ANCHOR_DRAWS
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.encoder.packing import Packing, pack
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
@@ -64,6 +65,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         "initializer_range": Number(low=0, open_low=True),
         "train_form": Choice("prefix", "sequence"),
         "anchors_per_row": Integer(low=0),
+        "anchor_draw": Choice(*ANCHOR_DRAWS),
         "recommendation_loss": Named(RECOMMENDATION_LOSSES),
         "n_negatives": Integer(low=1),
         "popularity_exponent": Number(low=0, high=1),
