@@ -19,6 +19,7 @@ from recbole_cl.ragged import offsets, places_of_items, real_items
 NEXT_PREFIX = "next_"  # + <list>: the target at every position, in the sequence form
 # The prefixes that contrastive terms look at, in the sequence form: [A] rows of the batch, and [A] lengths.
 ANCHOR_ROW, ANCHOR_LENGTH = "anchor_row", "anchor_length"
+ANCHOR_DRAWS = ("per_row", "per_target")  # from what they are drawn: see ``data/anchors.py``
 TARGET_PLACE = "target_place"  # [T]: flat places in [B, L] of the items that have a target, in the sequence form
 ROW_ID = "training_row"  # [B]: place of a row in the training set, in a plain RecBole script
 

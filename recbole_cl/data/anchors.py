@@ -10,8 +10,6 @@ from torch import Tensor
 
 from recbole_cl.batch import Prefixes
 
-ANCHOR_DRAWS = ("per_row", "per_target")
-
 
 def draw_anchors(
     draw: str, length: Tensor, target_place: Tensor, width: int, n_per_row: int, generator: torch.Generator

@@ -17,9 +17,8 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from recbole_cl.batch import Batch, Rows
+from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
 from recbole_cl.config.checks import Check, Choice, Flag, Integer, Named, Number
-from recbole_cl.data.anchors import ANCHOR_DRAWS
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.encoder.packing import Packing, pack
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
