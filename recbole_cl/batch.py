@@ -1,6 +1,6 @@
 """Rows of item ids, and a training batch of them as models see it: typed tensors instead of field names.
 
-Letters: B rows, L columns, K anchors per row, T targets.
+Letters: B rows, L columns, A anchors, T targets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from recbole_cl.ragged import offsets, places_of_items, real_items
 # under hook_<name>; rows under hook_<name>_<list> and hook_<name>_<length field>.
 HOOK_PREFIX = "hook_"
 NEXT_PREFIX = "next_"  # + <list>: the target at every position, in the sequence form
-ANCHOR_LENGTH = "anchor_length"  # [B, K]: prefix lengths at which contrastive terms look at each row
+# The prefixes that contrastive terms look at, in the sequence form: [A] rows of the batch, and [A] lengths.
+ANCHOR_ROW, ANCHOR_LENGTH = "anchor_row", "anchor_length"
+ANCHOR_DRAWS = ("per_row", "per_target")  # from what they are drawn: see ``data/anchors.py``
 TARGET_PLACE = "target_place"  # [T]: flat places in [B, L] of the items that have a target, in the sequence form
 ROW_ID = "training_row"  # [B]: place of a row in the training set, in a plain RecBole script
 
@@ -56,6 +58,18 @@ class Rows(NamedTuple):
         return places_of_items(self.seq_len, self.item_seq.shape[1])
 
 
+class Prefixes(NamedTuple):
+    """Prefixes of a batch's rows.
+
+    Attributes:
+        row: Whose prefix each is, 0..B-1. Shape [A].
+        length: How many items it has, 1 up to the row's length. Shape [A].
+    """
+
+    row: Tensor
+    length: Tensor
+
+
 @dataclass(frozen=True)
 class Batch:
     """Training rows, their targets, and what the loader added to them.
@@ -68,10 +82,9 @@ class Batch:
         target: Item after the row's last one. Shape [B].
         next_items: Target at every position (sequence form), 0 beyond the length. Shape [B, L]; None in the prefix
             form.
-        anchor_length: Prefix lengths at which contrastive terms look (sequence form). Shape [B, K]; None in the
-            prefix form.
-        extra: What each of the model's hooks drew for the anchors, by the hook's name: [B * K, L] rows, or a tensor
-            [B * K, ...].
+        anchor_prefixes: The prefixes at which contrastive terms look (sequence form); None: at the rows themselves.
+        extra: What each of the model's hooks drew for the anchors, by the hook's name: [A, L] rows, or a tensor
+            [A, ...].
         target_place: Flat places in [B, L] of the items that have a target (sequence form), row after row. Shape [T];
             without them the host waits for the device to count the targets.
     """
@@ -80,7 +93,7 @@ class Batch:
     seq_len: Tensor
     target: Tensor
     next_items: Tensor | None = None
-    anchor_length: Tensor | None = None
+    anchor_prefixes: Prefixes | None = None
     extra: Mapping[str, Rows | Tensor] = field(default_factory=dict)
     target_place: Tensor | None = None
 
@@ -114,29 +127,34 @@ class Batch:
 
     @property
     def anchors(self) -> Rows:
-        """The prefixes that contrastive terms compare: the rows themselves in the prefix form. [B * K] rows."""
-        if self.anchor_length is None:
+        """The prefixes that contrastive terms compare: the rows themselves in the prefix form. [A] rows."""
+        if self.anchor_prefixes is None:
             return Rows(self.item_seq, self.seq_len)
-        length = self.anchor_length.flatten()
-        item_seq = self.item_seq.repeat_interleave(self.anchor_length.shape[1], dim=0)
+        row, length = self.anchor_prefixes
+        item_seq = self.item_seq.index_select(0, row)
         return Rows(item_seq * real_items(item_seq, length), length)
 
     def at_anchors(self, hidden: Tensor) -> Tensor:
         """Picks the anchors' outputs out of those of ``supervised``.
 
+        Where positions count from the newest item, these are not what the anchors by themselves would give: see
+        ``ContrastiveRecommender.encode_views``.
+
         Args:
             hidden: Encoder outputs of ``supervised``. Shape [T, D].
 
         Returns:
-            Outputs at the anchors. Shape [B * K, D].
+            Outputs at the anchors. Shape [A, D].
         """
-        if self.anchor_length is None:
+        if self.anchor_prefixes is None:
             return hidden
-        return hidden.index_select(0, (offsets(self.seq_len).unsqueeze(-1) + self.anchor_length - 1).flatten())
+        row, length = self.anchor_prefixes
+        return hidden.index_select(0, offsets(self.seq_len)[row] + length - 1)
 
     @property
     def anchor_target(self) -> Tensor:
-        """Item that follows each anchor. Shape [B * K]."""
-        if self.anchor_length is None or self.next_items is None:
+        """Item that follows each anchor. Shape [A]."""
+        if self.anchor_prefixes is None or self.next_items is None:
             return self.target
-        return self.next_items.gather(1, self.anchor_length - 1).flatten()
+        row, length = self.anchor_prefixes
+        return self.next_items[row, length - 1]

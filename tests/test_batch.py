@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.batch import Batch, Rows
+from recbole_cl.batch import Batch, Prefixes, Rows
 
 ITEMS = torch.tensor([[3, 5, 8, 0], [1, 0, 0, 0], [7, 0, 9, 4]])  # the last row's second item is a hole
 LENGTHS = torch.tensor([3, 1, 4])
 TARGET = torch.tensor([6, 2, 5])
 NEXT = torch.tensor([[5, 8, 6, 0], [2, 0, 0, 0], [0, 9, 4, 5]])
 PLACES = torch.tensor([0, 1, 2, 4, 8, 9, 10, 11])
-ANCHORS = torch.tensor([[3, 1], [1, 1], [2, 4]])
+ANCHORS = Prefixes(torch.tensor([2, 0, 0, 0, 2]), torch.tensor([2, 3, 1, 1, 4]))  # the second row has none
 
 
-def sequence(**changes: Tensor | None) -> Batch:
-    given = {"next_items": NEXT, "anchor_length": ANCHORS, "target_place": PLACES}
+def sequence(**changes: Tensor | Prefixes | None) -> Batch:
+    given = {"next_items": NEXT, "anchor_prefixes": ANCHORS, "target_place": PLACES}
     return Batch(ITEMS, LENGTHS, TARGET, **(given | changes))  # type: ignore[arg-type]
 
 
@@ -50,7 +50,7 @@ def test_of_the_sequence_form_all_items_have_a_target(known: bool) -> None:
 
 def test_anchors_are_prefixes() -> None:
     batch = sequence()
-    prefixes = [(row, n) for row, own in enumerate(ANCHORS.tolist()) for n in own]
+    prefixes = list(zip(ANCHORS.row.tolist(), ANCHORS.length.tolist(), strict=True))
     anchors = batch.anchors
     assert anchors.seq_len.tolist() == [n for _, n in prefixes] and anchors.wanted == "last"
     padded = [ITEMS[row, :n].tolist() + [0] * (4 - n) for row, n in prefixes]
@@ -62,7 +62,7 @@ def test_anchors_are_prefixes() -> None:
 
 
 def test_without_anchors_the_rows_themselves_are_compared() -> None:
-    batch = sequence(anchor_length=None)
+    batch = sequence(anchor_prefixes=None)
     assert batch.anchors.item_seq is ITEMS and batch.anchor_target is TARGET
 
 

@@ -1,6 +1,6 @@
 """The training loader: windows, anchors and what hooks draw for them, as batched tensor operations on the device.
 
-Letters: B rows of a batch, L columns, K anchors per row, T targets of a batch, R training rows.
+Letters: B rows of a batch, L columns, A anchors, T targets of a batch, R training rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.batch import ANCHOR_LENGTH, HOOK_PREFIX, NEXT_PREFIX, TARGET_PLACE, Rows
+from recbole_cl.batch import ANCHOR_LENGTH, ANCHOR_ROW, HOOK_PREFIX, NEXT_PREFIX, TARGET_PLACE, Rows
+from recbole_cl.data.anchors import draw_anchors
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
@@ -29,8 +30,9 @@ class LoaderSettings:
         batch_size: Rows per batch, at least 1; the last batch may be smaller.
         shuffle: Whether each epoch visits the rows in a new random order.
         hooks: What to draw for each anchor, by name: see ``data/hooks.py``.
-        anchors_per_row: K, in the sequence form: prefixes of each row, drawn uniformly, for contrastive terms, all
-            different if the row has K; 0: the whole row, undrawn.
+        anchors_per_row: In the sequence form: prefixes per row that are drawn for contrastive terms; 0: the whole row,
+            undrawn.
+        anchor_draw: From what they are drawn: see ``data/anchors.py``.
         seed: Seed of the loader's generator.
         device: Where data, indices and batches live.
     """
@@ -40,6 +42,7 @@ class LoaderSettings:
     shuffle: bool
     hooks: Mapping[str, HookFactory]
     anchors_per_row: int
+    anchor_draw: str
     seed: int
     device: torch.device
 
@@ -113,28 +116,17 @@ class TrainLoader:
             self._length_field: end - start,
             self._list_field: window(rows.items, start, end, rows.width),
         }
-        anchor = end.unsqueeze(-1)  # [B, 1] flat places of the targets that contrastive terms look at
+        anchor = end  # flat places of the targets that contrastive terms look at
         if self.settings.train_form == "sequence":
             fields[NEXT_PREFIX + self._list_field] = window(rows.items, start + 1, end + 1, rows.width)
-            anchor = self._draw_anchors(start, end)
-            fields[ANCHOR_LENGTH] = anchor - start.unsqueeze(-1)
-            fields[TARGET_PLACE] = places_of_items(end - start, rows.width, n_targets)
+            fields[TARGET_PLACE] = place = places_of_items(end - start, rows.width, n_targets)
+            how, n_per_row = self.settings.anchor_draw, self.settings.anchors_per_row
+            prefixes = draw_anchors(how, end - start, place, rows.width, n_per_row, self.generator)
+            fields[ANCHOR_ROW], fields[ANCHOR_LENGTH] = prefixes
+            anchor = start[prefixes.row] + prefixes.length
         if self._hooks:
-            fields.update(self._drawn(anchor.flatten()))
+            fields.update(self._drawn(anchor))
         return Interaction(fields)
-
-    def _draw_anchors(self, start: Tensor, end: Tensor) -> Tensor:
-        """Targets drawn uniformly among those of each row, [B, K]; the last one, [B, 1], if none is to be drawn."""
-        if not self.settings.anchors_per_row:
-            return end.unsqueeze(-1)
-        first, length = start.unsqueeze(-1) + 1, (end - start).unsqueeze(-1)
-        if self.settings.anchors_per_row == 1:
-            uniform = torch.rand(first.shape, generator=self.generator, device=start.device, dtype=torch.float64)
-            return first + torch.minimum((uniform * length).long(), length - 1)
-        column = torch.arange(self.rows.width, device=start.device)
-        key = torch.rand((len(start), self.rows.width), generator=self.generator, device=start.device)
-        order = (key + (column >= length)).argsort(dim=1)  # [B, L] a row's own columns first, in random order
-        return first + order[:, torch.arange(self.settings.anchors_per_row, device=start.device) % len(column)] % length
 
     def _drawn(self, anchor: Tensor) -> dict[str, Tensor]:
         """What the hooks draw for the targets at the given places, as batch fields."""

@@ -40,8 +40,10 @@ def invariance_loss(
         ValueError: The temperature is not positive or the views' shapes differ.
 
     Note:
-        A row has B - 1 negatives, all of the other view. ``info_nce`` differs: both directions, and negatives of the
-        row's own view as well. In float32 or wider, for at a temperature of 0.05 bfloat16 is off by a tenth.
+        A row has B - 1 negatives, all of the other view, as in the authors' code: Eq. 13 has the other rows' plain
+        views in their place, and a sum over users where this is a mean. ``info_nce`` differs: both directions, and
+        negatives of the row's own view as well. In float32 or wider, for at a temperature of 0.05 bfloat16 is off by a
+        tenth.
     """
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be greater than 0")

@@ -71,13 +71,13 @@ def thresholded_info_nce(
         ValueError: The objective or the comparison is unknown, or the temperature or the width is not positive.
 
     Note:
-        ``soft_labels`` is what the authors' code trains ("all our experiments" of the paper, which prints Eq. 9). Where
-        no negative is above the threshold the labels of a row sum to 1/2 there, and so they do here with "hard". A
-        threshold with a gradient would learn to halve the loss that way, so with the other comparisons the positive
-        takes what is not shared. In Eq. 9 the weights stand inside the logarithm, where they add constants and weigh
-        nothing; ``weighted_positives`` is what its text describes. The comparison gives no gradient to the
-        similarities: the encoder is not to move a pair across the threshold for the sake of it. Their code lets
-        exclusion pass one within 1e-7 above the threshold.
+        Eq. 8 and 9 sum over the 2B rows; the mean is the authors' code's. ``soft_labels`` is what that code trains
+        ("all our experiments" of the paper, which prints Eq. 9). Where no negative is above the threshold the labels of
+        a row sum to 1/2 there, and so they do here with "hard". A threshold with a gradient would learn to halve the
+        loss that way, so with the other comparisons the positive takes what is not shared. In Eq. 9 the weights stand
+        inside the logarithm, where they add constants and weigh nothing; ``weighted_positives`` is what its text
+        describes. The comparison gives no gradient to the similarities: the encoder is not to move a pair across the
+        threshold for the sake of it. Their code lets exclusion pass one within 1e-7 above the threshold.
     """
     _check_options(objective, comparison, temperature, width)
     above = _above(similarity, threshold, comparison, width)  # [2B, 2B]

@@ -36,12 +36,21 @@ class AdaptiveRec(AugmentingRecommender):
         Recommendation", ICML workshop 2023, Eq. 5-9.
 
     Note:
-        Defaults are the authors' code, but for the network, which is built for any batch size (``per_row``). In that
-        code the contrastive term gives the threshold no gradient: ``comparison`` offers two that do. The regulariser's
-        weight is the product of the paper's two. There is none in the first epoch, as there is no :math:`\bar{k}` yet;
-        with those two comparisons, the batch's own statistic stands in for it. The authors' three encoding passes each
-        run the network; only the first one's thresholds are used. Where ``us`` makes two pairs, :math:`\bar{k}` is the
-        mean over both, theirs the second's. A plain RecBole script must end the epochs itself:
+        Defaults are the authors' code, but for the network, which is built for any batch size (``per_row``). Where that
+        code differs from the paper:
+
+        * losses are means over the 2B rows, where Eq. 8 and 9 have sums;
+        * the contrastive term gives the threshold no gradient: ``comparison`` offers two that do.
+
+        The regulariser's weight is the product of the paper's two. There is none in the first epoch, as there is no
+        :math:`\bar{k}` yet; with those two comparisons, the batch's own statistic stands in for it. Departures from the
+        code:
+
+        * batches that are not full train as well, and weigh by their rows in :math:`\bar{k}`; the authors skip them;
+        * the network runs once, on the encodings that predict the next item, not in each of three encoding passes;
+        * where ``us`` makes two pairs, :math:`\bar{k}` is the mean over both, theirs the second's.
+
+        A plain RecBole script must end the epochs itself:
         ``trainer.fit(..., callback_fn=lambda epoch, score: model.end_epoch(epoch))``.
     """
 
@@ -86,8 +95,8 @@ class AdaptiveRec(AugmentingRecommender):
         return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs = self._pairs(batch)
-        learned = self.contrast.learned(batch.at_anchors(hidden))
+        hidden, pairs, plain = self._pairs(batch)
+        learned = None if plain is None else self.contrast.learned(plain)
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         loss = partial(self.contrast, learned=learned)
         for name, pair in pairs.items():
@@ -101,6 +110,5 @@ class AdaptiveRec(AugmentingRecommender):
         return self.contrast.end_epoch()
 
     def _pairs(self, batch: Batch) -> ViewPairs:
-        if self.augments:
-            return cl4srec_pairs(self, batch)
-        return duorec_pairs(self.options["contrast"], batch, self.encode)
+        learns = self.contrast.network is not None
+        return cl4srec_pairs(self, batch, learns) if self.augments else duorec_pairs(self, batch, learns)

@@ -17,7 +17,7 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from recbole_cl.batch import Batch, Rows
+from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
 from recbole_cl.config.checks import Check, Choice, Flag, Integer, Named, Number
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.encoder.packing import Packing, pack
@@ -64,6 +64,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         "initializer_range": Number(low=0, open_low=True),
         "train_form": Choice("prefix", "sequence"),
         "anchors_per_row": Integer(low=0),
+        "anchor_draw": Choice(*ANCHOR_DRAWS),
         "recommendation_loss": Named(RECOMMENDATION_LOSSES),
         "n_negatives": Integer(low=1),
         "popularity_exponent": Number(low=0, high=1),

@@ -13,7 +13,17 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_cl.batch import ANCHOR_LENGTH, HOOK_PREFIX, NEXT_PREFIX, ROW_ID, TARGET_PLACE, Batch, Rows
+from recbole_cl.batch import (
+    ANCHOR_LENGTH,
+    ANCHOR_ROW,
+    HOOK_PREFIX,
+    NEXT_PREFIX,
+    ROW_ID,
+    TARGET_PLACE,
+    Batch,
+    Prefixes,
+    Rows,
+)
 from recbole_cl.data.hooks import HookFactory
 
 
@@ -66,7 +76,7 @@ class BatchReader:
             seq_len=fields[names.seq_len],
             target=fields[names.item],
             next_items=fields.get(NEXT_PREFIX + names.item_seq),
-            anchor_length=fields.get(ANCHOR_LENGTH),
+            anchor_prefixes=Prefixes(fields[ANCHOR_ROW], fields[ANCHOR_LENGTH]) if ANCHOR_ROW in fields else None,
             extra=self._drawn_here(fields) if ROW_ID in fields else self._drawn_by_the_loader(fields),
             target_place=fields.get(TARGET_PLACE),
         )

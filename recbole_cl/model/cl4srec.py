@@ -16,6 +16,7 @@ from recbole_cl.model.augmenting import AugmentingRecommender, ratios
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
 from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
 from recbole_cl.model.contrast.views import ViewDrawer
+from recbole_cl.model.contrastive import PLAIN
 
 
 class CL4SRec(AugmentingRecommender):
@@ -50,7 +51,7 @@ class CL4SRec(AugmentingRecommender):
         return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs = cl4srec_pairs(self, batch)
+        hidden, pairs, _ = cl4srec_pairs(self, batch)
         loss = partial(info_nce, temperature=self.options["temperature"], similarity=self.options["similarity"])
         pair = pairs["contrastive"]
         self.geometry.look_at(pair.z_a, pair.z_b)
@@ -64,17 +65,19 @@ class CL4SRec(AugmentingRecommender):
         return self.geometry.take()
 
 
-def cl4srec_pairs(model: AugmentingRecommender, batch: Batch) -> ViewPairs:
+def cl4srec_pairs(model: AugmentingRecommender, batch: Batch, plain: bool = False) -> ViewPairs:
     """Encodes a batch and two views of each anchor.
 
     Args:
         model: Draws and encodes the views.
         batch: The batch.
+        plain: Whether the encodings of the anchors as they are are wanted, too.
 
     Returns:
         The outputs, with a pair ``contrastive``.
     """
     anchors = batch.anchors
-    views = model.draw_views(anchors)
-    hidden, z_a, z_b = model.encode(batch.supervised, *views)
-    return ViewPairs(hidden, {"contrastive": ViewPair(z_a, z_b, views[1], anchors)})
+    rows_a, rows_b = model.draw_views(anchors)
+    views = {"a": rows_a, "b": rows_b} | ({PLAIN: anchors} if plain else {})
+    hidden, z = model.encode_views(batch, views)
+    return ViewPairs(hidden, {"contrastive": ViewPair(z["a"], z["b"], rows_b, anchors)}, z.get(PLAIN))

@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.checks import AnyOf, Check, Choice, Integer, Number, Text
 from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.contrast.complement import Complement, FrozenEncoder, refuse_misfit
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
+
+PLAIN = "plain"  # the view of ``encode_views`` that is the anchors as they are
 
 
 class ContrastiveRecommender(EncoderRecommender):
@@ -64,6 +67,30 @@ class ContrastiveRecommender(EncoderRecommender):
         refuse_misfit(self.options["complement"], model, self)
         encoder = FrozenEncoder(model, may_mask=self.has_mask_token)
         self._complement = Complement(encoder, self.options["complement_form"], self.options["complement_weight"])
+
+    def encode_views(self, batch: Batch, views: Mapping[str, Rows]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Encodes a batch, and views of its anchors, in one pass.
+
+        The view named ``plain`` is that of the anchors as they are. It costs nothing where the batch's own outputs hold
+        it. They do not where positions count from the newest item, the whole row's: then anchors are encoded anew.
+
+        Args:
+            batch: The batch.
+            views: Rows by name, one for each anchor.
+
+        Returns:
+            Outputs of ``batch.supervised``, [T, D], and of each view, [A, D].
+        """
+        held = PLAIN in views and self._outputs_hold_anchors(batch)
+        encoded = {name: rows for name, rows in views.items() if not (held and name == PLAIN)}
+        hidden, *outputs = self.encode(batch.supervised, *encoded.values())
+        plain = {PLAIN: batch.at_anchors(hidden)} if held else {}
+        return hidden, plain | dict(zip(encoded, outputs, strict=True))
+
+    def _outputs_hold_anchors(self, batch: Batch) -> bool:
+        """Whether ``batch.at_anchors`` gives what encoding the anchors by themselves would."""
+        whole_rows = batch.anchor_prefixes is None or not self.options["anchors_per_row"]
+        return whole_rows or not (self.options["right_aligned"] and self.abilities.counts_positions)
 
     def compare_views(self, loss: PairLoss, pair: ViewPair) -> Tensor:
         """Compares two views, one of them complemented if the settings say so.

@@ -8,20 +8,20 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from recbole_cl.batch import Batch
+from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.checks import Check, Choice, Flag, Number
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.same_target import SameTarget
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
-from recbole_cl.model.contrast.pairs import Encode, ViewPair, ViewPairs
-from recbole_cl.model.contrastive import ContrastiveRecommender
+from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
+from recbole_cl.model.contrastive import PLAIN, ContrastiveRecommender
 
 _SAME_TARGET = "same_target"
 _PAIRS = {  # contrast -> (term, one view, the other view)
-    "un": [("unsupervised", "plain", "dropout")],
-    "su": [("supervised", "plain", _SAME_TARGET)],
-    "us": [("unsupervised", "plain", "dropout"), ("supervised", "plain", _SAME_TARGET)],
+    "un": [("unsupervised", PLAIN, "dropout")],
+    "su": [("supervised", PLAIN, _SAME_TARGET)],
+    "us": [("unsupervised", PLAIN, "dropout"), ("supervised", PLAIN, _SAME_TARGET)],
     "us_x": [("supervised", "dropout", _SAME_TARGET)],
 }
 CONTRASTS = tuple(_PAIRS)
@@ -71,7 +71,7 @@ class DuoRec(ContrastiveRecommender):
         return duorec_hooks(self.options["contrast"])
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs = duorec_pairs(self.options["contrast"], batch, self.encode)
+        hidden, pairs, _ = duorec_pairs(self, batch)
         mask = same_target_mask(batch.anchor_target) if self.options["mask_same_target"] else None
         similar = {"temperature": self.options["temperature"], "similarity": self.options["similarity"]}
         loss = partial(info_nce, **similar, negative_mask=mask)
@@ -91,22 +91,22 @@ def duorec_hooks(contrast: str) -> Mapping[str, HookFactory]:
     return {_SAME_TARGET: SameTarget} if any(_SAME_TARGET in pair for pair in _PAIRS[contrast]) else {}
 
 
-def duorec_pairs(contrast: str, batch: Batch, encode: Encode) -> ViewPairs:
+def duorec_pairs(model: ContrastiveRecommender, batch: Batch, plain: bool = False) -> ViewPairs:
     """Encodes a batch and the views that DuoRec compares.
 
     Args:
-        contrast: ``un``, ``su``, ``us`` or ``us_x``, as in `DuoRec`.
+        model: Encodes them; its setting ``contrast`` is ``un``, ``su``, ``us`` or ``us_x``.
         batch: The batch, with same-target rows if that needs them.
-        encode: Encodes any number of ``Rows`` in one pass.
+        plain: Whether the encodings of the anchors as they are are wanted in any case.
 
     Returns:
         The outputs, with a pair ``unsupervised``, ``supervised`` or both.
     """
-    pairs = _PAIRS[contrast]
-    used = {view for _, *pair in pairs for view in pair}
-    views = {"dropout": batch.anchors} if "dropout" in used else {}
+    pairs, anchors = _PAIRS[model.options["contrast"]], batch.anchors
+    used = {view for _, *pair in pairs for view in pair} | ({PLAIN} if plain else set())
+    views: dict[str, Rows] = {name: anchors for name in (PLAIN, "dropout") if name in used}
     if _SAME_TARGET in used:
         views[_SAME_TARGET] = batch.rows(_SAME_TARGET)
-    hidden, *encoded = encode(batch.supervised, *views.values())
-    z = {"plain": batch.at_anchors(hidden), **dict(zip(views, encoded, strict=True))}
-    return ViewPairs(hidden, {name: ViewPair(z[a], z[b], views[b], batch.anchors) for name, a, b in pairs})
+    hidden, z = model.encode_views(batch, views)
+    compared = {name: ViewPair(z[a], z[b], views[b], anchors) for name, a, b in pairs}
+    return ViewPairs(hidden, compared, z.get(PLAIN))

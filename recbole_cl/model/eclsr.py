@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_cl.augmentation.mild import perturb
-from recbole_cl.batch import Batch, Rows
+from recbole_cl.batch import Batch, Prefixes, Rows
 from recbole_cl.config.checks import Check, Choice, Flag, Integer, Number, OrNone
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
@@ -19,7 +19,7 @@ from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrastive import ContrastiveRecommender
-from recbole_cl.model.ecl.alterations import ALTERATIONS, alter, choose_altered
+from recbole_cl.model.ecl.alterations import ALTERATIONS, INSERT_FROM, alter, choose_altered
 from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
 from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
@@ -46,7 +46,8 @@ class ECLSR(ContrastiveRecommender):
 
     Note:
         Where the paper and the authors' code differ, defaults are the code's; ``docs/methods/eclsr.md`` says where, and
-        what the second stage is. Departures from the code:
+        what the second stage is. Eq. 13 sums over users, with the other rows' plain views as negatives; here, as in the
+        code, it is a mean, with their augmented views. Departures from the code:
 
         * no mask is left for the discriminator to see;
         * padding is neither generated, nor a target, nor in a window (``count_padding_targets`` and
@@ -68,6 +69,7 @@ class ECLSR(ContrastiveRecommender):
         "bidirectional_discriminator": Flag(),
         "share_parameters": Choice("all", "embeddings"),
         "invasive_augmentation": Choice(_MASKED, *ALTERATIONS),
+        "insert_from": Choice(*INSERT_FROM),
         "mask_strategy": Choice("sample", "prob"),
         "mask_ratio": Number(low=0, high=1, open_low=True),
         "generator_weight": Number(low=0),
@@ -191,8 +193,8 @@ class ECLSR(ContrastiveRecommender):
         if self.item_generator is not None:
             masked = choose_altered(*rows, self.generator, spare_first=False, **share)
             return self.fill_in(original, masked)
-        how = self.options["invasive_augmentation"]
-        return alter(*rows, self.generator, how=how, n_items=self.n_items, **share), None
+        how, source = self.options["invasive_augmentation"], self.options["insert_from"]
+        return alter(*rows, self.generator, how=how, n_items=self.n_items, insert_from=source, **share), None
 
     def fill_in(self, original: Rows, masked: Tensor) -> tuple[Rows, Tensor | None]:
         """Has the generator replace items.
@@ -250,8 +252,9 @@ class ECLSR(ContrastiveRecommender):
         if role == "none":
             return complemented(loss)
         # As far from the newest item as in the original.
-        end = (_window_ends(batch) + (altered.seq_len - batch.seq_len).unsqueeze(1)).clamp(min=1)
-        z_altered = mean_of_last(views[-1], altered.seq_len, end, self.options["window_size"])
+        row, end = _window_ends(batch)
+        end = (end + (altered.seq_len - batch.seq_len)[row]).clamp(min=1)
+        z_altered = mean_of_last(views[-1], altered.seq_len, row, end, self.options["window_size"])
         if role == "negative":
             return complemented(partial(loss, extra_negatives=z_altered))
         return torch.stack([complemented(loss), loss(z, z_altered)]).mean()
@@ -265,12 +268,12 @@ class ECLSR(ContrastiveRecommender):
         return perturb(z, self.generator, norm=self.options["perturbation_norm"])
 
     def _pool(self, hidden: Tensor, batch: Batch) -> Tensor:
-        """Means of the last k states up to each anchor, [B * K, D]."""
-        seq_len, end = batch.seq_len, _window_ends(batch)
+        """Means of the last k states up to each anchor, [A, D]."""
+        seq_len, (row, end) = batch.seq_len, _window_ends(batch)
         if self.options["count_padding_states"]:
             missing = batch.item_seq.shape[1] - seq_len
-            return mean_of_last(hidden, seq_len + missing, end + missing.unsqueeze(1), self.options["window_size"])
-        return mean_of_last(self._real(hidden, batch), seq_len, end, self.options["window_size"])
+            return mean_of_last(hidden, seq_len + missing, row, end + missing[row], self.options["window_size"])
+        return mean_of_last(self._real(hidden, batch), seq_len, row, end, self.options["window_size"])
 
     def judge(self, states: Tensor, original: Rows, altered: Rows) -> Judged:
         """Has the discriminator look at altered rows: see ``ecl/replaced_items.py``."""
@@ -287,6 +290,7 @@ class ECLSR(ContrastiveRecommender):
         )
 
 
-def _window_ends(batch: Batch) -> Tensor:
-    """How many items of a row lie up to each of its anchors, [B, K]; K is 1 for whole rows."""
-    return batch.seq_len.unsqueeze(1) if batch.anchor_length is None else batch.anchor_length
+def _window_ends(batch: Batch) -> Prefixes:
+    """The prefixes at whose ends windows end: the anchors'."""
+    whole = Prefixes(torch.arange(len(batch.seq_len), device=batch.seq_len.device), batch.seq_len)
+    return whole if batch.anchor_prefixes is None else batch.anchor_prefixes

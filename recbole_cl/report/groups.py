@@ -28,6 +28,8 @@ _ADDED = {
     "correlation": "hybrid",
     "inverse_user_frequency": True,
     "switch_epoch": 160,
+    "anchor_draw": "per_row",
+    "insert_from": "catalogue",
 }
 _UNSET = "unset"
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from recbole.data.dataset import SequentialDataset
 
-from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, TARGET_PLACE
+from recbole_cl.batch import ANCHOR_LENGTH, ANCHOR_ROW, NEXT_PREFIX, TARGET_PLACE
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ROW_END, ContrastiveDataset
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
@@ -41,7 +41,7 @@ def theirs(config: Config) -> Iterator[list[Any]]:
 
 def loader(train: ContrastiveDataset, form: str, same_target: bool = True, anchors: int = 2) -> TrainLoader:
     hooks = {"same_target": SameTarget} if same_target else {}
-    return TrainLoader(train, LoaderSettings(form, 256, True, hooks, anchors, 3, torch.device("cpu")))
+    return TrainLoader(train, LoaderSettings(form, 256, True, hooks, anchors, "per_row", 3, torch.device("cpu")))
 
 
 @pytest.mark.parametrize("split", [0, 1, 2])
@@ -130,9 +130,9 @@ def test_positives_share_the_anchors_target_and_come_from_training(ours: list[Co
     if form == "prefix":
         anchor_target = fields["item_id"]
     else:
-        anchor = fields[ANCHOR_LENGTH]
-        assert int(anchor.min()) >= 1 and bool((anchor <= fields["item_length"].unsqueeze(1)).all())
-        anchor_target = fields[NEXT_PREFIX + "item_id_list"].gather(1, anchor - 1).flatten()
+        row, anchor = fields[ANCHOR_ROW], fields[ANCHOR_LENGTH]
+        assert int(anchor.min()) >= 1 and bool((anchor <= fields["item_length"][row]).all())
+        anchor_target = fields[NEXT_PREFIX + "item_id_list"][row, anchor - 1]
     target_of: dict[tuple[int, ...], set[int]] = {}
     features = ours[0][torch.arange(len(rows))]
     for row, target in zip(features["item_id_list"].tolist(), features["item_id"].tolist(), strict=True):
@@ -164,7 +164,7 @@ def test_no_validation_or_test_item_enters_the_index(ours: list[ContrastiveDatas
 def test_anchors_are_uniform_and_every_prefix_gets_its_turn(ours: list[ContrastiveDataset], anchors: int) -> None:
     train = loader(ours[0], "sequence", same_target=False, anchors=anchors)
     index = torch.full((20_000,), 0)
-    lengths = train.batch(index).interaction[ANCHOR_LENGTH].flatten()
+    lengths = train.batch(index).interaction[ANCHOR_LENGTH]
     row_length = int(train.rows.end[0] - train.rows.start[0])
     counts = torch.bincount(lengths, minlength=row_length + 1)[1:]
     expected = len(lengths) / row_length
@@ -176,7 +176,7 @@ def test_a_row_has_no_anchor_twice_unless_it_must(ours: list[ContrastiveDataset]
     train = loader(ours[0], "sequence", same_target=False, anchors=8)
     index = torch.arange(len(train.rows))
     length = train.rows.end - train.rows.start
-    drawn = train.batch(index).interaction[ANCHOR_LENGTH].sort(dim=1).values
+    drawn = train.batch(index).interaction[ANCHOR_LENGTH].view(-1, 8).sort(dim=1).values
     assert int(drawn.min()) == 1 and bool((drawn[:, -1] <= length).all())
     assert torch.equal(1 + (drawn.diff(dim=1) > 0).sum(1), length.clamp(max=8)) and bool((length < 8).any())
 

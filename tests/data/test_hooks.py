@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, Rows
+from recbole_cl.batch import ANCHOR_LENGTH, ANCHOR_ROW, NEXT_PREFIX, Rows
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import TrainingRows
@@ -48,9 +48,9 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> ContrastiveDataset:
     return split
 
 
-def loader(train: ContrastiveDataset, form: str, seed: int = 3) -> TrainLoader:
+def loader(train: ContrastiveDataset, form: str, seed: int = 3, draw: str = "per_row") -> TrainLoader:
     hooks = {"itself": Itself, "facts": Facts}
-    return TrainLoader(train, LoaderSettings(form, 32, True, hooks, 2, seed, torch.device("cpu")))
+    return TrainLoader(train, LoaderSettings(form, 32, True, hooks, 2, draw, seed, torch.device("cpu")))
 
 
 def test_prefixes_get_what_was_drawn_for_them(train: ContrastiveDataset) -> None:
@@ -62,17 +62,18 @@ def test_prefixes_get_what_was_drawn_for_them(train: ContrastiveDataset) -> None
         assert torch.equal(fields["hook_facts"][:, 1], fields["item_id"])
 
 
-def test_each_anchor_of_a_sequence_gets_what_was_drawn_for_its_prefix(train: ContrastiveDataset) -> None:
-    for batch in loader(train, "sequence"):
+@pytest.mark.parametrize("draw", ["per_row", "per_target"])
+def test_each_anchor_of_a_sequence_gets_what_was_drawn_for_its_prefix(train: ContrastiveDataset, draw: str) -> None:
+    for batch in loader(train, "sequence", draw=draw):
         fields = batch.interaction
-        anchor = fields[ANCHOR_LENGTH]  # [B, 2]
-        assert fields["hook_facts"].shape == (anchor.numel(), 3)
-        assert torch.equal(fields["hook_facts"][:, 0], fields["user_id"].repeat_interleave(2))
-        targets = fields[NEXT_PREFIX + "item_id_list"].gather(1, anchor - 1).flatten()
+        row_of, anchor = fields[ANCHOR_ROW], fields[ANCHOR_LENGTH]
+        assert fields["hook_facts"].shape == (2 * len(fields["user_id"]), 3)
+        assert torch.equal(fields["hook_facts"][:, 0], fields["user_id"][row_of])
+        targets = fields[NEXT_PREFIX + "item_id_list"][row_of, anchor - 1]
         assert torch.equal(fields["hook_facts"][:, 1], targets)
         own = zip(fields["hook_itself_item_id_list"].tolist(), fields["hook_itself_item_length"].tolist(), strict=True)
-        seen = fields["item_id_list"].repeat_interleave(2, dim=0).tolist()
-        for (items, length), row, n in zip(own, seen, anchor.flatten().tolist(), strict=True):
+        seen = fields["item_id_list"][row_of].tolist()
+        for (items, length), row, n in zip(own, seen, anchor.tolist(), strict=True):
             assert items[length - n : length] == row[:n]  # the prefix's window may reach further back than the row's
 
 
@@ -90,7 +91,7 @@ def test_a_hook_sees_training_rows_only_and_is_made_once(train: ContrastiveDatas
         made.append(rows)
         return Itself(rows)
 
-    one = TrainLoader(train, LoaderSettings(form, 32, True, {"itself": build}, 1, 3, torch.device("cpu")))
+    one = TrainLoader(train, LoaderSettings(form, 32, True, {"itself": build}, 1, "per_row", 3, torch.device("cpu")))
     for _ in range(2):
         assert all("hook_itself_item_id_list" in batch.interaction for batch in one)
     (rows,) = made
@@ -100,5 +101,5 @@ def test_a_hook_sees_training_rows_only_and_is_made_once(train: ContrastiveDatas
 
 
 def test_without_hooks_batches_have_no_other_fields(train: ContrastiveDataset) -> None:
-    plain = TrainLoader(train, LoaderSettings("prefix", 32, True, {}, 1, 3, torch.device("cpu")))
+    plain = TrainLoader(train, LoaderSettings("prefix", 32, True, {}, 1, "per_row", 3, torch.device("cpu")))
     assert set(next(iter(plain)).interaction) == {"user_id", "item_id", "item_length", "item_id_list"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recbole_cl.batch import ANCHOR_LENGTH, NEXT_PREFIX, TARGET_PLACE
+from recbole_cl.batch import ANCHOR_DRAWS, ANCHOR_LENGTH, ANCHOR_ROW, NEXT_PREFIX, TARGET_PLACE
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
@@ -16,6 +16,7 @@ from recbole_cl.testing.toy import write_cycle
 
 WIDTH, BATCH = 4, 32
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
+EVERY_DRAW = pytest.mark.parametrize("draw", ANCHOR_DRAWS)
 
 
 @pytest.fixture
@@ -32,9 +33,10 @@ def loader_of(
     same_target: bool = False,
     anchors: int = 1,
     seed: int = 3,
+    draw: str = "per_row",
 ) -> TrainLoader:
     hooks = {"same_target": SameTarget} if same_target else {}
-    return TrainLoader(train, LoaderSettings(form, BATCH, shuffle, hooks, anchors, seed, torch.device("cpu")))
+    return TrainLoader(train, LoaderSettings(form, BATCH, shuffle, hooks, anchors, draw, seed, torch.device("cpu")))
 
 
 def histories(train: ContrastiveDataset) -> dict[int, list[int]]:
@@ -113,26 +115,42 @@ def test_the_generators_state_decides_all_that_is_drawn(train: ContrastiveDatase
         assert all(torch.equal(value, b.interaction[key]) for key, value in a.interaction.items())
 
 
+@EVERY_DRAW
 @BOTH_FORMS
-def test_positives_are_training_rows_with_the_anchors_target(train: ContrastiveDataset, form: str) -> None:
+def test_positives_are_training_rows_with_the_anchors_target(train: ContrastiveDataset, form: str, draw: str) -> None:
     known = {(tuple(items), target) for _, items, target in prefixes(train)}
-    for batch in loader_of(train, form, same_target=True):
+    for batch in loader_of(train, form, same_target=True, draw=draw):
         fields = batch.interaction
         targets = fields["item_id"]
         if form == "sequence":
-            targets = fields[NEXT_PREFIX + "item_id_list"].gather(1, fields[ANCHOR_LENGTH] - 1).flatten()
+            targets = fields[NEXT_PREFIX + "item_id_list"][fields[ANCHOR_ROW], fields[ANCHOR_LENGTH] - 1]
         positive, length = (fields[f"hook_same_target_{name}"] for name in ("item_id_list", "item_length"))
         assert len(positive) == len(length) == len(targets)
         for items, n, target in zip(positive.tolist(), length.tolist(), targets.tolist(), strict=True):
             assert (tuple(items[:n]), target) in known and not any(items[n:])
 
 
+@EVERY_DRAW
 @pytest.mark.parametrize("anchors", [0, 1, 3])
-def test_anchors_lie_in_their_rows(train: ContrastiveDataset, anchors: int) -> None:
-    for batch in loader_of(train, "sequence", anchors=anchors):
-        drawn, length = batch.interaction[ANCHOR_LENGTH], batch.interaction["item_length"].unsqueeze(1)
-        assert drawn.shape == (len(length), max(anchors, 1)) and bool(((drawn >= 1) & (drawn <= length)).all())
+def test_anchors_lie_in_their_rows(train: ContrastiveDataset, anchors: int, draw: str) -> None:
+    for batch in loader_of(train, "sequence", anchors=anchors, draw=draw):
+        row, drawn, length = (batch.interaction[name] for name in (ANCHOR_ROW, ANCHOR_LENGTH, "item_length"))
+        assert len(row) == len(drawn) == len(length) * max(anchors, 1)
+        assert bool(((drawn >= 1) & (drawn <= length[row])).all())
+        of_each = row.bincount(minlength=len(length))
+        assert draw == "per_target" or bool((of_each == max(anchors, 1)).all())
         assert anchors or torch.equal(drawn, length)
+
+
+def test_drawn_per_target_anchors_are_as_long_as_the_prefix_forms_rows(train: ContrastiveDataset) -> None:
+    every = [len(targets) for _, _, targets in windows(train)]
+    prefix_mean = sum(n * (n + 1) / 2 for n in every) / sum(every)
+    row_mean = sum((n + 1) / 2 for n in every) / len(every)
+    for draw, expected in (("per_target", prefix_mean), ("per_row", row_mean)):
+        loader = loader_of(train, "sequence", draw=draw)
+        lengths = torch.cat([batch.interaction[ANCHOR_LENGTH] for _ in range(60) for batch in loader]).double()
+        assert lengths.mean().item() == pytest.approx(expected, abs=0.04)
+    assert prefix_mean - row_mean > 0.1
 
 
 def test_places_of_targets_need_not_be_counted_beforehand(train: ContrastiveDataset) -> None:

@@ -17,7 +17,7 @@ def pooled(states: Tensor, k: int) -> Tensor:
     """The mean of the last k of all columns, as the model takes it."""
     n_rows, width, _ = states.shape
     whole = torch.full((n_rows,), width)
-    return mean_of_last(states.flatten(0, 1), whole, whole.unsqueeze(1), k)
+    return mean_of_last(states.flatten(0, 1), whole, torch.arange(n_rows), whole, k)
 
 
 @pytest.mark.parametrize("tau", [0.05, 1.0])

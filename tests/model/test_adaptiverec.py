@@ -10,7 +10,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from recbole_cl import run
-from recbole_cl.batch import Batch, Rows
+from recbole_cl.batch import Batch, Prefixes, Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.testing.toy import write_cycle
 from tests.model.build import build_model, transformer_state
@@ -34,8 +34,9 @@ def sequence_batch() -> Batch:
     """Two anchors in each of seven rows, so that there are fourteen same-target rows."""
     plain, other = batch_of(), batch_of(14)
     next_items = plain.item_seq.roll(-1, dims=1)
-    anchor_length = torch.stack((plain.seq_len, (plain.seq_len + 1) // 2), dim=1)
-    return Batch(plain.item_seq, plain.seq_len, plain.target, next_items, anchor_length, other.extra)
+    length = torch.stack((plain.seq_len, (plain.seq_len + 1) // 2), dim=1)
+    anchors = Prefixes(torch.arange(7).repeat_interleave(2), length.flatten())
+    return Batch(plain.item_seq, plain.seq_len, plain.target, next_items, anchors, other.extra)
 
 
 @pytest.mark.parametrize(("contrast", "weight"), [("un", 0.1), ("su", 0.2), ("us_x", 0.2)])
@@ -80,7 +81,9 @@ def test_a_learned_threshold_leaves_the_other_initial_weights_as_they_are() -> N
 @pytest.mark.parametrize("network", ["per_row", "flat"])
 @pytest.mark.parametrize("batch", [batch_of(), batch_of(1), sequence_batch()], ids=["prefix", "one", "sequence"])
 def test_every_pair_takes_every_network(contrast: str, network: str, batch: Batch) -> None:
-    form = {"train_form": "prefix"} if batch.anchor_length is None else {"train_form": "sequence", "anchors_per_row": 2}
+    form = (
+        {"train_form": "prefix"} if batch.anchor_prefixes is None else {"train_form": "sequence", "anchors_per_row": 2}
+    )
     settings = {"train_batch_size": 8, "threshold_network": network, "contrast": contrast}
     model = build_model("AdaptiveRec", **settings, **form)
     for epoch in range(2):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl import run
-from recbole_cl.batch import Batch, Rows
+from recbole_cl.batch import Batch, Prefixes, Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.ecl.alterations import ALTERATIONS
@@ -157,13 +157,15 @@ def batch_of(form: str, n_rows: int = 40, width: int = 10, n_anchors: int = 0) -
         return Batch(items[:, :width] * real, seq_len, target)
     draw = torch.rand(n_rows, n_anchors, generator=generator)
     anchors = 1 + (draw * seq_len[:, None]).long() if n_anchors else seq_len[:, None]
-    return Batch(items[:, :width] * real, seq_len, target, items[:, 1:] * real, anchors)
+    prefixes = Prefixes(torch.arange(anchors.numel()) // anchors.shape[1], anchors.flatten())
+    return Batch(items[:, :width] * real, seq_len, target, items[:, 1:] * real, prefixes)
 
 
 VARIANTS = [
     *({"condition": condition, "bidirectional_discriminator": True} for condition in CONDITIONS),
     *({"condition": condition, "share_parameters": "embeddings"} for condition in CONDITIONS),
     *({"invasive_augmentation": how} for how in ALTERATIONS),
+    {"invasive_augmentation": "insert", "insert_from": "other_rows"},
     *({"invasive_augmentation": how, "condition": "concat", "right_aligned": False} for how in ALTERATIONS),
     *({"mild_augmentation": how, "symmetric_contrast": True} for how in ("dropout", "norm", "perturb")),
     *({"altered_views": role, "replaced_item_weight": 0.0} for role in ("positive", "negative")),
@@ -229,7 +231,7 @@ def test_contrast_is_what_it_says(n_anchors: int, role: str) -> None:
     settings = {"contrastive_weight": 1.0, "replaced_item_weight": 0.0, "altered_views": role, "window_size": 3}
     model = build_model("ECLSR", invasive_augmentation="delete", **settings)
     batch = batch_of("sequence", n_anchors=n_anchors)
-    assert batch.anchor_length is not None
+    assert batch.anchor_prefixes is not None
     model.generator.manual_seed(0)
     loss = model.losses(batch)["contrastive"]
     model.generator.manual_seed(0)
@@ -240,7 +242,7 @@ def test_contrast_is_what_it_says(n_anchors: int, role: str) -> None:
         rows = hidden.split(view.seq_len.tolist())
         return torch.stack([row[max(0, e - 3) : e].mean(0) for row, own in zip(rows, ends, strict=True) for e in own])
 
-    ends = batch.anchor_length.tolist()
+    ends = batch.anchor_prefixes.length.view(len(batch.seq_len), -1).tolist()
     z = means(Rows(batch.item_seq, batch.seq_len), ends)
     expected = invariance_loss(z, z, 0.05)
     if altered is not None:

@@ -26,7 +26,8 @@ def test_every_value_reaches_its_part() -> None:
         "train_batch_size": 32,
         "shuffle": False,
     }
-    given |= {"train_form": "sequence", "anchors_per_row": 3, "learner": "sgd", "learning_rate": 0.5}
+    given |= {"train_form": "sequence", "anchors_per_row": 3, "anchor_draw": "per_target"}
+    given |= {"learner": "sgd", "learning_rate": 0.5}
     given |= {"weight_decay": 0.25, "learning_rate_schedule": "cosine", "warmup_share": 0.5, "floor_share": 0.75}
     given |= {"clip_grad_norm": {"max_norm": 2.0}, "enable_amp": True, "loss_decimal_place": 3, "tail_ratio": 0.2}
     given |= {"metrics": ["Hit", "MAP"], "topk": [3, 4], "valid_metric": "MAP@3", "metric_decimal_place": 2}
@@ -36,7 +37,7 @@ def test_every_value_reaches_its_part() -> None:
     assert (run.folders, run.resume, run.show_progress, run.reproducible) == (Path("somewhere"), None, False, True)
     assert vars(run.loader) == {
         **{"train_form": "sequence", "batch_size": 32, "shuffle": False, "hooks": {}},
-        **{"anchors_per_row": 3, "seed": 7, "device": CPU},
+        **{"anchors_per_row": 3, "anchor_draw": "per_target", "seed": 7, "device": CPU},
     }
     assert vars(run.trainer) == {
         **{"model": "SASRec", "dataset": "ml-100k", "learner": "sgd", "learning_rate": 0.5, "weight_decay": 0.25},

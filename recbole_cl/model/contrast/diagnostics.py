@@ -11,7 +11,7 @@ from recbole_cl.loss.geometry import alignment, uniformity
 
 
 class EpochMeans(nn.Module):
-    """Means of named scalars over an epoch, summed on the device: the host waits for it once, when they are taken.
+    """Weighted means of named scalars over an epoch, summed on the device: the host waits once, when they are taken.
 
     Args:
         names: The scalars.
@@ -22,23 +22,28 @@ class EpochMeans(nn.Module):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
-        # And how often they were added. In no checkpoint: a resumed run begins with a whole epoch.
+        # And the weights. In no checkpoint: a resumed run begins with a whole epoch.
         self.register_buffer("sums", torch.zeros(len(self.names) + 1), persistent=False)
 
-    def add(self, **values: Tensor) -> None:
-        """Adds one value of each scalar."""
+    def add(self, weight: int, **values: Tensor) -> None:
+        """Adds one value of each scalar.
+
+        Args:
+            weight: What they weigh in the means, such as the number of rows that they are the means of.
+            **values: The scalars.
+        """
         one = torch.ones_like(self.sums[0])
-        self.sums += torch.stack([*(values[name].detach().to(one.dtype) for name in self.names), one])
+        self.sums += weight * torch.stack([*(values[name].detach().to(one.dtype) for name in self.names), one])
 
     def take(self) -> dict[str, float]:
         """Returns the means and starts anew; nothing if nothing was added."""
-        *sums, count = self.sums.tolist()
+        *sums, weight = self.sums.tolist()
         self.sums.zero_()
-        return {name: value / count for name, value in zip(self.names, sums, strict=True)} if count else {}
+        return {name: value / weight for name, value in zip(self.names, sums, strict=True)} if weight else {}
 
 
 class ViewGeometry(EpochMeans):
-    """Mean alignment and uniformity of an epoch's pairs of views, as published: see ``loss/geometry.py``.
+    """Mean alignment and uniformity of an epoch's views, batches weighted by their rows: see ``loss/geometry.py``.
 
     Uniformity is the first view's; DuoRec's code takes it of the recommendation pass, which for CL4SRec is no view.
     """
@@ -51,4 +56,4 @@ class ViewGeometry(EpochMeans):
         """Adds a pair of views, [B, D] each; a batch of one row has no uniformity and is left out."""
         if len(z_a) > 1:
             z_a, z_b = z_a.to(self.sums.dtype), z_b.to(self.sums.dtype)  # no distances in bfloat16
-            self.add(alignment=alignment(z_a, z_b), uniformity=uniformity(z_a))
+            self.add(len(z_a), alignment=alignment(z_a, z_b), uniformity=uniformity(z_a))

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from recbole_cl.batch import Rows
 
-Encode = Callable[..., list[Tensor]]  # of any number of ``Rows``: ``EncoderRecommender.encode``
 PairLoss = Callable[[Tensor, Tensor], Tensor]  # a contrastive loss of two views, [R, P] each
 
 
@@ -45,7 +44,9 @@ class ViewPairs(NamedTuple):
     Attributes:
         hidden: Outputs of the batch's ``supervised`` rows. Shape [T, D].
         pairs: The two views of every contrastive term, by the term's name; [R, D] each.
+        plain: Encodings of the anchors as they are, if they were asked for. Shape [R, D].
     """
 
     hidden: Tensor
     pairs: dict[str, ViewPair]
+    plain: Tensor | None = None

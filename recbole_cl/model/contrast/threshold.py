@@ -41,7 +41,8 @@ class ThresholdedContrast(nn.Module):
     * ``learned``: a small network's, one for each row (section 3.2.2 of the paper);
     * ``batch``: the statistic of the batch's negatives;
     * ``row``: that of each row's negatives (Eq. 5-6);
-    * ``last_epoch``: the batches' mean statistic in the last epoch; in the first, nothing is above it.
+    * ``last_epoch``: the batches' mean statistic in the last epoch, weighted by their rows; in the first, nothing is
+      above it.
 
     A method merges ``settings`` into its own, calls ``learned`` once for a batch and the module itself for each pair of
     views, adds ``regulariser`` to its loss and reports what ``end_epoch`` returns.
@@ -195,6 +196,7 @@ class ThresholdedContrast(nn.Module):
         sample = pairs[:: math.ceil(len(pairs) / _SAMPLE)]
         quantiles = sample.quantile(self.quantiles.to(sample.dtype))
         self.means.add(
+            len(z_a),  # a batch of two rows, the last one say, has next to no statistic
             threshold=threshold.mean(),
             threshold_square=threshold.square().mean(),
             statistic=statistic,

@@ -15,9 +15,11 @@ from recbole_cl.augmentation.reorder import reorder
 from recbole_cl.batch import Rows
 from recbole_cl.ragged import columns, compact, real_items
 from recbole_cl.sampling.negatives import uniform_negatives_outside
+from recbole_cl.sampling.other_rows import items_of_other_rows
 
 Strategy = Literal["sample", "prob"]
 ALTERATIONS = ("substitution", "insert", "delete", "crop", "reorder")
+INSERT_FROM = ("catalogue", "other_rows")
 
 
 def choose_altered(
@@ -84,12 +86,14 @@ def alter(
     ratio: float,
     strategy: Strategy,
     n_items: int,
+    insert_from: str = "catalogue",
 ) -> Rows:
     """Alters rows at random.
 
     * ``substitution``: chosen items (``choose_altered``, but the first) make way for items that are not in the row,
       drawn uniformly;
-    * ``insert``: such an item comes right before each chosen one, and the newest L stay;
+    * ``insert``: such an item, or one of another row of the batch, comes right before each chosen one, and the newest
+      L stay;
     * ``delete``: chosen items go;
     * ``crop``: a contiguous part of int((1 - ratio) * n) items, at least one, is all that stays;
     * ``reorder``: a contiguous part of ceil(ratio * n) items is shuffled.
@@ -104,7 +108,10 @@ def alter(
         how: One of the above.
         ratio: Share of the row that is altered, in [0, 1]: 0.2 in ECL-SR.
         strategy: How the items of the first three are chosen.
-        n_items: N; for the first two a row must leave an item free.
+        n_items: N; where items that are not in the row are drawn, it must leave one free.
+        insert_from: Where ``insert`` takes items from. ``catalogue``: those that are not in the row; ``other_rows``:
+            all items of the batch's other rows, as often as they are there (the paper: "the interaction histories of
+            other users"). A row that is alone stays as it is.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B].
@@ -129,7 +136,11 @@ def alter(
     real, width = real_items(item_seq, seq_len), item_seq.shape[1]
     if how == "delete":
         return Rows(*compact(item_seq, real & ~chosen, width))
-    others = uniform_negatives_outside(item_seq, n_items, width, generator)  # [B, L]
+    if how == "insert" and insert_from == "other_rows":
+        others = items_of_other_rows(item_seq, seq_len, width, generator)  # [B, L]
+        chosen &= others > 0
+    else:
+        others = uniform_negatives_outside(item_seq, n_items, width, generator)  # [B, L]
     if how == "substitution":
         return Rows(torch.where(chosen, others, item_seq), seq_len.clone())
     items = torch.stack((others, item_seq), dim=2).flatten(1)  # [B, 2L]: each item after another one

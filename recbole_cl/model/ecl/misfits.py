@@ -34,7 +34,8 @@ def refuse_ecl_misfits(options: Mapping[str, Any], generates: bool, n_items: int
             "count_padding_targets = True: set recommendation_loss to chunked_ce, which has a class for it"
         )
     how = options["invasive_augmentation"]
-    if how in ("substitution", "insert") and n_items <= max_length:
+    outside_the_row = how == "substitution" or (how == "insert" and options["insert_from"] == "catalogue")
+    if outside_the_row and n_items <= max_length:
         raise UsageError(
             f"invasive_augmentation = {how}: a row of {max_length} may leave none of {n_items} items to draw; lower "
             "MAX_ITEM_LIST_LENGTH or choose another"

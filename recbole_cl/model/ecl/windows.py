@@ -1,6 +1,6 @@
 """Windows of the vectors of packed rows.
 
-Letters: B rows, T items of all rows together, K windows of a row, D hidden size.
+Letters: B rows, T items of all rows together, A windows, D hidden size.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from torch import Tensor
 from recbole_cl.ragged import offsets
 
 
-def mean_of_last(hidden: Tensor, seq_len: Tensor, end: Tensor, size: int) -> Tensor:
-    """Mean of the vectors in windows of a row, which end at given places and are cut off at the row's begin.
+def mean_of_last(hidden: Tensor, seq_len: Tensor, row: Tensor, end: Tensor, size: int) -> Tensor:
+    """Mean of the vectors in windows of rows, which end at given places and are cut off at their row's begin.
 
     Args:
         hidden: Vectors of all rows, row after row.
         seq_len: Number of vectors of each row, 1 or more.
-        end: How many vectors of the row lie up to each window's end, in 1..``seq_len``.
+        row: The row of each window.
+        end: How many vectors of that row lie up to each window's end, in 1..``seq_len``.
         size: Vectors in a window, 1 or more; fewer where the row begins later.
 
     Shape:
-        hidden: [T, D]; seq_len: [B]; end: [B, K]; result: [B * K, D].
+        hidden: [T, D]; seq_len: [B]; row, end: [A]; result: [A, D].
 
     Returns:
-        The means, row after row.
+        The means, window after window.
     """
     back = torch.arange(size, device=hidden.device)
-    place = end.unsqueeze(-1) - 1 - back  # [B, K, size] places in the row
-    start = offsets(seq_len)[:, None, None]
+    place = end.unsqueeze(-1) - 1 - back  # [A, size] places in the row
+    start = offsets(seq_len)[row].unsqueeze(-1)
     picked = hidden.index_select(0, (start + place.clamp(min=0)).flatten()).view(*place.shape, -1)
     inside = (place >= 0).unsqueeze(-1)
-    return ((picked * inside).sum(2) / inside.sum(2)).flatten(0, 1)
+    return (picked * inside).sum(1) / inside.sum(1)

@@ -60,13 +60,13 @@ def test_a_row_threshold_is_each_rows_own_statistic() -> None:
     torch.testing.assert_close(part(*z), expected)
 
 
-def test_a_last_epochs_threshold_is_the_mean_over_its_batches() -> None:
-    part, batches = contrast(similarity_threshold="last_epoch"), [views(seed=seed) for seed in (5, 6, 7)]
+def test_a_last_epochs_threshold_is_the_mean_over_its_batches_each_with_the_weight_of_its_rows() -> None:
+    part, batches = contrast(similarity_threshold="last_epoch"), [views(), views(seed=6), views(2)]
     for z in batches:  # nothing is above a threshold that is not known yet
         torch.testing.assert_close(part(*z), info_nce(*z, similarity="cosine") / 2)
     first = part.end_epoch()
     assert "threshold" not in first and first["share_above"] == 0
-    mean = torch.stack([percentile(*z) for z in batches]).mean()
+    mean = sum(len(z[0]) * percentile(*z) for z in batches) / torch.tensor(14.0)
     torch.testing.assert_close(part(*batches[0]), thresholded_info_nce(cosines(*batches[0]), mean))
     torch.testing.assert_close(part.state_dict()["reference"], mean)
 

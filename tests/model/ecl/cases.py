@@ -20,9 +20,10 @@ def rows(n: int = 400, seed: int = 0) -> Rows:
     return Rows(items * (torch.arange(WIDTH) < seq_len[:, None]), seq_len)
 
 
-def altered(how: str, ratio: float = 0.4, strategy: Any = "sample", seed: int = 1) -> Rows:
+def altered(how: str, ratio: float = 0.4, strategy: Any = "sample", seed: int = 1, **more: Any) -> Rows:
     given, generator = rows(), torch.Generator().manual_seed(seed)
-    return alter(given.item_seq, given.seq_len, generator, how=how, ratio=ratio, strategy=strategy, n_items=N_ITEMS)
+    share = {"ratio": ratio, "strategy": strategy, "n_items": N_ITEMS}
+    return alter(given.item_seq, given.seq_len, generator, how=how, **share, **more)
 
 
 def as_lists(view: Rows) -> list[list[int]]:

@@ -83,3 +83,4 @@ def test_a_misfit_is_refused_and_its_remedy_helps(
 def test_only_what_brings_in_other_items_needs_some() -> None:
     for how in ("masked_substitution", "delete", "crop", "reorder"):
         refuse(n_items=50, invasive_augmentation=how)
+    refuse(n_items=50, invasive_augmentation="insert", insert_from="other_rows")
