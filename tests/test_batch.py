@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Prefixes, Rows
+from recbole_cl.errors import UsageError
 
 ITEMS = torch.tensor([[3, 5, 8, 0], [1, 0, 0, 0], [7, 0, 9, 4]])  # the last row's second item is a hole
 LENGTHS = torch.tensor([3, 1, 4])
@@ -70,6 +71,6 @@ def test_what_hooks_drew_is_found_by_their_names() -> None:
     drawn, weight = Rows(ITEMS.flip(0), LENGTHS.flip(0)), torch.ones(3)
     batch = Batch(ITEMS, LENGTHS, TARGET, extra={"same_target": drawn, "weight": weight})
     assert batch.rows("same_target") is drawn and batch.extra["weight"] is weight
-    with pytest.raises(AssertionError, match="hook weight draws a tensor"):
+    with pytest.raises(UsageError, match="no hook of that name drew rows; name one in batch_hooks"):
         batch.rows("weight")
     assert not Batch(ITEMS, LENGTHS, TARGET).extra
