@@ -115,7 +115,7 @@ def test_grouped_equals_whole_in_gradients() -> None:
     for grouped in (True, False):
         encoder, table = build(), vectors().requires_grad_()
         outputs = encode(encoder, table, segments, grouped)
-        sum((output.sin() * (i + 1)).sum() for i, output in enumerate(outputs)).backward()
+        torch.stack([(output.sin() * (i + 1)).sum() for i, output in enumerate(outputs)]).sum().backward()
         results.append([table.grad, *(parameter.grad for parameter in encoder.parameters())])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)

@@ -16,14 +16,14 @@ from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.ecl.alterations import ALTERATIONS
 from recbole_cl.model.ecl.discriminator import CONDITIONS
 from recbole_cl.model.eclsr import ECLSR
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
 from tests.oracles.load import oracle
 
 THEIR_CONDITIONS = {"addall": "add_all", "cat": "concat", "add": "add_last"}
 TERMS = ("recommendation", "contrastive", "replaced_item", "generator")
-CLOSE = {"rtol": 1e-6, "atol": 1e-6}
+CLOSE: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-6}
 
 
 D2 = oracle("d2_ecl_model_eval")
@@ -200,34 +200,43 @@ def test_every_variant_trains_all_its_parameters_however_rows_are_grouped(settin
 
 
 def test_what_has_no_weight_is_not_built() -> None:
-    off = {"replaced_item_weight": 0.0, "contrastive_weight": 0.0}
+    off: dict[str, Any] = {"replaced_item_weight": 0.0, "contrastive_weight": 0.0}
     sasrec = {name for name, _ in build_model("SASRec").named_parameters()}
     assert {name for name, _ in build_model("ECLSR", **off).named_parameters()} == sasrec
     assert build_model("ECLSR", **off).item_embedding.num_embeddings == 30  # no mask token either
     assert build_model("ECLSR", invasive_augmentation="delete").item_generator is None
 
 
-def test_one_pass_encodes_no_more_than_the_terms_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    for settings, expected in [
+def encoded(model: Any, batch: Batch) -> list[tuple[Rows, ...]]:
+    """What each pass of one step encodes."""
+    seen, encode = [], model.encode
+
+    def noted(*rows: Rows) -> Any:
+        seen.append(rows)
+        return encode(*rows)
+
+    model.encode = noted
+    model.losses(batch)
+    return seen
+
+
+def test_one_pass_encodes_no_more_than_the_terms_need() -> None:
+    cases: list[tuple[dict[str, Any], int]] = [
         ({}, 2),
         ({"mild_augmentation": "perturb"}, 1),
         ({"contrastive_weight": 0.0}, 1),
         ({"altered_views": "negative"}, 3),
-    ]:
-        model, seen = build_model("ECLSR", **settings), []
-        encode = model.encode
-        monkeypatch.setattr(
-            model, "encode", lambda *rows, seen=seen, encode=encode: (seen.append(rows), encode(*rows))[1]
-        )
-        model.losses(batch_of("sequence"))
-        assert [len(rows) for rows in seen] == [expected]
+    ]
+    for settings, expected in cases:
+        model = build_model("ECLSR", **settings)
+        assert [len(rows) for rows in encoded(model, batch_of("sequence"))] == [expected]
 
 
 @pytest.mark.parametrize("role", ["none", "positive", "negative"])
 @pytest.mark.parametrize("n_anchors", [0, 2])
 def test_contrast_is_what_it_says(n_anchors: int, role: str) -> None:
-    settings = {"contrastive_weight": 1.0, "replaced_item_weight": 0.0, "altered_views": role, "window_size": 3}
-    model = build_model("ECLSR", invasive_augmentation="delete", **settings)
+    settings: dict[str, Any] = {"contrastive_weight": 1.0, "replaced_item_weight": 0.0, "altered_views": role}
+    model = build_model("ECLSR", invasive_augmentation="delete", window_size=3, **settings)
     batch = batch_of("sequence", n_anchors=n_anchors)
     assert batch.anchor_length is not None
     model.generator.manual_seed(0)
@@ -302,12 +311,9 @@ def test_rows_of_one_item_train(strategy: str) -> None:
     assert all(torch.isfinite(term) for term in terms.values())
 
 
-SMALL = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
-
-
 def weights_after(tmp_path: Path, epochs: int, **settings: Any) -> dict[str, Tensor]:
     folder = tmp_path / f"{epochs}-{len(list(tmp_path.iterdir()))}"
-    result = run("ECLSR", "cycle", **SMALL, **write_cycle(folder), epochs=epochs, **settings)
+    result = run("ECLSR", "cycle", **TINY, **write_cycle(folder), epochs=epochs, **settings)
     state: dict[str, Tensor] = torch.load(result.run_dir / "last.pth", weights_only=True)["state_dict"]
     return state
 
@@ -322,7 +328,7 @@ def test_a_frozen_generator_does_not_move_and_the_rest_does(tmp_path: Path) -> N
 
 
 def test_a_run_resumed_among_frozen_epochs_equals_an_unbroken_one(tmp_path: Path) -> None:
-    settings = SMALL | write_cycle(tmp_path) | {"freeze_generator_epoch": 1}
+    settings = TINY | write_cycle(tmp_path) | {"freeze_generator_epoch": 1}
     whole = run("ECLSR", "cycle", **settings, epochs=4)
     half = run("ECLSR", "cycle", **settings, epochs=2)
     resumed = run("ECLSR", "cycle", **settings, epochs=4, resume=str(half.run_dir))
@@ -346,7 +352,7 @@ def test_the_second_stage_starts_from_the_best_weights_without_generator_and_dis
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     falling_after(monkeypatch, best=1)
-    settings = SMALL | write_cycle(tmp_path) | {"epochs": 20, "stopping_step": 1, "finetune_after_stop": True}
+    settings = TINY | write_cycle(tmp_path) | {"epochs": 20, "stopping_step": 1, "finetune_after_stop": True}
     begun: dict[str, Tensor] = {}
     start = ECLSR.start_next_stage
     monkeypatch.setattr(
@@ -375,7 +381,7 @@ def test_a_run_resumes_before_at_and_in_its_second_stage(
     epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     falling_after(monkeypatch, best=1)
-    settings = SMALL | write_cycle(tmp_path) | {"stopping_step": 1, "finetune_after_stop": True}
+    settings = TINY | write_cycle(tmp_path) | {"stopping_step": 1, "finetune_after_stop": True}
     whole = run("ECLSR", "cycle", **settings, epochs=20)
     half = run("ECLSR", "cycle", **settings, epochs=epochs)
     resumed = run("ECLSR", "cycle", **settings, epochs=20, resume=str(half.run_dir))

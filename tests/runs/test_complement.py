@@ -15,10 +15,9 @@ from recbole_cl import load, run
 from recbole_cl.errors import UsageError
 from recbole_cl.runs import runner
 from recbole_cl.runs.build import build_loader
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
 
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 SHORT = {"epochs": 1, "complement_epochs": 2}
 
 
@@ -124,7 +123,7 @@ def test_held_out_items_leave_its_weights_alone(settings: dict[str, Any], traine
 
 @pytest.mark.parametrize("change", [{}, {"learning_rate": 0.01}])
 def test_an_interrupted_training_goes_on_and_is_not_taken_for_a_finished_one(
-    change: dict[str, float],
+    change: dict[str, Any],
     settings: dict[str, Any],
     trained: list[str],
     monkeypatch: pytest.MonkeyPatch,

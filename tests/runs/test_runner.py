@@ -19,10 +19,9 @@ from recbole_cl.cli import train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import load_run
 from recbole_cl.runs import build, runner
-from recbole_cl.testing.toy import N_ITEMS, N_USERS, write_cycle
+from recbole_cl.testing.toy import N_ITEMS, N_USERS, TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
 
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 
 

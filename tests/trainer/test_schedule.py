@@ -10,10 +10,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from recbole_cl import run
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.trainer import Trainer
-from tests.trainer.parts import TINY
 
 COSINE: dict[str, Any] = {
     "learning_rate_schedule": "cosine",

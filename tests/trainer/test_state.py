@@ -10,11 +10,11 @@ import torch
 
 from recbole_cl import load, run, run_seeds
 from recbole_cl.errors import UsageError
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.checkpoint import save_checkpoint
 from recbole_cl.trainer.state import Progress, best_state, last_state, load_weights, take_up, trained_on
 from recbole_cl.trainer.trainer import Trainer
-from tests.trainer.parts import TINY, Parts, assemble
+from tests.trainer.parts import Parts, assemble
 
 BEST_KEYS = {
     *("model", "dataset", "items", "epoch", "cur_step", "best_valid_score", "best_valid_result"),

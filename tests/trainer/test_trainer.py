@@ -11,9 +11,9 @@ import torch
 from recbole_cl import run
 from recbole_cl.config.models import own_models
 from recbole_cl.errors import UsageError
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
-from tests.trainer.parts import TINY, assemble
+from tests.trainer.parts import assemble
 
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 

@@ -34,7 +34,7 @@ def with_same_target(batch: Batch) -> Batch:
 
 
 def build(name: str, complement: Any = None, **settings: Any) -> Any:
-    model = build_model(name, **({"complement": "a run"} if complement else {}), **settings)
+    model = build_model(name, **(settings | ({"complement": "a run"} if complement else {})))
     if complement:
         model.complement_with(complement)
     return model
@@ -150,7 +150,12 @@ def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
     added: list[Tensor] = []
     zero = torch.zeros(2, 16).double()
     pair = ViewPair(zero, zero, view, view, partial(pool, pooling="mean"))
-    model.compare_views(lambda a, b: added.append(b) or b.sum(), pair)
+
+    def noted(a: Tensor, b: Tensor) -> Tensor:
+        added.append(b)
+        return b.sum()
+
+    model.compare_views(noted, pair)
     expected = model.options["complement_weight"] * pool(second.encode(known)[0], known, "mean")
     torch.testing.assert_close(added[0], expected)
 
