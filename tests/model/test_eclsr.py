@@ -15,11 +15,11 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.ecl.alterations import ALTERATIONS
 from recbole_cl.model.ecl.discriminator import CONDITIONS
-from recbole_cl.model.eclsr import ECLSR
 from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
 from tests.oracles.load import oracle
+from tests.trainer.parts import Parts, assemble
 
 THEIR_CONDITIONS = {"addall": "add_all", "cat": "concat", "add": "add_last"}
 TERMS = ("recommendation", "contrastive", "replaced_item", "generator")
@@ -336,58 +336,72 @@ def test_a_run_resumed_among_frozen_epochs_equals_an_unbroken_one(tmp_path: Path
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
-def falling_after(monkeypatch: pytest.MonkeyPatch, best: int) -> None:
-    """Lets validation scores rise up to an epoch and fall from there."""
-    ranked = Trainer._valid_epoch
+def build_falling(folder: Path, epochs: int, **settings: Any) -> Parts:
+    """A training in a folder, with validation scores that rise up to epoch 1 and fall from there."""
+    parts = assemble(folder, "ECLSR", epochs=epochs, stopping_step=1, **settings)
+    trainer, validate = parts.trainer, parts.trainer._valid_epoch
 
-    def scored(self: Trainer, *args: Any, **kwargs: Any) -> tuple[float, dict[str, float]]:
-        _, result = ranked(self, *args, **kwargs)
-        epoch = self.start_epoch + self.epochs_run - 1
-        return (epoch if epoch <= best else -epoch) / 100, result
+    def scored(*args: Any, **kwargs: Any) -> tuple[float, dict[str, float]]:
+        epoch = trainer.start_epoch + trainer.epochs_run - 1
+        return (epoch if epoch <= 1 else -epoch) / 100, validate(*args, **kwargs)[1]
 
-    monkeypatch.setattr(Trainer, "_valid_epoch", scored)
+    trainer._valid_epoch = scored  # type: ignore[method-assign]
+    return parts
+
+
+def epochs_of(trainer: Trainer) -> int:
+    return trainer.start_epoch + trainer.epochs_run
+
+
+def stored(folder: Path, name: str) -> dict[str, Tensor]:
+    return dict(torch.load(folder / name, weights_only=True)["state_dict"])
 
 
 def test_the_second_stage_starts_from_the_best_weights_without_generator_and_discriminator(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    falling_after(monkeypatch, best=1)
-    settings = TINY | write_cycle(tmp_path) | {"epochs": 20, "stopping_step": 1, "finetune_after_stop": True}
+    caplog.set_level("INFO")
+    trainer, loader, valid = build_falling(tmp_path, 20, finetune_after_stop=True)
     begun: dict[str, Tensor] = {}
-    start = ECLSR.start_next_stage
-    monkeypatch.setattr(
-        ECLSR,
-        "start_next_stage",
-        lambda self: begun.update({key: value.clone() for key, value in self.state_dict().items()}) or start(self),
-    )
-    result = run("ECLSR", "cycle", **settings)
-    assert result.best_epoch == 1 and result.epochs_run == 6  # stopped after epoch 3, and again after epoch 5
-    log = (result.run_dir / "log.txt").read_text(encoding="utf-8")
-    terms = [line.split("[")[-1] for line in log.splitlines() if "total" in line]
+    model: Any = trainer.model
+    start = model.start_next_stage
+
+    def noted() -> None:
+        begun.update({key: value.clone() for key, value in model.state_dict().items()})
+        start()
+
+    model.start_next_stage = noted
+    trainer.fit(loader, valid)
+    assert trainer.best_epoch == 1 and epochs_of(trainer) == 6  # stopped after epoch 3, and again after epoch 5
+    terms = [message for message in caplog.messages if "training" in message and "total" in message]
     assert ["replaced_item" in line and "generator" in line for line in terms] == [True] * 4 + [False] * 2
     assert all("contrastive" in line for line in terms)
-    best, last = (
-        torch.load(result.run_dir / name, weights_only=True)["state_dict"] for name in ("best.pth", "last.pth")
-    )
+    best, last = stored(tmp_path, "best.pth"), stored(tmp_path, "last.pth")
     assert all(torch.equal(value, begun[name]) for name, value in best.items())
     changed = {name for name, value in last.items() if not torch.equal(value, best[name])}
     assert "item_embedding.weight" in changed and not any(name.startswith("item_generator.") for name in changed)
-    once = run("ECLSR", "cycle", **settings | {"finetune_after_stop": False})
-    assert once.epochs_run == 4 and once.test == result.test
+    (tmp_path / "once").mkdir()
+    once, loader, valid = build_falling(tmp_path / "once", 20)
+    once.fit(loader, valid)
+    assert epochs_of(once) == 4
+    assert all(torch.equal(value, best[name]) for name, value in stored(tmp_path / "once", "best.pth").items())
 
 
 @pytest.mark.parametrize("epochs", [3, 4, 5])
-def test_a_run_resumes_before_at_and_in_its_second_stage(
-    epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    falling_after(monkeypatch, best=1)
-    settings = TINY | write_cycle(tmp_path) | {"stopping_step": 1, "finetune_after_stop": True}
-    whole = run("ECLSR", "cycle", **settings, epochs=20)
-    half = run("ECLSR", "cycle", **settings, epochs=epochs)
-    resumed = run("ECLSR", "cycle", **settings, epochs=20, resume=str(half.run_dir))
-    assert half.epochs_run == epochs and resumed.epochs_run == whole.epochs_run == 6
-    states = [torch.load(result.run_dir / "last.pth", weights_only=True)["state_dict"] for result in (whole, resumed)]
-    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+def test_a_run_resumes_before_at_and_in_its_second_stage(epochs: int, tmp_path: Path) -> None:
+    for name in ("whole", "half"):
+        (tmp_path / name).mkdir()
+        trainer, loader, valid = build_falling(
+            tmp_path / name, 20 if name == "whole" else epochs, finetune_after_stop=True
+        )
+        trainer.fit(loader, valid)
+        assert epochs_of(trainer) == (6 if name == "whole" else epochs)
+    trainer, loader, valid = build_falling(tmp_path / "half", 20, finetune_after_stop=True)
+    trainer.resume(loader)
+    trainer.fit(loader, valid)
+    assert epochs_of(trainer) == 6
+    whole, resumed = (stored(tmp_path / name, "last.pth") for name in ("whole", "half"))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_pretraining_moves_the_generator_alone() -> None:
