@@ -122,17 +122,17 @@ def _description(args: argparse.Namespace) -> str:
     return f"{args.dataset}, length {args.length}{trained}"
 
 
-def benchmark(args: argparse.Namespace) -> common.Records:
+def benchmark(args: argparse.Namespace, fresh: Callable[..., common.Records] = common.fresh) -> common.Records:
     """Measures every case in a fresh process, or one in this, and prints the table."""
-    records = measure(args) if args.case else [record for case in CASES for record in _fresh(args, case)]
+    records = measure(args) if args.case else [record for case in CASES for record in fresh(*_command(args, case))]
     common.print_table(records, COLUMNS)
     return records
 
 
-def _fresh(args: argparse.Namespace, case: str) -> common.Records:
+def _command(args: argparse.Namespace, case: str) -> list[str]:
     sizes = ("length", "batch_size", "steps", "items", "catalogue_batch_size")
     flags = [flag for name in sizes for flag in (f"--{name}", str(getattr(args, name)))]
-    return common.fresh(__file__, *common.shared_flags(args), *flags, "--case", case)
+    return [__file__, *common.shared_flags(args), *flags, "--case", case]
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -202,12 +202,12 @@ def figures(runners: Sequence[Contender], seconds: Sequence[Sequence[float]]) ->
     return records
 
 
-def peak(args: argparse.Namespace, key: str) -> float:
+def peak(args: argparse.Namespace, key: str, fresh: Callable[..., common.Records] = common.fresh) -> float:
     """Peak memory of a process that loads the data and trains one contender for a few steps, in MB."""
     if len(args.only) == 1:
         return common.peak_mb(args.gpu)
     sizes = ("--batch_size", str(args.batch_size), "--sequence_batch_size", str(args.sequence_batch_size))
-    record = common.fresh(__file__, *common.shared_flags(args), *sizes, *PEAK_STEPS, "--only", key)[0]
+    record = fresh(__file__, *common.shared_flags(args), *sizes, *PEAK_STEPS, "--only", key)[0]
     return float(record["peak_mb"])
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 _TORCH_HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 _GLIBC = "GLIBC_TUNABLES"
+_GPU = Path("/dev/nvidiactl")  # torch, which knows, is not imported yet
 
 # What glibc's malloc is asked for, since it reads it when a process starts: freed pieces of any size join their free
 # neighbours (no caches of small ones), up to 1 GB of freed memory stays with the process between two steps instead of
@@ -33,7 +34,7 @@ TUNABLES = ":".join(
 )
 
 
-def restart_with_tuned_malloc() -> None:
+def restart_with_tuned_malloc(gpu: Path = _GPU) -> None:
     """Starts this very process anew with ``TUNABLES``: for a program to call first, before it has done anything.
 
     An epoch of DuoRec on Amazon Beauty takes 15 seconds so, the last as the first, instead of 17 in the beginning and
@@ -41,11 +42,14 @@ def restart_with_tuned_malloc() -> None:
     library is no glibc, in an interactive session or for a program read from standard input (``python -``), which would
     be lost, or under a debugger; nor on a machine with an NVIDIA GPU, where the host makes more small objects than
     large tensors, and nothing was measured. The process keeps its number and its arguments.
+
+    Args:
+        gpu: Exists on a machine with an NVIDIA GPU.
     """
     typed = sys.flags.interactive or sys.argv[:1] in ([], [""], ["-"]) or "IPython" in sys.modules
     watched = sys.gettrace() is not None or {"bdb", "pydevd"} & sys.modules.keys()
     restartable = platform.libc_ver()[0] == "glibc" and sys.executable and not typed and not watched
-    if _GLIBC in os.environ or not restartable or _has_gpu():
+    if _GLIBC in os.environ or not restartable or gpu.exists():
         return
     os.environ[_GLIBC] = TUNABLES
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
@@ -58,10 +62,6 @@ def ask_for_huge_pages() -> None:
     out in fewer and larger pieces: less memory in less time (``results/speed.md``). A value set by the user stays.
     """
     os.environ.setdefault(_TORCH_HUGE_PAGES, "1")
-
-
-def _has_gpu() -> bool:
-    return Path("/dev/nvidiactl").exists()  # torch is not imported yet
 
 
 def give_back_freed_memory() -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
@@ -50,6 +50,35 @@ _TRAIN: dict[str, Any] = {
 }
 
 
+class Training(NamedTuple):
+    """What the arguments of the train command ask for.
+
+    Attributes:
+        model: Name or dotted path; None leaves it to the files.
+        dataset: Name; None leaves it to the files.
+        config_files: YAML files, in their order.
+        settings: Settings by key.
+        seeds: One run each; None runs once, with the configured seed.
+    """
+
+    model: str | None
+    dataset: str | None
+    config_files: list[str]
+    settings: dict[str, Any]
+    seeds: list[int] | None
+
+
+def run_training(training: Training) -> None:
+    """Runs what the arguments ask for."""
+    from recbole_cl.runs import runner  # takes seconds to import
+
+    model, dataset, files, settings, seeds = training
+    if seeds is None:
+        runner.run(model, dataset, config_files=files, **settings)
+    else:
+        runner.run_seeds(model, dataset, seeds, config_files=files, **settings)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that takes no abbreviations, and leaves the telling of mistakes to ``guarded``."""
 
@@ -68,29 +97,35 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, train: Callable[[Training], None] = run_training) -> int:
     """Runs ``recbole-cl``.
 
     Args:
         argv: Arguments; those of the process by default.
+        train: Is given what the train command asks for.
 
     Returns:
         The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
     """
-    return guarded(PROGRAM, _dispatch, sys.argv[1:] if argv is None else argv)
+    return guarded(PROGRAM, partial(_dispatch, train=train), sys.argv[1:] if argv is None else argv)
 
 
-def train_main(argv: Sequence[str] | None = None, prog: str = "run_recbole_cl.py") -> int:
+def train_main(
+    argv: Sequence[str] | None = None,
+    prog: str = "run_recbole_cl.py",
+    train: Callable[[Training], None] = run_training,
+) -> int:
     """Runs ``recbole-cl train`` under a name of its own.
 
     Args:
         argv: Arguments; those of the process by default.
         prog: The name, for messages.
+        train: Is given what the arguments ask for.
 
     Returns:
         The exit code, as ``main``.
     """
-    return guarded(prog, partial(_run_train, prog=prog), sys.argv[1:] if argv is None else argv)
+    return guarded(prog, partial(_run_train, prog=prog, train=train), sys.argv[1:] if argv is None else argv)
 
 
 def program() -> int:
@@ -127,7 +162,7 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
         return 130
 
 
-def _dispatch(argv: Sequence[str]) -> int:
+def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     command = "".join(argv[:1])
     flags, texts = _split_flags(argv[1:]) if command == "train" else (argv[1:], {})
     parser = Parser(
@@ -144,7 +179,10 @@ def _dispatch(argv: Sequence[str]) -> int:
     args, rest = parser.parse_known_args([*argv[:1], *flags])
     if rest:
         args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    return _train(args, texts) if command == "train" else int(args.run(args) or 0)
+    if command == "train":
+        train(_training(args, texts))
+        return 0
+    return int(args.run(args) or 0)
 
 
 def _declare(parser: argparse.ArgumentParser, command: str) -> None:
@@ -165,25 +203,21 @@ def _models(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_train(argv: Sequence[str], prog: str) -> int:
+def _run_train(argv: Sequence[str], prog: str, train: Callable[[Training], None]) -> int:
     flags, texts = _split_flags(argv)
     parser = Parser(prog=prog, **_TRAIN)
     _add_train_arguments(parser)
-    return _train(parser.parse_args(flags), texts)
+    train(_training(parser.parse_args(flags), texts))
+    return 0
 
 
-def _train(args: argparse.Namespace, texts: Mapping[str, str]) -> int:
+def _training(args: argparse.Namespace, texts: Mapping[str, str]) -> Training:
     settings = {key: _parse_value(text) for key, text in texts.items()}
-    files = (args.config_files or "").split()
-    from recbole_cl.runs import runner
-
-    if args.seeds is None:
-        runner.run(args.model, args.dataset, config_files=files, **settings)
-    else:
+    files, seeds = (args.config_files or "").split(), None
+    if args.seeds is not None:
         seeds = _seeds(args, files, settings)
         settings.pop("seed", None)
-        runner.run_seeds(args.model, args.dataset, seeds, config_files=files, **settings)
-    return 0
+    return Training(args.model, args.dataset, files, settings, seeds)
 
 
 def _add_train_arguments(parser: argparse.ArgumentParser) -> None:

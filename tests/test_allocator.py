@@ -69,7 +69,7 @@ def _restarted(**environment: str) -> str:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such settings")
 def test_a_restart_keeps_process_and_arguments_and_happens_once() -> None:
-    tunables = None if allocator._has_gpu() else TUNABLES
+    tunables = None if allocator._GPU.exists() else TUNABLES
     assert _restarted() == f"{tunables} True ['--a=b c', 'd']\n"
     assert _restarted(GLIBC_TUNABLES="glibc.malloc.check=0") == "glibc.malloc.check=0 True ['--a=b c', 'd']\n"
 
@@ -96,9 +96,7 @@ def test_no_restart_without_glibc_or_under_a_debugger(monkeypatch: pytest.Monkey
         with monkeypatch.context() as other:
             other.setattr(sys, name, value)
             restart_with_tuned_malloc()
-    with monkeypatch.context() as other:
-        other.setattr(allocator, "_has_gpu", lambda: True)
-        restart_with_tuned_malloc()
+    restart_with_tuned_malloc(gpu=Path(__file__))
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     restart_with_tuned_malloc()
     assert "GLIBC_TUNABLES" not in os.environ

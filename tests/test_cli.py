@@ -4,46 +4,39 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from recbole_cl import cli
+from recbole_cl.cli import Training
 from recbole_cl.config import models as registry
 from recbole_cl.errors import UsageError
-from recbole_cl.report import compare
-from recbole_cl.runs import runner
 from recbole_cl.runs.build import build_config
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
-    """What ``run`` and ``run_seeds`` are called with."""
-    made: list[SimpleNamespace] = []
+class Calls(list[Training]):
+    """What the train command asks for, in order."""
 
-    def run(model: str | None, dataset: str | None, *, config_files: list[str], **settings: Any) -> None:
-        config = build_config(model, dataset, config_files, {})  # what the run would choose
-        made.append(SimpleNamespace(files=config_files, settings=settings, seeds=None))
-        made[-1].model, made[-1].dataset = config["model"], config["dataset"]
-
-    def run_seeds(
-        model: str | None, dataset: str | None, seeds: list[int], *, config_files: list[str], **settings: Any
-    ) -> None:
-        run(model, dataset, config_files=config_files, **settings)
-        made[-1].seeds = seeds
-
-    monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(runner, "run_seeds", run_seeds)
-    return made
+    def __call__(self, training: Training) -> None:
+        self.append(training)
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+def asked(*argv: str) -> Training:
+    """What the arguments ask for."""
+    calls = Calls()
+    assert cli.train_main(argv, train=calls) == 0
+    (call,) = calls
+    return call
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *argv: str, train: Callable[[Training], None] | None = None) -> str:
     """What the train command refuses its arguments with: one line on stderr, exit code 2."""
-    assert cli.train_main(argv) == 2
+    calls = Calls()
+    assert cli.train_main(argv, train=train or calls) == 2 and calls == []
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -51,21 +44,28 @@ def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     return err
 
 
-def test_no_arguments_mean_duorec_on_ml_100k(calls: list[SimpleNamespace]) -> None:
-    assert cli.train_main([]) == 0
-    (call,) = calls
-    assert (call.model, call.dataset, call.files, call.settings, call.seeds) == ("DuoRec", "ml-100k", [], {}, None)
+def chosen(call: Training) -> tuple[str, str]:
+    """The model and the dataset that a run would choose."""
+    config = build_config(call.model, call.dataset, call.config_files, {})
+    return config["model"], config["dataset"]
 
 
-def test_flags_and_settings_are_told_apart(calls: list[SimpleNamespace], tmp_path: Path) -> None:
+def test_no_arguments_mean_duorec_on_ml_100k() -> None:
+    call = asked()
+    assert call == Training(None, None, [], {}, None) and chosen(call) == ("DuoRec", "ml-100k")
+
+
+def test_flags_and_settings_are_told_apart(tmp_path: Path) -> None:
     one, two = tmp_path / "1.yaml", tmp_path / "2.yaml"
     one.write_text("model: GRU4Rec\ndataset: ml-1m\n")
     two.write_text("epochs: 3\n")
     argv = ["-m", "SASRec", "--dataset=toy", "--config_files", f"{one} {two}", "--learning_rate", "1e-3", "--seed=7"]
     argv += ["--topk=[5, 10]", "--weight_decay", "-1", "--gpu_id=", "--eval_args={group_by: ~}", "--checkpoint_dir=a=b"]
-    assert cli.main(["train", *argv]) == 0
+    calls = Calls()
+    assert cli.main(["train", *argv], train=calls) == 0
     (call,) = calls
-    assert (call.model, call.dataset, call.files) == ("SASRec", "toy", [str(one), str(two)])
+    assert call == asked(*argv)
+    assert (call.model, call.dataset, call.config_files) == ("SASRec", "toy", [str(one), str(two)])
     assert call.settings == {
         "learning_rate": 0.001,
         "seed": 7,
@@ -77,11 +77,10 @@ def test_flags_and_settings_are_told_apart(calls: list[SimpleNamespace], tmp_pat
     }
 
 
-def test_model_and_dataset_may_stand_in_a_file(calls: list[SimpleNamespace], tmp_path: Path) -> None:
+def test_model_and_dataset_may_stand_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("model: GRU4Rec\ndataset: ml-1m\n")
-    assert cli.train_main([f"--config_files={path}"]) == 0
-    assert (calls[0].model, calls[0].dataset) == ("GRU4Rec", "ml-1m")
+    assert chosen(asked(f"--config_files={path}")) == ("GRU4Rec", "ml-1m")
 
 
 @pytest.mark.parametrize(
@@ -93,10 +92,9 @@ def test_model_and_dataset_may_stand_in_a_file(calls: list[SimpleNamespace], tmp
         (["--seeds=1"], [2020]),
     ],
 )
-def test_seeds_are_a_list_or_a_number_of_runs(calls: list[SimpleNamespace], argv: list[str], seeds: list[int]) -> None:
-    assert cli.train_main(["-m", "GRU4Rec", *argv]) == 0
-    assert calls[0].seeds == seeds
-    assert calls[0].settings == {}
+def test_seeds_are_a_list_or_a_number_of_runs(argv: list[str], seeds: list[int]) -> None:
+    call = asked("-m", "GRU4Rec", *argv)
+    assert call.seeds == seeds and call.settings == {}
 
 
 @pytest.mark.parametrize(
@@ -113,47 +111,46 @@ def test_seeds_are_a_list_or_a_number_of_runs(calls: list[SimpleNamespace], argv
         (["--shuffle", "--epochs=1"], "--shuffle has no value"),
         (["-m"], "-m has no value"),
         (["SASRec"], "unrecognized arguments: SASRec; see run_recbole_cl.py --help"),
-        (["--config_files=gone.yaml"], "gone.yaml: cannot be read"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(
-    calls: list[SimpleNamespace], capsys: pytest.CaptureFixture[str], argv: list[str], expected: str
-) -> None:
+def test_a_mistake_is_told_in_one_line(capsys: pytest.CaptureFixture[str], argv: list[str], expected: str) -> None:
     assert expected in refusal(capsys, *argv)
-    assert calls == []
 
 
-def test_the_same_value_twice_is_no_mistake(calls: list[SimpleNamespace]) -> None:
-    assert cli.train_main(["--epochs=1", "--epochs=1", "-m", "SASRec", "-m", "SASRec"]) == 0
-    assert calls[0].settings == {"epochs": 1}
+def test_the_same_value_twice_is_no_mistake() -> None:
+    assert asked("--epochs=1", "--epochs=1", "-m", "SASRec", "-m", "SASRec").settings == {"epochs": 1}
 
 
-def test_a_refusal_of_the_run_is_told_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(*args: object, **settings: object) -> None:
+def test_a_refusal_of_the_run_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(training: Training) -> None:
         raise UsageError("one\n  two")
 
-    monkeypatch.setattr(runner, "run", refuse)
-    assert refusal(capsys) == "run_recbole_cl.py: error: one two\n"
+    assert refusal(capsys, train=refuse) == "run_recbole_cl.py: error: one two\n"
 
 
-def test_an_interruption_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(*args: object, **settings: object) -> None:
+def test_an_interruption_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(training: Training) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "run", interrupt)
-    assert cli.main(["train"]) == 130
+    assert cli.main(["train"], train=interrupt) == 130
     assert capsys.readouterr().err == "recbole-cl: interrupted\n"
 
 
-def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **settings: object) -> None:
+def test_a_bug_is_not_hidden() -> None:
+    def fail(training: Training) -> None:
         raise ValueError("bug")
 
-    monkeypatch.setattr(runner, "run", fail)
     with pytest.raises(ValueError, match="bug"):
-        cli.train_main([])
+        cli.train_main([], train=fail)
+
+
+def test_what_is_asked_for_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.train_main(["-m", "SASRec", "--epochs=-1"]) == 2
+    assert "epochs = -1" in capsys.readouterr().err
+    assert cli.main(["train", "-m", "SASRec", "--seeds=1,1"]) == 2
+    assert "1, 1" in capsys.readouterr().err
+    assert cli.main(["train", "--config_files=gone.yaml"]) == 2
+    assert capsys.readouterr().err.startswith("recbole-cl: error: gone.yaml: cannot be read")
 
 
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,12 +158,9 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.split() == registry.available_models()
 
 
-def test_other_commands_get_their_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    monkeypatch.setattr(compare, "main", lambda args: seen.append(args) or 0)
-    assert cli.main(["compare", "a", "b", "--baseline", "SASRec"]) == 0
-    assert [str(path) for path in seen[0].run_dirs] == ["a", "b"]
-    assert seen[0].baseline == "SASRec"
+def test_other_commands_get_their_own_arguments(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--baseline", "SASRec"]) == 2
+    assert f"{tmp_path / 'a'}:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -214,8 +208,9 @@ def test_the_script_runs_from_any_folder(tmp_path: Path) -> None:
     assert done.stderr.startswith("run_recbole_cl.py: error: --epochs has no value")
 
 
-def test_a_value_that_is_no_yaml_is_text(calls: list[SimpleNamespace]) -> None:
-    assert cli.train_main(["--user_inter_num_interval=[5,inf)", "--topk=[1, 5]"]) == 0
-    assert calls[0].settings["user_inter_num_interval"] == "[5,inf)" and calls[0].settings["topk"] == [1, 5]
-    assert cli.train_main(["--wandb_project=2020-13-45"]) == 0  # looks like a date and is none
-    assert calls[1].settings["wandb_project"] == "2020-13-45"
+def test_a_value_that_is_no_yaml_is_text() -> None:
+    assert asked("--user_inter_num_interval=[5,inf)", "--topk=[1, 5]").settings == {
+        "user_inter_num_interval": "[5,inf)",
+        "topk": [1, 5],
+    }
+    assert asked("--wandb_project=2020-13-45").settings == {"wandb_project": "2020-13-45"}  # looks like a date

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_other_code_adds_names_of_its_own(things: Registry[object], write_module
     module = write_module()
     things.register("Mine", f"{module}.thing")
     assert things.names() == ["Join", "counter", "Mine"] and not was_imported(module)
-    assert things.resolve("mine").__module__ == module  # type: ignore[attr-defined]
+    assert things.resolve("mine").__module__ == module
     things.register("mine", len)  # a cell of a notebook that is run again
     assert things.resolve("Mine") is len and things.names() == ["Join", "counter", "Mine"]
 
@@ -113,7 +114,7 @@ def test_a_path_that_the_caller_names_is_imported_from_the_working_folder(
     path = form.format(module := write_module())
     name_paths({"a": [{"b": path}]})
     assert not was_imported(module)
-    assert things.resolve(path).__module__ == module and was_imported(module)  # type: ignore[attr-defined]
+    assert things.resolve(path).__module__ == module and was_imported(module)
 
 
 def test_a_path_that_nobody_names_is_not_imported(things: Registry[object], write_module: WriteModule) -> None:
@@ -144,7 +145,8 @@ def test_an_attribute_behind_a_colon_may_be_an_inner_one(things: Registry[object
     module = write_module("class Outer:\n    class Inner: ...\n")
     path = f"{module}:Outer.Inner"
     name_paths(path)
-    assert things.resolve(path).__qualname__ == "Outer.Inner"  # type: ignore[attr-defined]
+    inner: Any = things.resolve(path)
+    assert inner.__qualname__ == "Outer.Inner"
 
 
 def test_a_module_that_is_not_there_is_told(things: Registry[object], write_module: WriteModule) -> None:
@@ -211,7 +213,7 @@ def test_the_working_folder_hides_nothing_that_is_installed(
     write_module()
     Path("wave.py").write_text("raise SystemError('hidden')\n")
     name_paths("wave.Wave_read")
-    assert things.resolve("wave.Wave_read").__module__ == "wave"  # type: ignore[attr-defined]
+    assert things.resolve("wave.Wave_read").__module__ == "wave"
 
 
 @pytest.mark.parametrize(("text", "verdict"), [("a.b", True), ("a.b:C.D", True), ("a", False), ("a.b/c", False)])

@@ -34,6 +34,8 @@ class GRUEncoder(SequenceEncoder):
         settings: Sizes and probabilities, of which it takes ``n_layers`` (1 in GRU4Rec), ``hidden_size`` and
             ``hidden_dropout_prob``, that of dropping elements of the item vectors.
         generator: Source of the dropout masks on the CPU.
+        items_alone: Whether rows with padding inside are read without it, for which the host has to know how many
+            items there are. None does so where it need not wait for a device to learn that.
 
     Note:
         Equal to RecBole 1.2.1's GRU4Rec to rounding, with the same weights: no biases in the recurrence. There are no
@@ -42,8 +44,11 @@ class GRUEncoder(SequenceEncoder):
 
     abilities: ClassVar = Abilities(counts_positions=False, needs_heads=False, can_be_compiled=False, is_causal=True)
 
-    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, settings: EncoderSettings, generator: torch.Generator | None = None, *, items_alone: bool | None = None
+    ) -> None:
         super().__init__(settings, generator)
+        self._items_alone = items_alone
         size = settings.hidden_size
         self.dropout = Dropout(settings.hidden_dropout_prob, generator)
         self.recurrence = nn.GRU(size, size, settings.n_layers, bias=False)
@@ -59,7 +64,7 @@ class GRUEncoder(SequenceEncoder):
         Returns:
             Outputs at the wanted positions, in packed order. Shape [W, D].
         """
-        steps = _steps(packing.groups, len(tokens))
+        steps = _steps(packing.groups, len(tokens), self._items_alone)
         items = self.dropout(tokens)
         if steps.items is not None:
             items = items.index_select(0, steps.items)
@@ -93,7 +98,7 @@ class _Steps(NamedTuple):
     sizes: Tensor
 
 
-def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
+def _steps(groups: Sequence[Group], n_tokens: int, items_alone: bool | None = None) -> _Steps:
     length = torch.cat([group.lengths for group in groups])  # [R]
     row = row_numbers(length, n_tokens)  # [T]
     start = offsets(length)
@@ -108,7 +113,7 @@ def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
     begun = count > 0
     own = count[start + length - 1]  # [R] items of each row
     newest = (count - 1).clamp(min=0)
-    if _counts_at_once(real) and bool(real.any()):
+    if (real.is_cpu if items_alone is None else items_alone) and bool(real.any()):
         sizes = (own.unsqueeze(1) > torch.arange(int(own.max()))).sum(0)
         read = _slots(newest, row, own, sizes) * begun
         items = real.nonzero().squeeze(1)
@@ -117,11 +122,6 @@ def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
     taken = torch.where(real, newest, own[row] + place - count)  # a row's items first, then what is no item
     write, read = (_slots(step, row, length, own_sizes) for step in (taken, newest))
     return _Steps(None, write, read, begun, sizes)
-
-
-def _counts_at_once(real: Tensor) -> bool:
-    """Whether the host learns how many there are without waiting for a device."""
-    return real.is_cpu
 
 
 def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:

@@ -195,7 +195,7 @@ def _interaction(values: NDArray[np.float64]) -> float:
 
 
 def _p_of_parts(difference: float, parts: Sequence[tuple[float, int]]) -> float:
-    """p of a difference whose variance is a sum of estimates, each given with its degrees of freedom."""
+    """The p value of a difference whose variance is a sum of estimates, each given with its degrees of freedom."""
     variance = sum(part for part, _ in parts)
     if variance < 10.0 ** (-2 * _DECIMALS):
         return float("nan")

@@ -23,15 +23,8 @@ from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.runs.build import build_data, build_loader, build_model
 from recbole_cl.testing.gradients import losses_and_gradients
-from recbole_cl.testing.toy import N_ITEMS, write_cycle
+from recbole_cl.testing.toy import N_ITEMS, SMALL, write_cycle
 
-SMALL: dict[str, Any] = {
-    "hidden_size": 32,
-    "inner_size": 64,
-    "MAX_ITEM_LIST_LENGTH": 8,
-    "show_progress": False,
-    "use_gpu": False,
-}
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 
 

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+# Settings of a model that trains in a second or two, and of one wide enough to learn the circle by heart.
+TINY: dict[str, Any] = {
+    "hidden_size": 16,
+    "inner_size": 32,
+    "MAX_ITEM_LIST_LENGTH": 8,
+    "show_progress": False,
+    "use_gpu": False,
+}
+SMALL = TINY | {"hidden_size": 32, "inner_size": 64}
 
 N_ITEMS, N_USERS = 20, 80
 

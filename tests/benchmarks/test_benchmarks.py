@@ -70,9 +70,7 @@ def test_a_contender_alone_reports_the_peak_of_its_own_process(cycle: list[str],
     assert record["peak_mb"] > 50 and record["epoch_ratio_to_recbole_sasrec"] is None
 
 
-def test_several_contenders_have_their_peaks_from_fresh_processes(
-    cycle: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_contenders_have_their_peaks_from_fresh_processes(cycle: list[str]) -> None:
     asked: list[tuple[str, ...]] = []
 
     def fresh(script: str, *arguments: str) -> list[dict[str, float]]:
@@ -80,9 +78,8 @@ def test_several_contenders_have_their_peaks_from_fresh_processes(
         assert train.arguments(arguments).only == [arguments[-1]], "the process must understand its flags"
         return [{"peak_mb": 7.0}]
 
-    monkeypatch.setattr(_common, "fresh", fresh)
     args = train.arguments([*cycle, "--batch_size", "32", "--threads", "1", "--gpu"])
-    assert train.peak(args, "CL4SRec:prefix") == 7.0
+    assert train.peak(args, "CL4SRec:prefix", fresh) == 7.0
     given = train.arguments(asked[0])
     same = ("dataset", "data_path", "threads", "gpu", "batch_size", "sequence_batch_size")
     assert all(getattr(given, name) == getattr(args, name) for name in same) and given.json is None
@@ -153,15 +150,14 @@ def test_memory_of_a_case(case: str, cycle: list[str], tmp_path: Path) -> None:
     assert record["case"] == case and record["peak_mb"] > record["peak_above_imports_mb"]
 
 
-def test_every_case_runs_in_a_process_of_its_own(cycle: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_case_runs_in_a_process_of_its_own(cycle: list[str]) -> None:
     def fresh(script: str, *arguments: str) -> list[dict[str, Any]]:
         given = memory.arguments(arguments)
         assert (given.items, given.dataset) == (50, "cycle")
         numbers = dict.fromkeys(("wall_seconds", "peak_mb", "peak_above_imports_mb"), 1.0)
         return [{"case": given.case, **numbers, "what": ""}]
 
-    monkeypatch.setattr(_common, "fresh", fresh)
-    records = memory.benchmark(memory.arguments([*cycle, "--items", "50"]))
+    records = memory.benchmark(memory.arguments([*cycle, "--items", "50"]), fresh)
     assert [record["case"] for record in records] == [*memory.CASES]
 
 

@@ -77,9 +77,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 def test_what_the_callers_settings_and_files_name_may_be_imported(module: str, form: str) -> None:
     # A setting that takes any text, for there are many that could name code.
     path, file = f"{module}.thing", write(Path("mine.yaml"), wandb_project=f"{module}.thing")
-    given = {"setting": {"wandb_project": path}, "inner": {"load_col": {"inter": ["user_id", path]}}, "file": {}}[form]
-    Config("DuoRec", "ml-100k", [file] if form == "file" else [], given)
-    assert THINGS.resolve(path).__module__ == module  # type: ignore[attr-defined]
+    forms: dict[str, dict[str, Any]] = {"setting": {"wandb_project": path}, "file": {}}
+    forms["inner"] = {"load_col": {"inter": ["user_id", path]}}
+    Config("DuoRec", "ml-100k", [file] if form == "file" else [], forms[form])
+    assert THINGS.resolve(path).__module__ == module
 
 
 @pytest.mark.parametrize("form", ["file", "mapping", "beside"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> ContrastiveDataset:
 
 
 def loader(train: ContrastiveDataset, form: str, seed: int = 3, draw: str = "per_row") -> TrainLoader:
-    hooks = {"itself": Itself, "facts": Facts}
+    hooks: dict[str, Any] = {"itself": Itself, "facts": Facts}
     return TrainLoader(train, LoaderSettings(form, 32, True, hooks, 2, draw, seed, torch.device("cpu")))
 
 

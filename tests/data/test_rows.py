@@ -11,7 +11,8 @@ from recbole_cl.errors import UsageError
 
 def prefixes(lengths: list[int], width: int) -> RowSet:
     """Training rows of users with the given numbers of training items, two held-out items behind each."""
-    items, user_start, user, start, end = [], [], [], [], []
+    items: list[int] = []
+    user_start, user, start, end = [], [], [], []
     for number, n in enumerate(lengths, start=1):
         first = len(items)
         items += [100 * number + i for i in range(n + 2)]
@@ -20,7 +21,9 @@ def prefixes(lengths: list[int], width: int) -> RowSet:
             user.append(number)
             start.append(max(first, target - width))
             end.append(target)
-    return RowSet(*map(torch.tensor, (items, user_start, user, start, end)), width)
+    return RowSet(
+        torch.tensor(items), torch.tensor(user_start), torch.tensor(user), torch.tensor(start), torch.tensor(end), width
+    )
 
 
 @pytest.mark.parametrize("lengths", [[2, 5, 3], [2000, 3], [51, 50, 52, 101], [2]])

@@ -33,7 +33,7 @@ def test_gradient_passes_where_the_value_does() -> None:
     x = torch.ones(1000, requires_grad=True)
     y = Dropout(0.3, torch.Generator().manual_seed(3))(x)
     y.sum().backward()
-    assert torch.equal(x.grad, y.detach())
+    assert x.grad is not None and torch.equal(x.grad, y.detach())
 
 
 def test_off_in_eval_mode_and_at_zero() -> None:

@@ -16,10 +16,15 @@ from recbole_cl.encoder.registry import EncoderSettings
 N_ITEMS, WIDTH, SIZE = 30, 12, 16
 
 
-def build(n_layers: int = 2, dropout: float = 0.0, generator: torch.Generator | None = None) -> GRUEncoder:
+def build(
+    n_layers: int = 2,
+    dropout: float = 0.0,
+    generator: torch.Generator | None = None,
+    items_alone: bool | None = None,
+) -> GRUEncoder:
     torch.manual_seed(0)
     settings = EncoderSettings(n_layers, 1, SIZE, SIZE, dropout, 0.0, 1e-12, WIDTH)
-    return GRUEncoder(settings, generator).double()
+    return GRUEncoder(settings, generator, items_alone=items_alone).double()
 
 
 def vectors() -> torch.Tensor:
@@ -69,17 +74,15 @@ def test_nothing_is_copied_between_the_host_and_a_device(with_holes: bool, monke
     assert steps.sizes.is_cpu and steps.write.is_meta and steps.read.is_meta
 
 
-@pytest.fixture(params=["on the CPU", "as on a GPU"])
-def device_manners(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading items alone, which have to be counted first, or what is no item as well."""
-    monkeypatch.setattr(gru, "_counts_at_once", lambda real: request.param == "on the CPU")
+# Reading items alone, which have to be counted first, as on the CPU; or what is no item as well, as on a GPU.
+BOTH_WAYS = pytest.mark.parametrize("items_alone", [True, False])
 
 
-@pytest.mark.usefixtures("device_manners")
+@BOTH_WAYS
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("with_holes", [True, False])
-def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool) -> None:
-    encoder, table = build(), vectors()
+def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool, items_alone: bool) -> None:
+    encoder, table = build(items_alone=items_alone), vectors()
     last, every = random_rows(30, 2, with_holes), random_rows(25, 3, with_holes, wanted="items")
     padded = random_rows(20, 4, with_holes, wanted="columns")
     at_last, at_every, at_columns = encode(encoder, table, [last, every, padded], grouped)
@@ -100,22 +103,22 @@ def test_reads_no_padding_where_items_are_counted_at_once() -> None:
     assert int(steps.sizes.sum()) == len(read)
 
 
-@pytest.mark.usefixtures("device_manners")
-def test_rows_without_any_item_give_what_stands_before_the_first() -> None:
-    encoder, table = build(), vectors()
+@BOTH_WAYS
+def test_rows_without_any_item_give_what_stands_before_the_first(items_alone: bool) -> None:
+    encoder, table = build(items_alone=items_alone), vectors()
     rows = Rows(torch.zeros(3, WIDTH, dtype=torch.long), torch.full((3,), 2), wanted="columns", holes=True)
     (output,) = encode(encoder, table, [rows], True)
     torch.testing.assert_close(output, encoder.output(torch.zeros(SIZE).double()).expand(3 * WIDTH, -1))
 
 
-@pytest.mark.usefixtures("device_manners")
-def test_grouped_equals_whole_in_gradients() -> None:
+@BOTH_WAYS
+def test_grouped_equals_whole_in_gradients(items_alone: bool) -> None:
     segments = [random_rows(40, 5), random_rows(30, 6, True, wanted="columns"), random_rows(20, 7, wanted="items")]
     results = []
     for grouped in (True, False):
-        encoder, table = build(), vectors().requires_grad_()
+        encoder, table = build(items_alone=items_alone), vectors().requires_grad_()
         outputs = encode(encoder, table, segments, grouped)
-        sum((output.sin() * (i + 1)).sum() for i, output in enumerate(outputs)).backward()
+        torch.stack([(output.sin() * (i + 1)).sum() for i, output in enumerate(outputs)]).sum().backward()
         results.append([table.grad, *(parameter.grad for parameter in encoder.parameters())])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from recbole_cl.registry import name_paths
 
 SETTINGS = EncoderSettings(1, 2, 8, 16, 0.0, 0.0, 1e-12, 5)
 OUTSIDE = """
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -76,7 +77,7 @@ def test_an_encoder_of_somebody_else_is_found_by_its_path(tmp_path: Path, monkey
     with pytest.raises(UsageError, match=f"encoder {path}: named by a stored file alone"):
         ENCODERS.resolve(path)
     name_paths(path)
-    model = ENCODERS.resolve(path)(SETTINGS)
+    model: Any = ENCODERS.resolve(path)(SETTINGS)
     tokens = torch.randn(4, 8)
     packing = pack([Rows(torch.tensor([[1, 2], [3, 4]]), torch.tensor([2, 2]))], group_by_length=True)
     torch.testing.assert_close(model(tokens, packing), model.output(tokens[[1, 3]]))

@@ -24,8 +24,8 @@ STATISTIC = pytest.mark.parametrize(
 
 
 def similarities(batch: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    z = torch.randn(2, batch, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64).to(dtype)
-    return similarity_matrix(*z, similarity="cosine")
+    z_a, z_b = torch.randn(2, batch, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64).to(dtype)
+    return similarity_matrix(z_a, z_b, similarity="cosine")
 
 
 def negatives_of(similarity: Tensor, row: int) -> list[float]:

@@ -165,7 +165,7 @@ def test_saturated_rows_keep_their_loss_and_have_no_denormal_gradient(scale: flo
 
 def product_of(loss: Tensor) -> Any:
     """The matrix product of all pairs in the loss's graph."""
-    nodes = [loss.grad_fn]
+    nodes: list[Any] = [loss.grad_fn]
     while (node := nodes.pop()).name() != "MmBackward0":
         nodes += [further for further, _ in node.next_functions if further is not None]
     return node

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.ecl.windows import mean_of_last
 from tests.oracles.load import oracle
 
-EXACT = {"rtol": 1e-10, "atol": 1e-10}
+EXACT: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 
 
 def pooled(states: Tensor, k: int) -> Tensor:

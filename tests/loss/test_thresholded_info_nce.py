@@ -159,7 +159,7 @@ def test_exclusion_alone_pulls_the_threshold_down(comparison: str) -> None:
 
 def test_no_comparison_pulls_a_pair_across_the_threshold() -> None:
     """The similarities' gradient is that of fixed memberships, whatever the width."""
-    gradients = []
+    gradients: list[Tensor] = []
     for comparison, width in (("hard", 0.1), ("straight_through", 0.01), ("straight_through", 1.0)):
         similarity = cosines(*views()).detach().requires_grad_()
         loss = thresholded_info_nce(similarity, torch.tensor(0.1), "exclude_above", 1.0, comparison, width)

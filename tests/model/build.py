@@ -57,6 +57,14 @@ def load_recbole_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] 
     model.load_state_dict(state)
 
 
+def oracle_model(name: str, values: Mapping[str, Any], **settings: Any) -> Any:
+    """A model in eval mode, of the size and with the weights of DuoRec's code (keys that begin with ``w::``)."""
+    sizes = {"hidden_size": 8, "inner_size": 32, "n_items": 13, "max_length": 6}
+    model = build_model(name, **sizes, **settings).eval()
+    load_recbole_weights(model, {key[3:]: value for key, value in values.items() if key.startswith("w::")})
+    return model
+
+
 def transformer_state(weights: Mapping[str, np.ndarray[Any, Any] | Tensor], prefix: str = "") -> dict[str, Tensor]:
     """The state of our Transformer out of RecBole's parameters, of whose names those with the prefix are taken."""
     given = {name[len(prefix) :]: torch.as_tensor(value) for name, value in weights.items() if name.startswith(prefix)}

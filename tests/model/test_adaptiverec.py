@@ -12,13 +12,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from recbole_cl import run
 from recbole_cl.batch import Batch, Prefixes, Rows
 from recbole_cl.errors import UsageError
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from tests.model.build import build_model, transformer_state
 from tests.oracles.load import oracle
 
-NO_THRESHOLD = {"similarity_threshold": "last_epoch", "objective": "exclude_above"}  # in the first epoch
+# In the first epoch.
+NO_THRESHOLD: dict[str, Any] = {
+    "similarity_threshold": "last_epoch",
+    "objective": "exclude_above",
+}
 EVERY_CONTRAST = pytest.mark.parametrize("contrast", ["un", "su", "us", "us_x", "augment"])
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 
 
 def batch_of(rows: int = 7, length: int = 10) -> Batch:
@@ -57,8 +60,14 @@ def test_without_a_threshold_it_meets_the_oracle_of_duorec(contrast: str, weight
 @pytest.mark.parametrize("batch", [batch_of(), sequence_batch()], ids=["prefix", "sequence"])
 def test_without_a_threshold_it_is_the_method_whose_pairs_it_takes(contrast: str, batch: Batch) -> None:
     """Same seed: same weights, same dropout, same views, same losses."""
+    settings: dict[str, Any]
     name, settings = ("CL4SRec", {}) if contrast == "augment" else ("DuoRec", {"contrast": contrast})
-    dropout = {"hidden_dropout_prob": 0.3, "attn_dropout_prob": 0.3, "similarity": "cosine", "temperature": 0.5}
+    dropout: dict[str, Any] = {
+        "hidden_dropout_prob": 0.3,
+        "attn_dropout_prob": 0.3,
+        "similarity": "cosine",
+        "temperature": 0.5,
+    }
     theirs = build_model(name, **dropout, **settings)
     ours = build_model("AdaptiveRec", **dropout, **NO_THRESHOLD, contrast=contrast)
     assert theirs.batch_hooks == ours.batch_hooks and theirs.has_mask_token == ours.has_mask_token
@@ -84,7 +93,7 @@ def test_every_pair_takes_every_network(contrast: str, network: str, batch: Batc
     form = (
         {"train_form": "prefix"} if batch.anchor_prefixes is None else {"train_form": "sequence", "anchors_per_row": 2}
     )
-    settings = {"train_batch_size": 8, "threshold_network": network, "contrast": contrast}
+    settings: dict[str, Any] = {"train_batch_size": 8, "threshold_network": network, "contrast": contrast}
     model = build_model("AdaptiveRec", **settings, **form)
     for epoch in range(2):
         terms = model.losses(batch)

@@ -12,7 +12,7 @@ from tests.model.build import build_model
 
 BOTH_ENDS = pytest.mark.parametrize("right_aligned", [False, True])
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 
 
 def batch_of(form: str) -> Batch:
@@ -52,9 +52,15 @@ def test_it_is_the_prefixes_own_encoding(form: str, right_aligned: bool, encoder
     + [({"right_aligned": True, "anchors_per_row": 0}, 1)],
 )
 def test_anchors_are_encoded_only_where_they_must_be(settings: dict[str, Any], encoded: int) -> None:
-    model, batch, seen = build_model("DuoRec", **settings), batch_of("sequence"), []
+    model, batch = build_model("DuoRec", **settings), batch_of("sequence")
+    seen: list[int] = []
     encode = model.encode
-    model.encode = lambda *rows: (seen.append(len(rows)), encode(*rows))[1]
+
+    def counted(*rows: Any) -> Any:
+        seen.append(len(rows))
+        return encode(*rows)
+
+    model.encode = counted
     model.encode_views(batch, {"plain": batch.anchors})
     model.encode_views(batch, {})
     assert seen == [encoded, 1]

@@ -21,12 +21,10 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import bce
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 from recbole_cl.runs.build import build_data, build_loader, build_model
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from tests.model.build import build_model as small_model
 from tests.model.build import from_left_padded, load_s3rec_weights
 from tests.oracles.load import oracle
-
-SMALL = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 
 
 def oracle_model(**settings: Any) -> Any:
@@ -64,7 +62,7 @@ def test_losses_are_the_authors() -> None:
 
 
 def assemble(tmp_path: Path, **settings: Any) -> tuple[Any, Any]:
-    config = Config("CoSeRec", "cycle", config_dict=SMALL | write_cycle(tmp_path) | settings)
+    config = Config("CoSeRec", "cycle", config_dict=TINY | write_cycle(tmp_path) | settings)
     train = build_data(config)[1][0]
     model = build_model(config, train)
     return model, build_loader(config, model, train)
@@ -158,7 +156,7 @@ def test_nothing_looks_at_masked_items(pooling: str, tmp_path: Path) -> None:
 
 
 def test_a_run_resumes_after_the_switch(tmp_path: Path) -> None:
-    settings = SMALL | write_cycle(tmp_path) | {"switch_epoch": 0}
+    settings = TINY | write_cycle(tmp_path) | {"switch_epoch": 0}
     whole = run("CoSeRec", "cycle", **settings, epochs=3)
     half = run("CoSeRec", "cycle", **settings, epochs=2)
     assert run("CoSeRec", "cycle", **settings, epochs=3, resume=str(half.run_dir)).test == whole.test
@@ -175,7 +173,7 @@ def test_views_are_of_whole_rows_in_both_forms(tmp_path: Path) -> None:
 
 def test_both_kinds_of_split_give_the_same_correlations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours and plain RecBole's; and no user's last three items are in any pair."""
-    settings = SMALL | write_cycle(tmp_path)
+    settings = TINY | write_cycle(tmp_path)
     config = Config("CoSeRec", "cycle", config_dict=settings)
     whole, (train, _, _) = build_data(config)
     monkeypatch.setattr("sys.argv", ["script.py"])
@@ -209,7 +207,7 @@ def test_the_correlation_follows_the_embeddings_from_its_epoch_on(
 
 
 def test_two_stages_train_one_term_each(tmp_path: Path) -> None:
-    result = run("CoSeRec", "cycle", **SMALL, **write_cycle(tmp_path), epochs=4, pretrain_epochs=2)
+    result = run("CoSeRec", "cycle", **TINY, **write_cycle(tmp_path), epochs=4, pretrain_epochs=2)
     log = (result.run_dir / "log.txt").read_text(encoding="utf-8")
     terms = [line.split("[")[-1] for line in log.splitlines() if "total" in line]
     assert ["contrastive" in line for line in terms] == [True, True, False, False]
@@ -218,7 +216,7 @@ def test_two_stages_train_one_term_each(tmp_path: Path) -> None:
 
 
 def test_a_two_stage_run_resumes_in_its_second_stage(tmp_path: Path) -> None:
-    settings = SMALL | write_cycle(tmp_path) | {"pretrain_epochs": 2}
+    settings = TINY | write_cycle(tmp_path) | {"pretrain_epochs": 2}
     whole = run("CoSeRec", "cycle", **settings, epochs=4)
     half = run("CoSeRec", "cycle", **settings, epochs=3)
     assert run("CoSeRec", "cycle", **settings, epochs=4, resume=str(half.run_dir)).test == whole.test
@@ -292,7 +290,7 @@ def test_the_correlation_is_fitted_once_and_not_for_scoring(tmp_path: Path) -> N
     interaction = next(iter(loader))
     model.full_sort_predict(interaction)
     assert model._correlation._memory is None
-    fitted = []
+    fitted: list[Any] = []
     for epoch in range(2):
         model.start_epoch(epoch)
         model.calculate_loss(interaction)
@@ -309,7 +307,7 @@ def test_data_without_correlations_are_refused_before_anything_is_trained(tmp_pa
     (tmp_path / "lonely").mkdir()
     (tmp_path / "lonely" / "lonely.inter").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for correlation in ("memory", "hybrid"):
-        settings = SMALL | {"data_path": str(tmp_path), "correlation": correlation}
+        settings = TINY | {"data_path": str(tmp_path), "correlation": correlation}
         config = Config("CoSeRec", "lonely", config_dict=settings)
         with pytest.raises(UsageError, match="no two items share a training user"):
             build_model(config, build_data(config)[1][0])

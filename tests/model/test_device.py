@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from recbole_cl.config.models import model_class, own_models
-from recbole_cl.errors import UsageError
 from tests.model.build import losses_and_gradients
 from tests.model.test_contract import BOTH_FORMS, assemble
 
@@ -101,14 +100,6 @@ def test_compiling_the_encoder_changes_nothing(name: str, tmp_path: Path, monkey
         )
         marked = [module for module in model.encoder.modules() if module._compiled_call_impl is not None]
         assert len(marked) == compiled and model.group_by_length is not compiled
-        interaction = next(iter(loader))
-        results.append(losses_and_gradients(model, lambda m=model, i=interaction: m.named_losses(i), False))
+        results.append(losses_and_gradients(model, partial(model.named_losses, next(iter(loader))), False))
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
-
-
-def test_what_cannot_be_compiled_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="set length_grouping to auto or False"):
-        assemble(model_class("SASRec"), tmp_path / "grouped", compile_encoder=True, length_grouping=True)
-    with pytest.raises(UsageError, match="encoder = gru"):
-        assemble(model_class("SASRec"), tmp_path / "gru", compile_encoder=True, encoder="gru")

@@ -15,15 +15,15 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.model.ecl.alterations import ALTERATIONS
 from recbole_cl.model.ecl.discriminator import CONDITIONS
-from recbole_cl.model.eclsr import ECLSR
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, losses_and_gradients, transformer_state
 from tests.oracles.load import oracle
+from tests.trainer.parts import Parts, assemble
 
 THEIR_CONDITIONS = {"addall": "add_all", "cat": "concat", "add": "add_last"}
 TERMS = ("recommendation", "contrastive", "replaced_item", "generator")
-CLOSE = {"rtol": 1e-6, "atol": 1e-6}
+CLOSE: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-6}
 
 
 D2 = oracle("d2_ecl_model_eval")
@@ -202,34 +202,43 @@ def test_every_variant_trains_all_its_parameters_however_rows_are_grouped(settin
 
 
 def test_what_has_no_weight_is_not_built() -> None:
-    off = {"replaced_item_weight": 0.0, "contrastive_weight": 0.0}
+    off: dict[str, Any] = {"replaced_item_weight": 0.0, "contrastive_weight": 0.0}
     sasrec = {name for name, _ in build_model("SASRec").named_parameters()}
     assert {name for name, _ in build_model("ECLSR", **off).named_parameters()} == sasrec
     assert build_model("ECLSR", **off).item_embedding.num_embeddings == 30  # no mask token either
     assert build_model("ECLSR", invasive_augmentation="delete").item_generator is None
 
 
-def test_one_pass_encodes_no_more_than_the_terms_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    for settings, expected in [
+def encoded(model: Any, batch: Batch) -> list[tuple[Rows, ...]]:
+    """What each pass of one step encodes."""
+    seen, encode = [], model.encode
+
+    def noted(*rows: Rows) -> Any:
+        seen.append(rows)
+        return encode(*rows)
+
+    model.encode = noted
+    model.losses(batch)
+    return seen
+
+
+def test_one_pass_encodes_no_more_than_the_terms_need() -> None:
+    cases: list[tuple[dict[str, Any], int]] = [
         ({}, 2),
         ({"mild_augmentation": "perturb"}, 1),
         ({"contrastive_weight": 0.0}, 1),
         ({"altered_views": "negative"}, 3),
-    ]:
-        model, seen = build_model("ECLSR", **settings), []
-        encode = model.encode
-        monkeypatch.setattr(
-            model, "encode", lambda *rows, seen=seen, encode=encode: (seen.append(rows), encode(*rows))[1]
-        )
-        model.losses(batch_of("sequence"))
-        assert [len(rows) for rows in seen] == [expected]
+    ]
+    for settings, expected in cases:
+        model = build_model("ECLSR", **settings)
+        assert [len(rows) for rows in encoded(model, batch_of("sequence"))] == [expected]
 
 
 @pytest.mark.parametrize("role", ["none", "positive", "negative"])
 @pytest.mark.parametrize("n_anchors", [0, 2])
 def test_contrast_is_what_it_says(n_anchors: int, role: str) -> None:
-    settings = {"contrastive_weight": 1.0, "replaced_item_weight": 0.0, "altered_views": role, "window_size": 3}
-    model = build_model("ECLSR", invasive_augmentation="delete", **settings)
+    settings: dict[str, Any] = {"contrastive_weight": 1.0, "replaced_item_weight": 0.0, "altered_views": role}
+    model = build_model("ECLSR", invasive_augmentation="delete", window_size=3, **settings)
     batch = batch_of("sequence", n_anchors=n_anchors)
     assert batch.anchor_prefixes is not None
     model.generator.manual_seed(0)
@@ -304,12 +313,9 @@ def test_rows_of_one_item_train(strategy: str) -> None:
     assert all(torch.isfinite(term) for term in terms.values())
 
 
-SMALL = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
-
-
 def weights_after(tmp_path: Path, epochs: int, **settings: Any) -> dict[str, Tensor]:
     folder = tmp_path / f"{epochs}-{len(list(tmp_path.iterdir()))}"
-    result = run("ECLSR", "cycle", **SMALL, **write_cycle(folder), epochs=epochs, **settings)
+    result = run("ECLSR", "cycle", **TINY, **write_cycle(folder), epochs=epochs, **settings)
     state: dict[str, Tensor] = torch.load(result.run_dir / "last.pth", weights_only=True)["state_dict"]
     return state
 
@@ -324,7 +330,7 @@ def test_a_frozen_generator_does_not_move_and_the_rest_does(tmp_path: Path) -> N
 
 
 def test_a_run_resumed_among_frozen_epochs_equals_an_unbroken_one(tmp_path: Path) -> None:
-    settings = SMALL | write_cycle(tmp_path) | {"freeze_generator_epoch": 1}
+    settings = TINY | write_cycle(tmp_path) | {"freeze_generator_epoch": 1}
     whole = run("ECLSR", "cycle", **settings, epochs=4)
     half = run("ECLSR", "cycle", **settings, epochs=2)
     resumed = run("ECLSR", "cycle", **settings, epochs=4, resume=str(half.run_dir))
@@ -332,58 +338,72 @@ def test_a_run_resumed_among_frozen_epochs_equals_an_unbroken_one(tmp_path: Path
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
-def falling_after(monkeypatch: pytest.MonkeyPatch, best: int) -> None:
-    """Lets validation scores rise up to an epoch and fall from there."""
-    ranked = Trainer._valid_epoch
+def build_falling(folder: Path, epochs: int, **settings: Any) -> Parts:
+    """A training in a folder, with validation scores that rise up to epoch 1 and fall from there."""
+    parts = assemble(folder, "ECLSR", epochs=epochs, stopping_step=1, **settings)
+    trainer, validate = parts.trainer, parts.trainer._valid_epoch
 
-    def scored(self: Trainer, *args: Any, **kwargs: Any) -> tuple[float, dict[str, float]]:
-        _, result = ranked(self, *args, **kwargs)
-        epoch = self.start_epoch + self.epochs_run - 1
-        return (epoch if epoch <= best else -epoch) / 100, result
+    def scored(*args: Any, **kwargs: Any) -> tuple[float, dict[str, float]]:
+        epoch = trainer.start_epoch + trainer.epochs_run - 1
+        return (epoch if epoch <= 1 else -epoch) / 100, validate(*args, **kwargs)[1]
 
-    monkeypatch.setattr(Trainer, "_valid_epoch", scored)
+    trainer._valid_epoch = scored  # type: ignore[method-assign]
+    return parts
+
+
+def epochs_of(trainer: Trainer) -> int:
+    return trainer.start_epoch + trainer.epochs_run
+
+
+def stored(folder: Path, name: str) -> dict[str, Tensor]:
+    return dict(torch.load(folder / name, weights_only=True)["state_dict"])
 
 
 def test_the_second_stage_starts_from_the_best_weights_without_generator_and_discriminator(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    falling_after(monkeypatch, best=1)
-    settings = SMALL | write_cycle(tmp_path) | {"epochs": 20, "stopping_step": 1, "finetune_after_stop": True}
+    caplog.set_level("INFO")
+    trainer, loader, valid = build_falling(tmp_path, 20, finetune_after_stop=True)
     begun: dict[str, Tensor] = {}
-    start = ECLSR.start_next_stage
-    monkeypatch.setattr(
-        ECLSR,
-        "start_next_stage",
-        lambda self: begun.update({key: value.clone() for key, value in self.state_dict().items()}) or start(self),
-    )
-    result = run("ECLSR", "cycle", **settings)
-    assert result.best_epoch == 1 and result.epochs_run == 6  # stopped after epoch 3, and again after epoch 5
-    log = (result.run_dir / "log.txt").read_text(encoding="utf-8")
-    terms = [line.split("[")[-1] for line in log.splitlines() if "total" in line]
+    model: Any = trainer.model
+    start = model.start_next_stage
+
+    def noted() -> None:
+        begun.update({key: value.clone() for key, value in model.state_dict().items()})
+        start()
+
+    model.start_next_stage = noted
+    trainer.fit(loader, valid)
+    assert trainer.best_epoch == 1 and epochs_of(trainer) == 6  # stopped after epoch 3, and again after epoch 5
+    terms = [message for message in caplog.messages if "training" in message and "total" in message]
     assert ["replaced_item" in line and "generator" in line for line in terms] == [True] * 4 + [False] * 2
     assert all("contrastive" in line for line in terms)
-    best, last = (
-        torch.load(result.run_dir / name, weights_only=True)["state_dict"] for name in ("best.pth", "last.pth")
-    )
+    best, last = stored(tmp_path, "best.pth"), stored(tmp_path, "last.pth")
     assert all(torch.equal(value, begun[name]) for name, value in best.items())
     changed = {name for name, value in last.items() if not torch.equal(value, best[name])}
     assert "item_embedding.weight" in changed and not any(name.startswith("item_generator.") for name in changed)
-    once = run("ECLSR", "cycle", **settings | {"finetune_after_stop": False})
-    assert once.epochs_run == 4 and once.test == result.test
+    (tmp_path / "once").mkdir()
+    once, loader, valid = build_falling(tmp_path / "once", 20)
+    once.fit(loader, valid)
+    assert epochs_of(once) == 4
+    assert all(torch.equal(value, best[name]) for name, value in stored(tmp_path / "once", "best.pth").items())
 
 
 @pytest.mark.parametrize("epochs", [3, 4, 5])
-def test_a_run_resumes_before_at_and_in_its_second_stage(
-    epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    falling_after(monkeypatch, best=1)
-    settings = SMALL | write_cycle(tmp_path) | {"stopping_step": 1, "finetune_after_stop": True}
-    whole = run("ECLSR", "cycle", **settings, epochs=20)
-    half = run("ECLSR", "cycle", **settings, epochs=epochs)
-    resumed = run("ECLSR", "cycle", **settings, epochs=20, resume=str(half.run_dir))
-    assert half.epochs_run == epochs and resumed.epochs_run == whole.epochs_run == 6
-    states = [torch.load(result.run_dir / "last.pth", weights_only=True)["state_dict"] for result in (whole, resumed)]
-    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+def test_a_run_resumes_before_at_and_in_its_second_stage(epochs: int, tmp_path: Path) -> None:
+    for name in ("whole", "half"):
+        (tmp_path / name).mkdir()
+        trainer, loader, valid = build_falling(
+            tmp_path / name, 20 if name == "whole" else epochs, finetune_after_stop=True
+        )
+        trainer.fit(loader, valid)
+        assert epochs_of(trainer) == (6 if name == "whole" else epochs)
+    trainer, loader, valid = build_falling(tmp_path / "half", 20, finetune_after_stop=True)
+    trainer.resume(loader)
+    trainer.fit(loader, valid)
+    assert epochs_of(trainer) == 6
+    whole, resumed = (stored(tmp_path / name, "last.pth") for name in ("whole", "half"))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_pretraining_moves_the_generator_alone() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from recbole_cl.batch import Batch
 from recbole_cl.config.config import Config
@@ -16,10 +15,9 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import cross_entropy
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 from recbole_cl.runs.build import build_data, build_loader, build_model
-from recbole_cl.testing.toy import N_ITEMS, write_cycle
+from recbole_cl.testing.toy import N_ITEMS, SMALL, write_cycle
 from tests.model.build import build_model as build_small
 
-SMALL = {"hidden_size": 32, "inner_size": 64, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 EVERY_LOSS = pytest.mark.parametrize("loss", RECOMMENDATION_LOSSES.names())
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 N = 8  # rows of the item table in the tests of single draws
@@ -203,8 +201,8 @@ def test_too_few_items_are_refused(name: str, settings: dict[str, Any], expected
 
 
 def test_losses_without_such_negatives_do_not_mind() -> None:
-    states: list[Tensor] = [torch.ones(1, 2), torch.ones(2, 2), torch.tensor([1])]
-    assert loss_of("chunked_ce", n_items=2)(*states).item() == pytest.approx(0.693147)
+    loss = loss_of("chunked_ce", n_items=2)(torch.ones(1, 2), torch.ones(2, 2), torch.tensor([1]))
+    assert loss.item() == pytest.approx(0.693147)
     loss_of("sampled_softmax", exclude_row_items=True, max_length=50)
 
 

@@ -14,9 +14,9 @@ from recbole_cl import load, run
 from recbole_cl.config.models import model_class, own_models
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import SMALL, write_cycle
 from tests.model.build import FIELDS, Counts, Settings, build_model, losses_and_gradients
-from tests.model.test_contract import SMALL, assemble
+from tests.model.test_contract import assemble
 
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 METHODS = pytest.mark.parametrize("name", ["SASRec", "DuoRec"])
@@ -47,7 +47,7 @@ def test_equal_to_recboles_gru4rec(grouped: bool) -> None:
 @BOTH_FORMS
 @pytest.mark.parametrize("name", WITHOUT_ATTENTION)
 def test_losses_reach_every_parameter_however_rows_are_grouped(name: str, form: str, tmp_path: Path) -> None:
-    _, model, loader = assemble(name, tmp_path, train_form=form, hidden_dropout_prob=0.0, **GRU)
+    _, model, loader = assemble(model_class(name), tmp_path, train_form=form, hidden_dropout_prob=0.0, **GRU)
     interaction, results = next(iter(loader)), []
     model.start_epoch(0)
     model.named_losses(interaction)

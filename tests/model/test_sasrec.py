@@ -41,7 +41,7 @@ def test_equal_to_recboles_sasrec(theirs: Any, dtype: torch.dtype, grouped: bool
     load_recbole_weights(model, theirs.state_dict())
     model.group_by_length = grouped
     batch = Interaction(rows())
-    close = {"rtol": 1e-5, "atol": 1e-5}
+    close: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
     torch.testing.assert_close(model.full_sort_predict(batch), theirs.full_sort_predict(batch), **close)
     torch.testing.assert_close(model.predict(batch), theirs.predict(batch), **close)
     (loss,) = model.calculate_loss(batch)

@@ -53,7 +53,7 @@ def test_encodes_as_the_authors_do(theirs: str, grouped: bool) -> None:
     model = build_srma(weights(c1, theirs), extra_layers=3, extra_layer_kind=KINDS[theirs])
     model.group_by_length = grouped
     rows = Rows(*from_left_padded(c1["input_ids"]), wanted="columns")
-    close = {"rtol": 1e-6, "atol": 1e-6}
+    close: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-6}
     torch.testing.assert_close(model.encode(rows)[0].view(5, 6, 8), c1[f"{theirs}::encoder_eval_out"], **close)
     for dropped in range(3):
         (hidden,) = model.encode(rows, kept=torch.arange(3)[None] != dropped)
@@ -127,7 +127,11 @@ def test_neurons_are_masked_in_views_only(where: str) -> None:
 @pytest.mark.parametrize("contrastive_weight", [0.1, 0])
 @pytest.mark.parametrize("where", ["feed_forward", "all"])
 def test_neurons_are_masked_in_every_pass(where: str, contrastive_weight: float) -> None:
-    settings = {"neuron_masking_prob": 0.5, "neuron_masking_layers": where, "neuron_masking_passes": "all"}
+    settings: dict[str, Any] = {
+        "neuron_masking_prob": 0.5,
+        "neuron_masking_layers": where,
+        "neuron_masking_passes": "all",
+    }
     settings |= {"dropped_layers": 0, "contrastive_weight": contrastive_weight, "recommendation_loss": "ce"}
     model = build_model("SRMA", **settings)
     first, second = (model.losses(a_batch())["recommendation"] for _ in range(2))
@@ -164,7 +168,8 @@ def test_no_operators_no_data_augmentation(pooling: str) -> None:
 
 def test_without_weight_or_layers_it_is_sasrec_to_the_last_bit() -> None:
     """Nothing is drawn for views, so that even the dropout is the same."""
-    settings = {"train_form": "prefix", "recommendation_loss": "ce", "right_aligned": True, "hidden_dropout_prob": 0.5}
+    settings: dict[str, Any] = {"train_form": "prefix", "recommendation_loss": "ce", "right_aligned": True}
+    settings["hidden_dropout_prob"] = 0.5
     model = build_model("SRMA", **settings, contrastive_weight=0, extra_layers=0, dropped_layers=0).train()
     sasrec = build_model("SASRec", **settings).train()
     for _ in range(2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,9 @@ import torch
 
 from recbole_cl import load, run
 from recbole_cl.errors import UsageError
-from recbole_cl.runs import runner
-from recbole_cl.runs.build import build_loader
-from recbole_cl.testing.toy import write_cycle
-from recbole_cl.trainer.trainer import Trainer
+from recbole_cl.testing.toy import TINY, write_cycle
+from tests.watching import interrupted_at, watching
 
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 SHORT = {"epochs": 1, "complement_epochs": 2}
 
 
@@ -28,17 +26,21 @@ def settings(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the models that are trained, in order."""
+def trained() -> Iterator[list[str]]:
+    """What is trained, in order: a complement, or a run's own model."""
     names: list[str] = []
-    fit = Trainer.fit
+    first = False
 
-    def noted(self: Trainer, *args: Any, **kwargs: Any) -> Any:
-        names.append(self.settings.model)
-        return fit(self, *args, **kwargs)
+    def see(message: str) -> None:
+        nonlocal first
+        if message.startswith("complementary encoder"):
+            first = True
+        elif " training rows (" in message:
+            names.append("complement" if first else "run")
+            first = False
 
-    monkeypatch.setattr(Trainer, "fit", noted)
-    return names
+    with watching(see):
+        yield names
 
 
 def weights(folder: Path, name: str = "best.pth") -> dict[str, torch.Tensor]:
@@ -73,7 +75,7 @@ def swap_held_out_items(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("kind", "part"), [("gru", "recurrence"), ("transformer", "layers.0.")])
 def test_is_trained_first_and_stored(kind: str, part: str, settings: dict[str, Any], trained: list[str]) -> None:
     folder = run("SRMA", "cycle", complement=kind, **settings).run_dir
-    assert trained == ["SASRec", "SRMA"]
+    assert trained == ["complement", "run"]
     second = load(folder / "complement")
     assert second.config["epochs"] == 2 and second.config["recommendation_loss"] == "bce"
     names = [name for name, _ in second.model.encoder.named_parameters()]
@@ -87,10 +89,10 @@ def test_one_that_was_trained_for_a_method_serves_another(settings: dict[str, An
     shared |= {"attn_dropout_prob": 0.1, "exclude_row_items": False, "valid_metric": "NDCG@20", "stopping_step": 5}
     shared |= {"eval_history": "remove", "anchors_per_row": 1}
     first = run("CL4SRec", "cycle", complement="gru", **(settings | shared))
-    assert trained == ["SASRec", "CL4SRec"]
+    assert trained == ["complement", "run"]
     given = {"complement": str(first.run_dir / "complement"), "pooling": "last"}
     second = run("SRMA", "cycle", **(settings | shared | given))
-    assert trained == ["SASRec", "CL4SRec", "SRMA"]
+    assert trained == ["complement", "run", "run"]
     assert equal(first.run_dir / "complement", second.run_dir / "complement")
 
 
@@ -99,10 +101,10 @@ def test_another_runs_encoder_is_used_again_where_its_folder_is_named(
 ) -> None:
     first = run("SRMA", "cycle", complement="gru", **settings)
     anew = run("SRMA", "cycle", complement="gru", **settings)
-    assert trained == ["SASRec", "SRMA"] * 2 and anew.test == first.test  # nothing is looked for
+    assert trained == ["complement", "run"] * 2 and anew.test == first.test  # nothing is looked for
     assert equal(first.run_dir / "complement", anew.run_dir / "complement")
     again = run("SRMA", "cycle", **(settings | {"complement": str(first.run_dir / "complement")}))
-    assert trained[4:] == ["SRMA"] and again.test == first.test
+    assert trained[4:] == ["run"] and again.test == first.test
     assert equal(first.run_dir / "complement", again.run_dir / "complement")
 
 
@@ -116,7 +118,7 @@ def test_held_out_items_leave_its_weights_alone(settings: dict[str, Any], traine
     first = train()
     swap_held_out_items(settings)
     other = train()
-    assert trained == ["SASRec", "SRMA"] * 2 and validated(first) != validated(other)
+    assert trained == ["complement", "run"] * 2 and validated(first) != validated(other)
     assert equal(first, other, "last.pth")
     swap_two_items(settings)  # training items matter
     assert not equal(other, train(), "last.pth")
@@ -124,30 +126,19 @@ def test_held_out_items_leave_its_weights_alone(settings: dict[str, Any], traine
 
 @pytest.mark.parametrize("change", [{}, {"learning_rate": 0.01}])
 def test_an_interrupted_training_goes_on_and_is_not_taken_for_a_finished_one(
-    change: dict[str, float],
+    change: dict[str, Any],
     settings: dict[str, Any],
     trained: list[str],
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    step, steps = Trainer._step, []
-
-    def interrupted(self: Trainer, interaction: Any) -> Any:
-        steps.append(1)
-        if len(steps) == 2:  # in the second epoch
-            raise KeyboardInterrupt
-        return step(self, interaction)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run("SRMA", "cycle", complement="gru", **settings)
+    with interrupted_at("epoch 1 training"), pytest.raises(KeyboardInterrupt):
+        run("SRMA", "cycle", complement="gru", **settings)
     (folder,) = Path(settings["checkpoint_dir"]).iterdir()
     assert f"--resume={folder}" in capsys.readouterr().err.splitlines()[-1]
     unbroken = run("SRMA", "cycle", complement="gru", **(settings | change))
-    assert trained == ["SASRec", "SASRec", "SRMA"]
+    assert trained == ["complement", "complement", "run"]
     finished = run(resume=str(folder), **change)
-    assert trained == ["SASRec", "SASRec", "SRMA", "SASRec", "SRMA"] and finished.test == unbroken.test
+    assert trained == ["complement", "complement", "run", "complement", "run"] and finished.test == unbroken.test
     assert equal(folder / "complement", unbroken.run_dir / "complement")
     assert equal(folder, unbroken.run_dir)
     assert bool(change) != ("resumed" in json.loads((folder / "complement" / "environment.json").read_text()))
@@ -169,7 +160,7 @@ def test_a_moved_folder_goes_on_as_if_nothing_had_happened(
     shutil.rmtree(settings["checkpoint_dir"])
     trained.clear()
     resumed = run(resume=str(moved), epochs=2)
-    assert trained == ["SRMA"] and resumed.test == whole.test and equal(moved, kept, "last.pth")
+    assert trained == ["run"] and resumed.test == whole.test and equal(moved, kept, "last.pth")
     assert load(moved).model.options["complement"] == complement  # which scoring does without
 
 
@@ -214,7 +205,7 @@ def test_a_resumed_run_keeps_its_encoder(settings: dict[str, Any], trained: list
         run(resume=str(folder), epochs=2, complement="transformer")
     before = weights(folder / "complement")
     run(resume=str(folder), epochs=2, stopping_step=20, learning_rate=0.01)
-    assert trained == ["SASRec", "SRMA", "SRMA"]
+    assert trained == ["complement", "run", "run"]
     assert all(torch.equal(value, before[key]) for key, value in weights(folder / "complement").items())
 
 
@@ -224,7 +215,7 @@ def test_an_encoder_that_was_trained_on_is_not_used_for_what_it_was(
     folder = run("SRMA", "cycle", complement="gru", **settings).run_dir
     run(resume=str(folder / "complement"), epochs=3)
     run("SRMA", "cycle", complement="gru", **settings)
-    assert trained == ["SASRec", "SRMA", "SASRec", "SASRec", "SRMA"]
+    assert trained == ["complement", "run", "run", "complement", "run"]
 
 
 def test_a_run_without_the_encoder_that_it_began_with_does_not_go_on(
@@ -234,24 +225,14 @@ def test_a_run_without_the_encoder_that_it_began_with_does_not_go_on(
     shutil.rmtree(folder / "complement")
     with pytest.raises(UsageError, match="began with an encoder in .*complement, which is not there"):
         run(resume=str(folder), epochs=2)
-    assert trained == ["SASRec", "SRMA"]
+    assert trained == ["complement", "run"]
 
 
 @pytest.fixture
-def not_begun(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Path:
+def not_begun(settings: dict[str, Any]) -> Path:
     """A run whose second encoder is trained and whose own training has not begun."""
-
-    def killed(*args: Any) -> Any:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            runner,
-            "build_loader",
-            lambda config, *rest: build_loader(config, *rest) if config["model"] == "SASRec" else killed(),
-        )
-        with pytest.raises(KeyboardInterrupt):
-            run("SRMA", "cycle", complement="gru", **settings)
+    with interrupted_at("training rows", time=2), pytest.raises(KeyboardInterrupt):
+        run("SRMA", "cycle", complement="gru", **settings)
     (folder,) = Path(settings["checkpoint_dir"]).iterdir()
     assert not (folder / "last.pth").exists()
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
@@ -18,11 +19,9 @@ from recbole_cl import run, run_seeds
 from recbole_cl.cli import train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import load_run
-from recbole_cl.runs import build, runner
-from recbole_cl.testing.toy import N_ITEMS, N_USERS, write_cycle
-from recbole_cl.trainer.trainer import Trainer
+from recbole_cl.testing.toy import N_ITEMS, N_USERS, TINY, write_cycle
+from tests.watching import interrupted_at
 
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 
 
@@ -87,20 +86,11 @@ def test_several_seeds_several_folders_and_a_comparison(settings: dict[str, Any]
 
 
 def test_an_interrupted_run_leaves_a_last_pth_and_goes_on(
-    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = run("DuoRec", "cycle", epochs=3, **settings)
-    step, calls = Trainer._step, []
-
-    def interrupted(self: Trainer, interaction: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 5:  # in the second epoch
-            raise KeyboardInterrupt
-        return step(self, interaction)
-
-    monkeypatch.setattr(Trainer, "_step", interrupted)
-    assert train_main(flags(settings, epochs=3)) == 130
-    monkeypatch.undo()
+    with interrupted_at("epoch 1 training"):  # after its steps, before it is kept
+        assert train_main(flags(settings, epochs=3)) == 130
     folder = max(Path(settings["checkpoint_dir"]).iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert folder != whole.run_dir and str(folder / "last.pth") in capsys.readouterr().err
     assert not (folder / "result.json").exists()
@@ -164,14 +154,8 @@ def test_the_environment_tells_each_resumption_and_no_later_test(settings: dict[
     assert json.loads(file.read_text()) == first | {"resumed": [{"epoch": 1, **first}]}
 
 
-def test_a_start_that_is_interrupted_leaves_no_folder(
-    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*args: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(runner, "build_data", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+def test_a_start_that_is_interrupted_leaves_no_folder(settings: dict[str, Any]) -> None:
+    with interrupted_at(f"{N_USERS} users, {N_ITEMS} items"), pytest.raises(KeyboardInterrupt):
         run("SASRec", "cycle", **settings)
     assert list(Path(settings["checkpoint_dir"]).iterdir()) == []
 
@@ -197,8 +181,9 @@ def test_weights_and_biases_gets_the_test_metrics_of_every_seed(
 
         def define_metric(self, *args: Any, **kwargs: Any) -> None: ...
 
-    monkeypatch.setitem(sys.modules, "wandb", Board("wandb"))
-    monkeypatch.setattr(build, "find_spec", lambda name: name)
+    board = Board("wandb")
+    board.__spec__ = ModuleSpec("wandb", None)
+    monkeypatch.setitem(sys.modules, "wandb", board)
     results = run_seeds("SASRec", "cycle", [1, 2], epochs=1, log_wandb=True, **settings)
     assert [board["test/history_kept/hit@10"] for board in Board.finished] == [
         result.test["history_kept"]["hit@10"] for result in results

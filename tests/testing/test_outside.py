@@ -20,10 +20,9 @@ from recbole_cl.cli import main, train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.model.cl4srec import CL4SRec
 from recbole_cl.runs.build import build_config
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 
 ROOT = Path(__file__).parents[2]
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
 METHOD = """
 from pathlib import Path
 

@@ -9,16 +9,8 @@ from recbole_cl.config.config import Config
 from recbole_cl.data.loader import TrainLoader
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loader, build_model, build_trainer
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
-
-TINY: dict[str, Any] = {
-    "hidden_size": 16,
-    "inner_size": 32,
-    "MAX_ITEM_LIST_LENGTH": 8,
-    "show_progress": False,
-    "use_gpu": False,
-}
 
 
 class Parts(NamedTuple):

@@ -11,9 +11,8 @@ import torch
 
 from recbole_cl import load, run
 from recbole_cl.errors import UsageError
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
-from tests.trainer.parts import TINY
 
 
 def test_comes_back_as_saved(tmp_path: Path) -> None:

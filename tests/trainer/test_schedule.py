@@ -10,10 +10,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from recbole_cl import run
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.schedule import rate_share
-from recbole_cl.trainer.trainer import Trainer
-from tests.trainer.parts import TINY
+from tests.trainer.parts import assemble
+from tests.watching import interrupted_at
 
 COSINE: dict[str, Any] = {
     "learning_rate_schedule": "cosine",
@@ -42,36 +42,28 @@ def test_constant_is_constant_and_others_are_unknown() -> None:
         rate_share("step", 0, 9, 0.5, 0.1)
 
 
-def test_the_trainer_follows_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    used, step = [], Trainer._step
+def test_the_trainer_follows_the_schedule(tmp_path: Path) -> None:
+    trainer, loader, valid = assemble(tmp_path, epochs=4, train_batch_size=10_000, **COSINE)
+    used, step = [], trainer._step
 
-    def watched(self: Trainer, interaction: Any) -> Any:
-        used.append(self.optimizer.param_groups[0]["lr"])
-        return step(self, interaction)
+    def watched(interaction: Any) -> Any:
+        used.append(trainer.optimizer.param_groups[0]["lr"])
+        return step(interaction)
 
-    monkeypatch.setattr(Trainer, "_step", watched)
-    result = run("SASRec", "cycle", epochs=4, train_batch_size=10_000, **(TINY | write_cycle(tmp_path) | COSINE))
+    trainer._step = watched  # type: ignore[method-assign]
+    trainer.fit(loader, valid)
     expected = [0.01 * rate_share("cosine", epoch, 4, 0.5, 0.2) for epoch in range(4)]
     assert used == pytest.approx(expected) and used[0] == pytest.approx(0.002)
-    events = EventAccumulator(str(result.run_dir))
+    events = EventAccumulator(str(tmp_path))
     events.Reload()
     assert [event.value for event in events.Scalars("learning_rate")] == pytest.approx(expected)
 
 
-def test_a_resumed_run_has_the_rates_of_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_has_the_rates_of_an_unbroken_one(tmp_path: Path) -> None:
     settings = TINY | write_cycle(tmp_path) | COSINE | {"epochs": 4}
     whole = run("SASRec", "cycle", **settings)
-    epoch = Trainer._train_epoch
-
-    def interrupted(self: Trainer, data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> float:
-        if epoch_idx == 2:
-            raise KeyboardInterrupt
-        return epoch(self, data, epoch_idx, *args, **kwargs)
-
-    monkeypatch.setattr(Trainer, "_train_epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at("epoch 2 training"), pytest.raises(KeyboardInterrupt):
         run("SASRec", "cycle", **settings)
-    monkeypatch.undo()
     (folder,) = (path for path in Path(settings["checkpoint_dir"]).iterdir() if path != whole.run_dir)
     resumed = run(resume=str(folder))
     assert resumed.test == whole.test and resumed.valid == whole.valid and resumed.epochs_run == 4

@@ -9,9 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from recbole_cl import run
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
-from tests.trainer.parts import TINY
 
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 

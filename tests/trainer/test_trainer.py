@@ -11,9 +11,9 @@ import torch
 from recbole_cl import run
 from recbole_cl.config.models import own_models
 from recbole_cl.errors import UsageError
-from recbole_cl.testing.toy import write_cycle
+from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
-from tests.trainer.parts import TINY, assemble
+from tests.trainer.parts import assemble
 
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 
@@ -116,32 +116,45 @@ def test_files_lie_where_the_trainer_is_told(tmp_path: Path) -> None:
     assert any("tfevents" in path.name for path in (tmp_path / "events").iterdir())
 
 
-def scored_by(*scores: float) -> Any:
-    """A validation whose score in each epoch is given."""
-    validate = Trainer._valid_epoch
+def scored_by(trainer: Trainer, *scores: float) -> None:
+    """Gives the score of each epoch's validation."""
+    validate = trainer._valid_epoch
 
-    def fixed(self: Trainer, *args: Any, **kwargs: Any) -> Any:
-        result = validate(self, *args, **kwargs)[1]
-        return scores[self.start_epoch + self.epochs_run - 1], result
+    def fixed(*args: Any, **kwargs: Any) -> tuple[float, dict[str, float]]:
+        result = validate(*args, **kwargs)[1]
+        return scores[trainer.start_epoch + trainer.epochs_run - 1], result
 
-    return fixed
+    trainer._valid_epoch = fixed  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(("epochs", "stopping_step"), [(4, 10), (5, 1)])
-def test_resuming_a_finished_run_tests_its_best_weights_again(
-    epochs: int, stopping_step: int, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_a_resumed_training_that_is_finished_keeps_its_best_weights(
+    epochs: int, stopping_step: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whether it reached its last epoch or stopped early; RecBole would test, and save as best, the last weights."""
-    monkeypatch.setattr(Trainer, "_valid_epoch", scored_by(0.1, 0.5, 0.4, 0.3, 0.9))
-    first = run("SASRec", "cycle", epochs=epochs, stopping_step=stopping_step, **settings)
-    weights = torch.load(first.run_dir / "best.pth", weights_only=True)
+    caplog.set_level("INFO")
+    limits: dict[str, Any] = {"epochs": epochs, "stopping_step": stopping_step}
+    first, loader, valid = assemble(tmp_path, **limits)
+    scored_by(first, 0.1, 0.5, 0.4, 0.3, 0.9)
+    first.fit(loader, valid)
+    kept = torch.load(tmp_path / "best.pth", weights_only=True)
+    again, loader, valid = assemble(tmp_path, **limits)
+    again.resume(loader)
+    again.fit(loader, valid)
+    assert f"nothing to train, {'its last epoch is done' if epochs == 4 else 'it had stopped early'}" in caplog.text
+    again.load_best()
+    assert (again.best_epoch, again.start_epoch, again.epochs_run) == (1, 4, 0)
+    assert again.best_valid_result == kept["best_valid_result"] == again.metrics(again.rank(valid)["keep"])
+    now = torch.load(tmp_path / "best.pth", weights_only=True)
+    for weights in (now["state_dict"], again.model.state_dict()):
+        assert all(torch.equal(weights[key], value) for key, value in kept["state_dict"].items())
+
+
+def test_a_finished_run_that_is_resumed_is_tested_again(settings: dict[str, Any]) -> None:
+    first = run("SASRec", "cycle", epochs=2, **settings)
     again = run(resume=str(first.run_dir))
-    log = (first.run_dir / "log.txt").read_text()
-    assert f"nothing to train, {'its last epoch is done' if epochs == 4 else 'it had stopped early'}" in log
-    assert (again.best_epoch, again.epochs_run, again.test, again.valid) == (1, 4, first.test, first.valid)
-    kept = torch.load(first.run_dir / "best.pth", weights_only=True)
-    assert all(torch.equal(kept["state_dict"][key], value) for key, value in weights["state_dict"].items())
-    assert kept["best_valid_result"] == first.valid
+    assert (again.best_epoch, again.epochs_run) == (first.best_epoch, first.epochs_run)
+    assert (again.test, again.valid) == (first.test, first.valid)
 
 
 def test_no_epochs_and_rare_validations(settings: dict[str, Any]) -> None:

@@ -12,10 +12,12 @@ from recbole_cl.data.correlation.memory import TopOne
 from recbole_cl.errors import UsageError
 
 BLOCK_ENTRIES = 1 << 22  # products held at a time: 16 MiB in float32
-_BLOCK_WIDTH = 1 << 12  # a block of few long rows would read the whole item table for little work
+BLOCK_WIDTH = 1 << 12  # a block of few long rows would read the whole item table for little work
 
 
-def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOCK_ENTRIES) -> TopOne:
+def model_top_one(
+    item_table: Tensor, n_items: int, *, block_entries: int = BLOCK_ENTRIES, block_width: int = BLOCK_WIDTH
+) -> TopOne:
     """The other item with the highest dot product, of each item.
 
     Reference:
@@ -26,6 +28,7 @@ def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOC
         item_table: Item embeddings, floating point; row 0 and rows from N on are ignored.
         n_items: N.
         block_entries: Products held at a time, at least 1.
+        block_width: Other items that a block has at most, at least 1.
 
     Shape:
         ``item_table`` [N or more, D].
@@ -46,7 +49,7 @@ def model_top_one(item_table: Tensor, n_items: int, *, block_entries: int = BLOC
             f"the item table has shape {list(item_table.shape)} for {n_items} ids: give a row for each of 3 ids or more"
         )
     real = item_table.detach()[1:n_items]
-    width = min(len(real), block_entries, _BLOCK_WIDTH)
+    width = min(len(real), block_entries, block_width)
     height = block_entries // width
     parts = [_best_of_rows(real, first, height, width) for first in range(0, len(real), height)]
     item, score, low, high = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -29,6 +29,15 @@ _MAX_PADDED_SHARE = 1.5  # padded over real items that a merged group may reach
 
 
 def pack_grouped(segments: Sequence[Rows], last_position: int | None) -> Packing:
+    """Packs rows sorted by length: no row is padded, but where few rows join a longer group.
+
+    Args:
+        segments: Rows of one or more encodings.
+        last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
+
+    Returns:
+        Where every item goes, and where its output is found.
+    """
     device = segments[0].seq_len.device
     extent = torch.cat([extent_of(rows) for rows in segments])
     kind = torch.cat([torch.full_like(rows.seq_len, kind_of(rows)) for rows in segments])

@@ -25,6 +25,18 @@ from recbole_cl.encoder.packing.layout import (
 
 
 def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
+    """Packs rows as they are, padding included, so that shapes depend on nothing but the batch's.
+
+    Args:
+        segments: Rows of one or more encodings, all of the same width.
+        last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
+
+    Returns:
+        Where every item goes, and where its output is found.
+
+    Raises:
+        ValueError: Segments differ in width.
+    """
     device = segments[0].seq_len.device
     width = segments[0].item_seq.shape[1]
     if any(rows.item_seq.shape[1] != width for rows in segments):

@@ -13,13 +13,16 @@ from recbole_cl.loss.chunked import chunked_cross_entropy, default_chunk_rows
 from recbole_cl.sampling.masked_items import choose_items
 
 
-def generate_items(hidden: Tensor, item_table: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def generate_items(
+    hidden: Tensor, item_table: Tensor, generator: torch.Generator | None = None, *, chunk_rows: int | None = None
+) -> Tensor:
     """Chooses an item for every masked position, never the padding; without gradients, and with few logits in memory.
 
     Args:
         hidden: States at the masked positions.
         item_table: Item embeddings; pass a slice to keep a mask token out.
         generator: Draws each item in proportion to its softmax probability; None takes the most probable one.
+        chunk_rows: Rows whose logits are held at once; None chooses by ``default_chunk_rows``.
 
     Shape:
         hidden: [M, D], any M; item_table: [N, D], N >= 2; result: [M], int64.
@@ -27,13 +30,18 @@ def generate_items(hidden: Tensor, item_table: Tensor, generator: torch.Generato
     Returns:
         Items 1 to N - 1.
     """
-    chunks = hidden.detach().split(default_chunk_rows(len(item_table), hidden.device))
+    chunks = hidden.detach().split(chunk_rows or default_chunk_rows(len(item_table), hidden.device))
     table = item_table.detach().t()
     return torch.cat([choose_items(chunk @ table, generator) for chunk in chunks])
 
 
 def generate_items_with_loss(
-    hidden: Tensor, item_table: Tensor, target: Tensor, generator: torch.Generator | None = None
+    hidden: Tensor,
+    item_table: Tensor,
+    target: Tensor,
+    generator: torch.Generator | None = None,
+    *,
+    chunk_rows: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """``generate_items`` and the cross-entropy of the masked items out of the same logits, which are computed once.
 
@@ -45,6 +53,7 @@ def generate_items_with_loss(
         item_table: Item embeddings; pass a slice to keep a mask token out.
         target: The items that were masked.
         generator: Draws each item in proportion to its softmax probability; None takes the most probable one.
+        chunk_rows: Rows whose logits are held at once; None chooses by ``default_chunk_rows``.
 
     Shape:
         hidden: [M, D], any M; item_table: [N, D], N >= 2; target: [M]; results: scalar and [M].
@@ -63,4 +72,4 @@ def generate_items_with_loss(
     def observe(rows: slice, logits: Tensor) -> None:
         items[rows] = choose_items(logits, generator)
 
-    return chunked_cross_entropy(hidden, item_table, target, observe=observe), items
+    return chunked_cross_entropy(hidden, item_table, target, chunk_rows, observe), items

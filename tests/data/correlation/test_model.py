@@ -13,7 +13,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from recbole_cl.data.correlation import model as model_correlation
 from recbole_cl.data.correlation.memory import memory_top_one
 from recbole_cl.data.correlation.model import fill_missing, hybrid, model_top_one
 from recbole_cl.errors import UsageError
@@ -60,12 +59,9 @@ def test_hybrid_is_the_papers_maximum_over_all_items(seed: int) -> None:
 
 @pytest.mark.parametrize("width", [1, 4, 1 << 12])
 @pytest.mark.parametrize("entries", [1, 100, 1 << 24])
-def test_model_based_equals_a_full_product_in_blocks_of_any_size(
-    entries: int, width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model_correlation, "_BLOCK_WIDTH", width)
+def test_model_based_equals_a_full_product_in_blocks_of_any_size(entries: int, width: int) -> None:
     embedding = torch.randn(30, 5, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    table = model_top_one(embedding, 28, block_entries=entries)
+    table = model_top_one(embedding, 28, block_entries=entries, block_width=width)
     full = (embedding @ embedding.T).detach()[1:28, 1:28]
     assert (table.low, table.high) == pytest.approx((float(full.min()), float(full.max())))
     score, item = full.fill_diagonal_(-math.inf).max(dim=1)
@@ -73,9 +69,9 @@ def test_model_based_equals_a_full_product_in_blocks_of_any_size(
     assert torch.allclose(table.score[1:], score.double(), atol=1e-6) and not table.score.requires_grad
 
 
-def test_model_based_ties_go_to_the_lowest_id_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_correlation, "_BLOCK_WIDTH", 2)
-    assert model_top_one(torch.ones(9, 3), 8, block_entries=6).item.tolist() == [0, 2, 1, 1, 1, 1, 1, 1]
+def test_model_based_ties_go_to_the_lowest_id_across_blocks() -> None:
+    table = model_top_one(torch.ones(9, 3), 8, block_entries=6, block_width=2)
+    assert table.item.tolist() == [0, 2, 1, 1, 1, 1, 1, 1]
 
 
 def test_model_based_never_returns_padding_mask_or_the_item_itself() -> None:

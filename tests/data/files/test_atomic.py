@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,10 +92,11 @@ def test_columns_come_typed_and_missing_ones_as_recbole_has_them(tmp_path: Path)
 
 def test_columns_that_are_not_loaded_are_checked_all_the_same(tmp_path: Path) -> None:
     path = atomic_file(tmp_path, SEQUENCES)
-    for choice in (
+    choices: tuple[dict[str, Any], ...] = (
         {"load": ["place", "user_id", "absent"]},
         {"unload": ["tags", "item_id", "steps", "rating", "timestamp"]},
-    ):
+    )
+    for choice in choices:
         types, frame = read_atomic_file(path, "user_id", "item_id", "timestamp", **choice)
         assert list(frame) == list(types) == ["user_id", "place"]
     path.write_text(HEADER + "1\t2\tmonday\n")

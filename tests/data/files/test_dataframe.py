@@ -14,9 +14,9 @@ import pytest
 from recbole_cl import from_dataframe, run, run_seeds
 from recbole_cl.data.files.dataframe import NamedData, named_data
 from recbole_cl.errors import UsageError
+from recbole_cl.testing.toy import TINY
 
-NAMES = {"user": "uid", "item": "sku", "time": "ts"}
-TINY = {"hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False}
+NAMES: dict[str, Any] = {"user": "uid", "item": "sku", "time": "ts"}
 README = Path(__file__).parents[3] / "README.md"
 
 
@@ -129,7 +129,7 @@ def test_a_file_that_was_changed_by_hand_is_other_content(tmp_path: Path) -> Non
         (shop().rename(columns={"note": "uid"}), ["2 columns", "'uid'", "rename"]),
         (shop().iloc[:0], ["no interactions"]),
         (shop().to_dict(), ["dict", "no DataFrame", "to_pandas"]),
-        (Polars(shop()["uid"]), ["Polars", "no DataFrame"]),  # type: ignore[arg-type]
+        (Polars(shop()["uid"]), ["Polars", "no DataFrame"]),
     ],
 )
 def test_what_cannot_be_a_dataset_is_refused_in_one_line(tmp_path: Path, frame: Any, words: list[str]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from recbole_cl.data.files import download
 from recbole_cl.data.files.download import download_dataset
 from recbole_cl.errors import UsageError
 
@@ -31,11 +32,10 @@ def test_without_network_the_message_says_what_to_do_and_nothing_is_left(tmp_pat
 
 def test_a_download_that_nobody_can_agree_to_is_declined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """RecBole asks before more than 1 GB; a batch job has no standard input."""
-
-    def ask(url: str) -> bool:
-        raise EOFError
-
-    monkeypatch.setattr(download, "decide_download", ask)
+    archive = tmp_path / "yelp.zip"
+    with archive.open("wb") as file:
+        file.truncate(2 << 30)  # takes no place
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     with pytest.raises(UsageError, match="yelp was declined.*recbole-cl convert"):
-        download_dataset("yelp", "https://example.org/yelp.zip", tmp_path / "yelp")
-    assert list(tmp_path.iterdir()) == []
+        download_dataset("yelp", archive.as_uri(), tmp_path / "dataset" / "yelp")
+    assert list(tmp_path.iterdir()) == [archive]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
@@ -20,34 +19,15 @@ from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrast.pooling import pool, rows_to_pool
 from recbole_cl.model.contrastive import ContrastiveRecommender
 from tests.model.build import build_model
-from tests.model.contrast.cases import a_batch
+from tests.model.contrast.cases import WITHOUT_DATA, a_batch, build, frozen
 
 CAN = [name for name in own_models() if issubclass(model_class(name), ContrastiveRecommender)]
-# Item correlations need a dataset.
-WITHOUT_DATA = {"CoSeRec": {"operators": ["crop", "mask", "reorder"], "short_length": -1}}
 
 
 def with_same_target(batch: Batch) -> Batch:
     order = torch.arange(len(batch.target)).flip(0)
     same_target = Rows(batch.item_seq[order], batch.seq_len[order])
     return Batch(batch.item_seq, batch.seq_len, batch.target, extra={"same_target": same_target})
-
-
-def build(name: str, complement: Any = None, **settings: Any) -> Any:
-    model = build_model(name, **({"complement": "a run"} if complement else {}), **settings)
-    if complement:
-        model.complement_with(complement)
-    return model
-
-
-def frozen(**settings: Any) -> Any:
-    """A model with dropout, which must stay off."""
-    own = {"n_layers": 1, "hidden_dropout_prob": 0.5, "seed": 5, "right_aligned": True}
-    return build_model("SASRec", **(own | settings))
-
-
-def test_the_methods_that_can_are_found() -> None:
-    assert set(own_models()) - set(CAN) == {"SASRec"}
 
 
 FORMS = [(name, form) for name in CAN for form in ("add", "loss") if (name, form) != ("AdaptiveRec", "loss")]
@@ -150,7 +130,12 @@ def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
     added: list[Tensor] = []
     zero = torch.zeros(2, 16).double()
     pair = ViewPair(zero, zero, view, view, partial(pool, pooling="mean"))
-    model.compare_views(lambda a, b: added.append(b) or b.sum(), pair)
+
+    def noted(a: Tensor, b: Tensor) -> Tensor:
+        added.append(b)
+        return b.sum()
+
+    model.compare_views(noted, pair)
     expected = model.options["complement_weight"] * pool(second.encode(known)[0], known, "mean")
     torch.testing.assert_close(added[0], expected)
 
@@ -169,30 +154,6 @@ def test_an_encoder_of_another_shape_is_refused(settings: dict[str, Any], words:
     assert all(word in str(error.value) for word in words)
 
 
-def test_an_encoder_that_is_asked_for_and_missing_is_refused() -> None:
-    model = build_model("CL4SRec", complement="gru")
-    with pytest.raises(UsageError, match="complement = gru.*complement_with"):
-        model.losses(a_batch())
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("CL4SRec", {"contrastive_weight": 0}),
-        ("DuoRec", {"supervised_weight": 0}),
-        ("DuoRec", {"contrast": "us", "supervised_weight": 0, "unsupervised_weight": 0}),
-        ("ECLSR", {"contrastive_weight": 0}),
-    ],
-)
-def test_an_encoder_that_nothing_would_be_compared_with_is_refused(name: str, settings: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="complement = a run: nothing compares with it"):
-        build(name, frozen(), **settings)
-
-
-def test_one_term_of_two_is_enough_for_a_second_encoder() -> None:
-    build("DuoRec", frozen(), contrast="us", supervised_weight=0)
-
-
 def test_an_encoder_that_counts_from_the_other_end_is_refused_where_columns_are_compared() -> None:
     with pytest.raises(UsageError, match="counts positions from the oldest item"):
         build("SRMA", frozen(right_aligned=False))
@@ -202,28 +163,3 @@ def test_an_encoder_that_counts_from_the_other_end_is_refused_where_columns_are_
 def test_the_thresholds_statistic_knows_no_frozen_encoder() -> None:
     with pytest.raises(UsageError, match="complement_form = loss"):
         build("AdaptiveRec", frozen(), complement_form="loss")
-
-
-def interaction() -> Interaction:
-    batch = a_batch()
-    return Interaction({"item_id_list": batch.item_seq, "item_length": batch.seq_len, "item_id": batch.target})
-
-
-def test_a_method_that_compares_its_views_by_itself_is_refused() -> None:
-    """It would train as if there were no second encoder."""
-    model = build("CL4SRec", frozen())
-    model.named_losses(interaction())
-    model = build("CL4SRec", frozen())
-    model.compare_views = lambda loss, pair: loss(pair.z_a, pair.z_b)
-    with pytest.raises(UsageError, match="complement = a run: CL4SRec compares its views without self.compare_views"):
-        model.named_losses(interaction())
-
-
-@pytest.mark.parametrize(
-    ("name", "stage", "epoch"), [("CoSeRec", "pretrain_epochs", 2), ("ECLSR", "generator_pretraining_epochs", 1)]
-)
-def test_an_epoch_without_a_contrastive_term_needs_no_comparison(name: str, stage: str, epoch: int) -> None:
-    """The first one of a process, too: a run may be resumed there."""
-    model = build(name, frozen(), **{stage: 2}, **WITHOUT_DATA.get(name, {}))
-    model.start_epoch(epoch)
-    assert "contrastive" not in model.named_losses(interaction())

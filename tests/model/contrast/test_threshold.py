@@ -108,23 +108,26 @@ def test_the_regulariser_may_be_squared() -> None:
 
 def test_an_epochs_figures_are_the_means_over_its_batches() -> None:
     part, batches = contrast(), [views(seed=seed) for seed in (5, 6)]
-    thresholds = []
+    thresholds: list[Tensor] = []
     for z in batches:
-        thresholds.append(part.learned(z[0]))
-        part(*z, thresholds[-1])
-    figures, every = part.end_epoch(), torch.cat([k for k in thresholds if k is not None])
-    expected = {
+        learned = part.learned(z[0])
+        assert learned is not None
+        thresholds.append(learned)
+        part(*z, learned)
+    figures, every = part.end_epoch(), torch.cat(thresholds)
+    pairs = list(zip(batches, thresholds, strict=True))
+    expected: dict[str, Any] = {
         "threshold": every.mean(),
         "threshold_spread": every.std(correction=0),
         "statistic": sum(percentile(*z) for z in batches) / 2,
-        "share_above": sum(share_above(cosines(*z), k.repeat(2)) for z, k in zip(batches, thresholds, strict=True)) / 2,
+        "share_above": sum(share_above(cosines(*z), k.repeat(2)).double() for z, k in pairs) / 2,
         "alignment": sum(alignment(*z) for z in batches) / 2,
         "uniformity": sum(uniformity(z[0]) for z in batches) / 2,
     }
     for share in (10, 50, 90, 99):
         places = [negative_pairs(cosines(*z)).quantile(share / 100) for z in batches]
         expected[f"similarity_p{share}"] = sum(places) / 2
-    assert figures == pytest.approx({name: float(value.detach()) for name, value in expected.items()}, abs=1e-6)
+    assert figures == pytest.approx({name: value.item() for name, value in expected.items()}, abs=1e-6)
     assert part.end_epoch() == {}
 
 
@@ -164,22 +167,24 @@ def test_thresholds_move_the_encoder_by_the_regulariser_of_a_hard_comparison_alo
 def first_epoch(part: ThresholdedContrast, z_a: Tensor, z_b: Tensor, steps: int, learning_rate: float) -> float:
     """Trains thresholds at the published contrastive weight, with no last epoch to lean on; the mean they end at."""
     optimizer = torch.optim.Adam(part.parameters(), learning_rate)
+    mean = float("nan")
     for _ in range(steps):
         optimizer.zero_grad()
         learned = part.learned(z_a)
         assert learned is not None
         (0.1 * part(z_a, z_b, learned) + part.regulariser(learned)).backward()
         optimizer.step()
-    return learned.mean().item()
+        mean = learned.mean().item()
+    return mean
 
 
 def test_without_its_regulariser_the_threshold_collapses_and_with_it_it_does_not() -> None:
     """Appendix A of the paper: leaving everything out is the cheapest way to tell the positive from the rest."""
-    means, z = {}, tuple(view.detach() for view in views())
+    means, (z_a, z_b) = {}, [view.detach() for view in views()]
     for weight in (0.0, 0.5):
         part = contrast(objective="exclude_above", comparison="straight_through", threshold_weight=weight)
-        means[weight] = first_epoch(part, *z, 200, 0.05)
-    assert means[0.0] < -0.9 and means[0.5] == pytest.approx(percentile(*z).item(), abs=0.1)
+        means[weight] = first_epoch(part, z_a, z_b, 200, 0.05)
+    assert means[0.0] < -0.9 and means[0.5] == pytest.approx(percentile(z_a, z_b).item(), abs=0.1)
 
 
 def test_soft_labels_leave_a_threshold_nothing_to_gain_by_setting_nobody_apart() -> None:

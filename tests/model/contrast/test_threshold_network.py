@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from recbole_cl.errors import UsageError
 from recbole_cl.model.contrast.threshold_network import FlatThreshold, PerRowThreshold
@@ -11,10 +12,16 @@ from recbole_cl.model.contrast.threshold_network import FlatThreshold, PerRowThr
 D = 8
 
 
+def linears(network: PerRowThreshold | FlatThreshold) -> tuple[nn.Linear, nn.Linear]:
+    first, second = network.layers
+    assert isinstance(first, nn.Linear) and isinstance(second, nn.Linear)
+    return first, second
+
+
 def test_a_network_per_row_is_two_linear_layers_and_a_sigmoid() -> None:
     torch.manual_seed(1)
     network, hidden = PerRowThreshold(16), torch.randn(3, 16)
-    first, second = network.layers
+    first, second = linears(network)
     assert first.weight.shape == (2, 16) and second.weight.shape == (1, 2)
     inner = hidden @ first.weight.T + first.bias
     expected = 2.1 * (1 / (1 + (-(inner @ second.weight.T + second.bias)).exp()) - 0.5)
@@ -25,7 +32,7 @@ def test_a_network_per_row_is_two_linear_layers_and_a_sigmoid() -> None:
 def test_a_flat_network_looks_at_the_whole_batch_full_or_not(rows: int) -> None:
     torch.manual_seed(1)
     network, hidden = FlatThreshold(D, 4, 10_000), torch.randn(rows, D)
-    first, second = network.layers
+    first, second = linears(network)
     assert first.weight.shape == (4, 32) and second.weight.shape == (4, 4)
     inner = first.weight[:, : rows * D] @ hidden.flatten() + first.bias
     expected = 2.1 * ((second.weight @ inner + second.bias).sigmoid() - 0.5)

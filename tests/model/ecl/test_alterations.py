@@ -112,15 +112,16 @@ def test_insert_may_bring_in_what_other_rows_hold() -> None:
     view = Rows(*rows(40)[:2])
     view = view._replace(item_seq=view.item_seq + 100 * torch.arange(40).unsqueeze(1) * (view.item_seq > 0))
     held = {item: number for number, row in enumerate(as_lists(view)) for item in row}  # each by one row alone
-    generator, share = torch.Generator().manual_seed(1), {"ratio": 0.4, "strategy": "sample", "n_items": 4000}
-    new = alter(*view[:2], generator, how="insert", insert_from="other_rows", **share)  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(1)
+    share: dict[str, Any] = {"ratio": 0.4, "strategy": "sample", "n_items": 4000, "insert_from": "other_rows"}
+    new = alter(view.item_seq, view.seq_len, generator, how="insert", **share)
     for number, (old, row) in enumerate(zip(as_lists(view), as_lists(new), strict=True)):
         brought = [item for item in row if item not in old]
         count = min(int(0.4 * len(old) + 1), len(old) - 1)
         assert len(row) == min(len(old) + count, WIDTH) and len(brought) <= count
         assert all(held[item] != number for item in brought)
         assert [item for item in row if item in old] == old[len(old) - len(row) + len(brought) :]
-    alone = alter(*(part[9:10] for part in view[:2]), generator, how="insert", insert_from="other_rows", **share)  # type: ignore[arg-type]
+    alone = alter(view.item_seq[9:10], view.seq_len[9:10], generator, how="insert", **share)
     assert torch.equal(alone.item_seq, view.item_seq[9:10]) and alone.seq_len.tolist() == [10]
 
 

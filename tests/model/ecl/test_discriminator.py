@@ -9,7 +9,7 @@ from torch import Tensor
 from recbole_cl.batch import Rows
 from recbole_cl.encoder.packing import pack
 from recbole_cl.encoder.registry import EncoderSettings
-from recbole_cl.encoder.transformer import TransformerEncoder
+from recbole_cl.encoder.transformer import TransformerEncoder, TransformerLayer
 from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
 
 LENGTHS = torch.tensor([3, 1, 5, 2, 6])
@@ -34,6 +34,7 @@ def slow_logits(
     model: ConditionalDiscriminator, encoder: TransformerEncoder, items: Tensor, states: Tensor, last: int | None
 ) -> Tensor:
     for layer in encoder.layers:
+        assert isinstance(layer, TransformerLayer)
         layer.causal = not model.bidirectional
     logits, begin = [], 0
     for i, n in enumerate(LENGTHS.tolist()):
@@ -43,6 +44,7 @@ def slow_logits(
         elif model.condition == "add_last":
             own = own + states[i]
         elif model.condition == "concat":
+            assert model.join is not None
             own = torch.stack([model.join.weight @ torch.cat((states[i], item)) for item in own])
         else:
             own = torch.cat((states[i : i + 1], own))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from recbole_cl.model.ecl.windows import mean_of_last
 
 LENGTHS = torch.tensor([3, 1, 5, 2, 5, 4])
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 
 
 def vectors(size: int = 8) -> torch.Tensor:
