@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, MinLen
+from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.augmentation import OPERATORS
 from recbole_cl.augmentation.registry import takes
 from recbole_cl.batch import Rows
-from recbole_cl.config.checks import Check, Flag, Integer, ListOf, Named, Table
+from recbole_cl.config.schema import Distinct, MethodSettings, Named, Share
 from recbole_cl.data.correlation.registry import CORRELATIONS, Correlation
 from recbole_cl.model.contrast.views import ViewDrawer
-from recbole_cl.model.contrastive import ContrastiveRecommender
+from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSettings
+
+Operators = Annotated[list[Annotated[str, Named(OPERATORS)]], Distinct()]
+
+
+class AugmentingSettings(ContrastiveSettings):
+    """Operators, and the correlation of items that some of them need."""
+
+    operators: Annotated[Operators, MinLen(1)]
+    operator_options: dict[str, dict[str, Any]]
+    correlation: Annotated[str, Named(CORRELATIONS)]
+    inverse_user_frequency: bool
+    switch_epoch: Annotated[int, Ge(-1)] = Field(description="E")
+
+
+class RatioSettings(AugmentingSettings):
+    """Shares of CL4SRec's operators, for the methods that draw from these."""
+
+    crop_ratio: Share = Field(description="eta")
+    mask_ratio: Share = Field(description="gamma; mu in CoSeRec and SRMA")
+    reorder_ratio: Share = Field(description="beta; omega in CoSeRec and SRMA")
 
 
 class AugmentingRecommender(ContrastiveRecommender):
@@ -26,13 +48,8 @@ class AugmentingRecommender(ContrastiveRecommender):
     renewed every epoch. A plain RecBole script has to call ``start_epoch``, or it stays that of epoch 0.
     """
 
-    settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Named(OPERATORS), distinct=True),
-        "operator_options": Table(),
-        "correlation": Named(CORRELATIONS),
-        "inverse_user_frequency": Flag(),
-        "switch_epoch": Integer(low=-1),
-    }
+    settings: ClassVar[type[MethodSettings]] = AugmentingSettings
+    options: AugmentingSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -41,11 +58,11 @@ class AugmentingRecommender(ContrastiveRecommender):
         self._correlation: Correlation | None = None
         self.views = self.build_views()
         if self.draws_views and self.views.needs_neighbours:
-            self._correlation = CORRELATIONS.resolve(self.options["correlation"])(dataset, self.n_items, self.options)
+            self._correlation = CORRELATIONS.resolve(self.options.correlation)(dataset, self.n_items, self.options)
 
     def build_views(self) -> ViewDrawer:
         """What draws the views; the base's takes the settings as they are."""
-        return ViewDrawer(self.options["operators"], self.operator_values(), self.mask_id, self.generator)
+        return ViewDrawer(self.options.operators, self.operator_values(), self.mask_id, self.generator)
 
     def operator_values(self, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
         """Keywords of the operators: the method's ``<name>_ratio``, what it fixes itself, and ``operator_options``.
@@ -53,15 +70,15 @@ class AugmentingRecommender(ContrastiveRecommender):
         Args:
             own: What the method fixes, by the operator's name.
         """
-        names: Sequence[str] = self.options["operators"]
-        ratios = {name: {"ratio": self.options[f"{name}_ratio"]} for name in names if f"{name}_ratio" in self.options}
-        given: Mapping[str, Mapping[str, Any]] = self.options["operator_options"]
+        names, given = self.options.operators, self.options.operator_options
+        own_ratio = {name: getattr(self.options, f"{name}_ratio", None) for name in names}
+        ratios = {name: {"ratio": ratio} for name, ratio in own_ratio.items() if ratio is not None}
         return {name: {**ratios.get(name, {}), **(own or {}).get(name, {}), **given.get(name, {})} for name in names}
 
     @property
     def has_mask_token(self) -> bool:
         """Whether an operator masks items."""
-        return any(takes(name, "fill_id") for name in self.options["operators"])
+        return any(takes(name, "fill_id") for name in self.options.operators)
 
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, if views need one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from recbole_cl.config.presets import model_defaults
-from recbole_cl.config.settings import declared_checks
+from recbole_cl.config.settings import method_settings, settings_class
+from recbole_cl.config.values import plain
 
 
-def read_options(config: Any, model_class: type) -> dict[str, Any]:
+def read_options(config: Any, model_class: type) -> Any:
     """Values of the settings that a model declares, checked.
 
     RecBole's own ``Config`` does not read our YAML files, so a key that it lacks takes the value of the model's YAML:
@@ -19,17 +20,14 @@ def read_options(config: Any, model_class: type) -> dict[str, Any]:
         model_class: The model.
 
     Returns:
-        Key -> value for every declared setting.
+        An instance of the model's class of settings.
 
     Raises:
-        UsageError: If a value is out of range.
+        UsageError: If a value is missing or bad.
     """
     defaults = model_defaults(model_class)
-    options = {}
-    for key, check in declared_checks(model_class).items():
-        options[key] = defaults.get(key) if config[key] is None else config[key]
-        check.check(key, options[key])
-    return options
+    given = {key: config[key] for key in settings_class(model_class).model_fields}
+    return method_settings(model_class, defaults | {key: plain(key, it) for key, it in given.items() if it is not None})
 
 
 class TrainingPlan(NamedTuple):

@@ -151,7 +151,7 @@ def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
     zero = torch.zeros(2, 16).double()
     pair = ViewPair(zero, zero, view, view, partial(pool, pooling="mean"))
     model.compare_views(lambda a, b: added.append(b) or b.sum(), pair)
-    expected = model.options["complement_weight"] * pool(second.encode(known)[0], known, "mean")
+    expected = model.options.complement_weight * pool(second.encode(known)[0], known, "mean")
     torch.testing.assert_close(added[0], expected)
 
 
