@@ -43,7 +43,7 @@ from tabulate import tabulate
 from benchmarks import _common as common
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
 from recbole_cl.config.models import model_class, own_models, recboles_model
-from recbole_cl.config.settings import declared_checks
+from recbole_cl.config.settings import settings_class
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.runs.build import build_data, build_loader, build_model, build_trainer
 
@@ -125,7 +125,7 @@ def _ours(
 ) -> Contender:
     batch_size = args.batch_size if form == "prefix" else args.sequence_batch_size
     settings = settings | {"train_form": form, "train_batch_size": batch_size}
-    if "complement" in declared_checks(model_class(name)):
+    if "complement" in settings_class(model_class(name)).model_fields:
         settings["complement"] = "none"  # a second encoder, to be trained first
     config = common.config_of(args, name, folder, **settings)
     model = build_model(config, train)

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from recbole_cl.allocator import restart_with_tuned_malloc
-from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
+from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.errors import UsageError
 
 PROGRAM = "recbole-cl"
@@ -20,10 +20,16 @@ _COMMANDS = {
     "train": "train a model and test it",
     "compare": "put finished runs side by side, with significance",
     "convert": "make a dataset from csv, json or sequence text",
-    "models": "list the models: ours first, then RecBole's sequential ones",
+    "models": "list the models: ours first, then RecBole's sequential ones; or the settings of one",
+    "schema": "print the JSON schema of YAML files, by which an editor completes and checks them",
 }
 
-_MODULES = {"compare": "recbole_cl.report.compare", "convert": "recbole_cl.data.files.convert"}
+_MODULES = {
+    "compare": "recbole_cl.report.compare",
+    "convert": "recbole_cl.data.files.convert",
+    "models": "recbole_cl.config.listing",
+    "schema": "recbole_cl.config.schema_command",
+}
 
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
 
@@ -187,20 +193,13 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
 
 def _declare(parser: argparse.ArgumentParser, command: str) -> None:
     """Adds the arguments of a command, and what runs it."""
-    parser.set_defaults(parser=parser, run=_models)
+    parser.set_defaults(parser=parser)
     if command == "train":
         _add_train_arguments(parser)
     elif command in _MODULES:
         module = import_module(_MODULES[command])
         module.add_arguments(parser)
         parser.set_defaults(run=module.main)
-
-
-def _models(args: argparse.Namespace) -> int:
-    from recbole_cl.config.models import available_models
-
-    print("\n".join(available_models()))
-    return 0
 
 
 def _run_train(argv: Sequence[str], prog: str, train: Callable[[Training], None]) -> int:
@@ -214,6 +213,9 @@ def _run_train(argv: Sequence[str], prog: str, train: Callable[[Training], None]
 def _training(args: argparse.Namespace, texts: Mapping[str, str]) -> Training:
     settings = {key: _parse_value(text) for key, text in texts.items()}
     files, seeds = (args.config_files or "").split(), None
+    from recbole_cl.config.known import refuse_unknown_flags
+
+    refuse_unknown_flags(args.model, files, settings)
     if args.seeds is not None:
         seeds = _seeds(args, files, settings)
         settings.pop("seed", None)

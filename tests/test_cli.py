@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 from recbole_cl import cli
 from recbole_cl.cli import Training
 from recbole_cl.config import models as registry
+from recbole_cl.config.common import CommonSettings
+from recbole_cl.config.settings import settings_class
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_config
 
@@ -158,6 +161,40 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.split() == registry.available_models()
 
 
+def test_the_settings_of_a_model_are_listed_with_range_default_and_the_papers_value(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["models", "--settings", "CoSeRec"]) == 0
+    out = capsys.readouterr().out
+    assert "contrastive_weight: 0.1\n    range: a number >= 0; lambda\n    about: lambda, weight of" in out
+    assert "    paper: {0.1, ..., 0.5}\n" in out and "    paper: {0.005, 0.01, 0.05, 0.1, 0.5, 1.0}\n" in out
+    assert "\nseed: 2020\n    range: an integer in [0, 4294967295]\n" in out
+    assert {line.split(":")[0] for line in out.splitlines() if line[0] != " "} == {
+        *settings_class(registry.model_class("CoSeRec")).model_fields,
+        *CommonSettings.model_fields,
+    } - {"model", "dataset"}
+    assert cli.main(["models", "--settings", "GRU4Rec"]) == 0
+    assert "loss_type: CE\n    range: one of CE, BPR\n" in capsys.readouterr().out
+
+
+def test_the_schema_is_printed_or_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["schema", "--model", "GRU4Rec"]) == 0
+    assert "loss_type" in json.loads(capsys.readouterr().out)["properties"]
+    assert cli.main(["schema", f"--output={tmp_path / 'schema.json'}"]) == 0
+    assert "generator_weight" in json.loads((tmp_path / "schema.json").read_text())["properties"]
+
+
+def test_misspelt_flags_of_our_models_are_told_all_at_once_and_before_anything_heavy_is_imported() -> None:
+    code = "import sys; from recbole_cl.cli import main\n"
+    code += "assert main(['train', '--model=SRMA', '--temprature=1', '--lr=1', '--tau=1']) == 2\n"
+    code += "assert not {'torch', 'recbole', 'numpy', 'pandas'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr.splitlines() == [
+        "recbole-cl: error: unknown setting 'temprature'; did you mean temperature? | unknown setting 'lr'; did you "
+        "mean learning_rate?"
+    ]
+
+
 def test_other_commands_get_their_own_arguments(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--baseline", "SASRec"]) == 2
     assert f"{tmp_path / 'a'}:" in capsys.readouterr().err
@@ -185,7 +222,7 @@ def test_a_wrong_command_is_told_in_one_line(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [["train"], ["compare"], ["convert"], ["models"], []])
+@pytest.mark.parametrize("command", [["train"], ["compare"], ["convert"], ["models"], ["schema"], []])
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main([*command, "--help"])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from importlib import metadata
 from pathlib import Path
@@ -16,8 +15,11 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
-from recbole_cl.config.models import available_models, model_path, own_models
+from recbole_cl.config.common import COMMON, CommonSettings
+from recbole_cl.config.known import keys_by_model
 from recbole_cl.config.models import model_class as find_model_class
+from recbole_cl.config.models import model_path, own_models
+from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, with_todays_names
 from recbole_cl.config.presets import (
     SettingsLoader,
     experiment_preset,
@@ -26,7 +28,9 @@ from recbole_cl.config.presets import (
     props_dir,
     read_settings,
 )
-from recbole_cl.config.settings import UNDECLARED, check_settings, declared_checks, listed, refuse_unknown
+from recbole_cl.config.settings import check_settings, listed, settings_class
+from recbole_cl.config.suggestions import refuse_unknown
+from recbole_cl.config.values import plain, without_none_texts
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import is_path, name_paths, paths_in
 
@@ -83,7 +87,8 @@ class Config(RecBoleConfig):
         stored: str | Path | Mapping[str, Any] | None = None,
     ) -> None:
         _check_recbole_version()
-        self._sources: dict[str, Iterable[str]] = {}
+        self._sources: list[tuple[str, dict[str, Any]]] = []  # name and settings, from weak to strong
+        self._beside: tuple[str, dict[str, Any]] = ("", {})  # YAML beside the data
         self._stored = stored
         name_paths(model)
         super().__init__(model, dataset, config_file_list, config_dict)
@@ -119,33 +124,36 @@ class Config(RecBoleConfig):
 
     def _load_config_files(self, file_list: Sequence[str | Path] | str | Path | None) -> dict[str, Any]:
         files = [file_list] if isinstance(file_list, str | Path) else list(file_list or [])
-        merged = self._load_stored()
+        self._load_stored()
         for file in files:
-            values = read_settings(file)
+            values = _read(file)
             name_paths(values)
-            self._sources[str(file)] = values
-            merge_settings(merged, values)
-        return merged
+            self._sources.append((str(file), values))
+        return self._merged_sources()
 
-    def _load_stored(self) -> dict[str, Any]:
+    def _load_stored(self) -> None:
         if isinstance(self._stored, str | Path):
-            source, values = str(self._stored), read_settings(self._stored)
+            self._sources.append((str(self._stored), _read(self._stored)))
         else:
-            source, values = "", dict(self._stored or {})
-        self._sources[source] = list(values)
-        return values
+            self._sources.append(("", dict(self._stored or {})))
 
     def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:
-        values = {key: _plain(key, value) for key, value in (config_dict or {}).items()}
+        values = {key: plain(key, value) for key, value in (config_dict or {}).items()}
         name_paths(values)
-        self._sources[""] = [*self._sources.get("", ()), *values]
+        self._sources.append(("", values))
         return values
+
+    def _merged_sources(self) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for _, values in self._sources:
+            merge_settings(merged, values)
+        return merged
 
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
 
     def _merge_external_config_dict(self) -> None:
-        self.external_config_dict = merge_settings(deepcopy(self.file_config_dict), self.variable_config_dict)
+        self.external_config_dict = self._merged_sources()
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, Any, str]:
         model = model or self.external_config_dict.get("model")
@@ -164,14 +172,24 @@ class Config(RecBoleConfig):
         for preset in (props_dir() / "overall.yaml", *model_presets(model_class)):
             self._load_preset(preset)
         self._load_preset(props_dir() / "dataset" / f"{dataset}.yaml")
+        self._take_todays_names()
         data_path = {**self.internal_config_dict, **self.external_config_dict}["data_path"]
-        self._known = {*self.internal_config_dict} - {"MODEL_TYPE"}  # what follows is a user's own file
         beside = Path(str(data_path), dataset, f"{dataset}.yaml")
         if beside.is_file():
-            self._sources[str(beside)] = values = read_settings(beside)
+            values = with_todays_names(_read(beside), self._known)
+            self._beside = str(beside), values
             _refuse_code_beside_data(beside, values)
             merge_settings(self.internal_config_dict, values)
         self._load_preset(experiment_preset(model_class, dataset))
+
+    def _take_todays_names(self) -> None:
+        own = settings_class(self.model_class)
+        known = {"model", "dataset", *COMMON, *own.model_fields, *self.internal_config_dict} - {"MODEL_TYPE"}
+        if "recommendation_loss" in own.model_fields:
+            known |= DONE_ANYWAY
+        self._known = known
+        self._sources = [(source, with_todays_names(values, known)) for source, values in self._sources]
+        self.external_config_dict = self._merged_sources()
 
     def _load_preset(self, path: Path) -> None:
         if path.is_file():
@@ -180,15 +198,15 @@ class Config(RecBoleConfig):
             merge_settings(self.internal_config_dict, values)
 
     def _get_final_config_dict(self) -> dict[str, Any]:
-        declared = declared_checks(self.model_class)
         model_type = self.internal_config_dict.pop("MODEL_TYPE")
-        known = {"model", "dataset", *UNDECLARED, *declared, *self._known}.union(*self.parameters.values())
-        known.discard("config_file")  # RecBole has the word, and nothing that reads it; ours is --config_files
-        for source, keys in self._sources.items():
-            refuse_unknown(source, keys, known, self.model, _keys_by_model)
+        refuse_unknown([self._beside, *self._sources], self._known, self.model, keys_by_model)
         values = merge_settings(deepcopy(self.internal_config_dict), self.external_config_dict)
         values.update(model=self.model, dataset=self.dataset)
-        check_settings(values, declared)
+        own = settings_class(self.model_class)
+        for cls in (CommonSettings, own):
+            without_none_texts(values, cls)
+        drop_what_is_done_anyway(values)
+        check_settings(values, own)
         self._settings = deepcopy(values)
         self._settings["model"] = model_path(self.model_class)
         self._settings.pop("valid_metric_bigger", None)  # RecBole derives it from valid_metric
@@ -226,15 +244,9 @@ def _check_recbole_version() -> None:
         raise UsageError(f"RecBole {version} is installed: this plugin needs {RECBOLE_VERSION}, whose seams it uses")
 
 
-def _keys_by_model() -> dict[str, Iterable[str]]:
-    """The keys of every model's YAML files, ours first."""
-    ours = {
-        name: [key for path in model_presets(find_model_class(name)) for key in read_settings(path)]
-        for name in own_models()
-    }
-    folder = Path(recbole.__file__).parent / "properties" / "model"
-    files = {name: folder / f"{name}.yaml" for name in available_models() if name not in ours}
-    return {**ours, **{name: read_settings(path) for name, path in files.items() if path.is_file()}}
+def _read(file: str | Path) -> dict[str, Any]:
+    """A user's own file; its values have the limits that all others have."""
+    return {key: plain(f"{file}: {key}", value) for key, value in read_settings(file).items()}
 
 
 def _refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
@@ -247,20 +259,3 @@ def _refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
                 f"{file}: {key} = {value}: YAML beside data cannot name {what}; leave {key} out, and set it by "
                 f"--{key} or in a file of config_files"
             )
-
-
-def _plain(key: str, value: Any) -> Any:
-    """Turns tuples, paths and numpy numbers into what YAML can hold, and refuses what it cannot."""
-    if value is None or type(value) in (bool, int, float, str, datetime.date, datetime.datetime):
-        return value
-    if isinstance(value, np.generic):
-        return _plain(key, value.item())
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [_plain(key, item) for item in value]
-    if isinstance(value, Mapping):
-        return {_plain(key, name): _plain(key, item) for name, item in value.items()}
-    raise UsageError(
-        f"{key} = {value!r}: a {type(value).__name__} cannot be written to YAML; give numbers, text or lists"
-    )

@@ -16,7 +16,8 @@ from typing import Any
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import Registry, is_path
 
-_RECBOLE = "recbole.model.sequential_recommender"
+DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
+_OURS, _RECBOLE = "recbole_cl", "recbole.model.sequential_recommender"
 # What they read in their batches is more than our loader makes.
 _UNFIT = {
     **dict.fromkeys(("BERT4Rec", "SHAN"), "transformed rows"),
@@ -89,6 +90,35 @@ def model_class(model: str | type) -> Any:
         raise UsageError(_unknown(model))
     with _anomaly_detection_left_alone():  # an outside model may import RecBole's
         return _fit(MODELS.resolve(model))
+
+
+def class_chain(name: str) -> list[str]:
+    """Names of one of our classes and of its bases in this package, read from source: importing them takes seconds.
+
+    Args:
+        name: As ``own_models`` spells it.
+
+    Returns:
+        Names, the class's own first; empty for a model that other code has registered.
+    """
+    path = MODELS.path(name)
+    return [] if path is None else _chain(*path.rsplit(".", 1))
+
+
+def _chain(module: str, name: str) -> list[str]:
+    root, *inner = module.split(".")
+    if root != _OURS:
+        return []
+    body = _body(Path(__file__).parents[1].joinpath(*inner).with_suffix(".py"))
+    imported = {alias.name: it.module or "" for it in body if isinstance(it, ast.ImportFrom) for alias in it.names}
+    found = next((it for it in body if isinstance(it, ast.ClassDef) and it.name == name), None)
+    bases = [base.id for base in found.bases if isinstance(base, ast.Name)] if found else []
+    return [name, *(above for base in bases for above in _chain(imported.get(base, module), base))]
+
+
+def recboles_presets() -> Path:
+    """The folder of RecBole's own YAML files of models."""
+    return _recbole() / "properties" / "model"
 
 
 def model_path(cls: type) -> str:
@@ -170,13 +200,20 @@ def _anomaly_detection_left_alone() -> Iterator[None]:
 
 def _recbole_models() -> list[str]:
     """Names that RecBole's package of sequential models exports, read from its source: importing it takes seconds."""
+    source = _recbole().joinpath(*_RECBOLE.split(".")[1:], "__init__.py")
+    imports = [node for node in _body(source) if isinstance(node, ast.ImportFrom)]
+    return sorted((alias.name for node in imports for alias in node.names), key=str.lower)
+
+
+def _recbole() -> Path:
     spec = find_spec("recbole")
     if spec is None or spec.origin is None:
         raise UsageError("RecBole is not installed: pip install recbole==1.2.1")
-    source = Path(spec.origin).parent.joinpath(*_RECBOLE.split(".")[1:], "__init__.py")
-    body = ast.parse(source.read_text(encoding="utf-8"), str(source)).body
-    imports = [node for node in body if isinstance(node, ast.ImportFrom)]
-    return sorted((alias.name for node in imports for alias in node.names), key=str.lower)
+    return Path(spec.origin).parent
+
+
+def _body(source: Path) -> list[ast.stmt]:
+    return ast.parse(source.read_text(encoding="utf-8"), str(source)).body
 
 
 def _unknown(name: str) -> str:

@@ -15,7 +15,24 @@ from recbole_cl.errors import UsageError
 
 
 class SettingsLoader(yaml.SafeLoader):
-    """YAML as RecBole reads it (1e-3 is a number, not text), in a class of its own: yaml's loaders stay as they are."""
+    """YAML as RecBole reads it (1e-3 is a number, not text), without tags.
+
+    In a class of its own: yaml's loaders stay as they are.
+    """
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuses depth, and tags, since constructors raise anything on text that does not fit them."""
+        tag = getattr(self.peek_event(), "tag", None)
+        if tag not in (None, "!"):
+            raise yaml.YAMLError(f"the tag {tag}: write the value without it")
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise yaml.YAMLError(f"lists and mappings more than {_DEEPEST} deep")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 SettingsLoader.add_implicit_resolver(
@@ -32,6 +49,7 @@ SettingsLoader.add_implicit_resolver(
 )
 
 
+_DEEPEST, _MOST_NODES, _LONGEST = 32, 100_000, 1_000_000  # of a document; an alias counts as what it stands for
 _KNOWN_PACKAGES = ("recbole_cl", "recbole")  # whose classes have no file beside them
 BadYAML = (yaml.YAMLError, ValueError)  # the latter for what looks like a date and is none
 
@@ -108,7 +126,32 @@ def parse_yaml(text: str | bytes) -> Any:
     Raises:
         BadYAML: Any of these, if it is none.
     """
-    return yaml.load(text, Loader=SettingsLoader)
+    if len(text) > _LONGEST:
+        raise yaml.YAMLError(f"{len(text)} characters, of {_LONGEST} at most")
+    loader = SettingsLoader(text)
+    try:
+        node = loader.get_single_node()
+        _refuse_bomb(node)
+        return None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _refuse_bomb(root: yaml.Node | None) -> None:
+    """Refuses a document that holds itself, or is larger than any settings once its aliases are written out."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node | None, depth: int) -> int:
+        if depth > 4 * _DEEPEST:  # nested lists that are aliases of one another
+            raise yaml.YAMLError("an alias within what it stands for, or too many in a row")
+        if id(node) not in sizes:
+            inner = node.value if isinstance(node, yaml.CollectionNode) else []
+            parts = [part for it in inner for part in (it if isinstance(it, tuple) else (it,))]
+            sizes[id(node)] = 1 + sum(size(part, depth + 1) for part in parts)
+        return sizes[id(node)]
+
+    if size(root, 0) > _MOST_NODES:
+        raise yaml.YAMLError(f"more than {_MOST_NODES} entries, aliases written out")
 
 
 def model_presets(model_class: type) -> list[Path]:
@@ -140,6 +183,28 @@ def model_defaults(model_class: type) -> dict[str, Any]:
     for path in (props_dir() / "overall.yaml", *model_presets(model_class)):
         merge_settings(merged, read_settings(path))
     return merged
+
+
+def comments_of(path: Path) -> dict[str, str]:
+    """What a YAML file's comments say of its settings: those behind a key, and in indented lines below it.
+
+    Args:
+        path: One of the preset files.
+
+    Returns:
+        Key -> text.
+    """
+    found: dict[str, list[str]] = {}
+    key = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if named := re.match(r"(\w+):(?:.*?\s)?#\s*(.*)", line):
+            key = named[1]
+            found[key] = [named[2]]
+        elif key and (further := re.match(r"\s+#\s*(.*)", line)):
+            found[key].append(further[1])
+        else:
+            key = ""
+    return {key: " ".join(texts) for key, texts in found.items()}
 
 
 def merge_settings(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:

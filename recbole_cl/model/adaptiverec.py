@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from annotated_types import MinLen
+from pydantic import Field
 from torch import Tensor
 
-from recbole_cl.augmentation import OPERATORS
 from recbole_cl.batch import Batch
-from recbole_cl.config.checks import Check, Choice, ListOf, Named, Number
+from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.errors import UsageError
-from recbole_cl.model.augmenting import AugmentingRecommender, ratios
+from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.cl4srec import cl4srec_pairs
 from recbole_cl.model.contrast.pairs import ViewPairs
-from recbole_cl.model.contrast.threshold import ThresholdedContrast
+from recbole_cl.model.contrast.threshold import ThresholdedContrast, ThresholdSettings
 from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.duorec import CONTRASTS, duorec_hooks, duorec_pairs
 
 _AUGMENT = "augment"
+
+
+class AdaptiveRecSettings(ThresholdSettings, RatioSettings):
+    """Settings of AdaptiveRec, with the paper's symbols."""
+
+    contrast: Annotated[str, OneOf(*CONTRASTS, _AUGMENT)]
+    operators: Annotated[Operators, MinLen(2)]
+    contrastive_weight: NotNegative = Field(description="lambda_cl")
 
 
 class AdaptiveRec(AugmentingRecommender):
@@ -54,24 +63,19 @@ class AdaptiveRec(AugmentingRecommender):
         ``trainer.fit(..., callback_fn=lambda epoch, score: model.end_epoch(epoch))``.
     """
 
-    settings: ClassVar[Mapping[str, Check]] = {
-        "contrast": Choice(*CONTRASTS, _AUGMENT),
-        "operators": ListOf(Named(OPERATORS), min_length=2, distinct=True),
-        **ratios("crop", "mask", "reorder"),
-        **ThresholdedContrast.settings,
-        "contrastive_weight": Number(low=0),
-    }
+    settings: ClassVar[type[MethodSettings]] = AdaptiveRecSettings
+    options: AdaptiveRecSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         options = self.options
-        anchors = max(options["anchors_per_row"], 1) if options["train_form"] == "sequence" else 1
+        anchors = max(options.anchors_per_row, 1) if options.train_form == "sequence" else 1
         most_rows = self.plan.batch_size * anchors
-        if options["complement"] != "none" and options["complement_form"] == "loss":
+        if options.complement != "none" and options.complement_form == "loss":
             raise UsageError(
                 "complement_form = loss: the frozen encoder would enter the threshold's statistic; set it to add"
             )
-        self.contrast = ThresholdedContrast(options, options["hidden_size"], most_rows)
+        self.contrast = ThresholdedContrast(options, options.hidden_size, most_rows)
         self.contrast.apply(self.initialise)
 
     @property
@@ -82,16 +86,16 @@ class AdaptiveRec(AugmentingRecommender):
     @property
     def augments(self) -> bool:
         """Whether views are augmented rows, by the setting ``contrast``."""
-        return bool(self.options["contrast"] == _AUGMENT)
+        return bool(self.options.contrast == _AUGMENT)
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Sequences with the same target, where a term compares with them."""
-        return {} if self.augments else duorec_hooks(self.options["contrast"])
+        return {} if self.augments else duorec_hooks(self.options.contrast)
 
     def build_views(self) -> ViewDrawer:
         """Two different operators for every row, as in CL4SRec."""
-        names, values = self.options["operators"], self.operator_values()
+        names, values = self.options.operators, self.operator_values()
         return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -100,7 +104,7 @@ class AdaptiveRec(AugmentingRecommender):
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         loss = partial(self.contrast, learned=learned)
         for name, pair in pairs.items():
-            terms[name] = self.options["contrastive_weight"] * self.compare_views(loss, pair)
+            terms[name] = self.options.contrastive_weight * self.compare_views(loss, pair)
         if learned is not None:
             terms["threshold"] = self.contrast.regulariser(learned)
         return terms
@@ -111,4 +115,6 @@ class AdaptiveRec(AugmentingRecommender):
 
     def _pairs(self, batch: Batch) -> ViewPairs:
         learns = self.contrast.network is not None
-        return cl4srec_pairs(self, batch, learns) if self.augments else duorec_pairs(self, batch, learns)
+        if self.augments:
+            return cl4srec_pairs(self, batch, learns)
+        return duorec_pairs(self, self.options.contrast, batch, learns)

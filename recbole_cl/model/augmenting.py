@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from logging import getLogger
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, MinLen
+from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.augmentation import OPERATORS
 from recbole_cl.augmentation.registry import takes
 from recbole_cl.batch import Rows
-from recbole_cl.config.checks import Check, Flag, Integer, ListOf, Named, Number, Table
+from recbole_cl.config.schema import Distinct, MethodSettings, Named, Share
 from recbole_cl.data.correlation.registry import CORRELATIONS, Correlation
 from recbole_cl.errors import UsageError
 from recbole_cl.model.contrast.views import ViewDrawer
-from recbole_cl.model.contrastive import ContrastiveRecommender
+from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSettings
+
+Operators = Annotated[list[Annotated[str, Named(OPERATORS)]], Distinct()]
 
 
-def ratios(*names: str) -> dict[str, Check]:
-    """Settings ``<name>_ratio`` for operators of a method's paper."""
-    return {f"{name}_ratio": Number(low=0, high=1) for name in names}
+class AugmentingSettings(ContrastiveSettings):
+    """Operators, and the correlation of items that some of them need."""
+
+    operators: Annotated[Operators, MinLen(1)]
+    operator_options: dict[str, dict[str, Any]]
+    correlation: Annotated[str, Named(CORRELATIONS)]
+    inverse_user_frequency: bool
+    switch_epoch: Annotated[int, Ge(-1)] = Field(description="E")
+
+
+class RatioSettings(AugmentingSettings):
+    """Shares of CL4SRec's operators, for the methods that draw from these."""
+
+    crop_ratio: Share = Field(description="eta")
+    mask_ratio: Share = Field(description="gamma; mu in CoSeRec and SRMA")
+    reorder_ratio: Share = Field(description="beta; omega in CoSeRec and SRMA")
 
 
 class AugmentingRecommender(ContrastiveRecommender):
@@ -33,13 +50,8 @@ class AugmentingRecommender(ContrastiveRecommender):
     renewed every epoch. A plain RecBole script has to call ``start_epoch``, or it stays that of epoch 0.
     """
 
-    settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Named(OPERATORS), distinct=True),
-        "operator_options": Table(),
-        "correlation": Named(CORRELATIONS),
-        "inverse_user_frequency": Flag(),
-        "switch_epoch": Integer(low=-1),
-    }
+    settings: ClassVar[type[MethodSettings]] = AugmentingSettings
+    options: AugmentingSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -48,7 +60,7 @@ class AugmentingRecommender(ContrastiveRecommender):
         self._correlation: Correlation | None = None
         self.views = self.build_views()
         if self.augments and self.views.needs_neighbours:
-            self._correlation = CORRELATIONS.resolve(self.options["correlation"])(dataset, self.n_items, self.options)
+            self._correlation = CORRELATIONS.resolve(self.options.correlation)(dataset, self.n_items, self.options)
             self._warn_of_late_switch()
 
     @property
@@ -62,15 +74,15 @@ class AugmentingRecommender(ContrastiveRecommender):
         return self.plan.epochs
 
     def _warn_of_late_switch(self) -> None:
-        epochs, switch = self.epochs_with_views, self.options["switch_epoch"]
-        if self.options["correlation"] == "hybrid" and epochs and switch >= epochs - 1:
+        epochs, switch = self.epochs_with_views, self.options.switch_epoch
+        if self.options.correlation == "hybrid" and epochs and switch >= epochs - 1:
             getLogger().warning(
                 f"switch_epoch = {switch}: the correlation stays memory-based for all {epochs} epochs that draw views"
             )
 
     def build_views(self) -> ViewDrawer:
         """What draws the views; the base's takes the settings as they are."""
-        return ViewDrawer(self.options["operators"], self.operator_values(), self.mask_id, self.generator)
+        return ViewDrawer(self.options.operators, self.operator_values(), self.mask_id, self.generator)
 
     def operator_values(self, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
         """Keywords of the operators: the method's ``<name>_ratio``, what it fixes itself, and ``operator_options``.
@@ -78,15 +90,13 @@ class AugmentingRecommender(ContrastiveRecommender):
         Args:
             own: What the method fixes, by the operator's name.
         """
-        names: Sequence[str] = self.options["operators"]
-        ratios = {name: {"ratio": self.options[f"{name}_ratio"]} for name in names if f"{name}_ratio" in self.options}
-        given: Mapping[str, Any] = self.options["operator_options"]
+        names, given = self.options.operators, self.options.operator_options
+        own_ratio = {name: getattr(self.options, f"{name}_ratio", None) for name in names}
+        ratios = {name: {"ratio": ratio} for name, ratio in own_ratio.items() if ratio is not None}
         for name, values in given.items():
-            if name not in names or not isinstance(values, Mapping):
-                raise UsageError(
-                    f"operator_options: {name} = {values!r}: expected a mapping of keywords for one of operators, "
-                    f"{', '.join(names)}"
-                )
+            if name not in names:
+                words = f"expected one of operators, {', '.join(names)}"
+                raise UsageError(f"operator_options has an entry {name!r}: {words}")
             if "ratio" in values and name in ratios:
                 raise UsageError(f"operator_options.{name}.ratio: set {name}_ratio instead")
         return {name: {**ratios.get(name, {}), **(own or {}).get(name, {}), **given.get(name, {})} for name in names}
@@ -94,7 +104,7 @@ class AugmentingRecommender(ContrastiveRecommender):
     @property
     def has_mask_token(self) -> bool:
         """Whether an operator masks items."""
-        return any(takes(name, "fill_id") for name in self.options["operators"])
+        return any(takes(name, "fill_id") for name in self.options.operators)
 
     def start_epoch(self, epoch: int) -> None:
         """Renews the table of correlated items, if views need one."""

@@ -6,9 +6,10 @@ Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from recbole.data.interaction import Interaction
 
 # Not from ``recbole.model.sequential_recommender``: importing any model of that package switches autograd anomaly
@@ -18,7 +19,7 @@ from recbole.utils import InputType
 from torch import Tensor, nn
 
 from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
-from recbole_cl.config.checks import Check, Choice, Flag, Integer, Named, Number
+from recbole_cl.config.schema import Count, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.encoder.packing import Packing, pack
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
@@ -29,12 +30,36 @@ from recbole_cl.model.reading import TrainingPlan, read_options, read_plan
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 
 
+class EncoderRecommenderSettings(MethodSettings):
+    """What all methods share: encoder, form of training and recommendation loss."""
+
+    encoder: Annotated[str, Named(ENCODERS)]
+    n_layers: Count
+    n_heads: Count = Field(description="divides hidden_size")
+    hidden_size: Count = Field(description="D")
+    inner_size: Count
+    hidden_dropout_prob: Rate
+    attn_dropout_prob: Rate
+    layer_norm_eps: Positive
+    initializer_range: Positive
+    train_form: Literal["prefix", "sequence"]
+    anchors_per_row: Natural = Field(description="K")
+    anchor_draw: Annotated[str, OneOf(*ANCHOR_DRAWS)]
+    recommendation_loss: Annotated[str, Named(RECOMMENDATION_LOSSES)]
+    n_negatives: Count
+    popularity_exponent: Share
+    exclude_row_items: bool
+    length_grouping: Literal["auto"] | bool
+    compile_encoder: bool
+    right_aligned: bool
+
+
 class EncoderRecommender(TrainableModel, SequentialRecommender):
     """Base of all methods: an encoder over item embeddings, trained by next-item prediction and named extra terms.
 
     A method declares its own settings, what it needs from the loader and its loss terms:
 
-    * ``settings``: key -> check, for the keys of its YAML that are not common to all;
+    * ``settings``: the class of its settings, which extends that of its base; values are then in ``options``;
     * ``batch_hooks``: what is to be drawn for each anchor of a batch, such as positives;
     * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
     * ``needs_attention``: whether only a Transformer will do as its encoder;
@@ -52,27 +77,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     generator: torch.Generator
     abilities: Abilities  # of the encoder
     needs_attention: ClassVar[bool] = False
-    settings: ClassVar[Mapping[str, Check]] = {
-        "encoder": Named(ENCODERS),
-        "n_layers": Integer(low=1),
-        "n_heads": Integer(low=1),
-        "hidden_size": Integer(low=1),
-        "inner_size": Integer(low=1),
-        "hidden_dropout_prob": Number(low=0, high=1, open_high=True),
-        "attn_dropout_prob": Number(low=0, high=1, open_high=True),
-        "layer_norm_eps": Number(low=0, open_low=True),
-        "initializer_range": Number(low=0, open_low=True),
-        "train_form": Choice("prefix", "sequence"),
-        "anchors_per_row": Integer(low=0),
-        "anchor_draw": Choice(*ANCHOR_DRAWS),
-        "recommendation_loss": Named(RECOMMENDATION_LOSSES),
-        "n_negatives": Integer(low=1),
-        "popularity_exponent": Number(low=0, high=1),
-        "exclude_row_items": Flag(),
-        "length_grouping": Choice("auto", True, False),
-        "compile_encoder": Flag(),
-        "right_aligned": Flag(),
-    }
+    settings: ClassVar[type[MethodSettings]] = EncoderRecommenderSettings
+    options: EncoderRecommenderSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -82,11 +88,11 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self.generator = torch.Generator(self.device).manual_seed(self.plan.seed)  # views, and dropout on the CPU
         self._init_generator = torch.Generator().manual_seed(self.plan.seed)
         self.group_by_length = _groups_by_length(self.options, self.device)
-        self._last_position = self.max_seq_length - 1 if self.options["right_aligned"] else None
-        size = self.options["hidden_size"]
+        self._last_position = self.max_seq_length - 1 if self.options.right_aligned else None
+        size = self.options.hidden_size
         self.item_embedding = nn.Embedding(self.n_items + self.has_mask_token, size, padding_idx=0)
         self.encoder: nn.Module = self._build_encoder()
-        if self.options["compile_encoder"]:
+        if self.options.compile_encoder:
             self.encoder.compile(dynamic=True)  # in place: the weights keep their names
         self._recommendation = RecommendationLoss(
             self.options, self.n_items, self.max_seq_length, self.generator, dataset
@@ -103,11 +109,11 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     @property
     def encoder_settings(self) -> EncoderSettings:
         """Sizes and probabilities of the encoder."""
-        shared = {key: self.options[key] for key in EncoderSettings._fields if key in self.options}
+        shared = self.options.model_dump(include=set(EncoderSettings._fields))
         return EncoderSettings(**shared, max_seq_length=self.max_seq_length)
 
     def _build_encoder(self) -> SequenceEncoder:
-        encoder = ENCODERS.resolve(self.options["encoder"])
+        encoder = ENCODERS.resolve(self.options.encoder)
         self.abilities = encoder.abilities
         self._check_encoder(self.abilities)
         return encoder(self.encoder_settings, self.generator)
@@ -115,15 +121,15 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     def _check_encoder(self, can: Abilities) -> None:
         """Refuses an encoder that cannot do what the settings, or this method, ask of it."""
         options = self.options
-        name = f"encoder = {options['encoder']}"
+        name = f"encoder = {options.encoder}"
         if self.needs_attention and not can.needs_heads:
             raise UsageError(f"{name}: {type(self).__name__} needs attention; set encoder to transformer")
-        if options["train_form"] == "sequence" and not can.is_causal:
+        if options.train_form == "sequence" and not can.is_causal:
             raise UsageError(f"{name}: it looks at later items, which are targets; set train_form to prefix")
-        if can.needs_heads and options["hidden_size"] % options["n_heads"]:
-            heads = options["n_heads"]
-            raise UsageError(f"hidden_size = {options['hidden_size']}: expected a multiple of n_heads = {heads}")
-        if options["compile_encoder"] and not can.can_be_compiled:
+        if can.needs_heads and options.hidden_size % options.n_heads:
+            heads = options.n_heads
+            raise UsageError(f"hidden_size = {options.hidden_size}: expected a multiple of n_heads = {heads}")
+        if options.compile_encoder and not can.can_be_compiled:
             raise UsageError(f"compile_encoder = True: {name} can't be; set it to False")
 
     @property
@@ -207,7 +213,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         Raises:
             UsageError: If early stopping would choose among weights of the first stage only.
         """
-        stage, epochs = self.options[key], self.plan.epochs
+        stage, epochs = getattr(self.options, key), self.plan.epochs
         if not stage or not epochs:
             return
         step = min(self.plan.eval_step, epochs)  # RecBole validates the last epoch if no other
@@ -263,7 +269,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         after the base's constructor applies this to them.
         """
         if isinstance(module, nn.Linear | nn.Embedding):
-            module.weight.data.normal_(0, self.options["initializer_range"], generator=self._init_generator)
+            module.weight.data.normal_(0, self.options.initializer_range, generator=self._init_generator)
         if isinstance(module, nn.Linear) and module.bias is not None:
             module.bias.data.zero_()
         if isinstance(module, nn.GRU):
@@ -271,13 +277,13 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
                 nn.init.xavier_uniform_(weight.data, generator=self._init_generator)
 
 
-def _groups_by_length(options: Mapping[str, Any], device: torch.device) -> bool:
+def _groups_by_length(options: EncoderRecommenderSettings, device: torch.device) -> bool:
     """Whether to encode rows of like length together.
 
     Raises:
         UsageError: If the encoder is to be compiled, which groups that change with every batch leave no sense in.
     """
-    grouping, compiled = options["length_grouping"], options["compile_encoder"]
+    grouping, compiled = options.length_grouping, options.compile_encoder
     if compiled and grouping is True:
         raise UsageError("compile_encoder = True: groups change with every batch; set length_grouping to auto or False")
     return device.type == "cpu" and not compiled if grouping == "auto" else bool(grouping)

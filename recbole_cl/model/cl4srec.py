@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import MinLen
+from pydantic import Field
 from torch import Tensor
 
-from recbole_cl.augmentation import OPERATORS
 from recbole_cl.batch import Batch
-from recbole_cl.config.checks import Check, Choice, ListOf, Named, Number
+from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender, ratios
+from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
 from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
 from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.contrastive import PLAIN
+
+
+class CL4SRecSettings(RatioSettings):
+    """Settings of CL4SRec, with the paper's symbols."""
+
+    operators: Annotated[Operators, MinLen(2)]
+    similarity: Literal["dot", "cosine"]
+    temperature: Positive = Field(description="tau")
+    contrastive_weight: NotNegative = Field(description="lambda")
 
 
 class CL4SRec(AugmentingRecommender):
@@ -33,13 +42,8 @@ class CL4SRec(AugmentingRecommender):
         recommendation loss sees in that very step: here views are copies.
     """
 
-    settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Named(OPERATORS), min_length=2, distinct=True),
-        **ratios("crop", "mask", "reorder"),
-        "similarity": Choice("dot", "cosine"),
-        "temperature": Number(low=0, open_low=True),
-        "contrastive_weight": Number(low=0),
-    }
+    settings: ClassVar[type[MethodSettings]] = CL4SRecSettings
+    options: CL4SRecSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -47,17 +51,17 @@ class CL4SRec(AugmentingRecommender):
 
     def build_views(self) -> ViewDrawer:
         """Two different operators for every row."""
-        names, values = self.options["operators"], self.operator_values()
+        names, values = self.options.operators, self.operator_values()
         return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         hidden, pairs, _ = cl4srec_pairs(self, batch)
-        loss = partial(info_nce, temperature=self.options["temperature"], similarity=self.options["similarity"])
+        loss = partial(info_nce, temperature=self.options.temperature, similarity=self.options.similarity)
         pair = pairs["contrastive"]
         self.geometry.look_at(pair.z_a, pair.z_b)
         return {
             "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
-            "contrastive": self.options["contrastive_weight"] * self.compare_views(loss, pair),
+            "contrastive": self.options.contrastive_weight * self.compare_views(loss, pair),
         }
 
     def end_epoch(self, epoch: int) -> dict[str, float]:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from pydantic import Field
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
-from recbole_cl.config.checks import AnyOf, Check, Choice, Integer, Number, Text
-from recbole_cl.encoder.registry import ENCODERS
+from recbole_cl.config.schema import Count, MethodSettings, Positive, Text
 from recbole_cl.errors import UsageError
-from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
 from recbole_cl.model.contrast.complement import Complement, FrozenEncoder, refuse_misfit
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
 
 PLAIN = "plain"  # the view of ``encode_views`` that is the anchors as they are
+
+
+class ContrastiveSettings(EncoderRecommenderSettings):
+    """Encoder complementing, which every comparison of views may have."""
+
+    complement: Text = Field(description="none, the name of an encoder, or a run folder")
+    complement_form: Literal["add", "loss"]
+    complement_weight: Positive = Field(description="gamma")
+    complement_epochs: Count
 
 
 class ContrastiveRecommender(EncoderRecommender):
@@ -27,17 +36,13 @@ class ContrastiveRecommender(EncoderRecommender):
     not the setting ``contrastive_weight`` overrides ``compares_views``.
     """
 
-    settings: ClassVar[Mapping[str, Check]] = {
-        "complement": AnyOf(Choice("none", *ENCODERS.names()), Text()),
-        "complement_form": Choice("add", "loss"),
-        "complement_weight": Number(low=0, open_low=True),
-        "complement_epochs": Integer(low=1),
-    }
+    settings: ClassVar[type[MethodSettings]] = ContrastiveSettings
+    options: ContrastiveSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self._complement: Complement | None = None
-        complement = self.options["complement"]
+        complement = self.options.complement
         if complement != "none" and not self.compares_views:
             raise UsageError(
                 f"complement = {complement}: nothing compares with it while the contrastive term has a weight of 0; "
@@ -47,7 +52,8 @@ class ContrastiveRecommender(EncoderRecommender):
     @property
     def compares_views(self) -> bool:
         """Whether the weights leave a contrastive term."""
-        return bool(self.options["contrastive_weight"])
+        options: Any = self.options  # of a method that has it
+        return bool(options.contrastive_weight)
 
     @property
     def draws_views(self) -> bool:
@@ -64,9 +70,9 @@ class ContrastiveRecommender(EncoderRecommender):
             UsageError: If its representations, its items or its rows are not as many as this model's, or its positions
                 are counted from another end than the pooling's.
         """
-        refuse_misfit(self.options["complement"], model, self)
+        refuse_misfit(self.options.complement, model, self)
         encoder = FrozenEncoder(model, may_mask=self.has_mask_token)
-        self._complement = Complement(encoder, self.options["complement_form"], self.options["complement_weight"])
+        self._complement = Complement(encoder, self.options.complement_form, self.options.complement_weight)
 
     def encode_views(self, batch: Batch, views: Mapping[str, Rows]) -> tuple[Tensor, dict[str, Tensor]]:
         """Encodes a batch, and views of its anchors, in one pass.
@@ -89,8 +95,8 @@ class ContrastiveRecommender(EncoderRecommender):
 
     def _outputs_hold_anchors(self, batch: Batch) -> bool:
         """Whether ``batch.at_anchors`` gives what encoding the anchors by themselves would."""
-        whole_rows = batch.anchor_prefixes is None or not self.options["anchors_per_row"]
-        return whole_rows or not (self.options["right_aligned"] and self.abilities.counts_positions)
+        whole_rows = batch.anchor_prefixes is None or not self.options.anchors_per_row
+        return whole_rows or not (self.options.right_aligned and self.abilities.counts_positions)
 
     def compare_views(self, loss: PairLoss, pair: ViewPair) -> Tensor:
         """Compares two views, one of them complemented if the settings say so.
@@ -105,12 +111,12 @@ class ContrastiveRecommender(EncoderRecommender):
         Raises:
             UsageError: If a complementary encoder is asked for and nobody has given one.
         """
-        if self.options["complement"] == "none":
+        if self.options.complement == "none":
             return loss(pair.z_a, pair.z_b)
         if self._complement is not None:
             return self._complement(loss, pair)
         raise UsageError(
-            f"complement = {self.options['complement']}: no encoder was pre-trained, which our own run does first; "
+            f"complement = {self.options.complement}: no encoder was pre-trained, which our own run does first; "
             "hand one over with complement_with(), or set complement to none"
         )
 
@@ -123,7 +129,7 @@ class ContrastiveRecommender(EncoderRecommender):
         terms = super().named_losses(interaction)
         if self._complement is not None and self.draws_views and not self._complement.used:
             raise UsageError(
-                f"complement = {self.options['complement']}: {type(self).__name__} compares its views without "
+                f"complement = {self.options.complement}: {type(self).__name__} compares its views without "
                 "self.compare_views(), so that nothing complements them; set it to none"
             )
         return terms

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import Ge, MinLen
+from pydantic import Field
 from torch import Tensor
 
-from recbole_cl.augmentation import OPERATORS
 from recbole_cl.batch import Batch, Rows
-from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Named, Number, Table
+from recbole_cl.config.schema import MethodSettings, Natural, NotNegative, OneOf, Positive, Share
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender, ratios
+from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer
 
 _OF_THE_PAPER = ("crop", "mask", "reorder", "substitute", "insert")
+
+
+class CoSeRecSettings(RatioSettings):
+    """Settings of CoSeRec, with the paper's symbols."""
+
+    short_operators: Annotated[Operators, MinLen(1)]
+    short_length: Annotated[int, Ge(-1)] = Field(description="K")
+    distinct_operators: bool
+    substitute_ratio: Share = Field(description="alpha")
+    insert_ratio: Share = Field(description="beta")
+    rounding: dict[Annotated[str, OneOf(*_OF_THE_PAPER)], Literal["floor", "ceil"]]
+    mask_fill: Literal["padding", "token"]
+    pooling: Annotated[str, OneOf(*POOLINGS)]
+    similarity: Literal["dot", "cosine"]
+    temperature: Positive = Field(description="tau")
+    contrastive_weight: NotNegative = Field(description="lambda")
+    pretrain_epochs: Natural
 
 
 class CoSeRec(AugmentingRecommender):
@@ -41,19 +58,8 @@ class CoSeRec(AugmentingRecommender):
     """
 
     has_mask_token = True
-    settings: ClassVar[Mapping[str, Check]] = {
-        "short_operators": ListOf(Named(OPERATORS), distinct=True),
-        "short_length": Integer(low=-1),
-        "distinct_operators": Flag(),
-        **ratios(*_OF_THE_PAPER),
-        "rounding": Table(dict.fromkeys(_OF_THE_PAPER, Choice("floor", "ceil"))),
-        "mask_fill": Choice("padding", "token"),
-        "pooling": Choice(*POOLINGS),
-        "similarity": Choice("dot", "cosine"),
-        "temperature": Number(low=0, open_low=True),
-        "contrastive_weight": Number(low=0),
-        "pretrain_epochs": Integer(low=0),
-    }
+    settings: ClassVar[type[MethodSettings]] = CoSeRecSettings
+    options: CoSeRecSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -64,44 +70,46 @@ class CoSeRec(AugmentingRecommender):
         self._check_options()
         options = self.options
         own: dict[str, dict[str, Any]] = {
-            name: {"rounding": options["rounding"].get(name, "floor")} for name in _OF_THE_PAPER
+            name: {"rounding": options.rounding.get(name, "floor")} for name in _OF_THE_PAPER
         }
         own["crop"]["span"] = own["reorder"]["span"] = "before_last"
         return ViewDrawer(
-            options["operators"],
+            options.operators,
             self.operator_values(own),
-            0 if options["mask_fill"] == "padding" else self.mask_id,
+            0 if options.mask_fill == "padding" else self.mask_id,
             self.generator,
-            distinct=options["distinct_operators"],
-            short_length=options["short_length"],
-            short_names=options["short_operators"],
+            distinct=options.distinct_operators,
+            short_length=options.short_length,
+            short_names=options.short_operators,
         )
 
     def _check_options(self) -> None:
         options = self.options
-        unknown = sorted(set(options["short_operators"]) - set(options["operators"]))
-        lengths_matter = options["short_length"] != -1
+        unknown = sorted(set(options.short_operators) - set(options.operators))
+        lengths_matter = options.short_length != -1
         if unknown and lengths_matter:
             raise UsageError(
-                f"short_operators: {unknown} are not among operators {options['operators']}; leave them out, or set "
+                f"short_operators: {unknown} are not among operators {options.operators}; leave them out, or set "
                 "short_length to -1"
             )
         for key in ("operators", "short_operators") if lengths_matter else ("operators",):
-            if options["distinct_operators"] and len(set(options[key])) < 2:
-                raise UsageError(f"distinct_operators = True: {key} = {options[key]} has no two to draw; name more")
-        refuse_pooling(options["pooling"], options["right_aligned"])
-        if options["pretrain_epochs"] and not options["contrastive_weight"]:
-            raise UsageError(f"pretrain_epochs = {options['pretrain_epochs']}: they need a contrastive_weight above 0")
+            if options.distinct_operators and len(getattr(options, key)) < 2:
+                raise UsageError(
+                    f"distinct_operators = True: {key} = {getattr(options, key)} has no two to draw; name more"
+                )
+        refuse_pooling(options.pooling, options.right_aligned)
+        if options.pretrain_epochs and not options.contrastive_weight:
+            raise UsageError(f"pretrain_epochs = {options.pretrain_epochs}: they need a contrastive_weight above 0")
 
     @property
     def epochs_with_views(self) -> int | None:
         """The first stage if there is one, else all."""
-        return self.options["pretrain_epochs"] or self.plan.epochs
+        return self.options.pretrain_epochs or self.plan.epochs
 
     @property
     def pretraining(self) -> bool:
         """Whether this epoch trains on the contrastive term alone."""
-        return self._epoch < self.options["pretrain_epochs"]
+        return self._epoch < self.options.pretrain_epochs
 
     @property
     def augments(self) -> bool:
@@ -111,13 +119,13 @@ class CoSeRec(AugmentingRecommender):
     @property
     def draws_views(self) -> bool:
         """Whether this epoch has a contrastive term."""
-        return self.compares_views and (self.pretraining or not self.options["pretrain_epochs"])
+        return self.compares_views and (self.pretraining or not self.options.pretrain_epochs)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         if not self.draws_views:
             (hidden,) = self.encode(batch.supervised)
             return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
-        pooling, holes = self.options["pooling"], self.views.makes_holes
+        pooling, holes = self.options.pooling, self.views.makes_holes
         views = [rows_to_pool(view, pooling, holes) for view in self.draw_views(batch.anchors)]
         if self.pretraining:
             return {"contrastive": self._contrast(batch.anchors, views, self.encode(*views))}
@@ -129,7 +137,7 @@ class CoSeRec(AugmentingRecommender):
 
     def _contrast(self, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
         options = self.options
-        loss = partial(info_nce, temperature=options["temperature"], similarity=options["similarity"])
-        pair = pooled_pair(encoded, views, anchors, options["pooling"])
-        weighted: Tensor = options["contrastive_weight"] * self.compare_views(loss, pair)
+        loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity)
+        pair = pooled_pair(encoded, views, anchors, options.pooling)
+        weighted: Tensor = options.contrastive_weight * self.compare_views(loss, pair)
         return weighted

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
-from recbole_cl.config.checks import Check, Choice, Flag, Number
+from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.same_target import SameTarget
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
 from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
-from recbole_cl.model.contrastive import PLAIN, ContrastiveRecommender
+from recbole_cl.model.contrastive import PLAIN, ContrastiveRecommender, ContrastiveSettings
 
 _SAME_TARGET = "same_target"
 _PAIRS = {  # contrast -> (term, one view, the other view)
@@ -25,6 +26,17 @@ _PAIRS = {  # contrast -> (term, one view, the other view)
     "us_x": [("supervised", "dropout", _SAME_TARGET)],
 }
 CONTRASTS = tuple(_PAIRS)
+
+
+class DuoRecSettings(ContrastiveSettings):
+    """Settings of DuoRec, with the symbols of the authors' code."""
+
+    contrast: Annotated[str, OneOf(*CONTRASTS)]
+    similarity: Literal["dot", "cosine"]
+    temperature: Positive = Field(description="tau")
+    unsupervised_weight: NotNegative = Field(description="lambda")
+    supervised_weight: NotNegative = Field(description="lambda_sem")
+    mask_same_target: bool
 
 
 class DuoRec(ContrastiveRecommender):
@@ -47,14 +59,8 @@ class DuoRec(ContrastiveRecommender):
         and rows with the same target stay among the negatives unless ``mask_same_target`` is set.
     """
 
-    settings: ClassVar[Mapping[str, Check]] = {
-        "contrast": Choice(*CONTRASTS),
-        "similarity": Choice("dot", "cosine"),
-        "temperature": Number(low=0, open_low=True),
-        "unsupervised_weight": Number(low=0),
-        "supervised_weight": Number(low=0),
-        "mask_same_target": Flag(),
-    }
+    settings: ClassVar[type[MethodSettings]] = DuoRecSettings
+    options: DuoRecSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -63,23 +69,26 @@ class DuoRec(ContrastiveRecommender):
     @property
     def compares_views(self) -> bool:
         """Whether the weights leave a contrastive term."""
-        return any(self.options[f"{name}_weight"] for name, *_ in _PAIRS[self.options["contrast"]])
+        return any(self._weight(name) for name, *_ in _PAIRS[self.options.contrast])
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Sequences with the same target, where a term compares with them."""
-        return duorec_hooks(self.options["contrast"])
+        return duorec_hooks(self.options.contrast)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs, _ = duorec_pairs(self, batch)
-        mask = same_target_mask(batch.anchor_target) if self.options["mask_same_target"] else None
-        similar = {"temperature": self.options["temperature"], "similarity": self.options["similarity"]}
-        loss = partial(info_nce, **similar, negative_mask=mask)
+        hidden, pairs, _ = duorec_pairs(self, self.options.contrast, batch)
+        mask = same_target_mask(batch.anchor_target) if self.options.mask_same_target else None
+        options = self.options
+        loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity, negative_mask=mask)
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         for name, pair in pairs.items():
-            terms[name] = self.options[f"{name}_weight"] * self.compare_views(loss, pair)
+            terms[name] = self._weight(name) * self.compare_views(loss, pair)
             self.geometry.look_at(pair.z_a, pair.z_b)
         return terms
+
+    def _weight(self, name: str) -> float:
+        return self.options.supervised_weight if name == "supervised" else self.options.unsupervised_weight
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Alignment and uniformity of the views that were compared (Figure 5)."""
@@ -91,18 +100,19 @@ def duorec_hooks(contrast: str) -> Mapping[str, HookFactory]:
     return {_SAME_TARGET: SameTarget} if any(_SAME_TARGET in pair for pair in _PAIRS[contrast]) else {}
 
 
-def duorec_pairs(model: ContrastiveRecommender, batch: Batch, plain: bool = False) -> ViewPairs:
+def duorec_pairs(model: ContrastiveRecommender, contrast: str, batch: Batch, plain: bool = False) -> ViewPairs:
     """Encodes a batch and the views that DuoRec compares.
 
     Args:
-        model: Encodes them; its setting ``contrast`` is ``un``, ``su``, ``us`` or ``us_x``.
+        model: Encodes them.
+        contrast: ``un``, ``su``, ``us`` or ``us_x``, as in `DuoRec`.
         batch: The batch, with same-target rows if that needs them.
         plain: Whether the encodings of the anchors as they are are wanted in any case.
 
     Returns:
         The outputs, with a pair ``unsupervised``, ``supervised`` or both.
     """
-    pairs, anchors = _PAIRS[model.options["contrast"]], batch.anchors
+    pairs, anchors = _PAIRS[contrast], batch.anchors
     used = {view for _, *pair in pairs for view in pair} | ({PLAIN} if plain else set())
     views: dict[str, Rows] = {name: anchors for name in (PLAIN, "dropout") if name in used}
     if _SAME_TARGET in used:

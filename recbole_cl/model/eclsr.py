@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,24 +12,24 @@ from torch import Tensor
 
 from recbole_cl.augmentation.mild import perturb
 from recbole_cl.batch import Batch, Prefixes, Rows
-from recbole_cl.config.checks import Check, Choice, Flag, Integer, Number, OrNone
+from recbole_cl.config.schema import MethodSettings
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrastive import ContrastiveRecommender
-from recbole_cl.model.ecl.alterations import ALTERATIONS, INSERT_FROM, alter, choose_altered
-from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
+from recbole_cl.model.ecl.alterations import alter, choose_altered
+from recbole_cl.model.ecl.discriminator import ConditionalDiscriminator
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
 from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
 from recbole_cl.model.ecl.misfits import refuse_ecl_misfits
 from recbole_cl.model.ecl.replaced_items import Judged, judge
+from recbole_cl.model.ecl.settings import MASKED, ECLSRSettings
 from recbole_cl.model.ecl.windows import mean_of_last
 from recbole_cl.ragged import last_places
 
-_MASKED = "masked_substitution"
-_KEEPS_LENGTH = (_MASKED, "substitution", "reorder")
+_KEEPS_LENGTH = (MASKED, "substitution", "reorder")
 
 
 class ECLSR(ContrastiveRecommender):
@@ -56,39 +56,16 @@ class ECLSR(ContrastiveRecommender):
     """
 
     needs_attention = True
-    settings: ClassVar[Mapping[str, Check]] = {
-        "contrastive_weight": Number(low=0),
-        "temperature": Number(low=0, open_low=True),
-        "window_size": Integer(low=1),
-        "symmetric_contrast": Flag(),
-        "mild_augmentation": Choice("dropout", "norm", "perturb"),
-        "perturbation_norm": Number(low=0, open_low=True),
-        "altered_views": Choice("none", "positive", "negative"),
-        "replaced_item_weight": Number(low=0),
-        "condition": Choice(*CONDITIONS),
-        "bidirectional_discriminator": Flag(),
-        "share_parameters": Choice("all", "embeddings"),
-        "invasive_augmentation": Choice(_MASKED, *ALTERATIONS),
-        "insert_from": Choice(*INSERT_FROM),
-        "mask_strategy": Choice("sample", "prob"),
-        "mask_ratio": Number(low=0, high=1, open_low=True),
-        "generator_weight": Number(low=0),
-        "generator_n_layers": Integer(low=1),
-        "generation": Choice("argmax", "sample"),
-        "generator_pretraining_epochs": Integer(low=0),
-        "freeze_generator_epoch": OrNone(Integer(low=1)),
-        "finetune_after_stop": Flag(),
-        "count_padding_targets": Flag(),
-        "count_padding_states": Flag(),
-    }
+    settings: ClassVar[type[MethodSettings]] = ECLSRSettings
+    options: ECLSRSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         refuse_ecl_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
         self._check_first_stage("generator_pretraining_epochs")
         self.item_generator = self._build_generator() if self.has_mask_token else None
-        self.discriminator = self._build_discriminator() if self.options["replaced_item_weight"] else None
-        own = self.discriminator is not None and self.options["share_parameters"] == "embeddings"
+        self.discriminator = self._build_discriminator() if self.options.replaced_item_weight else None
+        own = self.discriminator is not None and self.options.share_parameters == "embeddings"
         self.discriminator_encoder = self._build_discriminator_encoder() if own else None
         for module in (self.item_generator, self.discriminator, self.discriminator_encoder):
             if module is not None:
@@ -100,54 +77,54 @@ class ECLSR(ContrastiveRecommender):
         self._masked = 0
 
     def _build_generator(self) -> ItemGenerator:
-        settings = super().encoder_settings._replace(n_layers=self.options["generator_n_layers"])
-        return ItemGenerator(settings, self.generator, self.options["generation"] == "sample")
+        settings = super().encoder_settings._replace(n_layers=self.options.generator_n_layers)
+        return ItemGenerator(settings, self.generator, self.options.generation == "sample")
 
     def _build_discriminator(self) -> ConditionalDiscriminator:
-        condition, bidirectional = self.options["condition"], self.options["bidirectional_discriminator"]
-        return ConditionalDiscriminator(condition, self.options["hidden_size"], bidirectional)
+        condition, bidirectional = self.options.condition, self.options.bidirectional_discriminator
+        return ConditionalDiscriminator(condition, self.options.hidden_size, bidirectional)
 
     def _build_discriminator_encoder(self) -> TransformerEncoder:
-        longest = self.max_seq_length + (self.options["condition"] == "attend")
+        longest = self.max_seq_length + (self.options.condition == "attend")
         settings = super().encoder_settings._replace(max_seq_length=longest)
         return TransformerEncoder(settings, self.generator)
 
     @property
     def encoder_settings(self) -> EncoderSettings:
         """As the base's; one position more if it also encodes rows that begin with their condition."""
-        lent = self.options["replaced_item_weight"] > 0 and self.options["share_parameters"] == "all"
-        longest = self.max_seq_length + (lent and self.options["condition"] == "attend")
+        lent = self.options.replaced_item_weight > 0 and self.options.share_parameters == "all"
+        longest = self.max_seq_length + (lent and self.options.condition == "attend")
         return super().encoder_settings._replace(max_seq_length=longest)
 
     @property
     def has_mask_token(self) -> bool:
         """Whether items are masked for a generator."""
-        return self._alters and self.options["invasive_augmentation"] == _MASKED
+        return self._alters and self.options.invasive_augmentation == MASKED
 
     @property
     def pretraining(self) -> bool:
         """Whether this epoch trains the generator alone."""
-        return self._epoch < int(self.options["generator_pretraining_epochs"])
+        return self._epoch < int(self.options.generator_pretraining_epochs)
 
     @property
     def _alters(self) -> bool:
         """Whether a term, of the first stage at least, looks at invasively augmented rows."""
-        return bool(self.options["replaced_item_weight"]) or self.options["altered_views"] != "none"
+        return bool(self.options.replaced_item_weight) or self.options.altered_views != "none"
 
     @property
     def _pads(self) -> bool:
-        return bool(self.options["count_padding_targets"] or self.options["count_padding_states"])
+        return bool(self.options.count_padding_targets or self.options.count_padding_states)
 
     @property
     def _generator_learns(self) -> bool:
-        last = self.options["freeze_generator_epoch"]
-        learns = bool(self.options["generator_weight"]) and not self.finetuning
+        last = self.options.freeze_generator_epoch
+        learns = bool(self.options.generator_weight) and not self.finetuning
         return learns and (last is None or self._epoch < last)
 
     @property
     def has_next_stage(self) -> bool:
         """Whether training without generator and discriminator is still to come."""
-        return bool(self.options["finetune_after_stop"]) and not self.finetuning
+        return bool(self.options.finetune_after_stop) and not self.finetuning
 
     def start_next_stage(self) -> None:
         """Leaves generator and discriminator out from now on."""
@@ -169,32 +146,33 @@ class ECLSR(ContrastiveRecommender):
         weights = self.options
         places = batch.supervised.item_places()  # once for all that follows: the host may wait for it
         original = Rows(batch.item_seq, batch.seq_len, places=places)
-        detects = bool(weights["replaced_item_weight"]) and not self.finetuning
-        alters = detects or weights["altered_views"] != "none"
+        detects = bool(weights.replaced_item_weight) and not self.finetuning
+        alters = detects or weights.altered_views != "none"
         altered, loss = self._alter(original) if alters else (original, None)
-        generator_term = {} if loss is None else {"generator": weights["generator_weight"] * loss}
+        generator_term = {} if loss is None else {"generator": weights.generator_weight * loss}
         if self.pretraining:
             return generator_term
         plain, *views = self.encode(*self._segments(batch, altered, places))
         states = self._real(plain, batch)
         terms = {"recommendation": self._recommend(plain, states, batch)}
-        if weights["contrastive_weight"]:
-            terms["contrastive"] = weights["contrastive_weight"] * self._contrast(plain, views, batch, altered)
+        if weights.contrastive_weight:
+            terms["contrastive"] = weights.contrastive_weight * self._contrast(plain, views, batch, altered)
         if detects:
-            same = places if self.options["invasive_augmentation"] in _KEEPS_LENGTH else None
+            same = places if self.options.invasive_augmentation in _KEEPS_LENGTH else None
             detection = replaced_item_loss(*self.judge(states, original, altered._replace(places=same)))
-            terms["replaced_item"] = weights["replaced_item_weight"] * detection
+            terms["replaced_item"] = weights.replaced_item_weight * detection
         return terms | generator_term
 
     def _alter(self, original: Rows) -> tuple[Rows, Tensor | None]:
         """Invasively augmented rows, and the generator's loss if it learns."""
-        share = {"ratio": self.options["mask_ratio"], "strategy": self.options["mask_strategy"]}
+        ratio, strategy = self.options.mask_ratio, self.options.mask_strategy
         rows = original.item_seq, original.seq_len
         if self.item_generator is not None:
-            masked = choose_altered(*rows, self.generator, spare_first=False, **share)
+            masked = choose_altered(*rows, self.generator, spare_first=False, ratio=ratio, strategy=strategy)
             return self.fill_in(original, masked)
-        how, source = self.options["invasive_augmentation"], self.options["insert_from"]
-        return alter(*rows, self.generator, how=how, n_items=self.n_items, insert_from=source, **share), None
+        how, source = self.options.invasive_augmentation, self.options.insert_from
+        more: dict[str, Any] = {"ratio": ratio, "strategy": strategy, "insert_from": source}
+        return alter(*rows, self.generator, how=how, n_items=self.n_items, **more), None
 
     def fill_in(self, original: Rows, masked: Tensor) -> tuple[Rows, Tensor | None]:
         """Has the generator replace items.
@@ -222,8 +200,8 @@ class ECLSR(ContrastiveRecommender):
     def _segments(self, batch: Batch, altered: Rows, places: Tensor) -> list[Rows]:
         """What one pass encodes: the rows, the same under another dropout mask, and altered ones as further views."""
         rows = batch.supervised._replace(wanted="columns" if self._pads else "items", places=places)
-        twice = self.options["contrastive_weight"] and self.options["mild_augmentation"] == "dropout"
-        further = [] if self.options["altered_views"] == "none" else [altered._replace(wanted="items")]
+        twice = self.options.contrastive_weight and self.options.mild_augmentation == "dropout"
+        further = [] if self.options.altered_views == "none" else [altered._replace(wanted="items")]
         return [rows, *([rows] if twice else []), *further]
 
     def _real(self, hidden: Tensor, batch: Batch) -> Tensor:
@@ -233,14 +211,14 @@ class ECLSR(ContrastiveRecommender):
     def _recommend(self, plain: Tensor, states: Tensor, batch: Batch) -> Tensor:
         if batch.next_items is None:
             return self.recommendation_loss(states.index_select(0, last_places(batch.seq_len)), batch.target, batch)
-        if self.options["count_padding_targets"]:
+        if self.options.count_padding_targets:
             return self.recommendation_loss(plain, targets_with_padding(batch), batch)
         return self.recommendation_loss(states, batch.supervised_target, batch)
 
     def _contrast(self, plain: Tensor, views: list[Tensor], batch: Batch, altered: Rows) -> Tensor:
         z = self._pool(plain, batch)
         positive = self._mildly_augmented(z, views, batch)
-        temperature, symmetric = self.options["temperature"], self.options["symmetric_contrast"]
+        temperature, symmetric = self.options.temperature, self.options.symmetric_contrast
         loss = partial(invariance_loss, temperature=temperature, symmetric=symmetric)
         rows = batch.supervised._replace(wanted="columns" if self._pads else "items")
 
@@ -248,32 +226,32 @@ class ECLSR(ContrastiveRecommender):
             pair = ViewPair(z, positive, rows, rows, lambda hidden, _: self._pool(hidden, batch))
             return self.compare_views(nce, pair)
 
-        role = self.options["altered_views"]
+        role = self.options.altered_views
         if role == "none":
             return complemented(loss)
         # As far from the newest item as in the original.
         row, end = _window_ends(batch)
         end = (end + (altered.seq_len - batch.seq_len)[row]).clamp(min=1)
-        z_altered = mean_of_last(views[-1], altered.seq_len, row, end, self.options["window_size"])
+        z_altered = mean_of_last(views[-1], altered.seq_len, row, end, self.options.window_size)
         if role == "negative":
             return complemented(partial(loss, extra_negatives=z_altered))
         return torch.stack([complemented(loss), loss(z, z_altered)]).mean()
 
     def _mildly_augmented(self, z: Tensor, views: list[Tensor], batch: Batch) -> Tensor:
-        how = self.options["mild_augmentation"]
+        how = self.options.mild_augmentation
         if how == "dropout":
             return self._pool(views[0], batch)
         if how == "norm":
             return F.normalize(z, dim=1)
-        return perturb(z, self.generator, norm=self.options["perturbation_norm"])
+        return perturb(z, self.generator, norm=self.options.perturbation_norm)
 
     def _pool(self, hidden: Tensor, batch: Batch) -> Tensor:
         """Means of the last k states up to each anchor, [A, D]."""
         seq_len, (row, end) = batch.seq_len, _window_ends(batch)
-        if self.options["count_padding_states"]:
+        if self.options.count_padding_states:
             missing = batch.item_seq.shape[1] - seq_len
-            return mean_of_last(hidden, seq_len + missing, row, end + missing[row], self.options["window_size"])
-        return mean_of_last(self._real(hidden, batch), seq_len, row, end, self.options["window_size"])
+            return mean_of_last(hidden, seq_len + missing, row, end + missing[row], self.options.window_size)
+        return mean_of_last(self._real(hidden, batch), seq_len, row, end, self.options.window_size)
 
     def judge(self, states: Tensor, original: Rows, altered: Rows) -> Judged:
         """Has the discriminator look at altered rows: see ``ecl/replaced_items.py``."""

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from recbole_cl.config.config import Config
 from recbole_cl.config.presets import model_defaults
-from recbole_cl.config.settings import declared_checks
+from recbole_cl.config.settings import method_settings, settings_class
+from recbole_cl.config.values import plain
 from recbole_cl.registry import name_paths
 
 
-def read_options(config: Any, model_class: type) -> dict[str, Any]:
+def read_options(config: Any, model_class: type) -> Any:
     """Values of the settings that a model declares, checked.
 
     RecBole's own ``Config`` does not read our YAML files, so a key that it lacks takes the value of the model's YAML:
@@ -21,20 +22,16 @@ def read_options(config: Any, model_class: type) -> dict[str, Any]:
         model_class: The model.
 
     Returns:
-        Key -> value for every declared setting.
+        An instance of the model's class of settings.
 
     Raises:
-        UsageError: If a value is out of range.
+        UsageError: If a value is missing or bad.
     """
     defaults = model_defaults(model_class)
+    given = {key: config[key] for key in settings_class(model_class).model_fields}
     if not isinstance(config, Config):  # a plain RecBole script: its author named what the settings name
-        name_paths([config[key] for key in declared_checks(model_class)])
-        name_paths(defaults)
-    options = {}
-    for key, check in declared_checks(model_class).items():
-        options[key] = defaults.get(key) if config[key] is None else config[key]
-        check.check(key, options[key])
-    return options
+        name_paths([*given.values(), defaults])
+    return method_settings(model_class, defaults | {key: plain(key, it) for key, it in given.items() if it is not None})
 
 
 class TrainingPlan(NamedTuple):

@@ -5,7 +5,7 @@ Letters: B rows, L columns, T targets, D hidden size, N items (padding row 0 inc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -56,19 +56,17 @@ class RecommendationLoss:
         and draws the mask token; here the row is all that is known, and the mask token is no item.
     """
 
-    def __init__(
-        self, options: Mapping[str, Any], n_items: int, max_length: int, generator: torch.Generator, dataset: Any
-    ) -> None:
-        self.name: str = options["recommendation_loss"]
+    def __init__(self, options: Any, n_items: int, max_length: int, generator: torch.Generator, dataset: Any) -> None:
+        self.name: str = options.recommendation_loss
         self._loss = RECOMMENDATION_LOSSES.resolve(self.name)
-        self.exclude_row_items: bool = options["exclude_row_items"]
+        self.exclude_row_items: bool = options.exclude_row_items
         self.n_items = n_items
         self.generator = generator
         self._refuse_too_few_items(max_length)
         if self.name == _AGAINST_SHARED:
-            exponent = options["popularity_exponent"]
+            exponent = options.popularity_exponent
             counts = _target_counts(dataset, n_items) if exponent else None
-            self.shared = SharedNegatives(n_items, options["n_negatives"], generator, counts, exponent)
+            self.shared = SharedNegatives(n_items, options.n_negatives, generator, counts, exponent)
 
     def __call__(self, hidden: Tensor, item_table: Tensor, target: Tensor, batch: Batch | None = None) -> Tensor:
         """The mean loss.

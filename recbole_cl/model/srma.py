@@ -5,25 +5,44 @@ Letters: B rows, L columns, T targets, W outputs of a view, S passes, K extra la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from logging import getLogger
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from recbole_cl.augmentation import OPERATORS
 from recbole_cl.batch import Batch, Rows
-from recbole_cl.config.checks import Check, Choice, Flag, Integer, ListOf, Named, Number, OrNone
+from recbole_cl.config.schema import MethodSettings, Natural, NotNegative, OneOf, Positive, Rate
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender, ratios
+from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer
+
+
+class SRMASettings(RatioSettings):
+    """Settings of SRMA, with the paper's symbols."""
+
+    operators: Operators
+    neuron_masking_prob: Rate | None = Field(description="p")
+    neuron_masking_layers: Literal["feed_forward", "all"]
+    neuron_masking_passes: Literal["views", "all"]
+    extra_layers: Natural = Field(description="K")
+    dropped_layers: Natural = Field(description="M")
+    extra_layer_kind: Annotated[str, OneOf(*LAYER_KINDS)]
+    layer_drop_mode: Literal["distinct", "same"]
+    extra_layers_in_training: bool
+    extra_layers_at_inference: bool
+    pooling: Annotated[str, OneOf(*POOLINGS)]
+    similarity: Literal["dot", "cosine"]
+    temperature: Positive = Field(description="tau")
+    contrastive_weight: NotNegative = Field(description="lambda")
 
 
 class SRMA(AugmentingRecommender):
@@ -48,35 +67,20 @@ class SRMA(AugmentingRecommender):
     """
 
     has_mask_token = False
-    settings: ClassVar[Mapping[str, Check]] = {
-        "operators": ListOf(Named(OPERATORS), min_length=0, distinct=True),
-        **ratios("crop", "mask", "reorder"),
-        "neuron_masking_prob": OrNone(Number(low=0, high=1, open_high=True)),
-        "neuron_masking_layers": Choice("feed_forward", "all"),
-        "neuron_masking_passes": Choice("views", "all"),
-        "extra_layers": Integer(low=0),
-        "dropped_layers": Integer(low=0),
-        "extra_layer_kind": Choice(*LAYER_KINDS),
-        "layer_drop_mode": Choice("distinct", "same"),
-        "extra_layers_in_training": Flag(),
-        "extra_layers_at_inference": Flag(),
-        "pooling": Choice(*POOLINGS),
-        "similarity": Choice("dot", "cosine"),
-        "temperature": Number(low=0, open_low=True),
-        "contrastive_weight": Number(low=0),
-    }
+    settings: ClassVar[type[MethodSettings]] = SRMASettings
+    options: SRMASettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self._check_options()
         options = self.options
         self.encoder: LayerDropEncoder = LayerDropEncoder(
-            self.encoder, options["extra_layer_kind"], options["extra_layers"], self.encoder_settings, self.generator
+            self.encoder, options.extra_layer_kind, options.extra_layers, self.encoder_settings, self.generator
         )
         self.encoder.layers.apply(self.initialise)
         self._masked = self._masked_dropouts()
-        if options["neuron_masking_passes"] == "all":
-            self._mask_with(options["neuron_masking_prob"])
+        if options.neuron_masking_passes == "all":
+            self._mask_with(options.neuron_masking_prob)
             self._masked = []
 
     @property
@@ -87,36 +91,36 @@ class SRMA(AugmentingRecommender):
     def build_views(self) -> ViewDrawer:
         """An operator of its own for each view; masks write padding, and spans leave the last item out."""
         own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
-        return ViewDrawer(self.options["operators"], self.operator_values(own), 0, self.generator)
+        return ViewDrawer(self.options.operators, self.operator_values(own), 0, self.generator)
 
     def _check_options(self) -> None:
         options = self.options
-        extra, dropped = options["extra_layers"], options["dropped_layers"]
+        extra, dropped = options.extra_layers, options.dropped_layers
         if dropped >= max(extra, 1):
             raise UsageError(f"dropped_layers = {dropped}: expected fewer than extra_layers = {extra}, or 0 of 0")
-        p = options["neuron_masking_prob"]
-        if p is not None and options["neuron_masking_passes"] == "views" and not options["contrastive_weight"]:
+        p = options.neuron_masking_prob
+        if p is not None and options.neuron_masking_passes == "views" and not options.contrastive_weight:
             raise UsageError(
                 f"neuron_masking_prob = {p}: it holds for views, of which a contrastive_weight of 0 leaves none; "
                 "set neuron_masking_passes to all"
             )
-        trained = options["extra_layers_in_training"] or options["contrastive_weight"]
-        if extra and options["extra_layers_at_inference"] and not trained:
+        trained = options.extra_layers_in_training or options.contrastive_weight
+        if extra and options.extra_layers_at_inference and not trained:
             raise UsageError(
                 "extra_layers_in_training = False: with a contrastive_weight of 0 nothing trains the layers that "
                 "scores pass; set extra_layers_at_inference to False, or extra_layers to 0"
             )
-        if extra and options["extra_layers_in_training"] and not options["extra_layers_at_inference"]:
+        if extra and options.extra_layers_in_training and not options.extra_layers_at_inference:
             getLogger().warning(
                 "extra_layers_at_inference = False: scores leave out layers that the recommendation loss is trained "
                 "with; to train it without them as well, set extra_layers_in_training to False"
             )
-        refuse_pooling(options["pooling"], options["right_aligned"])
+        refuse_pooling(options.pooling, options.right_aligned)
 
     def _masked_dropouts(self) -> list[Dropout]:
         """Those that mask with a probability other than the encoder's own; never those of attention weights."""
-        p, everywhere = self.options["neuron_masking_prob"], self.options["neuron_masking_layers"] == "all"
-        if p is None or p == self.options["hidden_dropout_prob"]:
+        p, everywhere = self.options.neuron_masking_prob, self.options.neuron_masking_layers == "all"
+        if p is None or p == self.options.hidden_dropout_prob:
             return []
         parts = ("output_dropout", "dropout") if everywhere else ("output_dropout",)
         named = self.encoder.named_modules()
@@ -130,15 +134,15 @@ class SRMA(AugmentingRecommender):
     @contextmanager
     def _neuron_masking(self) -> Iterator[None]:
         """Masks with the views' own probability while they are encoded."""
-        self._mask_with(self.options["neuron_masking_prob"])
+        self._mask_with(self.options.neuron_masking_prob)
         try:
             yield
         finally:
-            self._mask_with(self.options["hidden_dropout_prob"])
+            self._mask_with(self.options.hidden_dropout_prob)
 
-    def _mask_with(self, p: float) -> None:
+    def _mask_with(self, p: float | None) -> None:
         for dropout in self._masked:
-            dropout.p = p
+            dropout.p = self.options.hidden_dropout_prob if p is None else p
 
     def encode(self, *segments: Rows, kept: Tensor | None = None) -> list[Tensor]:
         """Encodes several views in one pass, extra layers included.
@@ -153,7 +157,7 @@ class SRMA(AugmentingRecommender):
         """
         tokens, packing = self.packed(segments)
         if kept is None:
-            encoder = self.encoder if self.options["extra_layers_at_inference"] else self.encoder.trunk
+            encoder = self.encoder if self.options.extra_layers_at_inference else self.encoder.trunk
             output = encoder(tokens, packing)  # [W, D]
         else:
             of_slot = [own.expand(rows.item_seq.numel(), -1) for rows, own in zip(segments, kept, strict=True)]
@@ -162,17 +166,17 @@ class SRMA(AugmentingRecommender):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         options, anchors = self.options, batch.anchors
-        if not options["contrastive_weight"]:
+        if not options.contrastive_weight:
             (hidden,) = self.encode(batch.supervised, kept=self._draw_kept()[:1])
             return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         holes = self.views.makes_holes
-        views = [rows_to_pool(view, options["pooling"], holes) for view in self.draw_views(anchors)]
+        views = [rows_to_pool(view, options.pooling, holes) for view in self.draw_views(anchors)]
         hidden, *encoded = self._encode_all(batch.supervised, *views)
-        loss = partial(info_nce, temperature=options["temperature"], similarity=options["similarity"])
-        nce = self.compare_views(loss, pooled_pair(encoded, views, anchors, options["pooling"]))
+        loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity)
+        nce = self.compare_views(loss, pooled_pair(encoded, views, anchors, options.pooling))
         return {
             "recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch),
-            "contrastive": options["contrastive_weight"] * nce,
+            "contrastive": options.contrastive_weight * nce,
         }
 
     def draw_views(self, rows: Rows) -> tuple[Rows, Rows]:
@@ -193,9 +197,9 @@ class SRMA(AugmentingRecommender):
     def _draw_kept(self) -> Tensor:
         """The extra layers of the recommendation pass and of each view, [3, K]."""
         options = self.options
-        kept = draw_kept(3, options["extra_layers"], options["dropped_layers"], self.generator)
-        if options["layer_drop_mode"] == "same":
+        kept = draw_kept(3, options.extra_layers, options.dropped_layers, self.generator)
+        if options.layer_drop_mode == "same":
             kept[2] = kept[1]
-        if not options["extra_layers_in_training"]:
+        if not options.extra_layers_in_training:
             kept[0] = False
         return kept

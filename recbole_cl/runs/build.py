@@ -12,9 +12,8 @@ from typing import Any
 from recbole.utils import InputType, init_seed
 
 from recbole_cl.config.config import Config
-from recbole_cl.config.models import is_same_model
+from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL, is_same_model
 from recbole_cl.config.presets import read_settings
-from recbole_cl.config.settings import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.data.loader import TrainLoader
@@ -93,13 +92,6 @@ def _refuse_unsupported(config: Config) -> None:
         raise UsageError("train_neg_sample_args has no effect here, no loader draws negatives: leave it at ~")
     if config["log_wandb"] and find_spec("wandb") is None:
         raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
-    switches = dict.fromkeys(("enable_scaler", "save_dataset", "save_dataloaders"), False)
-    others: dict[str, object] = {"transform": None, "seq_len": None, "numerical_features": [], "worker": 0}
-    for key, idle in (others | switches).items():
-        if config[key] not in (idle, None):
-            raise UsageError(f"{key} = {config[key]} has no effect here: leave it at {idle}")
-    if config["benchmark_filename"]:
-        raise UsageError("benchmark_filename: data split beforehand is not supported; give one .inter file")
 
 
 def build_data(config: Config) -> Data:

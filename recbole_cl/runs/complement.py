@@ -12,7 +12,7 @@ from typing import Any
 
 from recbole_cl.config.config import Config
 from recbole_cl.config.presets import read_settings
-from recbole_cl.config.settings import IDLE, canonical, declared_checks
+from recbole_cl.config.settings import IDLE, canonical, settings_class
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
 from recbole_cl.encoder.registry import ENCODERS
@@ -94,7 +94,7 @@ def _train(
 
 def _complement_config(config: Config) -> Config:
     """Settings of the complementary encoder's own training: those of the run, where a SASRec has them."""
-    only_theirs = declared_checks(config.model_class).keys() - declared_checks(SASRec).keys()
+    only_theirs = settings_class(config.model_class).model_fields.keys() - settings_class(SASRec).model_fields.keys()
     values = {key: value for key, value in config.settings_dict().items() if key not in only_theirs}
     own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
     own["compile_encoder"] = False  # which a GRU can't be, and one layer need not be

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from recbole_cl.config.common import TrainingSettings
 from recbole_cl.config.config import Config
+from recbole_cl.config.messages import validated
 from recbole_cl.data.loader import LoaderSettings
 from recbole_cl.evaluation.evaluate import EvaluationSettings
 from recbole_cl.evaluation.metrics import MetricSettings
@@ -86,18 +88,19 @@ def _loader_settings(config: Config) -> LoaderSettings:
 
 
 def _trainer_settings(config: Config) -> TrainerSettings:
+    training = validated(TrainingSettings, config.settings_dict())
     return TrainerSettings(
         model=config["model"],
         dataset=config["dataset"],
-        learner=config["learner"],
-        learning_rate=config["learning_rate"],
-        weight_decay=config["weight_decay"],
-        schedule=config["learning_rate_schedule"],
-        warmup_share=config["warmup_share"],
-        floor_share=config["floor_share"],
-        clip_grad_norm=config["clip_grad_norm"],
-        bfloat16=config["enable_amp"],
-        loss_digits=config["loss_decimal_place"],
+        learner=training.learner,
+        learning_rate=training.learning_rate,
+        weight_decay=training.weight_decay,
+        schedule=training.learning_rate_schedule,
+        warmup_share=training.warmup_share,
+        floor_share=training.floor_share,
+        clip_grad_norm=training.clip_grad_norm,
+        bfloat16=training.enable_amp,
+        loss_digits=training.loss_decimal_place,
         log_wandb=config["log_wandb"],
     )
 

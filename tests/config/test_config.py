@@ -8,31 +8,41 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from annotated_types import Ge
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType, dataset_arguments
 
 from recbole_cl.config import config as config_module
 from recbole_cl.config import models as registry
 from recbole_cl.config import presets
-from recbole_cl.config.checks import Choice, Number
 from recbole_cl.config.config import Config
 from recbole_cl.config.presets import props_dir, read_settings
+from recbole_cl.config.schema import MethodSettings, NotNegative
 from recbole_cl.errors import UsageError
+
+
+class ParentSettings(MethodSettings):
+    flavour: Literal["sweet", "sour"]
+    strength: NotNegative
+
+
+class ChildSettings(ParentSettings):
+    strength: Annotated[float, Ge(1)]
 
 
 class Parent(SequentialRecommender):
     input_type = InputType.POINTWISE
-    settings = {"flavour": Choice("sweet", "sour"), "strength": Number(low=0)}
+    settings = ParentSettings
 
 
 class Child(Parent):
-    settings = {"strength": Number(low=1)}
+    settings = ChildSettings
 
 
 @pytest.fixture(autouse=True)
@@ -232,6 +242,12 @@ def test_settings_declared_by_a_class_are_checked_and_inherited(
     assert (config["model"], config["flavour"], config["strength"]) == ("Child", "sweet", 2)
     assert "flavour = 'salty'" in message(Parent, "ml-100k", None, {"flavour": "salty"})
     assert "unknown setting 'flavour'" in message("SASRec", "ml-100k", None, {"flavour": "sour"})
+
+
+@pytest.mark.parametrize("declared", [{"strength": NotNegative}, MethodSettings, ParentSettings])
+def test_what_is_declared_extends_the_settings_of_the_base(declared: Any) -> None:
+    estranged = type("Estranged", (Child,), {"settings": declared})
+    assert message(estranged, "ml-100k") == "settings of Estranged: expected a class that extends ChildSettings"
 
 
 def test_a_declared_setting_needs_a_value() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+import recbole
+from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
-from recbole_cl.config.checks import Choice
+from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.config import Config
 from recbole_cl.config.presets import props_dir, read_settings
-from recbole_cl.config.settings import CHECKS, check_settings
+from recbole_cl.config.schema import MethodSettings
+from recbole_cl.config.settings import check_settings
 from recbole_cl.errors import UsageError
 
 
@@ -38,7 +42,12 @@ from recbole_cl.errors import UsageError
         ("SASRec", {"leaning_rate": 1}, "unknown setting 'leaning_rate'; did you mean learning_rate?"),
         ("SASRec", {"qqq": 1}, "unknown setting 'qqq'; SASRec has nothing like it"),
         ("SASRec", {"mask_same_target": True}, "'mask_same_target' is a setting of DuoRec, not of SASRec"),
-        ("SASRec", {"loss_type": "CE"}, "'loss_type' is a setting of Caser, CORE, FOSSIL and"),
+        ("SASRec", {"num_layers": 2}, "'num_layers' is a setting of GRU4Rec"),
+        (
+            "SASRec",
+            {"tmp": 1, "lerning_rate": 2},
+            "unknown setting 'tmp'; SASRec has nothing like it | unknown setting",
+        ),
         ("GRU4Rec", {"loss_type": "ce"}, "loss_type = 'ce': expected one of CE, BPR"),
         ("GRU4Rec", {"train_neg_sample_args": {"distribution": "uniform"}}, "train_neg_sample_args: loss_type CE"),
         ("SASRec", {"seed": 2**32}, "seed = 4294967296: expected an integer in [0, 4294967295]"),
@@ -89,10 +98,31 @@ def test_a_bad_setting_is_refused(model: str, settings: dict[str, Any], expected
 
 
 def test_the_common_presets_are_all_checked() -> None:
-    assert set(read_settings(props_dir() / "overall.yaml")) - set(CHECKS) == set()
+    assert read_settings(props_dir() / "overall.yaml").keys() <= COMMON
+
+
+def test_every_setting_of_recboles_is_typed_or_refused_until_it_works() -> None:
+    theirs = {*general_arguments, *training_arguments, *evaluation_arguments, *dataset_arguments}
+    for name in ("overall.yaml", "dataset/sample.yaml"):
+        theirs |= read_settings(Path(recbole.__file__).parent / "properties" / name).keys()
+    assert theirs - COMMON == {"config_file"}  # which is --config_files here
+    assert not CommonSettings.model_fields.keys() & WITHOUT_EFFECT.keys()
+
+
+@pytest.mark.parametrize("key", WITHOUT_EFFECT)
+def test_what_nothing_reads_is_refused(key: str) -> None:
+    value = {"benchmark_filename": ["train", "valid", "test"]}.get(key, "something")
+    with pytest.raises(UsageError, match=f"^{key}"):
+        Config("SASRec", "ml-100k", None, {key: value})
+    if WITHOUT_EFFECT[key] is None:
+        assert Config("SASRec", "ml-100k", None, {key: "None"})[key] is None
+
+
+class OneEpoch(MethodSettings):
+    epochs: Literal[1]
 
 
 def test_a_model_checks_outrank_the_common_ones() -> None:
     values = Config("SASRec", "ml-100k").settings_dict()
     with pytest.raises(UsageError, match="epochs = 300: expected 1"):
-        check_settings(values, {"epochs": Choice(1)})
+        check_settings(values, OneEpoch)

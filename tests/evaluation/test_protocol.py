@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from recbole_cl.config.checks import Choice
-from recbole_cl.config.settings import CHECKS
+from typing import get_args
+
+from recbole_cl.config.common import EvaluationSettings
 from recbole_cl.evaluation.protocol import PROTOCOLS
 
 
@@ -15,5 +16,5 @@ def test_names_are_those_of_stored_results() -> None:
 
 
 def test_eval_history_takes_each_protocol_and_nothing_else() -> None:
-    check = CHECKS["eval_history"]
-    assert isinstance(check, Choice) and check.choices == tuple(protocol.setting for protocol in PROTOCOLS)
+    kind = EvaluationSettings.model_fields["eval_history"].annotation
+    assert get_args(kind) == tuple(protocol.setting for protocol in PROTOCOLS)

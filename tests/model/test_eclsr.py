@@ -194,8 +194,8 @@ def test_every_variant_trains_all_its_parameters_however_rows_are_grouped(settin
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
     assert all(p.grad.any() for name, p in model.named_parameters() if "bias" not in name)
     expected = {"recommendation"}
-    expected |= {"contrastive"} if model.options["contrastive_weight"] else set()
-    expected |= {"replaced_item"} if model.options["replaced_item_weight"] else set()
+    expected |= {"contrastive"} if model.options.contrastive_weight else set()
+    expected |= {"replaced_item"} if model.options.replaced_item_weight else set()
     expected |= {"generator"} if model.item_generator is not None else set()
     terms = model.losses(batch)
     assert set(terms) == expected and next(iter(terms)) == "recommendation"

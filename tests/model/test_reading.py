@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from recbole_cl.config.checks import Number
+from recbole_cl.config.schema import NotNegative
 from recbole_cl.errors import UsageError
+from recbole_cl.model.base import EncoderRecommenderSettings
 from recbole_cl.model.reading import read_options, read_plan
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.testing.toy import TINY, write_cycle
@@ -32,13 +33,18 @@ print("encoder:", type(model.encoder).__module__)
 """
 
 
+class TemperedSettings(EncoderRecommenderSettings):
+    heat: NotNegative
+
+
 class Tempered(SASRec):
-    settings = {"heat": Number(low=0)}
+    settings = TemperedSettings
 
 
 def test_what_is_not_set_is_as_in_the_models_file() -> None:
     options = read_options(Settings(n_layers=5, heat=0.5), Tempered)
-    assert (options["n_layers"], options["heat"], options["n_heads"]) == (5, 0.5, 2)
+    assert isinstance(options, TemperedSettings)
+    assert (options.n_layers, options.heat, options.n_heads) == (5, 0.5, 2)
 
 
 def test_a_value_out_of_range_is_refused() -> None:

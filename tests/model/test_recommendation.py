@@ -64,9 +64,8 @@ def loss_of(
     name: str, dataset: Any = None, n_items: int = N, max_length: int = 3, **options: Any
 ) -> RecommendationLoss:
     defaults = {"n_negatives": 50, "popularity_exponent": 0.0, "exclude_row_items": False}
-    return RecommendationLoss(
-        defaults | {"recommendation_loss": name} | options, n_items, max_length, generator(), dataset
-    )
+    settings = SimpleNamespace(**(defaults | {"recommendation_loss": name} | options))
+    return RecommendationLoss(settings, n_items, max_length, generator(), dataset)
 
 
 def split_with_targets(targets: list[int]) -> Any:

@@ -86,6 +86,6 @@ def test_a_method_that_needs_attention_refuses_it() -> None:
     class Attentive(EncoderRecommender):
         needs_attention = True
 
-    config = build_model("SASRec").options | FIELDS | GRU | {"MAX_ITEM_LIST_LENGTH": 10}
+    config = build_model("SASRec").options.model_dump() | FIELDS | GRU | {"MAX_ITEM_LIST_LENGTH": 10}
     with pytest.raises(UsageError, match="encoder = gru: Attentive needs attention"):
         Attentive(Settings(config), Counts(30))

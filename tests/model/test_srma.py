@@ -58,7 +58,7 @@ def test_encodes_as_the_authors_do(theirs: str, grouped: bool) -> None:
     for dropped in range(3):
         (hidden,) = model.encode(rows, kept=torch.arange(3)[None] != dropped)
         torch.testing.assert_close(hidden.view(5, 6, 8), c1[f"{theirs}::encoder_train_drop{dropped}_out"], **close)
-    model.options["extra_layers_at_inference"] = False
+    model.options = model.options.model_copy(update={"extra_layers_at_inference": False})
     torch.testing.assert_close(model.encode(rows)[0].view(5, 6, 8), c1[f"{theirs}::encoder_noaug_out"], **close)
 
 
@@ -96,9 +96,9 @@ def test_the_recommendation_pass_has_extra_layers_or_not(everywhere: bool) -> No
     """The switches of training and inference are independent; dropping none makes both passes comparable."""
     batch = a_batch()
     model = build_model("SRMA", dropped_layers=0, train_form="prefix", extra_layers_in_training=everywhere)
-    model.options["extra_layers_at_inference"] = not everywhere
+    model.options = model.options.model_copy(update={"extra_layers_at_inference": not everywhere})
     (at_inference,) = model.encode(batch.supervised)
-    model.options["extra_layers_at_inference"] = everywhere
+    model.options = model.options.model_copy(update={"extra_layers_at_inference": everywhere})
     (as_in_training,) = model.encode(batch.supervised)
     in_training, *_ = model._encode_all(batch.supervised, batch.anchors, batch.anchors)
     torch.testing.assert_close(in_training, as_in_training)
@@ -234,7 +234,7 @@ def test_the_recommendation_pass_drops_layers_of_its_own(mode: str) -> None:
     assert (draws.sum(2) == 2).all()
     differ = (draws[:, 0] != draws[:, 1]).any(1).sum()
     assert 25 < differ < 55  # by chance two times in three
-    model.options["extra_layers_in_training"] = False
+    model.options = model.options.model_copy(update={"extra_layers_in_training": False})
     assert not model._draw_kept()[0].any()
 
 

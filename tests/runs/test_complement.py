@@ -161,7 +161,7 @@ def test_a_moved_folder_goes_on_as_if_nothing_had_happened(
     trained.clear()
     resumed = run(resume=str(moved), epochs=2)
     assert trained == ["run"] and resumed.test == whole.test and equal(moved, kept, "last.pth")
-    assert load(moved).model.options["complement"] == complement  # which scoring does without
+    assert load(moved).model.options.complement == complement  # which scoring does without
 
 
 @pytest.mark.parametrize("name", ["CL4SRec", "CoSeRec", "DuoRec", "ECLSR"])

@@ -26,19 +26,23 @@ ROOT = Path(__file__).parents[2]
 METHOD = """
 from pathlib import Path
 
-from recbole_cl.config.checks import Number
+from recbole_cl.config.schema import NotNegative
 
 from .base import TheirBase
 
 Path("{mark}").touch()
 
 
+class OutsiderSettings(TheirBase.settings):
+    strength: NotNegative
+
+
 class Outsider(TheirBase):
-    settings = {{"strength": Number(low=0)}}
+    settings = OutsiderSettings
 
     def losses(self, batch):
         terms = super().losses(batch)
-        return {{name: term * self.options["strength"] for name, term in terms.items()}}
+        return {{name: term * self.options.strength for name, term in terms.items()}}
 """
 BASE = """
 from recbole_cl.model.cl4srec import CL4SRec

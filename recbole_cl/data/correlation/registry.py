@@ -5,7 +5,7 @@ Letters: N items (padding row 0 included), P pairs, D hidden size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -34,7 +34,7 @@ class Correlation(Protocol):
         """
 
 
-CorrelationFactory = Callable[[Any, int, Mapping[str, Any]], Correlation]
+CorrelationFactory = Callable[[Any, int, Any], Correlation]
 """Makes a correlation from the training split (``input_pairs`` gives its pairs), N and the method's settings."""
 
 
@@ -103,17 +103,17 @@ class ModelCorrelation:
         return model_top_one(item_table, self._n_items).item
 
 
-def memory_correlation(dataset: Any, n_items: int, options: Mapping[str, Any]) -> Correlation:
+def memory_correlation(dataset: Any, n_items: int, options: Any) -> Correlation:
     """Memory-based in all epochs, by the setting ``inverse_user_frequency``."""
-    return MemoryCorrelation(input_pairs(dataset), n_items, options["inverse_user_frequency"])
+    return MemoryCorrelation(input_pairs(dataset), n_items, options.inverse_user_frequency)
 
 
-def hybrid_correlation(dataset: Any, n_items: int, options: Mapping[str, Any]) -> Correlation:
+def hybrid_correlation(dataset: Any, n_items: int, options: Any) -> Correlation:
     """Memory-based up to ``switch_epoch``, then the surer of both."""
-    return MemoryCorrelation(input_pairs(dataset), n_items, options["inverse_user_frequency"], options["switch_epoch"])
+    return MemoryCorrelation(input_pairs(dataset), n_items, options.inverse_user_frequency, options.switch_epoch)
 
 
-def model_correlation(dataset: Any, n_items: int, options: Mapping[str, Any]) -> Correlation:
+def model_correlation(dataset: Any, n_items: int, options: Any) -> Correlation:
     """Model-based in all epochs."""
     return ModelCorrelation(n_items)
 

@@ -95,15 +95,15 @@ def refuse_misfit(setting: str, its: EncoderRecommender, ours: EncoderRecommende
             another end than the pooling's.
     """
     pairs = {
-        "hidden_size": (its.options["hidden_size"], ours.options["hidden_size"]),
+        "hidden_size": (its.options.hidden_size, ours.options.hidden_size),
         "number of items": (its.n_items - 1, ours.n_items - 1),
         "MAX_ITEM_LIST_LENGTH": (its.max_seq_length, ours.max_seq_length),
     }
     for name, (theirs, here) in pairs.items():
         if theirs != here:
             raise UsageError(f"complement = {setting}: its {name} is {theirs}, here it is {here}; train one like this")
-    oldest_first = its.abilities.counts_positions and not its.options["right_aligned"]
-    if oldest_first and ours.options.get("pooling") == "concat":
+    oldest_first = its.abilities.counts_positions and not its.options.right_aligned
+    if oldest_first and getattr(ours.options, "pooling", None) == "concat":
         raise UsageError(
             f"complement = {setting}: it counts positions from the oldest item, pooling = concat from the newest; "
             "train one with right_aligned = True, or choose another pooling"

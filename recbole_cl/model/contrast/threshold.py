@@ -6,13 +6,13 @@ Letters: B rows of a view, D hidden size.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from recbole_cl.config.checks import Check, Choice, Integer, Number
+from recbole_cl.config.schema import Count, MethodSettings, NotNegative, OneOf, Positive, Share
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.false_negatives import (
     DISTANCES,
@@ -33,6 +33,23 @@ _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 _SAMPLE = 16_384  # negative pairs of a batch that the recorded quantiles look at
 
 
+class ThresholdSettings(MethodSettings):
+    """Settings of the contrast with a threshold, with the paper's symbols."""
+
+    similarity: Annotated[str, OneOf(*SIMILARITIES)]
+    temperature: Positive = Field(description="tau")
+    objective: Annotated[str, OneOf(*OBJECTIVES)]
+    similarity_threshold: Literal["learned", "batch", "row", "last_epoch"] = Field(description="k")
+    threshold_statistic: Annotated[str, OneOf(*STATISTICS)]
+    threshold_percentile: Share = Field(description="k_stat")
+    threshold_network: Literal["per_row", "flat"]
+    max_flat_parameters: Count
+    comparison: Annotated[str, OneOf(*COMPARISONS)]
+    comparison_width: Positive
+    threshold_weight: NotNegative = Field(description="lambda_cl lambda")
+    threshold_distance: Annotated[str, OneOf(*DISTANCES)]
+
+
 class ThresholdedContrast(nn.Module):
     """InfoNCE between two views, with a threshold that tells false negatives from true ones.
 
@@ -44,15 +61,15 @@ class ThresholdedContrast(nn.Module):
     * ``last_epoch``: the batches' mean statistic in the last epoch, weighted by their rows; in the first, nothing is
       above it.
 
-    A method merges ``settings`` into its own, calls ``learned`` once for a batch and the module itself for each pair of
-    views, adds ``regulariser`` to its loss and reports what ``end_epoch`` returns.
+    A method adds ``ThresholdSettings`` to its own, calls ``learned`` once for a batch and the module itself for each
+    pair of views, adds ``regulariser`` to its loss and reports what ``end_epoch`` returns.
 
     Reference:
         Jeon et al., "AdaptiveRec: Adaptively Construct Pairs for Contrastive Learning in Sequential Recommendation",
         2023, section 3.2.
 
     Args:
-        options: Values of ``settings``.
+        options: The settings.
         hidden_size: D.
         most_rows: Rows of a full batch; a flat network is built for it.
 
@@ -60,34 +77,19 @@ class ThresholdedContrast(nn.Module):
         UsageError: If settings do not go together, or a flat network has too many parameters.
     """
 
-    settings: ClassVar[Mapping[str, Check]] = {
-        "similarity": Choice(*SIMILARITIES),
-        "temperature": Number(low=0, open_low=True),
-        "objective": Choice(*OBJECTIVES),
-        "similarity_threshold": Choice("learned", "batch", "row", "last_epoch"),
-        "threshold_statistic": Choice(*STATISTICS),
-        "threshold_percentile": Number(low=0, high=1),
-        "threshold_network": Choice("per_row", "flat"),
-        "max_flat_parameters": Integer(low=1),
-        "comparison": Choice(*COMPARISONS),
-        "comparison_width": Number(low=0, open_low=True),
-        "threshold_weight": Number(low=0),
-        "threshold_distance": Choice(*DISTANCES),
-    }
-
     reference: Tensor
     quantiles: Tensor
 
-    def __init__(self, options: Mapping[str, Any], hidden_size: int, most_rows: int) -> None:
+    def __init__(self, options: ThresholdSettings, hidden_size: int, most_rows: int) -> None:
         super().__init__()
         _refuse_misfits(options)
         self.options = options
         self.network: nn.Module | None = None
-        self.source: str = options["similarity_threshold"]
-        if self.source == "learned" and options["threshold_network"] == "per_row":
+        self.source: str = options.similarity_threshold
+        if self.source == "learned" and options.threshold_network == "per_row":
             self.network = PerRowThreshold(hidden_size)
         elif self.source == "learned":
-            self.network = FlatThreshold(hidden_size, most_rows, options["max_flat_parameters"])
+            self.network = FlatThreshold(hidden_size, most_rows, options.max_flat_parameters)
         quantiles = [_quantile_name(share) for share in _QUANTILES]
         figures = ("threshold", "threshold_square", "statistic", "share_above", "alignment", "uniformity", *quantiles)
         self.means = EpochMeans(figures)
@@ -110,7 +112,7 @@ class ThresholdedContrast(nn.Module):
         """
         if self.network is None:
             return None
-        if self.options["comparison"] != "hard":
+        if self.options.comparison != "hard":
             hidden = hidden.detach()
         with torch.autocast(hidden.device.type, enabled=False):  # bfloat16 has 128 numbers from 0.5 to 1
             weight = next(self.network.parameters())
@@ -129,21 +131,21 @@ class ThresholdedContrast(nn.Module):
             Scalar.
         """
         options = self.options
-        similarity = similarity_matrix(z_a, z_b, 1.0, options["similarity"])  # [2B, 2B]
+        similarity = similarity_matrix(z_a, z_b, 1.0, options.similarity)  # [2B, 2B]
         threshold = torch.full_like(self.reference, torch.inf)
         if len(z_a) > 1:
             pairs = negative_pairs(similarity)
-            statistic = negative_statistic(pairs, options["threshold_statistic"], options["threshold_percentile"])
+            statistic = negative_statistic(pairs, options.threshold_statistic, options.threshold_percentile)
             threshold = self._threshold(similarity, statistic, learned)
             self._batch_statistic = statistic
             self._record(z_a, z_b, similarity, threshold, statistic, pairs)
         return thresholded_info_nce(
             similarity,
             threshold,
-            options["objective"],
-            options["temperature"],
-            options["comparison"],
-            options["comparison_width"],
+            options.objective,
+            options.temperature,
+            options.comparison,
+            options.comparison_width,
         )
 
     def regulariser(self, learned: Tensor) -> Tensor:
@@ -159,11 +161,11 @@ class ThresholdedContrast(nn.Module):
             Scalar.
         """
         reference = self.reference
-        if self.options["comparison"] != "hard" and self._batch_statistic is not None:
+        if self.options.comparison != "hard" and self._batch_statistic is not None:
             reference = reference.where(reference.isfinite(), self._batch_statistic)
         known = reference.isfinite()
-        distance = threshold_distance(learned, reference.where(known, 0), self.options["threshold_distance"])
-        return self.options["threshold_weight"] * known * distance
+        distance = threshold_distance(learned, reference.where(known, 0), self.options.threshold_distance)
+        return self.options.threshold_weight * known * distance
 
     def end_epoch(self) -> dict[str, float]:
         """Makes the epoch's mean statistic the next one's reference.
@@ -185,7 +187,7 @@ class ThresholdedContrast(nn.Module):
         if learned is not None:
             return learned.repeat(2)
         if self.source == "row":
-            return row_statistic(similarity, self.options["threshold_statistic"], self.options["threshold_percentile"])
+            return row_statistic(similarity, self.options.threshold_statistic, self.options.threshold_percentile)
         return self.reference if self.source == "last_epoch" else statistic
 
     @torch.no_grad()
@@ -211,16 +213,16 @@ def _quantile_name(share: float) -> str:
     return f"similarity_p{100 * share:.0f}"
 
 
-def _refuse_misfits(options: Mapping[str, Any]) -> None:
+def _refuse_misfits(options: ThresholdSettings) -> None:
     """Refuses settings that would have no effect, or none that is meant."""
-    source, comparison = options["similarity_threshold"], options["comparison"]
+    source, comparison = options.similarity_threshold, options.comparison
     learned = source == "learned"
-    if learned and options["similarity"] == "dot":
+    if learned and options.similarity == "dot":
         raise UsageError(
             "similarity = dot: a learned threshold lies between -1.05 and 1.05, as cosines do; set similarity to "
             "cosine or similarity_threshold to batch, row or last_epoch"
         )
-    if learned and comparison == "hard" and options["threshold_weight"] == 0:
+    if learned and comparison == "hard" and options.threshold_weight == 0:
         raise UsageError(
             "threshold_weight = 0: with comparison = hard nothing else trains the threshold; raise it or set "
             "comparison to straight_through or sigmoid"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from recbole_cl.errors import UsageError
+from recbole_cl.model.ecl.settings import ECLSRSettings
 
 
-def refuse_ecl_misfits(options: Mapping[str, Any], generates: bool, n_items: int, max_length: int) -> None:
+def refuse_ecl_misfits(options: ECLSRSettings, generates: bool, n_items: int, max_length: int) -> None:
     """Refuses settings that would have no effect or cannot be done.
 
     Args:
@@ -20,28 +18,28 @@ def refuse_ecl_misfits(options: Mapping[str, Any], generates: bool, n_items: int
     Raises:
         UsageError: If there is any.
     """
-    if options["altered_views"] != "none" and not options["contrastive_weight"]:
-        raise UsageError("altered_views = " + options["altered_views"] + ": they need a contrastive_weight above 0")
+    if options.altered_views != "none" and not options.contrastive_weight:
+        raise UsageError("altered_views = " + options.altered_views + ": they need a contrastive_weight above 0")
     for key in ("count_padding_targets", "count_padding_states"):
-        if options[key] and not options["right_aligned"]:
+        if getattr(options, key) and not options.right_aligned:
             raise UsageError(f"{key} = True: padding stands before the items, so set right_aligned to True")
-    if options["count_padding_states"] and not options["contrastive_weight"]:
+    if options.count_padding_states and not options.contrastive_weight:
         raise UsageError("count_padding_states = True: no window is compared without a contrastive_weight above 0")
-    if options["count_padding_targets"] and options["train_form"] == "prefix":
+    if options.count_padding_targets and options.train_form == "prefix":
         raise UsageError("count_padding_targets = True: prefixes have no such targets; set train_form to sequence")
-    if options["count_padding_targets"] and options["recommendation_loss"] not in ("ce", "chunked_ce"):
+    if options.count_padding_targets and options.recommendation_loss not in ("ce", "chunked_ce"):
         raise UsageError(
             "count_padding_targets = True: set recommendation_loss to chunked_ce, which has a class for it"
         )
-    how = options["invasive_augmentation"]
-    outside_the_row = how == "substitution" or (how == "insert" and options["insert_from"] == "catalogue")
+    how = options.invasive_augmentation
+    outside_the_row = how == "substitution" or (how == "insert" and options.insert_from == "catalogue")
     if outside_the_row and n_items <= max_length:
         raise UsageError(
             f"invasive_augmentation = {how}: a row of {max_length} may leave none of {n_items} items to draw; lower "
             "MAX_ITEM_LIST_LENGTH or choose another"
         )
-    epochs, last = options["generator_pretraining_epochs"], options["freeze_generator_epoch"]
-    if epochs and (not generates or not options["generator_weight"] or (last is not None and last < epochs)):
+    epochs, last = options.generator_pretraining_epochs, options.freeze_generator_epoch
+    if epochs and (not generates or not options.generator_weight or (last is not None and last < epochs)):
         raise UsageError(
             f"generator_pretraining_epochs = {epochs}: needs masked_substitution that some term uses, a "
             f"generator_weight above 0 and freeze_generator_epoch ~ or at least {epochs}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -99,7 +100,7 @@ def test_a_name_makes_one_by_the_settings(memory: TopOne) -> None:
     user, item = random_pairs(0)
     # As RecBole's split: a row that holds a user's one item, and what the reader asks of the dataset.
     split = _Split({"user": user, "item_list": item.unsqueeze(1)})
-    options = {"inverse_user_frequency": True, "switch_epoch": 0}
+    options = SimpleNamespace(inverse_user_frequency=True, switch_epoch=0)
     table = embedding()
     late = {name: at(CORRELATIONS.resolve(name)(split, N, options), 1, table) for name in CORRELATIONS.names()}
     assert late.keys() == {"memory", "model", "hybrid"}
@@ -108,7 +109,7 @@ def test_a_name_makes_one_by_the_settings(memory: TopOne) -> None:
     assert torch.equal(late["hybrid"], hybrid(memory, model_top_one(table, N)))
     early = CORRELATIONS.resolve("hybrid")(split, N, options)
     assert torch.equal(at(early, 0, table), filled(memory))
-    plain = at(CORRELATIONS.resolve("memory")(split, N, options | {"inverse_user_frequency": False}), 0, table)
+    plain = at(CORRELATIONS.resolve("memory")(split, N, SimpleNamespace(inverse_user_frequency=False)), 0, table)
     assert not torch.equal(plain, filled(memory))
 
 

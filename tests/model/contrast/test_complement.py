@@ -136,7 +136,7 @@ def test_a_mean_leaves_out_what_the_second_encoder_can_not_read() -> None:
         return b.sum()
 
     model.compare_views(noted, pair)
-    expected = model.options["complement_weight"] * pool(second.encode(known)[0], known, "mean")
+    expected = model.options.complement_weight * pool(second.encode(known)[0], known, "mean")
     torch.testing.assert_close(added[0], expected)
 
 

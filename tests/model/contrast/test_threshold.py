@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.config.presets import model_defaults
+from recbole_cl.config.settings import method_settings
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.false_negatives import is_negative, negative_pairs, negative_statistic, row_statistic, share_above
 from recbole_cl.loss.geometry import alignment, uniformity
@@ -23,7 +24,7 @@ D = 8
 
 def contrast(rows: int = 6, **settings: Any) -> ThresholdedContrast:
     torch.manual_seed(1)
-    return ThresholdedContrast(model_defaults(AdaptiveRec) | settings, D, rows).double()
+    return ThresholdedContrast(method_settings(AdaptiveRec, model_defaults(AdaptiveRec) | settings), D, rows).double()
 
 
 def views(batch: int = 6, seed: int = 5) -> tuple[Tensor, Tensor]:

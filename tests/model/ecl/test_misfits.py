@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from recbole_cl.config.presets import model_defaults
+from recbole_cl.config.settings import method_settings
 from recbole_cl.errors import UsageError
 from recbole_cl.model.ecl.misfits import refuse_ecl_misfits
 from recbole_cl.model.eclsr import ECLSR
 
 
 def refuse(n_items: int = 100, max_length: int = 50, generates: bool = True, **settings: Any) -> None:
-    refuse_ecl_misfits(model_defaults(ECLSR) | settings, generates, n_items, max_length)
+    refuse_ecl_misfits(method_settings(ECLSR, model_defaults(ECLSR) | settings), generates, n_items, max_length)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Which settings a model knows, read from files alone: neither torch nor RecBole is imported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.config.common import COMMON
+from recbole_cl.config.models import DEFAULT_MODEL, MODELS, available_models, class_chain, own_models, recboles_presets
+from recbole_cl.config.older import DONE_ANYWAY, older_names
+from recbole_cl.config.presets import props_dir, read_settings
+from recbole_cl.config.suggestions import refuse_unknown
+
+
+def keys_by_model() -> dict[str, Iterable[str]]:
+    """The keys of every model's YAML files, ours first."""
+    ours = {name: own_keys(name) for name in own_models()}
+    files = {name: recboles_presets() / f"{name}.yaml" for name in available_models() if name not in ours}
+    return {**ours, **{name: _keys(path) for name, path in files.items() if path.is_file()}}
+
+
+def own_keys(name: str) -> list[str]:
+    """The keys of the YAML files of one of our models and of its bases."""
+    files = [props_dir() / "model" / f"{cls}.yaml" for cls in class_chain(name)]
+    return [key for file in files if file.is_file() for key in _keys(file)]
+
+
+def _keys(path: Path) -> list[str]:
+    """The keys of a preset file, without reading their values, of which there are many in all files together."""
+    return re.findall(r"^(\w+)\s*:", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def refuse_unknown_flags(model: str | None, files: Iterable[str | Path], settings: Mapping[str, Any]) -> None:
+    """Refuses misspelt flags of one of our models before anything is imported that takes seconds.
+
+    What it lets pass is checked again, in full, by ``Config``.
+
+    Args:
+        model: As the command line names it; None if it doesn't.
+        files: YAML files, which may name the model.
+        settings: The settings on the command line.
+
+    Raises:
+        UsageError: For all unknown settings together.
+    """
+    read = {str(file): read_settings(file) for file in files}
+    given = [it["model"] for it in read.values() if "model" in it]
+    if not model and not given and settings.get("resume"):
+        return  # the model is that of the run folder
+    name = MODELS.find(str(model or (given or [DEFAULT_MODEL])[-1]))
+    if not name or not class_chain(name):
+        return  # not one of ours: its class decides what it knows
+    known = {"model", "dataset", *COMMON, *own_keys(name), *DONE_ANYWAY}
+    refuse_unknown([*read.items(), ("", settings)], known | older_names(known), name, keys_by_model)

@@ -1,0 +1,55 @@
+"""The command `schema`: what an editor needs to complete and to check YAML files of settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings, RecBoleModelSettings
+from recbole_cl.config.models import model_class, own_models
+from recbole_cl.config.presets import comments_of, model_presets, props_dir
+from recbole_cl.config.schema import Settings, json_schema
+from recbole_cl.config.settings import settings_class
+from recbole_cl.registry import name_paths
+from recbole_cl.writing import atomic_write_text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `schema`."""
+    parser.add_argument("--model", metavar="MODEL", help="only what a file for this model may hold (default: all ours)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write it there (default: print it)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run `schema`."""
+    name_paths(args.model)
+    text = json.dumps(schema_of([args.model] if args.model else own_models()), indent=2)
+    if args.output:
+        atomic_write_text(args.output, f"{text}\n")
+    else:
+        print(text)
+    return 0
+
+
+def schema_of(models: Iterable[str]) -> dict[str, Any]:
+    """The JSON schema of YAML files for any of some models, described by the comments of the preset files.
+
+    Args:
+        models: Names or dotted paths.
+
+    Returns:
+        The schema, of plain types.
+    """
+    classes = [model_class(model) for model in models]
+    own = [settings_class(cls) for cls in classes]
+    others: list[type[Settings]] = [] if all(cls.model_fields for cls in own) else [RecBoleModelSettings]
+    schema = json_schema([CommonSettings, *others, *own])
+    idle = {key: {"const": value} for key, value in WITHOUT_EFFECT.items()}
+    schema["properties"] = idle | schema["properties"]
+    for path in [props_dir() / "overall.yaml", *(path for cls in classes for path in model_presets(cls))]:
+        for key, text in comments_of(path).items():
+            schema["properties"][key].setdefault("description", text)
+    return schema
