@@ -65,8 +65,9 @@ def within(name: str, *modules: str) -> bool:
 
 def within_any(imported: list[str], module: str, modules: Collection[str]) -> bool:
     """Tells whether one of the imported names is a module, or stands in it and in none of its sub-modules."""
-    inner = [other for other in modules if other.startswith(f"{module}.")]
-    return any(within(name, module) and not within(name, *inner) for name in imported)
+    own = [name for name in imported if within(name, module)]
+    inner = [other for other in modules if own and other.startswith(f"{module}.")]
+    return any(not within(name, *inner) for name in own)
 
 
 def files_of(layer: str) -> list[Path]:
@@ -106,10 +107,10 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
     """What can be taken away again and again, since it imports nothing that is left, is in no circle."""
     files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
     names = {name.removesuffix(".__init__"): path for name, path in files.items()}
-    left = {
-        name: {other for other in names if other != name and within_any(imports_in(path), other, names)}
-        for name, path in names.items()
-    }
+    left: dict[str, set[str]] = {}
+    for name, path in names.items():
+        imported = imports_in(path)
+        left[name] = {other for other in names if other != name and within_any(imported, other, names)}
     while free := [name for name, needs in left.items() if not needs & left.keys()]:
         for name in free:
             del left[name]

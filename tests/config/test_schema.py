@@ -203,13 +203,6 @@ def conforms(value: object, schema: Any, root: Any) -> bool:
         return False
     kinds: dict[str, Any] = {"integer": int, "number": (int, float), "string": str, "boolean": bool}
     kinds |= {"array": list, "object": dict}
-        "integer": int,
-        "number": (int, float),
-        "string": str,
-        "boolean": bool,
-        "array": list,
-        "object": dict,
-    }
     kind = schema.get("type")
     if kind == "null" or (
         kind and (not isinstance(value, kinds[kind]) or (isinstance(value, bool) != (kind == "boolean")))
