@@ -18,8 +18,8 @@ AUGMENT: dict[str, dict[str, Any]] = {"AdaptiveRec": {"contrast": "augment"}, "C
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"crop": 0.5}, "operator_options: crop = 0.5: expected a mapping"),
-        ({"delete": {"ratio": 0.2}}, "operator_options: delete = .* for one of operators, crop, mask"),
+        ({"crop": 0.5}, "operator_options.*0.5: expected a mapping"),
+        ({"delete": {"ratio": 0.2}}, "operator_options has an entry .delete.: expected one of operators, crop, mask"),
         ({"mask": {"fill_id": 3}}, "operator_options.mask has an entry 'fill_id': expected one of ratio, rounding"),
         ({"crop": {"ratio": 0.9}}, "operator_options.crop.ratio: set crop_ratio instead"),
         ({"crop": {"rounding": "nearest"}}, "operators: crop: rounding 'nearest' is unknown"),
