@@ -34,6 +34,7 @@ def _huge_kilobytes(**environment: str) -> int:
     return int(subprocess.run(command, env=unset | environment, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.skipif(
     not _SWITCH.is_file() or "[madvise]" not in _SWITCH.read_text(), reason="huge pages are not to be asked for here"
@@ -67,6 +68,7 @@ def _restarted(**environment: str) -> str:
     return subprocess.run(command, env=unset | environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such settings")
 def test_a_restart_keeps_process_and_arguments_and_happens_once() -> None:
     tunables = None if allocator._GPU.exists() else TUNABLES
@@ -74,6 +76,7 @@ def test_a_restart_keeps_process_and_arguments_and_happens_once() -> None:
     assert _restarted(GLIBC_TUNABLES="glibc.malloc.check=0") == "glibc.malloc.check=0 True ['--a=b c', 'd']\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], ["-"]])
 def test_a_program_from_standard_input_is_not_lost(flags: list[str]) -> None:
     unset = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from recbole_cl.batch import Batch
 from recbole_cl.testing.toy import write_cycle
 
@@ -33,6 +35,7 @@ def block(language: str, holding: str = "") -> str:
     return next(it for it in found if holding in it)
 
 
+@pytest.mark.slow
 def test_the_example_trains_and_passes_the_contract_tests_as_a_package_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "my_methods").mkdir()
     (tmp_path / "my_methods" / "maskedtwin.py").write_text(block("python"), encoding="utf-8")
@@ -84,6 +87,7 @@ assert (neighbour._neighbour[1:] > 0).all()
 """
 
 
+@pytest.mark.slow
 def test_the_pages_hooks_work_in_our_methods_and_in_others(tmp_path: Path) -> None:
     (tmp_path / "my_methods").mkdir()
     (tmp_path / "my_methods" / "maskedtwin.py").write_text(block("python"), encoding="utf-8")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def within(name: str, *modules: str) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-def within_any(imported: list[str], module: str, modules: Collection[str]) -> bool:
+def within_any(imported: Sequence[str], module: str, modules: Collection[str]) -> bool:
     """Tells whether one of the imported names is a module, or stands in it and in none of its sub-modules."""
     own = [name for name in imported if within(name, module)]
     inner = [other for other in modules if own and other.startswith(f"{module}.")]
@@ -76,9 +77,10 @@ def files_of(layer: str) -> list[Path]:
     return [module] if module.exists() else sorted((PACKAGE / layer).rglob("*.py"))
 
 
-def imports_in(path: Path) -> list[str]:
+@cache  # the test of circles asks for each file as often as there are files
+def imports_in(path: Path) -> tuple[str, ...]:
     """Lists what a file of the project imports."""
-    return list(imports_of(path.read_text(), ".".join(path.parent.relative_to(ROOT).parts)))
+    return tuple(imports_of(path.read_text(), ".".join(path.parent.relative_to(ROOT).parts)))
 
 
 def breaches(paths: list[Path], allowed: tuple[str, ...]) -> list[str]:

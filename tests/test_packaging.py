@@ -64,6 +64,7 @@ def needs_of(name: str) -> Iterator[Requirement]:
             yield requirement
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_module_and_every_preset(wheel: zipfile.ZipFile) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "recbole_cl").rglob("*.py")}
     presets = {f"recbole_cl/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "props").rglob("*.yaml")}
@@ -71,6 +72,7 @@ def test_the_wheel_holds_every_module_and_every_preset(wheel: zipfile.ZipFile) -
     assert packed - {"recbole_cl/py.typed"} == modules | presets
 
 
+@pytest.mark.slow
 def test_the_wheel_installs_the_console_script_and_the_licence(wheel: zipfile.ZipFile) -> None:
     info = {Path(name).name: name for name in wheel.namelist() if ".dist-info/" in name}
     assert "recbole-cl = recbole_cl.cli:program" in wheel.read(info["entry_points.txt"]).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in _PACKAGES},
-        "commit": commit_of(Path(__file__)),
+        "commit": _own_commit(),
         "system": platform.platform(),
         "threads": torch.get_num_threads(),
         "malloc": os.environ.get("GLIBC_TUNABLES"),
@@ -53,11 +54,18 @@ def commit_of(file: Path) -> str | None:
         return None
 
 
+@cache
+def _own_commit() -> str | None:
+    """That of this package, as the process began with it."""
+    return commit_of(Path(__file__))
+
+
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -101,10 +101,10 @@ def test_never_recommends_the_padding_or_the_mask_token(model_class: type, tmp_p
 @BOTH_FORMS
 def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None:
     """Under the protocol of its authors: one that never sees a row's own items as negatives need not rank them low."""
-    epochs, patience = {"prefix": (25, 6), "sequence": (60, 20)}[form]  # of ten steps and of two
+    epochs, step, patience = {"prefix": (25, 2, 3), "sequence": (60, 5, 4)}[form]  # of ten steps and of two
     settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "train_batch_size": 64, "topk": [1, 5, 10]}
     dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
-    protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "stopping_step": patience}
+    protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "eval_step": step, "stopping_step": patience}
     result = run(model_class, "cycle", **(SMALL | write_cycle(tmp_path) | settings | dropout | protocol))
     history = {"keep": "history_kept", "remove": "history_removed"}[model_defaults(model_class)["eval_history"]]
     assert result.test[history]["recall@1"] > 0.9

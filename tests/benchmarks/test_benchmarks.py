@@ -44,6 +44,7 @@ def figures(script: ModuleType, argv: list[str], tmp_path: Path) -> Any:
     return json.loads(file.read_text())
 
 
+@pytest.mark.slow
 def test_training_has_a_record_for_every_contender(
     cycle: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +119,7 @@ def test_turns_go_round_and_their_first_step_is_not_counted() -> None:
     assert seconds == [[1.0] * 5, [1.0] * 5]
 
 
+@pytest.mark.slow
 def test_evaluations_agree_and_are_compared_with_recbole(cycle: list[str], tmp_path: Path) -> None:
     records = figures(evaluate, [*cycle, "--repeats", "1"], tmp_path)
     keys = ["name", "model", "eval_batch_size", "seconds", "ratio_to_recbole_default", "ratio_to_recbole_best"]
@@ -161,6 +163,7 @@ def test_every_case_runs_in_a_process_of_its_own(cycle: list[str]) -> None:
     assert [record["case"] for record in records] == [*memory.CASES]
 
 
+@pytest.mark.slow
 def test_a_script_runs_from_anywhere_in_a_fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (record,) = _common.fresh(memory.__file__, "--case", "catalogue", "--items", "50", "--catalogue_batch_size", "4")

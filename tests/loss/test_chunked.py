@@ -153,7 +153,7 @@ def test_default_chunk(items: int, device: str, rows: int) -> None:
 
 def test_bad_input_is_refused() -> None:
     hidden, table, target = problem()
-    with pytest.raises(ValueError, match="^chunk_rows is 0; it must be at least 1, or None for the default$"):
+    with pytest.raises(ValueError, match="^chunk_rows is 0; .*at least 1"):
         chunked_cross_entropy(hidden, table, target, 0)
     with pytest.raises(ValueError, match="hidden has no rows"):
         chunked_cross_entropy(hidden[:0], table, target[:0])

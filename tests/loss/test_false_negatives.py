@@ -128,9 +128,9 @@ def test_bad_arguments_are_refused() -> None:
         (row_statistic, similarity, alone),
         (negative_statistic, negative_pairs(similarity), negative_pairs(alone)),
     ):
-        with pytest.raises(ValueError, match="^statistic is 'mode'; it must be one of percentile, mean, median$"):
+        with pytest.raises(ValueError, match="^statistic is 'mode'; .*percentile, mean, median$"):
             function(some, "mode", 0.9)
-        with pytest.raises(ValueError, match="^a batch of 1 has no negatives; a statistic needs at least 2 rows$"):
+        with pytest.raises(ValueError, match="^a batch of 1 .* at least 2 rows$"):
             function(none, "mean", 0.9)
     with pytest.raises(ValueError, match="^form is 'cube'; it must be one of norm, squared_norm$"):
         threshold_distance(torch.zeros(2), torch.zeros(()), "cube")

@@ -10,10 +10,14 @@ from recbole_cl.config import models
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.testing.contract import *  # noqa: F403
 
+WHOLE_TRAININGS = ("test_learns_the_circle", "test_one_epoch_and_one_more_equal_two")
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "model_class" in metafunc.fixturenames:
-        metafunc.parametrize("model_class", models.own_models(), indirect=True)
+        marks = [pytest.mark.slow] if metafunc.function.__name__ in WHOLE_TRAININGS else []
+        names = [pytest.param(name, marks=marks) for name in models.own_models()]
+        metafunc.parametrize("model_class", names, indirect=True)
 
 
 @pytest.fixture

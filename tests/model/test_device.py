@@ -88,6 +88,7 @@ def test_a_step_does_not_wait_for_the_device(name: str, form: str, tmp_path: Pat
     assert len(waits) <= WAITS.get((name, form), 0), waits
 
 
+@pytest.mark.slow
 @EVERY_MODEL
 def test_compiling_the_encoder_changes_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One graph without breaks, and the losses and gradients of the encoder as it is; any backend gets this graph."""

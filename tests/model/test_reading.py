@@ -57,6 +57,7 @@ def test_a_script_that_validates_at_no_step_does_so_after_each_epoch() -> None:
     assert (plan.seed, plan.epochs, plan.eval_step, plan.batch_size) == (3, 9, 1, 7)
 
 
+@pytest.mark.slow
 def test_a_plain_script_takes_somebody_elses_encoder_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "their_encoders.py").write_text(OUTSIDE, encoding="utf-8")
     columns = {"load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "train_neg_sample_args": None}

@@ -72,6 +72,7 @@ def split_with_targets(targets: list[int]) -> Any:
     return SimpleNamespace(iid_field="item", inter_feat={"item": torch.tensor(targets)})
 
 
+@pytest.mark.slow
 @BOTH_FORMS
 @EVERY_LOSS
 def test_every_loss_falls(loss: str, form: str, tmp_path: Path) -> None:
@@ -80,6 +81,7 @@ def test_every_loss_falls(loss: str, form: str, tmp_path: Path) -> None:
     assert all(torch.isfinite(torch.tensor(means))) and means[-1] < 0.7 * means[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"n_negatives": 10}, {"popularity_exponent": 0.75}], ids=str)
 def test_sampled_softmax_learns_the_circle(settings: dict[str, Any], tmp_path: Path) -> None:
     model, loader = assemble(tmp_path, recommendation_loss="sampled_softmax", **settings)

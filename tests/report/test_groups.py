@@ -71,15 +71,13 @@ def test_one_seed_twice_is_refused(make_run: Any) -> None:
 
 def test_ranks_of_other_targets_are_not_paired(make_run: Any) -> None:
     known, other, old = make_run(seed=1, targets="a"), make_run("DuoRec", targets="b"), make_run(seed=2)
-    with pytest.raises(
-        UsageError, match="rank other users or test items, or the same in another order of the data: they are"
-    ):
+    with pytest.raises(UsageError, match="rank other users or test items"):
         grouped(known, other)
     assert grouped(known, old) == {"toy": [("SASRec", [1, 2])]}  # of a version that stored no hash
 
 
 def test_other_users_are_refused(make_run: Any) -> None:
-    with pytest.raises(UsageError, match=r"has 80 test users of toy, .* has 70: they are not comparable"):
+    with pytest.raises(UsageError, match=r"80 test users of toy, .* has 70: .*not comparable"):
         grouped(make_run("SASRec"), make_run("DuoRec", n_users=70))
 
 

@@ -75,7 +75,7 @@ def test_metrics_that_ranks_do_not_give_are_taken_as_recorded_and_not_tested(fol
 def test_the_baseline_is_sasrec_or_the_first_or_the_one_named(folders: list[Path], make_run: Any) -> None:
     assert tables(folders, baseline="GRU4Rec")[0].rows[0].model == "GRU4Rec"
     assert tables([f for f in folders if not f.name.startswith("SASRec")])[0].baseline == "DuoRec"
-    with pytest.raises(UsageError, match="no baseline 'Pop' on toy: choose from 'DuoRec', 'SASRec', 'GRU4Rec'"):
+    with pytest.raises(UsageError, match="'Pop' on toy: .*'DuoRec', 'SASRec', 'GRU4Rec'"):
         tables(folders, baseline="Pop")
     variants = [make_run("CL4SRec", settings={"tau": tau}, name=f"cl4srec-{tau}") for tau in (1, 2)]
     with pytest.raises(UsageError, match="several groups of baseline 'CL4SRec'"):

@@ -17,6 +17,8 @@ from recbole_cl.errors import UsageError
 from recbole_cl.testing.toy import TINY, write_cycle
 from tests.watching import interrupted_at, watching
 
+pytestmark = pytest.mark.slow  # each trains two models and more
+
 SHORT = {"epochs": 1, "complement_epochs": 2}
 
 

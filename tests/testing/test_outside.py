@@ -134,6 +134,7 @@ def test_a_class_is_run_and_its_folder_holds_its_path(package: Package, settings
     assert torch.equal(scores(again), scores(load(result.run_dir, package.cls)))
 
 
+@pytest.mark.slow
 def test_a_path_is_run_loaded_resumed_and_compared(
     package: Package, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,7 +209,7 @@ def test_the_settings_of_an_outside_model_are_checked(package: Package, settings
 
 def test_a_run_folder_of_another_model_is_told(package: Package, settings: dict[str, Any]) -> None:
     folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
-    with pytest.raises(UsageError, match="^model = .*Outsider: .* holds SASRec; leave model out, or give that one"):
+    with pytest.raises(UsageError, match="^model = .*Outsider: .* SASRec; leave model out"):
         load(folder, package.path)
     with pytest.raises(UsageError, match="^model = Outsider: .* began with SASRec; start a new run"):
         run(package.path, resume=folder)
@@ -219,7 +220,7 @@ def test_a_class_that_no_path_leads_to_is_given_again(settings: dict[str, Any]) 
 
     result = run(Local, "cycle", epochs=1, **settings)
     assert stored(result.run_dir)["model"].endswith("<locals>.Local")
-    with pytest.raises(UsageError, match=r"was made inside a function; pass it, as load\(run_dir, model=Local\)"):
+    with pytest.raises(UsageError, match=r"inside a function.* load\(run_dir, model=Local\)"):
         load(result.run_dir)
     assert type(load(result.run_dir, Local).model) is Local
     assert run(Local, resume=result.run_dir, epochs=2).epochs_run == 2
@@ -236,6 +237,7 @@ print(folder, type(load(folder).model).__module__)
 """
 
 
+@pytest.mark.slow
 def test_the_class_of_a_script_is_restored_by_that_script_or_given(settings: dict[str, Any], tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(settings=settings))
@@ -245,11 +247,12 @@ def test_the_class_of_a_script_is_restored_by_that_script_or_given(settings: dic
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     *_, folder, module = done.stdout.split()
     assert (stored(Path(folder))["model"], module) == ("__main__.Mine", "__main__")
-    with pytest.raises(UsageError, match=r"was made in a script or notebook, .* load\(run_dir, model=Mine\)"):
+    with pytest.raises(UsageError, match=r"in a script or notebook.* load\(run_dir, model=Mine\)"):
         load(folder)
     assert load(folder, type("Mine", (CL4SRec,), {})).config["model"] == "Mine"
 
 
+@pytest.mark.slow
 def test_the_console_script_finds_the_working_folder(package: Package, settings: dict[str, Any]) -> None:
     script = package.folder / "bin" / "recbole-cl"  # whose own folder, not the working one, is on the path
     script.parent.mkdir()
@@ -272,6 +275,7 @@ def test_what_the_module_raises_is_told_with_its_place(package: Package, capsys:
         assert words in (err := capsys.readouterr().err) and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_contract_tests_are_run_on_it(package: Package) -> None:
     """On one that breaks the contract in one point; docs/adding_a_method.md has one that keeps it."""
     path = Path(package.name, "method.py")

@@ -27,6 +27,7 @@ def gradient_norm(trainer: Trainer) -> float:
     return float(torch.stack([it.grad.norm() for it in trainer.model.parameters() if it.grad is not None]).norm())
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_to_the_given_norm(tmp_path: Path) -> None:
     free = assemble(tmp_path)
     batch = next(iter(free.loader))
@@ -68,6 +69,7 @@ def test_every_learner_trains_with_its_rates(learner: str, tmp_path: Path) -> No
     assert trainer.train_loss_dict[3] < trainer.train_loss_dict[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_with_every_learner_one_epoch_and_one_more_equal_two(learner: str, settings: dict[str, Any]) -> None:
     settings |= {"learner": learner, "clip_grad_norm": {"max_norm": 1.0}, "weight_decay": 1e-3}
@@ -78,6 +80,7 @@ def test_with_every_learner_one_epoch_and_one_more_equal_two(learner: str, setti
     assert all(torch.equal(value, states[1]["state_dict"][key]) for key, value in states[0]["state_dict"].items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", own_models())
 def test_every_model_trains_in_mixed_precision(name: str, tmp_path: Path) -> None:
     """Losses near those in full precision, of weights that stay in it, and others than with it off."""
