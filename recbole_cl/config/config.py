@@ -15,7 +15,7 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
-from recbole_cl.config.common import COMMON, CommonSettings
+from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.known import keys_by_model
 from recbole_cl.config.models import model_class as find_model_class
 from recbole_cl.config.models import model_path, own_models
@@ -90,6 +90,7 @@ class Config(RecBoleConfig):
         self._sources: list[tuple[str, dict[str, Any]]] = []  # name and settings, from weak to strong
         self._beside: tuple[str, dict[str, Any]] = ("", {})  # YAML beside the data
         self._stored = stored
+        self._presets: list[tuple[str, dict[str, Any]]] = []
         name_paths(model)
         super().__init__(model, dataset, config_file_list, config_dict)
 
@@ -132,10 +133,10 @@ class Config(RecBoleConfig):
         return self._merged_sources()
 
     def _load_stored(self) -> None:
-        if isinstance(self._stored, str | Path):
-            self._sources.append((str(self._stored), _read(self._stored)))
-        else:
-            self._sources.append(("", dict(self._stored or {})))
+        of_a_file = isinstance(self._stored, str | Path)
+        values = _read(self._stored) if isinstance(self._stored, str | Path) else dict(self._stored or {})
+        kept = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}  # which 0.1.0 took
+        self._sources.append((str(self._stored) if of_a_file else "", kept))
 
     def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:
         values = {key: plain(key, value) for key, value in (config_dict or {}).items()}
@@ -169,6 +170,7 @@ class Config(RecBoleConfig):
         # RecBole's file of the model is that of its own class: it has some for models that we replace (SASRec, say).
         theirs = next(cls.__name__ for cls in model_class.__mro__ if cls.__module__.startswith("recbole."))
         super()._load_internal_config_dict(theirs, model_class, dataset)
+        self._recboles = {*self.internal_config_dict} - {"MODEL_TYPE"}
         for preset in (props_dir() / "overall.yaml", *model_presets(model_class)):
             self._load_preset(preset)
         self._load_preset(props_dir() / "dataset" / f"{dataset}.yaml")
@@ -184,7 +186,7 @@ class Config(RecBoleConfig):
 
     def _take_todays_names(self) -> None:
         own = settings_class(self.model_class)
-        known = {"model", "dataset", *COMMON, *own.model_fields, *self.internal_config_dict} - {"MODEL_TYPE"}
+        known = {"model", "dataset", *COMMON, *own.model_fields, *self._recboles}
         if "recommendation_loss" in own.model_fields:
             known |= DONE_ANYWAY
         self._known = known
@@ -195,11 +197,12 @@ class Config(RecBoleConfig):
         if path.is_file():
             values = read_settings(path)
             name_paths(values)  # of this package, or of a class that the caller has named
+            self._presets.append((str(path), values))
             merge_settings(self.internal_config_dict, values)
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         model_type = self.internal_config_dict.pop("MODEL_TYPE")
-        refuse_unknown([self._beside, *self._sources], self._known, self.model, keys_by_model)
+        refuse_unknown([*self._presets, self._beside, *self._sources], self._known, self.model, keys_by_model)
         values = merge_settings(deepcopy(self.internal_config_dict), self.external_config_dict)
         values.update(model=self.model, dataset=self.dataset)
         own = settings_class(self.model_class)

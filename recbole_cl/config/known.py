@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from recbole_cl.config.common import COMMON
-from recbole_cl.config.models import DEFAULT_MODEL, MODELS, available_models, class_chain, own_models, recboles_presets
+from recbole_cl.config.models import (
+    DEFAULT_MODEL,
+    MODELS,
+    available_models,
+    class_chain,
+    own_models,
+    recboles_presets,
+    refuse_unknown_model,
+)
 from recbole_cl.config.older import DONE_ANYWAY, older_names
 from recbole_cl.config.presets import props_dir, read_settings
 from recbole_cl.config.suggestions import refuse_unknown
@@ -47,10 +55,12 @@ def refuse_unknown_flags(model: str | None, files: Iterable[str | Path], setting
     """
     read = {str(file): read_settings(file) for file in files}
     given = [it["model"] for it in read.values() if "model" in it]
-    if not model and not given and settings.get("resume"):
+    if not model and not given and any(it.get("resume") for it in (settings, *read.values())):
         return  # the model is that of the run folder
-    name = MODELS.find(str(model or (given or [DEFAULT_MODEL])[-1]))
+    wanted = str(model or (given or [DEFAULT_MODEL])[-1])
+    refuse_unknown_model(wanted)
+    name = MODELS.find(wanted)
     if not name or not class_chain(name):
         return  # not one of ours: its class decides what it knows
     known = {"model", "dataset", *COMMON, *own_keys(name), *DONE_ANYWAY}
-    refuse_unknown([*read.items(), ("", settings)], known | older_names(known), name, keys_by_model)
+    refuse_unknown([*read.items(), ("", settings)], known, name, keys_by_model, taken=older_names(known))

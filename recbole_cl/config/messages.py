@@ -109,7 +109,11 @@ def _line(cls: type[Settings], values: Mapping[str, Any], error: ValidationError
     """The first error in one line, or nothing if there are none but missing settings."""
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         if each["type"] != "missing" or len(each["loc"]) > 1:
-            return _words(cls, values, each["loc"], each["type"] == "missing")
+            said = each["msg"].removeprefix("Value error, ")
+            if not each["loc"]:  # a validator of the whole, in somebody else's class
+                return said
+            line = _words(cls, values, each["loc"], each["type"] == "missing")
+            return line if each["type"] != "value_error" or said in line else f"{line.split(': expected')[0]}: {said}"
     return ""
 
 

@@ -121,6 +121,17 @@ def recboles_presets() -> Path:
     return _recbole() / "properties" / "model"
 
 
+def refuse_unknown_model(name: str) -> None:
+    """Refuses a name that is neither a known model's nor a dotted path, without importing anything.
+
+    Raises:
+        UsageError: With the nearest name.
+    """
+    known = {*own_models(), *_recbole_models()}
+    if not is_path(name) and name.lower() not in {it.lower() for it in known}:
+        raise UsageError(_unknown(name))
+
+
 def model_path(cls: type) -> str:
     """What a file calls a model, so that ``model_class`` finds it again.
 

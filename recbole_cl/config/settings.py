@@ -176,5 +176,6 @@ def _check_effect(values: Mapping[str, Any]) -> None:
         raise UsageError("benchmark_filename: data split beforehand is not supported; give one .inter file")
     for key, idle in WITHOUT_EFFECT.items():
         value = values.get(key, idle)
-        if value is not None and (value != idle or type(value) is not type(idle)):
+        off = value is None and key.endswith("_interval")  # as RecBole's own files have it for models without a graph
+        if not off and (value != idle or type(value) is not type(idle)):
             raise UsageError(f"{key} = {shown(value)} has no effect here: leave it at {'~' if idle is None else idle}")

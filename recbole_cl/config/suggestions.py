@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 
+from recbole_cl.config.common import WITHOUT_EFFECT
 from recbole_cl.errors import UsageError
 
 # What other programs call some of these settings; letters alone would lead elsewhere.
@@ -25,6 +26,7 @@ def refuse_unknown(
     known: Iterable[str],
     model: str,
     keys_by_model: Callable[[], Mapping[str, Iterable[str]]],
+    taken: Iterable[str] = (),
 ) -> None:
     """Refuses settings that nothing reads, and tells what was probably meant.
 
@@ -33,12 +35,14 @@ def refuse_unknown(
         known: All that the run reads.
         model: Name of the model.
         keys_by_model: Reads the keys of all models' files; called only if something is unknown.
+        taken: What else is taken, but never suggested: older names.
 
     Raises:
         UsageError: For all unknown settings together.
     """
     known = sorted(known)
-    unknown = [(source, str(key)) for source, keys in sources for key in keys if key not in known]
+    read = {*known, *taken}
+    unknown = [(source, str(key)) for source, keys in sources for key in keys if key not in read]
     if unknown:
         others = keys_by_model()
         messages = [
@@ -49,7 +53,7 @@ def refuse_unknown(
 
 def _explain(key: str, known: list[str], model: str, keys_by_model: Mapping[str, Iterable[str]]) -> str:
     owners = [name for name, keys in keys_by_model.items() if name != model and key in keys]
-    near = _nearest(key, known)
+    near = _nearest(key, [name for name in known if name not in WITHOUT_EFFECT])
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     if not owners:
         return f"unknown setting {key!r}{hint or f'; {model} has nothing like it'}"

@@ -339,3 +339,19 @@ def test_every_sequential_model_of_recbole_passes_the_common_checks() -> None:
 def test_presets_do_not_depend_on_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Config("SASRec", "ml-100k")["train_batch_size"] == 256
+
+
+def test_a_misspelt_key_of_a_users_preset_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "props" / "model").mkdir(parents=True)
+    (tmp_path / "props" / "model" / "Mine.yaml").write_text("hiden_size: 32\n")
+    (tmp_path / "mine.py").write_text("from recbole_cl.model.sasrec import SASRec\n\nclass Mine(SASRec):\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UsageError, match=r"Mine.yaml: unknown setting 'hiden_size'; did you mean hidden_size"):
+        Config("mine.Mine", "ml-100k")
+
+
+def test_what_an_earlier_version_stored_without_effect_is_left_out() -> None:
+    stored = {"model": "SASRec", "dataset": "ml-100k", "worker": 4, "dataset_save_path": "somewhere", "seed": 7}
+    settings = Config(stored=stored).settings_dict()
+    assert (settings["seed"], settings.get("worker", 0), settings.get("dataset_save_path")) == (7, 0, None)

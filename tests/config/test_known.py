@@ -34,6 +34,7 @@ def test_every_model_with_settings_has_its_keys() -> None:
         ("my_package.my_module.Mine", "", {"temprature": 1}),
         (None, "model: GRU4Rec", {"temprature": 1}),
         (None, "", {"resume": "saved/run", "temprature": 1}),
+        (None, "resume: saved/run", {"temprature": 1}),
         ("SASRec", "epochs: 3", {"embedding_size": 32, "loss_type": "CE", "worker": 0}),
     ],
 )
@@ -55,3 +56,14 @@ def test_flags_and_files_are_told_together(tmp_path: Path) -> None:
         f"{file}: unknown setting 'lr'; did you mean learning_rate?",
         "'contrast' is a setting of AdaptiveRec, DuoRec, not of SASRec",
     ]
+
+
+def test_a_name_that_no_model_has_is_told_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="unknown model 'CL4SReq': did you mean CL4SRec"):
+        refuse_unknown_flags("CL4SReq", [], {})
+
+
+def test_what_is_suggested_is_taken() -> None:
+    with pytest.raises(UsageError, match="unknown setting 'log_rot'") as caught:
+        refuse_unknown_flags("SASRec", [], {"log_rot": 1})
+    assert "log_root" not in str(caught.value)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Required, TypedDict
 
 from recbole_cl.config.common import CommonSettings
@@ -266,3 +266,27 @@ def test_the_json_schema_tells_symbols_and_comments() -> None:
     )
     assert "generator_weight" not in own and "generator_weight" in SCHEMA["properties"]
     assert json_schema([CommonSettings])["properties"]["epochs"] == {"minimum": 0, "type": "integer"}
+
+
+def test_the_words_of_somebody_elses_validators_are_kept() -> None:
+    class Theirs(Settings):
+        low: int
+        high: int
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Theirs:
+            if self.low > self.high:
+                raise ValueError(f"low = {self.low}: expected at most high = {self.high}")
+            return self
+
+        @field_validator("low")
+        @classmethod
+        def _even(cls, value: int) -> int:
+            if value % 2:
+                raise ValueError("expected an even number")
+            return value
+
+    with pytest.raises(UsageError, match="^low = 4: expected at most high = 2$"):
+        validated(Theirs, {"low": 4, "high": 2})
+    with pytest.raises(UsageError, match="^low = 3: expected an even number$"):
+        validated(Theirs, {"low": 3, "high": 4})
