@@ -127,10 +127,23 @@ def build_model(config: Config, train: ContrastiveDataset) -> Any:
 
     Returns:
         The model, a ``TrainableModel`` on the device of the run.
+
+    Raises:
+        UsageError: If one of RecBole's models fails on its settings.
     """
     settings = settings_of(config)
     init_seed(settings.seed, settings.reproducible)
-    return adapted(config.model_class)(config, train).to(settings.device)
+    cls: Any = adapted(config.model_class)
+    try:
+        return cls(config, train).to(settings.device)
+    except (ArithmeticError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        if not cls.__module__.startswith("recbole."):
+            raise
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"  # RecBole checks no value of its own models
+        raise UsageError(
+            f"{settings.model} can't be built with these settings ({what}); compare those that you set with RecBole's "
+            f"{settings.model}.yaml"
+        ) from error
 
 
 def build_loader(config: Config, model: TrainableModel, train: ContrastiveDataset) -> TrainLoader:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recbole_cl.errors import UsageError
-from recbole_cl.runs.build import build_config, build_data, resume_asked_for
+from recbole_cl.runs.build import build_config, build_data, build_model, resume_asked_for
 from recbole_cl.testing.toy import N_USERS, write_cycle
 
 
@@ -32,6 +32,18 @@ def test_an_interval_that_does_not_fit_its_column_is_refused(settings: dict[str,
 def test_a_model_that_needs_sampled_negatives_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="FPMC needs sampled negatives"):
         build_config("FPMC", "cycle", (), settings)
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [("CORE", {"dnn_type": "foo"}), ("NARM", {"dropout_probs": [0.5]}), ("HGN", {"pooling_type": 3})],
+)
+def test_values_that_a_model_of_recboles_fails_on_are_told_in_one_line(
+    model: str, own: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    config = build_config(model, "cycle", (), settings | own)
+    with pytest.raises(UsageError, match=f"{model} can't be built .*compare those that you set with RecBole's {model}"):
+        build_model(config, build_data(config)[1][0])
 
 
 def test_the_last_file_tells_which_run_goes_on_and_a_setting_above_all_files(tmp_path: Path) -> None:
