@@ -7,37 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from recbole_cl.batch import ANCHOR_LENGTH, ANCHOR_ROW, NEXT_PREFIX, Rows
+from recbole_cl.batch import ANCHOR_LENGTH, ANCHOR_ROW, NEXT_PREFIX
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import TrainingRows
 from recbole_cl.data.loader import LoaderSettings, TrainLoader
 from recbole_cl.testing.toy import write_cycle
+from tests.data.hooks import Facts, Itself
 
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
-
-
-class Itself:
-    """Draws each anchor's own row."""
-
-    def __init__(self, rows: TrainingRows) -> None:
-        self.rows = rows
-
-    def draw(self, row: Tensor, generator: torch.Generator) -> Rows:
-        return self.rows.take(row)
-
-
-class Facts:
-    """Draws three numbers for each anchor: its user, its target and a random one."""
-
-    def __init__(self, rows: TrainingRows) -> None:
-        self.rows = rows
-
-    def draw(self, row: Tensor, generator: torch.Generator) -> Tensor:
-        random = torch.randint(1000, row.shape, generator=generator)
-        return torch.stack((self.rows.user[row], self.rows.target[row], random), dim=1)
 
 
 @pytest.fixture(scope="module")

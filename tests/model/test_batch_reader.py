@@ -10,34 +10,11 @@ import pytest
 import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.data import create_dataset, data_preparation
-from torch import Tensor
 
-from recbole_cl.batch import Rows
-from recbole_cl.data.hooks import HookFactory, TrainingRows
+from recbole_cl.data.hooks import HookFactory
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.testing.toy import TINY, write_cycle
-
-
-class Itself:
-    """Draws each anchor's own row."""
-
-    def __init__(self, rows: TrainingRows) -> None:
-        self.rows = rows
-
-    def draw(self, row: Tensor, generator: torch.Generator) -> Rows:
-        return self.rows.take(row)
-
-
-class Facts:
-    """Draws three numbers for each anchor: its user, its target and a random one."""
-
-    def __init__(self, rows: TrainingRows) -> None:
-        self.rows = rows
-
-    def draw(self, row: Tensor, generator: torch.Generator) -> Tensor:
-        return torch.stack(
-            (self.rows.user[row], self.rows.target[row], torch.randint(1000, row.shape, generator=generator)), 1
-        )
+from tests.data.hooks import Facts, Itself
 
 
 class Hooked(SASRec):
