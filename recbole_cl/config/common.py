@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Ge, Le, MinLen
 from typing_extensions import Required, TypedDict
@@ -15,9 +15,9 @@ from recbole_cl.config.schema import (
     OneOf,
     Pattern,
     Positive,
-    Rate,
     Settings,
     Share,
+    Size,
     Text,
     table,
 )
@@ -35,7 +35,7 @@ Columns = Literal["*"] | Names
 AnyMapping = dict[Any, Any]
 
 
-class RunSettings(Settings):
+class RunKeys(Settings):
     """Where and how a run is computed, shown and kept."""
 
     model: Text
@@ -63,22 +63,11 @@ class Clipping(TypedDict, total=False):
     foreach: bool | None
 
 
-@table
-class NegativeSampling(TypedDict, total=False):
-    """RecBole's negatives in the batches."""
-
-    distribution: Literal["uniform", "popularity", "none"]
-    sample_num: Count | Literal["none"]
-    alpha: float | Literal["none"]
-    dynamic: bool
-    candidate_num: Natural
-
-
-class TrainingSettings(Settings):
+class TrainingKeys(Settings):
     """How a model is trained."""
 
     epochs: Natural
-    train_batch_size: Count
+    train_batch_size: Size
     shuffle: bool
     learner: Annotated[str, OneOf("adam", "adamw", "sgd", "adagrad", "rmsprop", ignore_case=True)]
     learning_rate: Positive
@@ -87,7 +76,6 @@ class TrainingSettings(Settings):
     floor_share: Share
     weight_decay: NotNegative
     clip_grad_norm: Clipping | None
-    train_neg_sample_args: NegativeSampling | None
     eval_step: Count
     stopping_step: Count
     loss_decimal_place: Digits
@@ -114,12 +102,12 @@ class EvaluationArguments(TypedDict, total=False):
     """RecBole's ``eval_args``."""
 
     split: Split
-    group_by: Literal["user", "none"] | None
+    group_by: Literal["user"] | None
     order: Literal["TO"]
     mode: Full | Mode
 
 
-class EvaluationSettings(Settings):
+class EvaluationKeys(Settings):
     """How a model is validated and tested."""
 
     eval_args: EvaluationArguments
@@ -129,17 +117,16 @@ class EvaluationSettings(Settings):
     valid_metric: Text
     metric_decimal_place: Digits
     tail_ratio: Positive
-    eval_batch_size: Count
+    eval_batch_size: Size
     eval_history: Literal["keep", "remove"]
 
 
-class DataSettings(Settings):
+class DataKeys(Settings):
     """How atomic files are read, filtered and cut into rows."""
 
     USER_ID_FIELD: Text
     ITEM_ID_FIELD: Text
     TIME_FIELD: Text
-    RATING_FIELD: Text
     LIST_SUFFIX: Text
     ITEM_LIST_LENGTH_FIELD: Text
     field_separator: Annotated[str, Pattern(r"(?s).", "one character")]
@@ -149,69 +136,74 @@ class DataSettings(Settings):
     unload_col: dict[str, Columns] | None
     unused_col: dict[str, Columns] | None
     val_interval: AnyMapping | None
-    discretization: AnyMapping | None
     user_inter_num_interval: Interval | None
     item_inter_num_interval: Interval | None
-    MAX_ITEM_LIST_LENGTH: Count
+    MAX_ITEM_LIST_LENGTH: Size
     filter_inter_by_user_or_item: bool
     rm_dup_inter: Literal["first", "last"] | None
     normalize_all: bool | None
     normalize_field: Names | None
 
 
-class CommonSettings(DataSettings, EvaluationSettings, TrainingSettings, RunSettings):
+class CommonSettings(DataKeys, EvaluationKeys, TrainingKeys, RunKeys):
     """All of them: what every run may be told, whatever its model."""
 
 
-class RecBoleModelSettings(Settings):
-    """Keys that several of RecBole's models have; which of them a model has, its YAML file in RecBole says."""
+class Unread(NamedTuple):
+    """A key of RecBole's that nothing here reads.
 
-    n_layers: Count
-    num_layers: Count
-    n_heads: Count
-    hidden_size: Count
-    inner_size: Count
-    embedding_size: Count
-    hidden_dropout_prob: Rate
-    attn_dropout_prob: Rate
-    dropout_prob: Rate
-    layer_norm_eps: Positive
-    initializer_range: Positive
-    temperature: Positive
-    loss_type: Literal["CE", "BPR"]
+    Attributes:
+        idle: The value under which that makes no difference: RecBole's own default.
+        why: What would have to be here for another value.
+    """
+
+    idle: Any
+    why: str
 
 
-# Keys of RecBole's that nothing here reads, with the value under which that makes no difference: RecBole's own.
-WITHOUT_EFFECT: dict[str, Any] = {
+_NO_FEATURES = "no model here reads features of users, items or interactions"
+_NO_LABELS = "interactions have no labels here: every one is a positive"
+_NO_NEGATIVES = "the loader makes no negatives; a loss that needs some draws its own (recommendation_loss)"
+_NO_GRAPH = "no model here reads a knowledge graph"
+_ONE_INDEX = "users and items have an index of their own each"
+_READ_ANEW = "data are read from the atomic files by every run"
+
+WITHOUT_EFFECT: dict[str, Unread] = {
     # run and training
-    "worker": 0,
-    "save_dataset": False,
-    "save_dataloaders": False,
-    "dataset_save_path": None,
-    "dataloaders_save_path": None,
-    "enable_scaler": False,
-    "require_pow": False,
-    "transform": None,
-    "valid_metric_bigger": True,
+    "worker": Unread(0, "batches are made by the training process itself, from arrays"),
+    "save_dataset": Unread(False, _READ_ANEW),
+    "save_dataloaders": Unread(False, _READ_ANEW),
+    "dataset_save_path": Unread(None, _READ_ANEW),
+    "dataloaders_save_path": Unread(None, _READ_ANEW),
+    "train_neg_sample_args": Unread(None, _NO_NEGATIVES),
+    "enable_scaler": Unread(False, "bfloat16, which enable_amp means, needs no scaling"),
+    "require_pow": Unread(False, "no model here has RecBole's EmbLoss"),
+    "transform": Unread(None, "views are drawn by the methods themselves"),
+    "valid_metric_bigger": Unread(True, "valid_metric tells whether more is better"),
     # columns and features
-    "seq_len": None,
-    "numerical_features": [],
-    "threshold": None,
-    "LABEL_FIELD": "label",
-    "NEG_PREFIX": "neg_",
-    "POSITION_FIELD": "position_id",
-    "additional_feat_suffix": None,
-    "preload_weight": None,
-    "benchmark_filename": None,
-    **dict.fromkeys((f"alias_of_{what}_id" for what in ("user", "item", "entity", "relation")), None),
+    "RATING_FIELD": Unread("rating", _NO_FEATURES),
+    "seq_len": Unread(None, _NO_FEATURES),
+    "numerical_features": Unread([], _NO_FEATURES),
+    "discretization": Unread(None, _NO_FEATURES),
+    "additional_feat_suffix": Unread(None, _NO_FEATURES),
+    "preload_weight": Unread(None, _NO_FEATURES),
+    "threshold": Unread(None, _NO_LABELS),
+    "LABEL_FIELD": Unread("label", _NO_LABELS),
+    "NEG_PREFIX": Unread("neg_", _NO_NEGATIVES),
+    "POSITION_FIELD": Unread("position_id", "models count positions themselves"),
+    "benchmark_filename": Unread(None, "data split beforehand are not supported; give one .inter file"),
+    "alias_of_user_id": Unread(None, _ONE_INDEX),
+    "alias_of_item_id": Unread(None, _ONE_INDEX),
     # knowledge graphs
-    "HEAD_ENTITY_ID_FIELD": "head_id",
-    "TAIL_ENTITY_ID_FIELD": "tail_id",
-    "RELATION_ID_FIELD": "relation_id",
-    "ENTITY_ID_FIELD": "entity_id",
-    "kg_reverse_r": False,
-    "entity_kg_num_interval": "[0,inf)",
-    "relation_kg_num_interval": "[0,inf)",
+    "alias_of_entity_id": Unread(None, _NO_GRAPH),
+    "alias_of_relation_id": Unread(None, _NO_GRAPH),
+    "HEAD_ENTITY_ID_FIELD": Unread("head_id", _NO_GRAPH),
+    "TAIL_ENTITY_ID_FIELD": Unread("tail_id", _NO_GRAPH),
+    "RELATION_ID_FIELD": Unread("relation_id", _NO_GRAPH),
+    "ENTITY_ID_FIELD": Unread("entity_id", _NO_GRAPH),
+    "kg_reverse_r": Unread(False, _NO_GRAPH),
+    "entity_kg_num_interval": Unread("[0,inf)", _NO_GRAPH),
+    "relation_kg_num_interval": Unread("[0,inf)", _NO_GRAPH),
 }
 
 COMMON = frozenset({*CommonSettings.model_fields, *WITHOUT_EFFECT})

@@ -13,7 +13,7 @@ import numpy as np
 import recbole
 import torch
 from recbole.config import Config as RecBoleConfig
-from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
+from recbole.utils import InputType, dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
 from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.known import keys_by_model
@@ -23,11 +23,13 @@ from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, with_
 from recbole_cl.config.presets import (
     SettingsLoader,
     experiment_preset,
+    line_of,
     merge_settings,
     model_presets,
     props_dir,
     read_settings,
 )
+from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.config.settings import check_settings, listed, settings_class
 from recbole_cl.config.suggestions import refuse_unknown
 from recbole_cl.config.values import plain, without_none_texts
@@ -209,7 +211,11 @@ class Config(RecBoleConfig):
         for cls in (CommonSettings, own):
             without_none_texts(values, cls)
         drop_what_is_done_anyway(values)
-        check_settings(values, own)
+        theirs = recboles_settings(self.model_class)
+        try:
+            check_settings(values, own, theirs)
+        except UsageError as error:
+            raise UsageError(f"{self._origin(str(error))}{error}") from None
         self._settings = deepcopy(values)
         self._settings["model"] = model_path(self.model_class)
         self._settings.pop("valid_metric_bigger", None)  # RecBole derives it from valid_metric
@@ -223,6 +229,18 @@ class Config(RecBoleConfig):
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's words for a bad setting
             raise UsageError(str(error)) from error
+        pairwise = values["MODEL_INPUT_TYPE"] == InputType.PAIRWISE
+        if pairwise and values.get("loss_type") != "CE":  # SINE is so with both
+            raise UsageError(
+                f"{values['model']} needs sampled negatives in its batches, which the loader here does not make: "
+                "choose another model, or train it with RecBole itself"
+            )
+
+    def _origin(self, message: str) -> str:
+        """Where a refused value is from, if from a user's file: "mine.yaml, line 3: ", or nothing."""
+        key = message.split(" ")[0].split(".")[0]
+        source = next((name for name, values in reversed([self._beside, *self._sources]) if key in values), "")
+        return f"{source}{line_of(key, source)}: " if source else ""
 
     def _init_device(self) -> None:
         gpu_id, visible = self.final_config_dict["gpu_id"], os.environ.get(_VISIBLE, "0")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from recbole_cl.config.common import CommonSettings, RecBoleModelSettings
+from recbole_cl.config.common import COMMON, CommonSettings
 from recbole_cl.config.messages import expected
-from recbole_cl.config.models import available_models, model_class, recboles_presets
-from recbole_cl.config.presets import comments_of, model_defaults, model_presets, props_dir, read_settings
+from recbole_cl.config.models import available_models, model_class
+from recbole_cl.config.papers import papers_of
+from recbole_cl.config.presets import comments_of, model_presets, props_dir
+from recbole_cl.config.recboles import defaults_of, recboles_settings
 from recbole_cl.config.settings import settings_class
 from recbole_cl.registry import name_paths
-
-# What the paper has or searches, in a comment of a YAML file.
-_PAPER = re.compile(r"[Pp]aper(?:'s)?: (.*?)(?:[.;] |$)|(\{[\d., A-Z-]+\})")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +34,12 @@ def main(args: argparse.Namespace) -> int:
 def _settings_of(model: str) -> Iterator[str]:
     """The lines about a model's own settings, then about those of every run."""
     cls = model_class(model)
-    own, defaults = settings_class(cls), _defaults(cls)
+    own, defaults = settings_class(cls), defaults_of(cls)
+    papers = papers_of(own)
     paths = [props_dir() / "overall.yaml", *model_presets(cls)]
     notes = {key: text for path in paths for key, text in comments_of(path).items()}
-    fields = {**CommonSettings.model_fields, **RecBoleModelSettings.model_fields, **own.model_fields}
-    first = [key for key in defaults if key not in CommonSettings.model_fields]
+    fields = {**CommonSettings.model_fields, **recboles_settings(cls).model_fields, **own.model_fields}
+    first = [key for key in defaults if key not in COMMON]
     for key in [*first, *CommonSettings.model_fields]:
         if key in ("model", "dataset"):
             continue
@@ -50,15 +49,8 @@ def _settings_of(model: str) -> Iterator[str]:
             yield f"    range: {expected(fields[key].annotation, fields[key].metadata)}{symbol}"
         if key in notes:
             yield f"    about: {notes[key]}"
-        if paper := _PAPER.search(notes.get(key, "")):
-            yield f"    paper: {(paper[1] or paper[2]).strip()}"
-
-
-def _defaults(cls: type) -> dict[str, Any]:
-    """Values of our YAML files and, for a model of RecBole's, of its own there."""
-    theirs = recboles_presets() / f"{cls.__name__}.yaml"
-    is_theirs = cls.__module__.startswith("recbole.") and theirs.is_file()
-    return (read_settings(theirs) if is_theirs else {}) | model_defaults(cls)
+        if key in papers:
+            yield f"    paper: {papers[key]}"
 
 
 def _shown(value: Any) -> str:

@@ -106,8 +106,8 @@ def _similarity(key: str, value: Any) -> Today:
     return key, {"cos": "cosine"}.get(value, value) if isinstance(value, str) else value
 
 
-def _no_negatives(key: str, value: Any) -> Today | None:
-    return (key, None) if value in (*_NOTHING, 0, {}) else None
+def _no_negatives(key: str, value: Any) -> Today:
+    return key, None if value in (*_NOTHING, 0, {}) else value
 
 
 def _leave_one_out(key: str, value: Any) -> Today | None:

@@ -19,6 +19,13 @@ _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast,
 class SettingsLoader(_Safe):
     """YAML as RecBole reads it (1e-3 is a number, not text), in a class of its own: yaml's loaders stay as they are."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Tells the line of what looks like a date or a number and is none."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            raise _refused(node, str(error)) from error
+
 
 SettingsLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -36,7 +43,7 @@ SettingsLoader.add_implicit_resolver(
 
 _DEEPEST, _MOST_NODES, _LONGEST = 32, 100_000, 1_000_000  # of a document; an alias counts as what it stands for
 _KNOWN_PACKAGES = ("recbole_cl", "recbole")  # whose classes have no file beside them
-BadYAML = (yaml.YAMLError, ValueError)  # the latter for what looks like a date and is none
+BadYAML = (yaml.YAMLError, ValueError)  # the latter for characters that YAML has not
 
 
 def props_dir() -> Path:
@@ -77,6 +84,16 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     return parse_settings(text, path)
 
 
+def line_of(key: str, path: str | Path) -> str:
+    """Where a file sets a key, as ", line 3"; nothing if that can't be told."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    found = re.compile(rf"""["']?{re.escape(key)}["']?\s*:""")
+    return next((f", line {number}" for number, line in enumerate(lines, start=1) if found.match(line)), "")
+
+
 def parse_settings(text: str | bytes, path: str | Path) -> dict[str, Any]:
     """Reads the content of a YAML file of settings.
 
@@ -93,7 +110,10 @@ def parse_settings(text: str | bytes, path: str | Path) -> dict[str, Any]:
     try:
         content = parse_yaml(text)
     except BadYAML as error:
-        raise UsageError(f"{path}: no valid YAML, {' '.join(str(error).split())}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        what = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UsageError(f"{path}{where}: no valid YAML, {what}") from error
     if not isinstance(content, dict | None):
         raise UsageError(f"{path}: expected a mapping (`key: value` lines), found a {type(content).__name__}")
     return content or {}
@@ -129,10 +149,15 @@ def _refuse_tags_and_depth(text: str | bytes) -> None:
     for event in yaml.parse(text, Loader=_Safe):
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
-            raise yaml.YAMLError(f"the tag {tag}: write the value without it")
+            raise _refused(event, f"the tag {tag}: write the value without it")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            raise yaml.YAMLError(f"lists and mappings more than {_DEEPEST} deep")
+            raise _refused(event, f"lists and mappings more than {_DEEPEST} deep")
+
+
+def _refused(at: Any, problem: str) -> yaml.YAMLError:
+    """An error at an event or node."""
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
 
 
 def _refuse_bomb(root: yaml.Node | None) -> None:
@@ -141,7 +166,7 @@ def _refuse_bomb(root: yaml.Node | None) -> None:
 
     def size(node: yaml.Node | None, depth: int) -> int:
         if depth > 4 * _DEEPEST:  # nested lists that are aliases of one another
-            raise yaml.YAMLError("an alias within what it stands for, or too many in a row")
+            raise _refused(node, "an alias within what it stands for, or too many in a row")
         if id(node) not in sizes:
             inner = node.value if isinstance(node, yaml.CollectionNode) else []
             parts = [part for it in inner for part in (it if isinstance(it, tuple) else (it,))]

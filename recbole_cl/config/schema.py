@@ -6,12 +6,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, with_config
 from pydantic_core import CoreSchema, core_schema
 
+from recbole_cl.config.papers import Papers
 from recbole_cl.registry import Registry, is_path
 
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
@@ -27,7 +28,13 @@ class Settings(BaseModel):
 
 
 class MethodSettings(Settings):
-    """Base of a method's own settings: those that its class declares as ``settings`` and finds in ``options``."""
+    """Base of a method's own settings: those that its class declares as ``settings`` and finds in ``options``.
+
+    Attributes:
+        papers: What papers say of these settings, and of those that every run has.
+    """
+
+    papers: ClassVar[Papers] = {}
 
 
 table = with_config(_STRICT)  # for a TypedDict, the type of a setting that is a mapping with keys of its own
@@ -157,6 +164,9 @@ class Distinct(Rule):
 
 
 Count = Annotated[int, Ge(1)]
+Size = Annotated[int, Ge(1), Le(2**20)]  # of what is allocated: rows, columns, states
+Width = Annotated[int, Ge(1), Le(2**14)]  # of a layer, whose weights grow with its square
+Depth = Annotated[int, Ge(1), Le(2**10)]  # layers, each of which is built
 Natural = Annotated[int, Ge(0)]  # 0 included
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]

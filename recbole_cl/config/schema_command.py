@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings, RecBoleModelSettings
+from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.models import model_class, own_models
 from recbole_cl.config.presets import comments_of, model_presets, props_dir
-from recbole_cl.config.schema import Settings, json_schema
+from recbole_cl.config.recboles import recboles_settings
+from recbole_cl.config.schema import json_schema
 from recbole_cl.config.settings import settings_class
 from recbole_cl.registry import name_paths
 from recbole_cl.writing import atomic_write_text
@@ -44,12 +45,11 @@ def schema_of(models: Iterable[str]) -> dict[str, Any]:
         The schema, of plain types.
     """
     classes = [model_class(model) for model in models]
-    own = [settings_class(cls) for cls in classes]
-    others: list[type[Settings]] = [] if all(cls.model_fields for cls in own) else [RecBoleModelSettings]
-    schema = json_schema([CommonSettings, *others, *own])
-    idle = {key: {"const": value} for key, value in WITHOUT_EFFECT.items()}
+    own = [each for cls in classes for each in (recboles_settings(cls), settings_class(cls))]
+    schema = json_schema([CommonSettings, *own])
+    idle = {key: {"const": unread.idle} for key, unread in WITHOUT_EFFECT.items()}
     schema["properties"] = idle | schema["properties"]
     for path in [props_dir() / "overall.yaml", *(path for cls in classes for path in model_presets(cls))]:
         for key, text in comments_of(path).items():
-            schema["properties"][key].setdefault("description", text)
+            schema["properties"][key]["description"] = text
     return schema

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
-from recbole_cl.config.common import INTERVALS, WITHOUT_EFFECT, CommonSettings, RecBoleModelSettings
+from recbole_cl.config.common import INTERVALS, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.messages import refuse_bad, refuse_unless, shown, validated
-from recbole_cl.config.schema import MethodSettings, OneOf
+from recbole_cl.config.schema import MethodSettings, OneOf, Settings
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import attribute_of, is_path
 
@@ -92,12 +92,13 @@ def method_settings(model_class: type, values: Mapping[str, Any]) -> Any:
     return validated(settings_class(model_class), values)
 
 
-def check_settings(values: Mapping[str, Any], own: type[MethodSettings]) -> None:
+def check_settings(values: Mapping[str, Any], own: type[MethodSettings], theirs: type[Settings] = Settings) -> None:
     """Refuses bad values and values that do not fit together.
 
     Args:
         values: All settings of a run.
-        own: The class of the model's own settings, which outrank the common ones; each needs a value.
+        own: The class of the model's own settings, which outrank all others; each needs a value.
+        theirs: The class of those that it has from RecBole.
 
     Raises:
         UsageError: With the setting, its value and the remedy.
@@ -105,15 +106,13 @@ def check_settings(values: Mapping[str, Any], own: type[MethodSettings]) -> None
     validated(own, values)
     others = {key: values[key] for key in values.keys() - own.model_fields.keys()}
     refuse_bad(CommonSettings, others)
-    refuse_bad(RecBoleModelSettings, others)
+    refuse_bad(theirs, others)
     _check_heads(values)
     _check_fields(values)
     _check_split(values)
     _check_times(values)
     _check_metrics(values)
     _check_effect(values)
-    if values.get("loss_type") == "CE" and values.get("train_neg_sample_args") is not None:
-        raise UsageError("train_neg_sample_args: loss_type CE samples no negatives; set train_neg_sample_args to ~")
 
 
 def _check_heads(values: Mapping[str, Any]) -> None:
@@ -172,10 +171,9 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
 
 def _check_effect(values: Mapping[str, Any]) -> None:
     """Refuses what RecBole offers and nothing here reads, instead of ignoring it."""
-    if values.get("benchmark_filename"):
-        raise UsageError("benchmark_filename: data split beforehand is not supported; give one .inter file")
-    for key, idle in WITHOUT_EFFECT.items():
+    for key, (idle, why) in WITHOUT_EFFECT.items():
         value = values.get(key, idle)
         off = value is None and key.endswith("_interval")  # as RecBole's own files have it for models without a graph
         if not off and (value != idle or type(value) is not type(idle)):
-            raise UsageError(f"{key} = {shown(value)} has no effect here: leave it at {'~' if idle is None else idle}")
+            least = "~" if idle is None else idle
+            raise UsageError(f"{key} = {shown(value)} has no effect here: {why}. Leave it at {least}")

@@ -46,8 +46,8 @@ def without_none_texts(values: dict[str, Any], cls: type[Settings]) -> None:
     for key, field in cls.model_fields.items():
         if key in values:
             values[key] = _without_none_text(values[key], field.annotation)
-    for key, idle in WITHOUT_EFFECT.items():
-        if idle is None and values.get(key) == "None":
+    for key, unread in WITHOUT_EFFECT.items():
+        if unread.idle is None and values.get(key) == "None":
             values[key] = None
     negatives = values.get("train_neg_sample_args")
     if isinstance(negatives, Mapping) and negatives.get("distribution") in (None, "none", "None"):

@@ -14,6 +14,7 @@ from torch import Tensor
 from recbole_cl.augmentation import OPERATORS
 from recbole_cl.augmentation.registry import takes
 from recbole_cl.batch import Rows
+from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import Distinct, MethodSettings, Named, Share
 from recbole_cl.data.correlation.registry import CORRELATIONS, Correlation
 from recbole_cl.errors import UsageError
@@ -32,6 +33,11 @@ class AugmentingSettings(ContrastiveSettings):
     inverse_user_frequency: bool
     switch_epoch: Annotated[int, Ge(-1)] = Field(description="E")
 
+    papers: ClassVar[Papers] = {
+        **said("CoSeRec, section 5.1.4; Table 3 has 80, 160, 200", switch_epoch=Among(*range(0, 101, 20))),
+        **said("CoSeRec, Eq. 9", inverse_user_frequency=True),
+    }
+
 
 class RatioSettings(AugmentingSettings):
     """Shares of CL4SRec's operators, for the methods that draw from these."""
@@ -39,6 +45,10 @@ class RatioSettings(AugmentingSettings):
     crop_ratio: Share = Field(description="eta")
     mask_ratio: Share = Field(description="gamma; mu in CoSeRec and SRMA")
     reorder_ratio: Share = Field(description="beta; omega in CoSeRec and SRMA")
+
+    papers: ClassVar[Papers] = said(
+        "CL4SRec's best, as quoted by CoSeRec's code", crop_ratio=0.2, mask_ratio=0.7, reorder_ratio=0.2
+    )
 
 
 class AugmentingRecommender(ContrastiveRecommender):

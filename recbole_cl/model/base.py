@@ -19,7 +19,7 @@ from recbole.utils import InputType
 from torch import Tensor, nn
 
 from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
-from recbole_cl.config.schema import Count, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share
+from recbole_cl.config.schema import Depth, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share, Size, Width
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.encoder.packing import Packing, pack
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
@@ -34,10 +34,10 @@ class EncoderRecommenderSettings(MethodSettings):
     """What all methods share: encoder, form of training and recommendation loss."""
 
     encoder: Annotated[str, Named(ENCODERS)]
-    n_layers: Count
-    n_heads: Count = Field(description="divides hidden_size")
-    hidden_size: Count = Field(description="D")
-    inner_size: Count
+    n_layers: Depth
+    n_heads: Width = Field(description="divides hidden_size")
+    hidden_size: Width = Field(description="D")
+    inner_size: Width
     hidden_dropout_prob: Rate
     attn_dropout_prob: Rate
     layer_norm_eps: Positive
@@ -46,7 +46,7 @@ class EncoderRecommenderSettings(MethodSettings):
     anchors_per_row: Natural = Field(description="K")
     anchor_draw: Annotated[str, OneOf(*ANCHOR_DRAWS)]
     recommendation_loss: Annotated[str, Named(RECOMMENDATION_LOSSES)]
-    n_negatives: Count
+    n_negatives: Size
     popularity_exponent: Share
     exclude_row_items: bool
     length_grouping: Literal["auto"] | bool

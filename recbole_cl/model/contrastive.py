@@ -10,6 +10,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import Count, MethodSettings, Positive, Text
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
@@ -26,6 +27,12 @@ class ContrastiveSettings(EncoderRecommenderSettings):
     complement_form: Literal["add", "loss"]
     complement_weight: Positive = Field(description="gamma")
     complement_epochs: Count
+
+    papers: ClassVar[Papers] = {
+        **said("SRMA, section 5.1, by dataset", complement=Among("transformer", "gru")),
+        **said("SRMA, section 4.3", complement_form="add"),
+        **said("SRMA, section 5.1", complement_weight=Among(0.005, 0.01, 0.05, 0.1, 0.5, 1.0)),
+    }
 
 
 class ContrastiveRecommender(EncoderRecommender):

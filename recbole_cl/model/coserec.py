@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import MethodSettings, Natural, NotNegative, OneOf, Positive, Share
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
@@ -35,6 +36,25 @@ class CoSeRecSettings(RatioSettings):
     temperature: Positive = Field(description="tau")
     contrastive_weight: NotNegative = Field(description="lambda")
     pretrain_epochs: Natural
+
+    papers: ClassVar[Papers] = {
+        **said(
+            "CoSeRec, section 5.1.4",
+            short_length=Among(4, 12, 20),
+            substitute_ratio=Among(*(i / 10 for i in range(1, 10))),
+            insert_ratio=Among(*(i / 10 for i in range(1, 10))),
+            contrastive_weight=Among(0.1, 0.2, 0.3, 0.4, 0.5),
+            n_layers=2,
+            n_heads=2,
+            hidden_size=64,
+            MAX_ITEM_LIST_LENGTH=50,
+            train_batch_size=256,
+            learner="adam",
+            learning_rate=0.001,
+        ),
+        **said("CoSeRec, section 5.1.4: patience 40", stopping_step=39),
+        **said("CoSeRec, section 4.1", rounding=dict.fromkeys(_OF_THE_PAPER, "ceil"), mask_fill="token"),
+    }
 
 
 class CoSeRec(AugmentingRecommender):

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.same_target import SameTarget
@@ -37,6 +38,21 @@ class DuoRecSettings(ContrastiveSettings):
     unsupervised_weight: NotNegative = Field(description="lambda")
     supervised_weight: NotNegative = Field(description="lambda_sem")
     mask_same_target: bool
+
+    papers: ClassVar[Papers] = {
+        **said(
+            "DuoRec, section 5.1.4",
+            unsupervised_weight=Among(0.1, 0.2, 0.3, 0.4, 0.5),
+            supervised_weight=Among(0.1, 0.2, 0.3, 0.4, 0.5),
+            n_layers=2,
+            n_heads=2,
+            hidden_size=64,
+            learner="adam",
+            learning_rate=0.001,
+        ),
+        **said("DuoRec, section 4.3.3", mask_same_target=True),
+        **said("DuoRec, section 5.1.1", MAX_ITEM_LIST_LENGTH=50),
+    }
 
 
 class DuoRec(ContrastiveRecommender):

@@ -12,10 +12,12 @@ from logging import getLogger
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Le
 from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import MethodSettings, Natural, NotNegative, OneOf, Positive, Rate
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
@@ -33,7 +35,7 @@ class SRMASettings(RatioSettings):
     neuron_masking_prob: Rate | None = Field(description="p")
     neuron_masking_layers: Literal["feed_forward", "all"]
     neuron_masking_passes: Literal["views", "all"]
-    extra_layers: Natural = Field(description="K")
+    extra_layers: Annotated[int, Ge(0), Le(2**10)] = Field(description="K")
     dropped_layers: Natural = Field(description="M")
     extra_layer_kind: Annotated[str, OneOf(*LAYER_KINDS)]
     layer_drop_mode: Literal["distinct", "same"]
@@ -43,6 +45,15 @@ class SRMASettings(RatioSettings):
     similarity: Literal["dot", "cosine"]
     temperature: Positive = Field(description="tau")
     contrastive_weight: NotNegative = Field(description="lambda")
+
+    papers: ClassVar[Papers] = {
+        **said("SRMA, section 5.1", neuron_masking_prob=Among(*(i / 10 for i in range(10)))),
+        **said("SRMA, section 5.4", neuron_masking_layers="feed_forward"),
+        **said("SRMA, sections 5.1 and 5.4", extra_layers=Among(1, 2, 3, 4, best=2)),
+        **said("SRMA, section 5.4", dropped_layers=Among(0, 1, 2, 3, best=1)),
+        **said("SRMA, section 4.2", extra_layer_kind="inter"),
+        **said("SRMA, section 5.5", n_layers=2),
+    }
 
 
 class SRMA(AugmentingRecommender):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,11 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from recbole.utils import InputType, init_seed
+from recbole.utils import init_seed
 
+from recbole_cl.config.common import CommonSettings
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL, is_same_model
 from recbole_cl.config.presets import read_settings
+from recbole_cl.config.recboles import defaults_of
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.data.loader import TrainLoader
@@ -25,6 +28,9 @@ from recbole_cl.model.interface import TrainableModel
 from recbole_cl.runs.folder import BEST, CONFIG, LAST, resumed_folder
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.trainer.trainer import Trainer
+
+_FAILURES = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)  # of a model's building
+_NO_MEMORY = re.compile(r"allocate memory|out of memory|overflow", re.IGNORECASE)
 
 Data = tuple[ContrastiveDataset, tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]]
 
@@ -47,7 +53,8 @@ def build_config(
     model = model or (None if "model" in given else DEFAULT_MODEL)
     dataset = dataset or (None if "dataset" in given else DEFAULT_DATASET)
     config = Config(model, dataset, files, settings, stored=stored)
-    _refuse_unsupported(config)
+    if config["log_wandb"] and find_spec("wandb") is None:
+        raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
     if stored:
         _refuse_another_run(config, read_settings(stored))
     return config
@@ -79,19 +86,6 @@ def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     for key in ("dataset", "seed", "learner", "valid_metric", "eval_history", "complement"):
         if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
             raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
-
-
-def _refuse_unsupported(config: Config) -> None:
-    """Refuses what RecBole offers and our loader and trainer do not, instead of ignoring it."""
-    if config["MODEL_INPUT_TYPE"] == InputType.PAIRWISE and config["loss_type"] != "CE":  # SINE declares it under both
-        raise UsageError(
-            f"{config['model']} with loss_type = {config['loss_type']} needs sampled negatives in its batches, which "
-            "the loader here does not make: set loss_type to CE, or train it with RecBole itself"
-        )
-    if config["train_neg_sample_args"]["distribution"] != "none":
-        raise UsageError("train_neg_sample_args has no effect here, no loader draws negatives: leave it at ~")
-    if config["log_wandb"] and find_spec("wandb") is None:
-        raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
 
 
 def build_data(config: Config) -> Data:
@@ -129,14 +123,16 @@ def build_model(config: Config, train: ContrastiveDataset) -> Any:
         The model, a ``TrainableModel`` on the device of the run.
 
     Raises:
-        UsageError: If one of RecBole's models fails on its settings.
+        UsageError: If it does not fit into memory, or one of RecBole's models fails on its settings.
     """
     settings = settings_of(config)
     init_seed(settings.seed, settings.reproducible)
     cls: Any = adapted(config.model_class)
     try:
         return cls(config, train).to(settings.device)
-    except (ArithmeticError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+    except _FAILURES as error:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            raise UsageError(_too_large(config)) from error
         if not cls.__module__.startswith("recbole."):
             raise
         what = f"{type(error).__name__}: {' '.join(str(error).split())}"  # RecBole checks no value of its own models
@@ -144,6 +140,15 @@ def build_model(config: Config, train: ContrastiveDataset) -> Any:
             f"{settings.model} can't be built with these settings ({what}); compare those that you set with RecBole's "
             f"{settings.model}.yaml"
         ) from error
+
+
+def _too_large(config: Config) -> str:
+    """Names the sizes of a model that are larger than by default, by which it does not fit into memory."""
+    usual = defaults_of(config.model_class)
+    of_models = ["MAX_ITEM_LIST_LENGTH", "train_batch_size", *(usual.keys() - CommonSettings.model_fields.keys())]
+    larger = sorted(key for key in of_models if type(usual[key]) is int and config[key] > usual[key])
+    what = ", ".join(f"{key} = {config[key]}" for key in larger) or config["model"]
+    return f"{what}: the model needs more memory than there is; set smaller sizes"
 
 
 def build_loader(config: Config, model: TrainableModel, train: ContrastiveDataset) -> TrainLoader:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from recbole_cl.config.common import TrainingSettings
+from recbole_cl.config.common import TrainingKeys
 from recbole_cl.config.config import Config
 from recbole_cl.config.messages import validated
 from recbole_cl.data.loader import LoaderSettings
@@ -88,7 +88,7 @@ def _loader_settings(config: Config) -> LoaderSettings:
 
 
 def _trainer_settings(config: Config) -> TrainerSettings:
-    training = validated(TrainingSettings, config.settings_dict())
+    training = validated(TrainingKeys, config.settings_dict())
     return TrainerSettings(
         model=config["model"],
         dataset=config["dataset"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -177,7 +178,7 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes, expected:
     path = tmp_path / "mine.yaml"
     path.write_bytes(content)
     text = message("SASRec", "ml-100k", [path])
-    assert text.startswith(f"{path}: ")
+    assert re.match(rf"{re.escape(str(path))}(, line 1|, line 2)?: ", text)
     assert expected in text
 
 
@@ -207,8 +208,8 @@ def test_recbole_without_metadata_tells_its_version_itself(monkeypatch: pytest.M
 
 
 def test_entries_of_eval_args_that_are_left_out_stay() -> None:
-    config = Config("SASRec", "ml-100k", None, {"eval_args": {"group_by": "none"}})
-    assert config["eval_args"]["group_by"] == "none"
+    config = Config("SASRec", "ml-100k", None, {"eval_args": {"group_by": None}})
+    assert config["eval_args"]["group_by"] is None
     assert config["eval_args"]["order"] == "TO" and config["eval_args"]["split"] == {"LS": "valid_and_test"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,43 @@ def test_hostile_yaml_is_refused_in_one_line_and_at_once(text: str, words: str) 
     with pytest.raises(UsageError) as caught:
         parse_settings(text, "mine.yaml")
     message = str(caught.value)
-    assert message.startswith("mine.yaml: ") and words in message and len(message) < 300 and "\n" not in message
+    assert (
+        re.match(r"mine\.yaml(, line 1)?: ", message)
+        and words in message
+        and len(message) < 300
+        and "\n" not in message
+    )
     assert time.perf_counter() - begin < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("\nseed: [1\n", 3),
+        ("# mine\nseed: !!bool foo\n", 2),
+        ("epochs: 3\nseed: 2020-13-45\n", 2),
+        (f"epochs: 3\n\nseed: {'9' * 5000}\n", 3),
+        (f"epochs: 3\nseed: {'[' * 40}{']' * 40}\n", 2),
+        ("epochs: 3\na: &a [*a]\n", 2),
+        ("epochs: 3\n{[1]: 2}: 3\n", 2),
+    ],
+    ids=lambda text: str(text)[:20],
+)
+def test_what_is_no_yaml_is_told_with_file_and_line(text: str, line: int) -> None:
+    with pytest.raises(UsageError, match=f"^mine.yaml, line {line}: no valid YAML, "):
+        parse_settings(text, "mine.yaml")
+
+
+def test_a_bad_value_is_told_with_file_and_line(tmp_path: Path) -> None:
+    one, two = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    one.write_text("temperature: 0.5\nepochs: -1\n")
+    two.write_text("# mine\ntemperature: 0\n")
+    with pytest.raises(UsageError, match=f"^{re.escape(str(two))}, line 2: temperature = 0: expected a number > 0"):
+        Config("DuoRec", "ml-100k", [one, two])
+    with pytest.raises(UsageError, match=f"^{re.escape(str(one))}, line 2: epochs = -1: expected"):
+        Config("DuoRec", "ml-100k", [one, two], {"temperature": 1})
+    with pytest.raises(UsageError, match="^temperature = -1: expected"):
+        Config("DuoRec", "ml-100k", [one, two], {"epochs": 1, "temperature": -1})
 
 
 def test_aliases_and_quoted_texts_stay() -> None:

@@ -86,7 +86,7 @@ def test_what_the_callers_settings_and_files_name_may_be_imported(module: str, f
 @pytest.mark.parametrize("form", ["file", "mapping", "beside"])
 def test_what_stored_settings_or_yaml_beside_data_name_may_not(module: str, form: str) -> None:
     path = f"{module}.thing"
-    settings = beside(Path.cwd(), f"RATING_FIELD: {path}\n") | {"wandb_project": path}
+    settings = beside(Path.cwd(), f"TIME_FIELD: {path}\n") | {"wandb_project": path}
     stored = write(Path("stored.yaml"), **settings) if form == "file" else settings
     if form == "beside":
         Config("DuoRec", "toy", None, {"data_path": settings["data_path"]})

@@ -50,7 +50,7 @@ def test_an_older_name_is_taken_where_it_means_the_same(
 @pytest.mark.parametrize(
     ("model", "given", "words"),
     [
-        ("SASRec", {"neg_sampling": {"uniform": 1}}, "an older setting; today's is train_neg_sample_args"),
+        ("SASRec", {"neg_sampling": {"uniform": 1}}, "train_neg_sample_args = {'uniform': 1} has no effect here: the"),
         ("SASRec", {"eval_setting": "RO_RS,full"}, "an older setting; today's is eval_args"),
         ("SASRec", {"log_root": "./log/"}, "an older setting; today's is checkpoint_dir"),
         ("SASRec", {"load_checkpoint": "a.pth"}, "an older setting; today's is resume"),

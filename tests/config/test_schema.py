@@ -261,7 +261,7 @@ def test_the_json_schema_refuses_what_is_wrong(wrong: dict[str, Any]) -> None:
 def test_the_json_schema_tells_symbols_and_comments() -> None:
     own = schema_of(["SRMA"])["properties"]
     assert (
-        own["temperature"]["description"] == "tau"
+        own["temperature"]["description"] == "tau, > 0"
         and "digits of logged losses" in own["loss_decimal_place"]["description"]
     )
     assert "generator_weight" not in own and "generator_weight" in SCHEMA["properties"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from recbole_cl.config.common import EvaluationSettings
+from recbole_cl.config.common import EvaluationKeys
 from recbole_cl.evaluation.protocol import PROTOCOLS
 
 
@@ -16,5 +16,5 @@ def test_names_are_those_of_stored_results() -> None:
 
 
 def test_eval_history_takes_each_protocol_and_nothing_else() -> None:
-    kind = EvaluationSettings.model_fields["eval_history"].annotation
+    kind = EvaluationKeys.model_fields["eval_history"].annotation
     assert get_args(kind) == tuple(protocol.setting for protocol in PROTOCOLS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from recbole_cl.config.models import model_class
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_config, build_data, build_model, resume_asked_for
 from recbole_cl.testing.toy import N_USERS, write_cycle
@@ -36,7 +37,7 @@ def test_a_model_that_needs_sampled_negatives_is_refused(settings: dict[str, Any
 
 @pytest.mark.parametrize(
     ("model", "own"),
-    [("CORE", {"dnn_type": "foo"}), ("NARM", {"dropout_probs": [0.5]}), ("HGN", {"pooling_type": 3})],
+    [("CORE", {"dnn_type": "foo"}), ("NARM", {"dropout_probs": [0.5]}), ("HGN", {"pooling_type": "foo"})],
 )
 def test_values_that_a_model_of_recboles_fails_on_are_told_in_one_line(
     model: str, own: dict[str, Any], settings: dict[str, Any]
@@ -44,6 +45,32 @@ def test_values_that_a_model_of_recboles_fails_on_are_told_in_one_line(
     config = build_config(model, "cycle", (), settings | own)
     with pytest.raises(UsageError, match=f"{model} can't be built .*compare those that you set with RecBole's {model}"):
         build_model(config, build_data(config)[1][0])
+
+
+@pytest.mark.parametrize(("model", "failure"), [("SASRec", "allocate"), ("GRU4Rec", "overflow"), ("SASRec", "memory")])
+def test_a_model_that_does_not_fit_into_memory_is_told_by_its_sizes(
+    model: str, failure: str, settings: dict[str, Any]
+) -> None:
+    errors = {"allocate": RuntimeError("you tried to allocate memory"), "overflow": RuntimeError("overflowed")}
+
+    class Large(model_class(model)):  # type: ignore[misc]  # a class that is found by name
+        def __init__(self, *args: object) -> None:
+            raise errors.get(failure, MemoryError())
+
+    given = {"hidden_size": 4096, "inner_size": 16, "MAX_ITEM_LIST_LENGTH": 60, "epochs": 10_000, "stopping_step": 99}
+    if model == "GRU4Rec":
+        given.pop("inner_size")
+    config = build_config(Large, "cycle", (), settings | given)
+    words = "^MAX_ITEM_LIST_LENGTH = 60, hidden_size = 4096: the model needs more memory than there is"
+    with pytest.raises(UsageError, match=words):
+        build_model(config, build_data(config)[1][0])
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "inner_size", "n_layers", "n_heads", "MAX_ITEM_LIST_LENGTH"])
+@pytest.mark.parametrize("size", [10**15, 1e15, 2**40])
+def test_absurd_sizes_are_refused_before_data_are_read(key: str, size: float, settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=rf"^{key} = \S+: expected an integer in \[1, \d+\]$"):
+        build_config("SASRec", "cycle", (), settings | {key: size})
 
 
 def test_the_last_file_tells_which_run_goes_on_and_a_setting_above_all_files(tmp_path: Path) -> None:

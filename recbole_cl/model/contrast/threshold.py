@@ -6,12 +6,13 @@ Letters: B rows of a view, D hidden size.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from recbole_cl.config.papers import Papers, said
 from recbole_cl.config.schema import Count, MethodSettings, NotNegative, OneOf, Positive, Share
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.false_negatives import (
@@ -48,6 +49,14 @@ class ThresholdSettings(MethodSettings):
     comparison_width: Positive
     threshold_weight: NotNegative = Field(description="lambda_cl lambda")
     threshold_distance: Annotated[str, OneOf(*DISTANCES)]
+
+    papers: ClassVar[Papers] = {
+        **said("AdaptiveRec, section 3.2.1", threshold_statistic="percentile", threshold_percentile=0.9),
+        **said("AdaptiveRec, section 3.2.2", similarity_threshold="learned", threshold_distance="squared_norm"),
+        **said("AdaptiveRec, Eq. 7", threshold_network="flat"),
+        **said("AdaptiveRec, Eq. 9", objective="extra_positives"),
+        **said("AdaptiveRec, appendix A", similarity="cosine"),
+    }
 
 
 class ThresholdedContrast(nn.Module):

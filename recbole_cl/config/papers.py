@@ -1,0 +1,92 @@
+"""What the papers say of settings, which a method's class of settings declares as ``papers``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Among:
+    """Values that a paper searches.
+
+    Args:
+        *values: The values.
+        best: The one that it finds best for every dataset, if it tells.
+    """
+
+    values: tuple[Any, ...]
+    best: Any
+
+    def __init__(self, *values: Any, best: Any = None) -> None:
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "best", best)
+
+    def __str__(self) -> str:
+        searched = f"searched in {{{', '.join(map(str, self.values))}}}"
+        return searched if self.best is None else f"{self.best} is best, {searched}"
+
+
+@dataclass(frozen=True)
+class ByDataset:
+    """Values that a paper has for its datasets.
+
+    Args:
+        **values: Dataset, with _ for what no Python name has, and value.
+    """
+
+    values: tuple[tuple[str, Any], ...]
+
+    def __init__(self, **values: Any) -> None:
+        object.__setattr__(self, "values", tuple(values.items()))
+
+    def __str__(self) -> str:
+        return ", ".join(f"{value} for {name.replace('_', '-')}" for name, value in self.values)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a paper says of one setting.
+
+    Attributes:
+        what: A value, or values as ``Among`` or ``ByDataset``.
+        where: The paper, and the section, equation or table.
+    """
+
+    what: Any
+    where: str
+
+    def values(self) -> list[Any]:
+        """All values that it names."""
+        if isinstance(self.what, Among):
+            return [*self.what.values]
+        return [value for _, value in self.what.values] if isinstance(self.what, ByDataset) else [self.what]
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.where})"
+
+
+Papers = Mapping[str, Said]
+
+
+def said(where: str, **what: Any) -> dict[str, Said]:
+    """What one place of a paper says.
+
+    Args:
+        where: The paper, and the section, equation or table.
+        **what: Setting and value; or ``Among``, or ``ByDataset``.
+    """
+    return {key: Said(value, where) for key, value in what.items()}
+
+
+def papers_of(settings: type) -> Papers:
+    """What papers say of the settings of a class: what it declares itself outranks what its bases do.
+
+    Args:
+        settings: A class of a method's settings.
+    """
+    merged: dict[str, Said] = {}
+    for cls in reversed(settings.__mro__):
+        merged |= vars(cls).get("papers", {})
+    return merged
