@@ -1,0 +1,123 @@
+"""Tables of recommendations, and files of them that are written as they come.
+
+Letters: B rows, K list length, R rows of all batches.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from recbole_cl.errors import UsageError
+from recbole_cl.serving.top_items import TopItems
+from recbole_cl.serving.vocabulary import Vocabulary
+from recbole_cl.writing import atomic_writer
+
+Write = Callable[[pd.DataFrame], None]
+FORMATS = ("csv", "jsonl", "parquet")
+
+
+def frame_of(names: Sequence[str], items: Vocabulary, lists: Sequence[TopItems]) -> pd.DataFrame:
+    """Recommendations as a table, a line each: user, rank from 1, item, score.
+
+    Args:
+        names: What each row is called, R.
+        items: The items by id.
+        lists: Batches of lists, R rows together.
+    """
+    return _long_table(names, items, lists, "user", "item")
+
+
+def neighbours_of(ids: Sequence[int], items: Vocabulary, lists: Sequence[Any]) -> pd.DataFrame:
+    """Near items as a table, a line each: item, rank from 1, similar, score."""
+    return _long_table([items.tokens[i] for i in ids], items, lists, "item", "similar")
+
+
+def _long_table(names: Sequence[str], items: Vocabulary, lists: Sequence[Any], left: str, right: str) -> pd.DataFrame:
+    columns = [left, "rank", right, "score"]
+    if not lists:
+        return pd.DataFrame({name: [] for name in columns})
+    found = torch.cat([batch.item for batch in lists]).numpy()  # [R, K]
+    score = torch.cat([batch.score for batch in lists]).numpy()
+    there = np.isfinite(score)
+    tokens = np.array(items.tokens, dtype=object)
+    rank = np.broadcast_to(np.arange(1, found.shape[1] + 1), found.shape)
+    who = np.repeat(np.array(names, dtype=object), there.sum(axis=1))
+    return pd.DataFrame(dict(zip(columns, (who, rank[there], tokens[found[there]], score[there]), strict=True)))
+
+
+@contextmanager
+def table_writer(file: Path) -> Iterator[Write]:
+    """Opens a file of tables, in the format of its ending, that appears complete or not at all.
+
+    Args:
+        file: Ends in .csv, .jsonl or .parquet.
+
+    Yields:
+        Appends a table; all have the same columns.
+
+    Raises:
+        UsageError: If the ending is another, or Parquet is asked for and pyarrow is not there.
+    """
+    ending = file.suffix.lstrip(".").lower()
+    if ending not in FORMATS:
+        raise UsageError(f"{file}: expected a name that ends in .{', .'.join(FORMATS)}")
+    if ending == "parquet":
+        with _parquet_writer(file) as write:
+            yield write
+        return
+    with atomic_writer(file) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
+        yield _csv_lines(text) if ending == "csv" else _json_lines(text)
+        text.flush()
+        text.detach()
+
+
+def _csv_lines(text: io.TextIOBase) -> Write:
+    begun = False
+
+    def write(table: pd.DataFrame) -> None:
+        nonlocal begun
+        table.to_csv(text, index=False, header=not begun, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+        begun = True
+
+    return write
+
+
+def _json_lines(text: io.TextIOBase) -> Write:
+    def write(table: pd.DataFrame) -> None:
+        first = table.columns[0]
+        for name, rows in table.groupby(first, sort=False):
+            values = {column: rows[column].tolist() for column in table.columns if column not in (first, "rank")}
+            text.write(json.dumps({first: name, **values}, ensure_ascii=False) + "\n")
+
+    return write
+
+
+@contextmanager
+def _parquet_writer(file: Path) -> Iterator[Write]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError(f"{file}: Parquet needs pyarrow; pip install 'recbole_cl[files]', or name a .csv") from None
+    with atomic_writer(file) as raw:
+        writer: Any = None
+
+        def write(table: pd.DataFrame) -> None:
+            nonlocal writer
+            rows = pyarrow.Table.from_pandas(table, preserve_index=False)
+            writer = writer or parquet.ParquetWriter(raw, rows.schema)
+            writer.write_table(rows.cast(writer.schema))
+
+        yield write
+        if writer is not None:
+            writer.close()
