@@ -75,10 +75,12 @@ def table_writer(file: Path) -> Iterator[Write]:
         with _parquet_writer(file) as write:
             yield write
         return
-    with atomic_writer(file) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
-        yield _csv_lines(text) if ending == "csv" else _json_lines(text)
-        text.flush()
-        text.detach()
+    with atomic_writer(file) as raw:
+        text = io.TextIOWrapper(raw, encoding="utf-8", newline="", write_through=True)
+        try:
+            yield _csv_lines(text) if ending == "csv" else _json_lines(text)
+        finally:
+            text.detach()  # else it would close the file, which is still to be renamed
 
 
 def _csv_lines(text: io.TextIOBase) -> Write:

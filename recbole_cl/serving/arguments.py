@@ -1,0 +1,41 @@
+"""What the commands around a trained run share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recbole_cl.runs.runner import LoadedRun
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Declares the run folder and the class of a model that is neither ours nor RecBole's."""
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="folder of a finished run, saved/<run>")
+    parser.add_argument("--model", metavar="PATH", help="dotted path of the model's class, if it is one of your own")
+
+
+def loaded(args: argparse.Namespace) -> LoadedRun:
+    """The run that the arguments name.
+
+    Raises:
+        UsageError: As ``load``.
+    """
+    from recbole_cl.registry import name_paths
+    from recbole_cl.runs.runner import load
+
+    if args.model:
+        name_paths(args.model)
+    return load(args.run_dir, args.model)
+
+
+def add_until(parser: argparse.ArgumentParser) -> None:
+    """Declares how far into the data histories reach."""
+    parser.add_argument(
+        "--history",
+        choices=("train", "valid", "test"),
+        default="test",
+        help="what is known of a user: the training items, also the validation items, or everything, the test items "
+        "included (default: %(default)s, for use in production)",
+    )

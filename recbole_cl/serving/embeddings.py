@@ -1,0 +1,72 @@
+"""The command `embeddings`: vectors of items, or of users' sequences, with their tokens."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recbole_cl.errors import UsageError
+from recbole_cl.serving.arguments import add_run, add_until, loaded
+from recbole_cl.serving.loaded import Serving
+from recbole_cl.serving.output import table_writer
+from recbole_cl.writing import atomic_writer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `embeddings`."""
+    add_run(parser)
+    parser.add_argument("--of", choices=("items", "users"), default="items", help="default: %(default)s")
+    add_until(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        help=".npz with tokens [N] and vectors [N, D], or .parquet with a list a row",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Writes vectors.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UsageError: If the run or an argument is wrong.
+    """
+    serving = Serving(loaded(args))
+    if args.of == "items":
+        tokens, vectors = serving.items.tokens[1:], serving.item_table[1:]
+    else:
+        histories = serving.histories(None, args.history)
+        tokens, vectors = list(histories.names), serving.sequence_vectors(histories)
+    write_vectors(args.out, tokens, vectors.float().cpu().numpy())
+    print(f"wrote {args.out}: {len(tokens)} vectors of {vectors.shape[1]} values")
+    return 0
+
+
+def write_vectors(file: Path, tokens: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    """Writes vectors with what they belong to.
+
+    Args:
+        file: Ends in .npz or .parquet.
+        tokens: N tokens.
+        vectors: [N, D].
+
+    Raises:
+        UsageError: If the ending is another.
+    """
+    if file.suffix == ".npz":
+        with atomic_writer(file) as raw:
+            np.savez(raw, tokens=np.array(tokens, dtype=str), vectors=vectors)
+    elif file.suffix == ".parquet":
+        with table_writer(file) as write:
+            write(pd.DataFrame({"token": tokens, "vector": list(vectors)}))
+    else:
+        raise UsageError(f"{file}: expected a name that ends in .npz or .parquet")

@@ -1,0 +1,100 @@
+"""The command `recommend`: the best items for users of a trained run, or for any histories."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from recbole_cl.errors import UsageError
+from recbole_cl.serving.arguments import add_run, add_until, loaded
+from recbole_cl.serving.histories import Histories, read_histories
+from recbole_cl.serving.loaded import Serving
+from recbole_cl.serving.output import FORMATS, frame_of, table_writer
+from recbole_cl.serving.recommending import NOTHING, SEEN, exclusion_of
+
+ALL = "all"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `recommend`."""
+    add_run(parser)
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--users", metavar="all|FILE", help="all users of the data, or those of a file, one a line")
+    who.add_argument(
+        "--histories",
+        type=Path,
+        metavar="FILE",
+        help="rows of items, the newest last: text with spaces or tabs between, or .jsonl with a list, or an object of "
+        "user and items, a line; a known user's items come after the known ones",
+    )
+    parser.add_argument("--with_users", action="store_true", help="the first word of each line of text is the user")
+    parser.add_argument("--k", type=int, default=20, help="items for each (default: %(default)s)")
+    parser.add_argument(
+        "--exclude",
+        nargs="+",
+        default=[SEEN],
+        metavar="seen|FILE|none",
+        help="leave out the user's own items, those of a file (one a line) beside them, or nothing (default: seen)",
+    )
+    add_until(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help=f"ends in .{', .'.join(FORMATS)}; else the terminal")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Writes or prints recommendations.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UsageError: If the run, a file or an argument is wrong.
+    """
+    if args.with_users and not args.histories:
+        raise UsageError("--with_users tells how to read --histories: leave it out")
+    serving = Serving(loaded(args))
+    exclusion = exclusion_of(_exclude(args.exclude), serving.items)
+    histories = _histories(args, serving)
+    if histories.skipped:
+        print(f"{histories.skipped} items of the histories are unknown to the model and were skipped", file=sys.stderr)
+    lists = serving.recommender.lists(histories, args.k, exclusion)
+    if args.out is None:
+        print(frame_of(histories.names, serving.items, list(lists)).to_string(index=False))
+        return 0
+    done = 0
+    with table_writer(args.out) as write, tqdm(total=len(histories), unit="user", disable=not sys.stderr.isatty()) as bar:
+        for batch in lists:
+            names = histories.names[done : done + len(batch.item)]
+            write(frame_of(names, serving.items, [batch]))
+            done += len(names)
+            bar.update(len(names))
+    print(f"wrote {args.out}: {done} users", file=sys.stderr)
+    return 0
+
+
+def _histories(args: argparse.Namespace, serving: Serving) -> Histories:
+    if args.histories:
+        return serving.new_histories(read_histories(args.histories, args.with_users), args.history)
+    return serving.histories(None if args.users == ALL else read_tokens(Path(args.users)), args.history)
+
+
+def _exclude(words: list[str]) -> str | list[str]:
+    if NOTHING in words and len(words) > 1:
+        raise UsageError(f"--exclude {' '.join(words)}: {NOTHING} stands alone")
+    files = [word for word in words if word not in (SEEN, NOTHING)]
+    return [token for file in files for token in read_tokens(Path(file))] if files else words[0]
+
+
+def read_tokens(file: Path) -> list[str]:
+    """Reads a file of users' or items' tokens, one a line.
+
+    Raises:
+        UsageError: If it can't be read.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} can't be read as text in UTF-8: {error}") from None
+    return [line.strip() for line in lines if line.strip()]
