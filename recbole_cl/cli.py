@@ -19,6 +19,11 @@ PROGRAM = "recbole-cl"
 _COMMANDS = {
     "train": "train a model and test it",
     "compare": "put finished runs side by side, with significance",
+    "recommend": "give the best items for users of a run, or for any histories",
+    "similar": "give the items nearest to others, by a run's vectors",
+    "embeddings": "write a run's vectors of items or users",
+    "evaluate": "measure a run anew: other metrics, cut-offs, groups of users",
+    "export": "write a run's model for use elsewhere: a package or ONNX",
     "convert": "make a dataset from csv, json or sequence text",
     "models": "list the models: ours first, then RecBole's sequential ones; or the settings of one",
     "schema": "print the JSON schema of YAML files, by which an editor completes and checks them",
@@ -27,6 +32,7 @@ _COMMANDS = {
 _MODULES = {
     "compare": "recbole_cl.report.compare",
     "convert": "recbole_cl.data.files.convert",
+    **{name: f"recbole_cl.serving.{name}" for name in ("recommend", "similar", "embeddings", "evaluate", "export")},
     "models": "recbole_cl.config.listing",
     "schema": "recbole_cl.config.schema_command",
 }

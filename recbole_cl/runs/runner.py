@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from logging import getLogger
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,8 +23,7 @@ from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import PROTOCOLS, REMOVED, HistorySetting
-from recbole_cl.evaluation.recommend import best_items
+from recbole_cl.evaluation.protocol import PROTOCOLS
 from recbole_cl.runs.build import (
     Data,
     build_config,
@@ -51,9 +51,14 @@ from recbole_cl.runs.folder import (
 from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
+from recbole_cl.serving.loaded import Serving, Until
+from recbole_cl.serving.recommending import SEEN
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.state import load_weights
 from recbole_cl.writing import atomic_write_json, atomic_write_text, atomic_writer
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,47 @@ class LoadedRun:
     dataset: ContrastiveDataset
     splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
 
+    @cached_property
+    def serving(self) -> Serving:
+        """What the run is asked for by tokens of users and items."""
+        return Serving(self)
+
     def recommend(
-        self, users: Sequence[str], k: int = 10, *, history: HistorySetting = REMOVED.setting
-    ) -> list[list[tuple[str, float]]]:
-        """The best items for users by their own tokens, with scores: see ``evaluation/recommend.py``."""
-        return best_items(self.model, self.dataset, users, k, history)
+        self,
+        users: Iterable[object] | None = None,
+        k: int = 10,
+        *,
+        histories: Iterable[Sequence[object]] | None = None,
+        exclude: str | Iterable[object] = SEEN,
+        history: Until = "test",
+    ) -> pandas.DataFrame:
+        """The best items for users of the dataset, or for new ones.
+
+        Args:
+            users: Tokens; None for all, unless there are histories.
+            k: Items for each, at least 1.
+            histories: In place of users: rows of items' tokens, the newest last; unknown ones are skipped.
+            exclude: ``seen`` leaves out what a user has already; ``none`` nothing; tokens those items, too.
+            history: What is known of users of the dataset: ``train``, ``valid`` (its items, too) or ``test``
+                (everything).
+
+        Returns:
+            A line each: user (numbers from 1 for histories), rank from 1, item, score; the best first.
+
+        Raises:
+            UsageError: If a user is unknown, a history has no known item, or an argument is out of range.
+        """
+        if users is not None and histories is not None:
+            raise UsageError("recommend: give users or histories")
+        if histories is not None:
+            rows = self.serving.new_histories([(None, row) for row in histories], history)
+        else:
+            rows = self.serving.histories(users, history)
+        return self.serving.recommend(rows, k, exclude)
+
+    def similar(self, items: Iterable[object] | None = None, k: int = 10) -> pandas.DataFrame:
+        """The items nearest to others by the cosine of their vectors: see ``serving/loaded.py``."""
+        return self.serving.similar(items, k)
 
 
 def run(

@@ -85,7 +85,7 @@ class Serving:
         rows = list(rows)
         first, end = (bound.tolist() for bound in self._bounds(until))
         flat = self.run.dataset.flat[self.run.dataset.iid_field]
-        ids = {user: found for user, _ in rows if user is not None and (found := self.users.find(user))}
+        ids = {user: i for user, _ in rows if user is not None and (i := self.users.find(user))}
         known = {user: (i, flat[first[i] : end[i]].tolist()) for user, i in ids.items()}
         found = histories_of(rows, self.items, known)
         if bool((found.user == 0).any()) and self._depends_on_user:
@@ -117,8 +117,8 @@ class Serving:
         if not 1 <= k < len(self.items) - 1:
             raise UsageError(f"k = {k}: expected 1 to {len(self.items) - 2}, the number of other items")
         ids = range(1, len(self.items)) if items is None else [self.items.id_of(item) for item in items]
-        found = [self._neighbours(torch.tensor(ids[i : i + rows_per_batch]), k) for i in range(0, len(ids), rows_per_batch)]
-        return neighbours_of(list(ids), self.items, found)
+        parts = torch.tensor(list(ids), dtype=torch.long).split(rows_per_batch)
+        return neighbours_of(list(ids), self.items, [self._neighbours(part, k) for part in parts])
 
     @torch.no_grad()
     def _neighbours(self, ids: Tensor, k: int) -> Neighbours:
@@ -158,7 +158,7 @@ class Serving:
         """
         model: Any = self.run.model
         if not model.encodes_rows:
-            raise UsageError(f"{self.run.config['model']} gives scores but no vectors of sequences: use a model of ours")
+            raise UsageError(f"{self.run.config['model']} gives no vectors of sequences: train a model of ours")
         parts = []
         for batch in self.recommender.batches(histories, rows_per_batch):
             parts.append(model.forward(batch.item_seq[:, : int(batch.seq_len.max())], batch.seq_len).cpu())

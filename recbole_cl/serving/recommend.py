@@ -64,7 +64,10 @@ def main(args: argparse.Namespace) -> int:
         print(frame_of(histories.names, serving.items, list(lists)).to_string(index=False))
         return 0
     done = 0
-    with table_writer(args.out) as write, tqdm(total=len(histories), unit="user", disable=not sys.stderr.isatty()) as bar:
+    with (
+        table_writer(args.out) as write,
+        tqdm(total=len(histories), unit="user", disable=not sys.stderr.isatty()) as bar,
+    ):
         for batch in lists:
             names = histories.names[done : done + len(batch.item)]
             write(frame_of(names, serving.items, [batch]))

@@ -1,0 +1,42 @@
+"""Metrics of groups of users: by how much is known of them, or by how often their target was bought in training.
+
+Letters: U users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from recbole_cl.evaluation.metrics import RankCounts
+
+EDGES = (0, 5, 10, 20, 50, 100, 200, 500)  # groups are (0, 5], (5, 10] and so on; 0 stands alone
+
+
+def grouped(values: Tensor) -> list[tuple[str, Tensor]]:
+    """Groups users by a count.
+
+    Args:
+        values: Counts, [U], each at least 0.
+
+    Returns:
+        For each group that has users its name, such as ``6-10``, and which users are in it, [U] bool.
+    """
+    edges = torch.tensor(EDGES, device=values.device)
+    place = torch.searchsorted(edges, values)  # 0 for 0, then the number of the upper edge
+    names = ["0", *(f"{low + 1}-{high}" for low, high in zip(EDGES, EDGES[1:], strict=False)), f"> {EDGES[-1]}"]
+    return [(name, inside) for i, name in enumerate(names) if bool((inside := place == i).any())]
+
+
+def of_users(counts: RankCounts, inside: Tensor) -> RankCounts:
+    """The ranks of some users.
+
+    Args:
+        counts: Those of all users.
+        inside: Which, [U] bool.
+    """
+    top = None if counts.top_items is None else counts.top_items[inside]
+    removed = None if counts.removed is None else counts.removed[inside]
+    return replace(counts, above=counts.above[inside], tied=counts.tied[inside], top_items=top, removed=removed)

@@ -1,0 +1,94 @@
+"""A trained model as an ONNX file, for onnxruntime in any language.
+
+Letters: B rows, L columns, N items (padding row 0 included), K list length.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from recbole_cl.errors import UsageError
+from recbole_cl.serving.scorer import empty_rows
+from recbole_cl.serving.vocabulary import Vocabulary
+from recbole_cl.writing import atomic_writer
+
+if TYPE_CHECKING:
+    from recbole_cl.runs.runner import LoadedRun
+
+
+class _Scores(nn.Module):
+    """Scores of all items, or the best K of them, for rows of full width."""
+
+    def __init__(self, model: Any, k: int | None) -> None:
+        super().__init__()
+        self.model, self.k = model, k
+
+    def forward(self, item_seq: Tensor, length: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        scores = self.model.score_items(self.model(item_seq, length), 0, self.model.n_items)
+        padding = torch.arange(scores.shape[1]) == 0
+        scores = scores.masked_fill(padding, -torch.inf)
+        if self.k is None:
+            return scores
+        best = scores.topk(self.k)
+        return best.indices, best.values
+
+
+def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
+    """Writes a model with inputs ``item_seq`` [B, L] and ``length`` [B], both int64, for any number B of rows.
+
+    Args:
+        run: A loaded run, whose model is ours.
+        file: Ends in .onnx; the tokens of its items, by id from 1, go into <name>.items.json beside it.
+        k: The outputs are ``items`` and ``scores`` of the best K, [B, K]; None: ``scores`` of all items, [B, N], of
+            which the padding item's is -inf. The row's own items are among them.
+
+    Raises:
+        UsageError: If the model is not ours, K is out of range, or a library is missing.
+    """
+    from recbole_cl.model.base import EncoderRecommender
+
+    model = run.model
+    if not isinstance(model, EncoderRecommender):
+        raise UsageError(f"{run.config['model']} is RecBole's own model: only ours can be exported")
+    if k is not None and not 1 <= k < model.n_items:
+        raise UsageError(f"k = {k}: expected 1 to {model.n_items - 1}, the number of items")
+    if file.suffix != ".onnx":
+        raise UsageError(f"{file}: expected a name that ends in .onnx")
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise UsageError("an ONNX file needs onnx and onnxscript: pip install 'recbole_cl[export]'") from None
+    program = _exported(model, k)
+    with atomic_writer(file) as raw:
+        raw.write(program.model_proto.SerializeToString())
+    data = run.dataset
+    Vocabulary(list(map(str, data.field2id_token[data.iid_field]))).save(file.with_suffix(".items.json"))
+
+
+def _exported(model: Any, k: int | None) -> Any:
+    rows = torch.export.Dim("rows", min=1)
+    grouped, model.group_by_length = model.group_by_length, False  # rows of full width: shapes depend on B alone
+    noisy = logging.getLogger("torch.onnx")
+    level = noisy.level
+    noisy.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.onnx.export(
+                _Scores(model, k).eval(),
+                empty_rows(model.max_seq_length),
+                dynamo=True,
+                input_names=["item_seq", "length"],
+                output_names=["scores"] if k is None else ["items", "scores"],
+                dynamic_shapes={"item_seq": {0: rows}, "length": {0: rows}},
+                verbose=False,
+            )
+    finally:
+        model.group_by_length = grouped
+        noisy.setLevel(level)

@@ -1,0 +1,121 @@
+"""A trained encoder and its item vectors, free of datasets and of RecBole: what travels in a package.
+
+Letters: B rows, L columns, N items (padding row 0 included), D hidden size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from recbole_cl.batch import Rows
+from recbole_cl.encoder.layer_drop import LayerDropEncoder
+from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.registry import ENCODERS, EncoderSettings
+from recbole_cl.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ScorerSettings:
+    """What a scorer is built from.
+
+    Attributes:
+        encoder: Name in the table of encoders, or a dotted path.
+        sizes: Its sizes, under the names of ``EncoderSettings``.
+        n_items: N.
+        last_position: Position of a row's newest item; None where positions count from the oldest.
+        extra_layer_kind: Of layers behind the encoder (SRMA); None where there are none.
+        extra_layers: How many.
+    """
+
+    encoder: str
+    sizes: dict[str, Any]
+    n_items: int
+    last_position: int | None
+    extra_layer_kind: str | None = None
+    extra_layers: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+class SequenceScorer(nn.Module):
+    """Scores all items after rows of items, as the model that it was taken from.
+
+    Args:
+        settings: What to build.
+    """
+
+    def __init__(self, settings: ScorerSettings) -> None:
+        super().__init__()
+        sizes = EncoderSettings(**settings.sizes)
+        self.settings, self.width = settings, sizes.max_seq_length
+        self.item_embedding = nn.Embedding(settings.n_items, sizes.hidden_size, padding_idx=0)
+        self.encoder: nn.Module = ENCODERS.resolve(settings.encoder)(sizes)
+        if settings.extra_layer_kind is not None:
+            self.encoder = LayerDropEncoder(self.encoder, settings.extra_layer_kind, settings.extra_layers, sizes)
+
+    def forward(self, item_seq: Tensor, seq_len: Tensor) -> Tensor:
+        """The representation of each row.
+
+        Args:
+            item_seq: Item ids, oldest first, 0 beyond the length. Shape [B, L].
+            seq_len: Lengths, 1..L. Shape [B].
+
+        Returns:
+            Outputs at the last items, [B, D].
+        """
+        packing = pack([Rows(item_seq, seq_len)], group_by_length=False, last_position=self.settings.last_position)
+        tokens = self.item_embedding(item_seq.flatten().index_select(0, packing.token_index))
+        output: Tensor = self.encoder(tokens, packing)
+        return output.index_select(0, packing.outputs[0])
+
+    def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Any:
+        """Encodes rows, and gives what scores a block of items for some of them; users are of no account."""
+        hidden = self(item_seq[:, : int(seq_len.max())], seq_len)
+        return lambda rows, items: hidden[rows] @ self.item_embedding.weight[items].T
+
+
+def scorer_of(model: Any) -> SequenceScorer:
+    """Takes encoder and item vectors out of a trained model of ours.
+
+    Args:
+        model: In eval mode.
+
+    Returns:
+        A scorer with copies of the weights, on the CPU, that gives the model's scores.
+
+    Raises:
+        UsageError: If the model scores otherwise than by the product of its encoder's output with item vectors.
+    """
+    from recbole_cl.model.base import EncoderRecommender
+
+    name = type(model).__name__
+    plain = ("forward", "score_items", "scorer", "packed")
+    if not isinstance(model, EncoderRecommender) or any(
+        getattr(type(model), part) is not getattr(EncoderRecommender, part) for part in plain
+    ):
+        raise UsageError(f"{name} scores by more than an encoder and item vectors: export it with --format onnx")
+    encoder, kind, layers, options = model.encoder, None, 0, cast(Any, model.options)
+    if isinstance(encoder, LayerDropEncoder):
+        if options.extra_layers_at_inference:
+            kind, layers = options.extra_layer_kind, len(encoder.layers)
+        else:
+            encoder = encoder.trunk
+    sizes = model.encoder_settings._asdict()
+    settings = ScorerSettings(model.options.encoder, sizes, model.n_items, model._last_position, kind, layers)
+    scorer = SequenceScorer(settings).eval()
+    scorer.encoder.load_state_dict(encoder.state_dict())
+    scorer.item_embedding.weight.data.copy_(model.item_table.detach())
+    return scorer
+
+
+def empty_rows(width: int) -> tuple[Tensor, Tensor]:
+    """Two rows of one item each, [2, L] and [2]: an example of what a scorer takes."""
+    item_seq = torch.zeros(2, width, dtype=torch.long)
+    item_seq[:, 0] = 1
+    return item_seq, torch.ones(2, dtype=torch.long)

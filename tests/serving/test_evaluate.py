@@ -1,0 +1,57 @@
+"""A run measured anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recbole_cl import LoadedRun
+from recbole_cl.cli import main
+from recbole_cl.evaluation.metrics import RankCounts
+from recbole_cl.runs.folder import RANKS, RESULT
+from recbole_cl.serving.evaluate import evaluate
+
+
+def test_the_same_metrics_give_the_run_s_own_figures(ours: LoadedRun, run_dir: str) -> None:
+    stored = json.loads((Path(run_dir) / RESULT).read_text())
+    measured = evaluate(ours)
+    table = measured.table().set_index("history")
+    for name, setting in (("history_kept", "keep"), ("history_removed", "remove")):
+        assert {key: table.loc[setting, key] for key in stored["test"][name]} == stored["test"][name]
+        assert np.array_equal(measured.ranks[setting].rank.numpy(), np.load(Path(run_dir) / RANKS[name]))
+    assert evaluate(ours, "valid").table().set_index("history").loc["keep", "mrr@10"] == stored["valid"]["mrr@10"]
+
+
+def test_other_metrics_and_groups(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None:
+    files = {name: str(tmp_path / f"{name}.csv") for name in ("table", "users")}
+    flags = ["--metrics", "hit", "itemcoverage", "--topk", "1", "3", "--by", "length"]
+    assert main(["evaluate", run_dir, *flags, "--out", files["table"], "--per_user", files["users"]]) == 0
+    table, users = pd.read_csv(files["table"]), pd.read_csv(files["users"])
+    assert len(users) == 80 and set(users["user"]) == {f"u{i}" for i in range(80)}
+    assert (users["length"] == [int(user[1:]) % 12 + 4 for user in users["user"]]).all()
+    kept = table[table["history"] == "keep"]
+    assert list(kept["length"]) == ["1-5", "6-10", "11-20"]
+    for _, line in kept.iterrows():
+        low, high = map(int, str(line["length"]).split("-"))
+        own = users[users["length"].between(low, high)]
+        assert line["users"] == len(own)
+        assert line["hit@3"] == pytest.approx((own["rank_history_keep"] <= 3).mean(), abs=1e-4)
+    assert kept["itemcoverage@3"].between(0, 1).all()
+
+
+def test_popularity_counts_what_training_saw(ours: LoadedRun) -> None:
+    data = Path(str(ours.config["data_path"])) / "cycle.inter"
+    seen = pd.read_csv(data, sep="\t").groupby("user_id:token")["item_id:token"].apply(lambda items: list(items)[:-2])
+    counts = pd.Series([item for items in seen for item in items]).value_counts()
+    users = evaluate(ours).per_user()
+    assert list(users["popularity"]) == [counts[target] for target in users["target"]]
+    assert isinstance(evaluate(ours).ranks["keep"], RankCounts)
+
+
+def test_bad_cut_offs_are_told(run_dir: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", run_dir, "--topk", "0"]) == main(["evaluate", run_dir, "--topk", "21"]) == 2
+    assert "expected cut-offs from 1 to the number of items" in capsys.readouterr().err

@@ -1,0 +1,3 @@
+"""Models that travel: packages and ONNX files."""
+
+from __future__ import annotations
