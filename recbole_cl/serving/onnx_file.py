@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +76,8 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
 def _exported(model: Any, k: int | None) -> Any:
     rows = torch.export.Dim("rows", min=1)
     grouped, model.group_by_length = model.group_by_length, False  # rows of full width: shapes depend on B alone
-    noisy = logging.getLogger("torch.onnx")
-    level = noisy.level
-    noisy.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet("torch.onnx"), _quiet("onnxscript"):  # advice to their own authors
             warnings.simplefilter("ignore")
             return torch.onnx.export(
                 _Scores(model, k).eval(),
@@ -91,4 +90,14 @@ def _exported(model: Any, k: int | None) -> Any:
             )
     finally:
         model.group_by_length = grouped
-        noisy.setLevel(level)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

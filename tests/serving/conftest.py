@@ -12,7 +12,7 @@ from recbole_cl.testing.toy import TINY, write_cycle
 
 
 def trained_on_the_circle(model: str, folder: Path, **settings: Any) -> LoadedRun:
-    common = {"MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False, "epochs": 12}
+    common: dict[str, Any] = {"MAX_ITEM_LIST_LENGTH": 8, "show_progress": False, "use_gpu": False, "epochs": 12}
     common |= {"learning_rate": 0.01, "train_batch_size": 64}
     settings = common | write_cycle(folder) | settings
     return load(run(model, "cycle", **settings).run_dir)

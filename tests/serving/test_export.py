@@ -1,3 +1,93 @@
 """Models that travel: packages and ONNX files."""
 
 from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_cl import LoadedRun, load_package
+from recbole_cl.cli import main
+from recbole_cl.errors import UsageError
+from recbole_cl.serving.scorer import scorer_of
+
+HISTORIES = [["i3", "i4"], ["i17"], ["i1", "?", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"]]
+
+
+@pytest.fixture(scope="module")
+def package(run_dir: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("travels") / "package"
+    assert main(["export", run_dir, "--format", "package", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_package_recommends_as_the_run(ours: LoadedRun, package: Path) -> None:
+    found = load_package(package).recommend(HISTORIES, k=4)
+    table = ours.recommend(histories=HISTORIES, k=4)
+    assert [item for row in found for item, _ in row] == list(table["item"])
+    assert np.allclose([score for row in found for _, score in row], table["score"], atol=1e-5)
+    banned = load_package(package).recommend(HISTORIES, k=20, exclude=["i5"])
+    assert [len(row) for row in banned] == [17, 18, 11]  # of 20 without the row's own and i5
+
+
+@pytest.mark.slow
+def test_a_package_is_read_without_recbole(package: Path) -> None:
+    code = (
+        "import sys; from recbole_cl import load_package; "
+        f"print(load_package({str(package)!r}).recommend([['i3', 'i4']], k=1)[0][0][0]); "
+        "print(sorted({'recbole', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["i5", "[]"]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "package.json", "items.json"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "other"])
+def test_a_damaged_package_is_told(package: Path, tmp_path: Path, name: str, damage: str) -> None:
+    for file in package.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    broken = tmp_path / name
+    if damage == "gone":
+        broken.unlink()
+    else:
+        broken.write_bytes(broken.read_bytes()[:-9] if damage == "cut" else b"[]")
+    with pytest.raises(UsageError, match="damaged|no package|no items.json"):
+        load_package(tmp_path)
+
+
+def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun, capsys: Any, tmp_path: Path) -> None:
+    model = load_package(package)
+    with pytest.raises(UsageError, match="k = 21: expected 1 to 20"):
+        model.recommend([["i1"]], k=21)
+    with pytest.raises(UsageError, match="history 1 has no item"):
+        model.recommend([[]])
+    with pytest.raises(UsageError, match="GRU4Rec scores by more than an encoder"):
+        scorer_of(recboles.model)
+    assert main(["export", run_dir, "--format", "package", "--out", str(package)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["export", run_dir, "--format", "onnx", "--out", str(tmp_path / "x.pt")]) == 2
+    assert main(["export", run_dir, "--format", "onnx", "--k", "0", "--out", str(tmp_path / "x.onnx")]) == 2
+
+
+@pytest.mark.slow
+def test_an_onnx_file_gives_the_run_s_lists(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    file = tmp_path / "model.onnx"
+    assert main(["export", run_dir, "--format", "onnx", "--k", "5", "--out", str(file)]) == 0
+    tokens = ["", *json.loads((tmp_path / "model.items.json").read_text())]
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    histories = ours.serving.histories(None)
+    rows = next(ours.serving.recommender.batches(histories))
+    for n in (len(rows.seq_len), 1, 7):  # the number of rows is free
+        feed = {"item_seq": rows.item_seq[:n].numpy(), "length": rows.seq_len[:n].numpy()}
+        items, scores = session.run(["items", "scores"], feed)
+        expected = ours.recommend([histories.names[i] for i in range(n)], k=5, exclude="none")
+        assert [tokens[i] for i in items.flatten()] == list(expected["item"])
+        assert np.allclose(scores.flatten(), expected["score"], atol=1e-4)
+    assert ours.model.group_by_length == torch.zeros(1).is_cpu  # left as it was

@@ -42,7 +42,7 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
     if any(rows.item_seq.shape[1] != width for rows in segments):
         widths = [rows.item_seq.shape[1] for rows in segments]
         raise ValueError(f"segments have {widths} columns: without grouping by length all need the same number")
-    base = torch.split(starts_of_rows(segments), [len(rows.seq_len) for rows in segments])
+    base = torch.split(starts_of_rows(segments), [rows.seq_len.shape[0] for rows in segments])
     columns = torch.arange(width, device=device)
     token_index, position, wanted, groups = [], [], [], []
     outputs: list[Tensor] = [columns] * len(segments)
@@ -56,14 +56,14 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
         if kind == COLUMNS:
             place = (columns + torch.cat([segments[i].seq_len for i in members])[:, None]) % width  # [n, L]
         token_index.append((torch.cat([base[i] for i in members])[:, None] + place).flatten())
-        n_rows, n_tokens, every = len(extent), len(extent) * width, kind != LAST
+        n_rows, n_tokens, every = extent.shape[0], extent.shape[0] * width, kind != LAST
         groups.append(Group(first, n_tokens, n_rows, width, None, kind != COLUMNS, extent, every))
         position.append(_whole_positions(columns, extent, last_position))
         row_start = first + width * torch.arange(n_rows, device=device)
         wanted.append(torch.arange(first, first + n_tokens, device=device) if every else row_start + extent - 1)
         done = 0
         for i in members:
-            n = len(segments[i].seq_len)
+            n = segments[i].seq_len.shape[0]
             if kind == COLUMNS:
                 outputs[i] = torch.arange(n_out + width * done, n_out + width * (done + n), device=device)
             elif every:
@@ -72,7 +72,7 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
                 outputs[i] = torch.arange(n_out + done, n_out + done + n, device=device)
             done += n
         first += n_tokens
-        n_out += len(wanted[-1])
+        n_out += wanted[-1].shape[0]
     tokens = torch.cat(token_index)
     all_wanted = torch.cat(wanted) if groups[0].every_position is False else None
     barred = with_bars(groups, segments, tokens)
@@ -82,5 +82,5 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
 def _whole_positions(columns: Tensor, extent: Tensor, last_position: int | None) -> Tensor:
     """Positions of whole rows' columns, flattened; those beyond a row's end are of no account, but in range."""
     if last_position is None:
-        return columns.repeat(len(extent))
+        return columns.repeat(extent.shape[0])
     return (columns + (last_position + 1 - extent)[:, None]).clamp(max=last_position).flatten()
