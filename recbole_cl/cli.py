@@ -19,6 +19,7 @@ PROGRAM = "recbole-cl"
 _COMMANDS = {
     "train": "train a model and test it",
     "compare": "put finished runs side by side, with significance",
+    "runs": "list the runs that there are, and how far each has come",
     "recommend": "give the best items for users of a run, or for any histories",
     "similar": "give the items nearest to others, by a run's vectors",
     "embeddings": "write a run's vectors of items or users",
@@ -32,6 +33,7 @@ _COMMANDS = {
 _MODULES = {
     "compare": "recbole_cl.report.compare",
     "convert": "recbole_cl.data.files.convert",
+    "runs": "recbole_cl.report.listing",
     **{name: f"recbole_cl.serving.{name}" for name in ("recommend", "similar", "embeddings", "evaluate", "export")},
     "models": "recbole_cl.config.listing",
     "schema": "recbole_cl.config.schema_command",

@@ -48,6 +48,7 @@ class RunKeys(Settings):
     data_path: Text
     checkpoint_dir: Text
     resume: Text | None
+    init_from: Text | None
     show_progress: bool
     log_wandb: bool
     wandb_project: Text

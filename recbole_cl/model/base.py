@@ -63,6 +63,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     * ``batch_hooks``: what is to be drawn for each anchor of a batch, such as positives;
     * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
     * ``needs_attention``: whether only a Transformer will do as its encoder;
+    * ``item_weights``: weights with a row an item, which ``init_from`` matches by token;
     * ``losses``: the terms whose sum is minimised;
     * ``start_epoch`` and ``end_epoch``, if something changes, or is to be recorded, from epoch to epoch;
     * ``has_next_stage`` and ``start_next_stage``, if early stopping is not the end.
@@ -77,6 +78,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     generator: torch.Generator
     abilities: Abilities  # of the encoder
     needs_attention: ClassVar[bool] = False
+    item_weights: ClassVar[tuple[str, ...]] = ("item_embedding.weight",)
     settings: ClassVar[type[MethodSettings]] = EncoderRecommenderSettings
     options: EncoderRecommenderSettings
 

@@ -51,8 +51,10 @@ from recbole_cl.runs.folder import (
 from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
+from recbole_cl.runs.warm_start import start_from
 from recbole_cl.serving.loaded import Serving, Until
 from recbole_cl.serving.recommending import SEEN
+from recbole_cl.serving.vocabulary import ITEMS_FILE, Vocabulary
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.state import load_weights
 from recbole_cl.writing import atomic_write_json, atomic_write_text, atomic_writer
@@ -227,6 +229,7 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
     data_seconds = time.perf_counter() - begin
     logger.info(_describe(dataset))
+    items = Vocabulary(list(map(str, dataset.field2id_token[dataset.iid_field])))
     model = build_model(config, train)  # refuses settings that do not fit before anything is trained
 
     def train_first(small: Config, folder: Path) -> None:
@@ -243,7 +246,10 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
     if begun:
         trainer.resume(loader)
+    elif settings.init_from:
+        start_from(model, items, Path(settings.init_from))
     _record_settings(config, run_dir)
+    items.save(run_dir / ITEMS_FILE)
     if not (begun and trainer.is_finished()):
         _record_environment(run_dir / ENVIRONMENT, settings.device, trainer.start_epoch)
     trainer.fit(loader, valid_rows, show_progress=settings.show_progress)

@@ -28,6 +28,7 @@ class RunSettings:
         device: Where model, data and batches live.
         folders: Folder of run folders.
         resume: Run folder, or its last.pth, to go on from; None for a new run.
+        init_from: Run folder whose weights a new training starts from; None for fresh ones.
         log_level: Least level that is logged; None for INFO.
         show_progress: Whether progress bars are shown.
         data_folder: The dataset's own folder.
@@ -43,6 +44,7 @@ class RunSettings:
     device: torch.device
     folders: Path
     resume: str | None
+    init_from: str | None
     log_level: str | None
     show_progress: bool
     data_folder: Path
@@ -65,6 +67,7 @@ def settings_of(config: Config) -> RunSettings:
         device=config["device"],
         folders=Path(config["checkpoint_dir"]),
         resume=config["resume"],
+        init_from=config["init_from"],
         log_level=config["state"],
         show_progress=config["show_progress"],
         data_folder=Path(config["data_path"]),  # RecBole has joined the dataset's name to it

@@ -31,6 +31,9 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def __contains__(self, token: object) -> bool:
+        return str(token) in self._ids
+
     def find(self, token: object) -> int | None:
         """The id of a token, or None if it is unknown; a number is taken for its digits."""
         return self._ids.get(str(token))

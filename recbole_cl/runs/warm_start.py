@@ -1,0 +1,69 @@
+"""A new training that starts from an older model, whose items may be others in part: the setting ``init_from``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recbole_cl.config.presets import read_settings
+from recbole_cl.errors import UsageError
+from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.runs.folder import BEST, CONFIG
+from recbole_cl.serving.vocabulary import ITEMS_FILE, Vocabulary, load_items
+from recbole_cl.trainer.checkpoint import load_checkpoint
+
+
+def start_from(model: Any, items: Vocabulary, source: Path) -> None:
+    """Puts the weights of a run's best epoch into a new model of the same class.
+
+    Args:
+        model: New, with fresh weights; items that the older model does not know keep theirs.
+        items: The items of the new model by id.
+        source: The folder of a run.
+
+    Raises:
+        UsageError: If there is no such run, its weights do not fit, or the model is one of RecBole's.
+    """
+    if not isinstance(model, EncoderRecommender):
+        raise UsageError(
+            f"init_from = {source}: {type(model).__name__} is RecBole's own model; only ours start from another"
+        )
+    if not (source / CONFIG).is_file():
+        raise UsageError(f"init_from = {source}: it is no run folder, it has no {CONFIG}")
+    name = str(read_settings(source / CONFIG).get("model")).split(".")[-1]
+    if name != type(model).__name__:
+        raise UsageError(
+            f"init_from = {source}: it holds {name}, this is {type(model).__name__}; start from the same model"
+        )
+    older = load_items(source / ITEMS_FILE)
+    weights = load_checkpoint(source / BEST, model.device)["state_dict"]
+    own = model.state_dict()
+    for key in (key for key in own if key in model.item_weights and key in weights):
+        weights[key] = _rows_by_token(own[key], weights[key], items, older)
+    _refuse_others(own, weights, source)
+    model.load_state_dict(weights)
+    known = sum(items.tokens[i] in older for i in range(1, len(items)))
+    getLogger().info(f"starts from {source}: {known} of {len(items) - 1} items have its vectors, the others are new")
+
+
+def _rows_by_token(fresh: Tensor, trained: Tensor, items: Vocabulary, older: Vocabulary) -> Tensor:
+    """The fresh rows, with those of known items, of padding, and of what stands behind the items taken over."""
+    pairs = [(new, old) for new, token in enumerate(items.tokens) if new and (old := older.find(token))]
+    behind = min(len(fresh) - len(items), len(trained) - len(older))  # such as a mask token
+    pairs += [(0, 0), *((len(items) + i, len(older) + i) for i in range(behind))]
+    new, old = torch.tensor(pairs, device=fresh.device).T
+    return fresh.index_copy(0, new, trained.to(fresh.dtype).index_select(0, old))
+
+
+def _refuse_others(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: Path) -> None:
+    for key in sorted(own.keys() | weights.keys()):
+        ours, theirs = (tuple(it[key].shape) if key in it else "none" for it in (own, weights))
+        if ours != theirs:
+            raise UsageError(
+                f"init_from = {source}: its {key} has shape {theirs}, here {ours}; keep the settings of that run"
+            )

@@ -1,0 +1,66 @@
+"""A new training that starts from an older model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_cl import load, run
+from recbole_cl.cli import main
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.warm_start import _rows_by_token
+from recbole_cl.serving.vocabulary import Vocabulary
+from recbole_cl.testing.toy import TINY, write_cycle
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = TINY | write_cycle(tmp_path_factory.mktemp("older")) | {"epochs": 1}
+    return run("CoSeRec", "cycle", **settings).run_dir
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> dict[str, Any]:
+    """The same data a day later: an item is gone, two are new, and all ids are others."""
+    settings = TINY | write_cycle(tmp_path) | {"epochs": 0}
+    file = tmp_path / "cycle" / "cycle.inter"
+    lines = file.read_text().replace("\ti7\t", "\tnew1\t").splitlines()
+    file.write_text("\n".join([lines[0], *reversed(lines[1:]), "u0\tnew2\t90"]) + "\n")
+    return settings
+
+
+def test_items_are_matched_by_token(older: Path, grown: dict[str, Any]) -> None:
+    before = load(older)
+    after = load(run("CoSeRec", "cycle", init_from=str(older), **grown).run_dir)
+    fresh = load(run("CoSeRec", "cycle", **grown).run_dir)
+    for token in ("i3", "i19", "i0"):
+        tables = [it.serving.item_table[it.serving.items.id_of(token)] for it in (before, after)]
+        assert torch.equal(*tables)
+    for token in ("new1", "new2"):
+        tables = [it.serving.item_table[it.serving.items.id_of(token)] for it in (fresh, after)]
+        assert torch.equal(*tables)
+    weights = [it.model.encoder.state_dict() for it in (before, after)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    masks = [it.model.item_embedding.weight[it.model.mask_id] for it in (before, after)]
+    assert torch.equal(*masks)
+
+
+def test_rows_by_token() -> None:
+    fresh, trained = torch.arange(10.0).view(5, 2), 100 + torch.arange(8.0).view(4, 2)
+    found = _rows_by_token(fresh, trained, Vocabulary(["", "b", "c", "a"]), Vocabulary(["", "a", "b"]))
+    assert torch.equal(found, torch.stack([trained[0], trained[2], fresh[2], trained[1], trained[3]]))
+
+
+def test_what_does_not_fit_is_told(older: Path, grown: dict[str, Any], tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(UsageError, match="it holds CoSeRec, this is SASRec"):
+        run("SASRec", "cycle", init_from=str(older), **grown)
+    with pytest.raises(UsageError, match="GRU4Rec is RecBole's own model"):
+        run("GRU4Rec", "cycle", init_from=str(older), data_path=grown["data_path"], checkpoint_dir=str(tmp_path))
+    with pytest.raises(UsageError, match=r"shape \(8, 16\), here \(9, 16\)"):
+        run("CoSeRec", "cycle", init_from=str(older), **grown | {"MAX_ITEM_LIST_LENGTH": 9})
+    flags = ["-m", "CoSeRec", "-d", "cycle", f"--data_path={grown['data_path']}", "--MAX_ITEM_LIST_LENGTH=8"]
+    assert main(["train", *flags, f"--checkpoint_dir={tmp_path}", f"--init_from={tmp_path}"]) == 2
+    assert "no run folder" in capsys.readouterr().err
