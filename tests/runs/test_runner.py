@@ -42,7 +42,7 @@ def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeyp
     names = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
     assert names == {
         *("config.yaml", "environment.json", "log.txt", "best.pth", "last.pth", "result.json"),
-        *("ranks_test.npy", "ranks_test_history_removed.npy"),
+        *("items.json", "ranks_test.npy", "ranks_test_history_removed.npy"),
     }
     stored = json.loads((folder / "result.json").read_text())
     assert set(stored) == {

@@ -50,6 +50,7 @@ def test_it_answers_as_the_package(address: tuple[str, Path]) -> None:
     url, folder = address
     (expected,) = load_package(folder).recommend([["i3", "i4"]], k=3)
     assert [line["item"] for line in ask(url, items=["i3", "i4"], k=3)] == [item for item, _ in expected]
-    for bad in ({"items": []}, {"items": ["nothing"]}, {"items": ["i3"], "k": 99}):
+    refused: list[dict[str, object]] = [{"items": []}, {"items": ["nothing"]}, {"items": ["i3"], "k": 99}]
+    for bad in refused:
         with pytest.raises(urllib.error.HTTPError, match="422"):
             ask(url, **bad)
