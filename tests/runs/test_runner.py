@@ -240,7 +240,7 @@ def test_results_tell_users_and_targets_by_their_tokens(settings: dict[str, Any]
         ({"seq_len": {"item_id_list": 3}}, ["seq_len"]),
         ({"val_interval": {"rating": "[4,inf)"}}, ["cycle", "rating"]),
         ({"load_col": {"inter": ["user_id", "item_id"]}}, ["cycle", "timestamp"]),
-        ({"alias_of_user_id": ["x"]}, ["alias_of_user_id", "x", "leave it at ~"]),
+        ({"alias_of_user_id": ["x"]}, ["alias_of_user_id", "x", "Leave it at ~"]),
         ({"dataset": "no-such-data"}, ["no-such-data"]),
         ({"user_inter_num_interval": "[500,inf)"}, ["cycle", "user_inter_num_interval"]),
         ({"val_interval": {"timestamp": "[100,200]"}}, ["val_interval"]),
