@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recbole_cl.batch import Batch
 from recbole_cl.testing.toy import write_cycle
+from tests.running import run_script
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding_a_method.md").read_text(encoding="utf-8")
-# In one process, for RecBole takes seconds to import: the command line, the page's script, and the contract tests.
+# The command line, the page's script, and the contract tests.
 DRIVER = """
 import runpy
 import sys
@@ -35,11 +35,22 @@ def block(language: str, holding: str = "") -> str:
     return next(it for it in found if holding in it)
 
 
-@pytest.mark.slow
-def test_the_example_trains_and_passes_the_contract_tests_as_a_package_of_its_own(tmp_path: Path) -> None:
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working folder, with the page's method in a package that no later test finds imported."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "my_methods").mkdir()
     (tmp_path / "my_methods" / "maskedtwin.py").write_text(block("python"), encoding="utf-8")
     (tmp_path / "my_methods" / "MaskedTwin.yaml").write_text(block("yaml"), encoding="utf-8")
+    yield tmp_path
+    for module in [name for name in sys.modules if name.split(".")[0] == "my_methods"]:
+        del sys.modules[module]
+
+
+def test_the_example_trains_and_passes_the_contract_tests_as_a_package_of_its_own(
+    example: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path = example
     folders = write_cycle(tmp_path / "data")
     small = {**folders, "hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8, "show_progress": False}
     script = block("python", "run(model=MaskedTwin").replace('"ml-100k", epochs=3', f'"cycle", epochs=1, **{small}')
@@ -47,11 +58,12 @@ def test_the_example_trains_and_passes_the_contract_tests_as_a_package_of_its_ow
     flags = [
         f"--{key}={value}" for key, value in (small | {"dataset": "cycle", "epochs": 1, "temperature": 0.5}).items()
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", DRIVER, *flags]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0 and re.search(r"^6 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
-    assert "MaskedTwin was loaded" in done.stdout
+    (tmp_path / "driver.py").write_text(DRIVER, encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        run_script(tmp_path / "driver.py", *flags)
+    printed = capfd.readouterr().out
+    assert caught.value.code == 0 and re.search(r"^6 passed", printed, re.MULTILINE), printed
+    assert "MaskedTwin was loaded" in printed
     run_folders = list(Path(folders["checkpoint_dir"]).iterdir())
     assert len(run_folders) == 2  # by a flag, and by the class
     for folder in run_folders:
@@ -87,19 +99,14 @@ assert (neighbour._neighbour[1:] > 0).all()
 """
 
 
-@pytest.mark.slow
-def test_the_pages_hooks_work_in_our_methods_and_in_others(tmp_path: Path) -> None:
-    (tmp_path / "my_methods").mkdir()
-    (tmp_path / "my_methods" / "maskedtwin.py").write_text(block("python"), encoding="utf-8")
-    (tmp_path / "my_methods" / "MaskedTwin.yaml").write_text(block("yaml"), encoding="utf-8")
+def test_the_pages_hooks_work_in_our_methods_and_in_others(example: Path) -> None:
+    tmp_path = example
     for name in HOOKS:
         (tmp_path / "my_methods" / f"{name}.py").write_text(block("python", f"my_methods/{name}.py"), encoding="utf-8")
     settings = {**write_cycle(tmp_path / "data"), "hidden_size": 16, "inner_size": 32, "MAX_ITEM_LIST_LENGTH": 8}
     script = WITH_HOOKS.replace("SETTINGS", f"{settings | {'epochs': 1, 'show_progress': False}}")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", script]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    run_script(tmp_path / "script.py")
 
 
 def test_files_and_attributes_that_the_page_names_exist() -> None:

@@ -19,6 +19,7 @@ from recbole_cl.config.schema import (
     Share,
     Size,
     Text,
+    Width,
     table,
 )
 
@@ -139,7 +140,7 @@ class DataKeys(Settings):
     val_interval: AnyMapping | None
     user_inter_num_interval: Interval | None
     item_inter_num_interval: Interval | None
-    MAX_ITEM_LIST_LENGTH: Size
+    MAX_ITEM_LIST_LENGTH: Width  # attention grows with its square
     filter_inter_by_user_or_item: bool
     rm_dup_inter: Literal["first", "last"] | None
     normalize_all: bool | None

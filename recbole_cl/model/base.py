@@ -19,6 +19,7 @@ from recbole.utils import InputType
 from torch import Tensor, nn
 
 from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
+from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import Depth, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share, Size, Width
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.encoder.packing import Packing, pack
@@ -52,6 +53,21 @@ class EncoderRecommenderSettings(MethodSettings):
     length_grouping: Literal["auto"] | bool
     compile_encoder: bool
     right_aligned: bool
+
+    papers: ClassVar[Papers] = said(
+        "SASRec, the authors' code and its commands",
+        n_layers=2,
+        n_heads=1,
+        hidden_size=50,
+        hidden_dropout_prob=ByDataset(ML_1M=0.2, others=0.5),
+        attn_dropout_prob=ByDataset(ML_1M=0.2, others=0.5),
+        MAX_ITEM_LIST_LENGTH=ByDataset(ML_1M=200, others=50),
+        recommendation_loss="bce",
+        train_form="sequence",
+        train_batch_size=128,
+        learner="adam",
+        learning_rate=0.001,
+    )
 
 
 class EncoderRecommender(TrainableModel, SequentialRecommender):

@@ -101,10 +101,10 @@ def test_never_recommends_the_padding_or_the_mask_token(model_class: type, tmp_p
 @BOTH_FORMS
 def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None:
     """Under the protocol of its authors: one that never sees a row's own items as negatives need not rank them low."""
-    epochs, step, patience = {"prefix": (25, 2, 3), "sequence": (60, 5, 4)}[form]  # of ten steps and of two
+    epochs, step = {"prefix": (14, 7), "sequence": (40, 10)}[form]  # of ten steps and of two
     settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "train_batch_size": 64, "topk": [1, 5, 10]}
     dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
-    protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "eval_step": step, "stopping_step": patience}
+    protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "eval_step": step, "stopping_step": 2}
     result = run(model_class, "cycle", **(SMALL | write_cycle(tmp_path) | settings | dropout | protocol))
     history = {"keep": "history_kept", "remove": "history_removed"}[model_defaults(model_class)["eval_history"]]
     assert result.test[history]["recall@1"] > 0.9
@@ -114,15 +114,13 @@ def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None
 def test_one_epoch_and_one_more_equal_two(model_class: type, form: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = SMALL | write_cycle(tmp_path) | {"train_form": form}
     whole = run(model_class, "cycle", **settings, epochs=2)
-    again = run(model_class, "cycle", **settings, epochs=2)
     half = run(model_class, "cycle", **settings, epochs=1)
     resumed = run(model_class, "cycle", **settings, epochs=2, resume=str(half.run_dir))
     assert resumed.run_dir == half.run_dir and resumed.epochs_run == 2
-    states = [torch.load(r.run_dir / "last.pth", weights_only=True)["state_dict"] for r in (whole, again, resumed)]
+    states = [torch.load(r.run_dir / "last.pth", weights_only=True)["state_dict"] for r in (whole, resumed)]
     for key, value in states[0].items():
-        assert torch.equal(value, states[1][key]), f"same seed, other {key}"
-        assert torch.equal(value, states[2][key]), f"resumed, other {key}"
-    assert whole.test == again.test == resumed.test
+        assert torch.equal(value, states[1][key]), f"another {key} by the same seed, or by going on"
+    assert whole.test == resumed.test
 
 
 def test_a_loaded_run_scores_as_the_trained_one(model_class: type, tmp_path: Path) -> None:

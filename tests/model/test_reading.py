@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +14,8 @@ from recbole_cl.model.sasrec import SASRec
 from recbole_cl.testing.toy import TINY, write_cycle
 from tests.encoder.test_registry import OUTSIDE
 from tests.model.build import Settings
+from tests.running import run_script
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
@@ -57,13 +54,13 @@ def test_a_script_that_validates_at_no_step_does_so_after_each_epoch() -> None:
     assert (plan.seed, plan.epochs, plan.eval_step, plan.batch_size) == (3, 9, 1, 7)
 
 
-@pytest.mark.slow
-def test_a_plain_script_takes_somebody_elses_encoder_by_its_path(tmp_path: Path) -> None:
+def test_a_plain_script_takes_somebody_elses_encoder_by_its_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "their_encoders.py").write_text(OUTSIDE, encoding="utf-8")
     columns = {"load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "train_neg_sample_args": None}
     settings = TINY | write_cycle(tmp_path) | columns | {"encoder": "their_encoders.Lookup", "epochs": 1}
     (tmp_path / "script.py").write_text(SCRIPT.format(settings=settings))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "script.py"]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1:] == ["encoder: their_encoders"], done.stderr
+    run_script(tmp_path / "script.py")
+    assert capsys.readouterr().out.splitlines()[-1:] == ["encoder: their_encoders"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -20,9 +18,10 @@ from recbole_cl.cli import main, train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.model.cl4srec import CL4SRec
 from recbole_cl.runs.build import build_config
+from recbole_cl.testing.__main__ import main as contract_tests
 from recbole_cl.testing.toy import TINY, write_cycle
+from tests.running import run_script
 
-ROOT = Path(__file__).parents[2]
 METHOD = """
 from pathlib import Path
 
@@ -237,30 +236,26 @@ print(folder, type(load(folder).model).__module__)
 """
 
 
-@pytest.mark.slow
-def test_the_class_of_a_script_is_restored_by_that_script_or_given(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_the_class_of_a_script_is_restored_by_that_script_or_given(
+    settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(settings=settings))
-
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", str(script)]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-    *_, folder, module = done.stdout.split()
+    run_script(script)
+    *_, folder, module = capsys.readouterr().out.split()
     assert (stored(Path(folder))["model"], module) == ("__main__.Mine", "__main__")
     with pytest.raises(UsageError, match=r"in a script or notebook.* load\(run_dir, model=Mine\)"):
         load(folder)
     assert load(folder, type("Mine", (CL4SRec,), {})).config["model"] == "Mine"
 
 
-@pytest.mark.slow
 def test_the_console_script_finds_the_working_folder(package: Package, settings: dict[str, Any]) -> None:
     script = package.folder / "bin" / "recbole-cl"  # whose own folder, not the working one, is on the path
     script.parent.mkdir()
     script.write_text("import sys; from recbole_cl.cli import main; sys.exit(main())")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", str(script), "train", f"--model={package.path}", "--epochs=1"]
-    done = subprocess.run([*command, *flags(settings)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    with pytest.raises(SystemExit) as caught:
+        run_script(script, "train", f"--model={package.path}", "--epochs=1", *flags(settings))
+    assert caught.value.code == 0
     (folder,) = Path(settings["checkpoint_dir"]).iterdir()
     assert stored(folder)["model"] == package.path
 
@@ -275,14 +270,11 @@ def test_what_the_module_raises_is_told_with_its_place(package: Package, capsys:
         assert words in (err := capsys.readouterr().err) and err.count("\n") == 1
 
 
-@pytest.mark.slow
-def test_the_contract_tests_are_run_on_it(package: Package) -> None:
+def test_the_contract_tests_are_run_on_it(package: Package, capfd: pytest.CaptureFixture[str]) -> None:
     """On one that breaks the contract in one point; docs/adding_a_method.md has one that keeps it."""
     path = Path(package.name, "method.py")
     path.write_text(path.read_text().replace("return {name:", "return {'no ' + name:"))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-m", "recbole_cl.testing", package.path]
-    command += ["-k", "named or predict or loaded"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 1 and "2 failed, 2 passed" in done.stdout, done.stdout + done.stderr
-    assert "reach_every_parameter[Outsider-sequence]" in done.stdout and "{'no recommendation': tensor" in done.stdout
+    assert contract_tests([package.path, "-k", "named or predict or loaded"]) == 1
+    printed = capfd.readouterr().out
+    assert "2 failed, 2 passed" in printed
+    assert "reach_every_parameter[Outsider-sequence]" in printed and "{'no recommendation': tensor" in printed
