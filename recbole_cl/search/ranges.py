@@ -1,0 +1,219 @@
+"""What a search may set, and to which values: ranges out of YAML files or RecBole's, checked before any training."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import Required, TypedDict
+
+from recbole_cl.config.common import CommonSettings, RecBoleModelSettings
+from recbole_cl.config.messages import refuse_bad, shown
+from recbole_cl.config.presets import model_presets, props_dir, read_settings
+from recbole_cl.config.schema import MethodSettings, table
+from recbole_cl.config.values import plain
+from recbole_cl.errors import UsageError
+
+_NOT_SEARCHED = ("model", "dataset", "seed", "resume", "valid_metric", "eval_history", "checkpoint_dir", "data_path")
+
+
+@table
+class _Numbers(TypedDict, total=False):
+    low: Required[int | float]
+    high: Required[int | float]
+    log: bool
+    step: int | float
+
+
+_NUMBERS = TypeAdapter(_Numbers)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values, which have no order.
+
+    Attributes:
+        values: At least one, each once; of settings that are chosen together, a list each.
+    """
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number between two others.
+
+    Attributes:
+        low: The least one.
+        high: The largest one, included. If both are integers, so are all between them.
+        log: Whether the logarithm is drawn uniformly; then low is above 0, and there is no step.
+        step: Distance of the values, counted from low; None for any between the two (for integers: 1).
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+Range = Choice | Interval
+
+
+def keys_of(name: str) -> list[str]:
+    """The settings that a range is of: one, or those between commas, which are chosen together."""
+    return [key.strip() for key in name.split(",")]
+
+
+def searched(ranges: Mapping[str, Range]) -> list[str]:
+    """All settings that ranges are of."""
+    return [key for name in ranges for key in keys_of(name)]
+
+
+def values_by_key(name: str, value: Any) -> dict[str, Any]:
+    """The settings that a value of a range is."""
+    keys = keys_of(name)
+    return dict(zip(keys, value, strict=True)) if len(keys) > 1 else {name: value}
+
+
+def limits(name: str, its: Range) -> Iterator[tuple[str, Any]]:
+    """Each setting of a range with the values that decide whether all are allowed."""
+    for value in its.values if isinstance(its, Choice) else (its.low, its.high):
+        yield from values_by_key(name, value).items()
+
+
+def default_ranges(model_class: type) -> Path:
+    """The file of ranges that comes with a model: in ``props/search``, or ``<Class>.search.yaml`` beside its own YAML.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    name = model_class.__name__
+    beside = [path.with_name(f"{name}.search.yaml") for path in model_presets(model_class) if path.stem == name]
+    own = [props_dir() / "search" / f"{name}.yaml"] if model_class.__module__.split(".")[0] == "recbole_cl" else []
+    found = next((path for path in (*own, *beside) if path.is_file()), None)
+    if found is None:
+        raise UsageError(
+            f"{name} comes with no ranges: give a file of your own by --ranges, such as props/search/DuoRec.yaml"
+        )
+    return found
+
+
+def read_ranges(file: str | Path) -> dict[str, Range]:
+    """Reads a YAML file of ranges, or RecBole's kind of file, which has any other ending.
+
+    A list is a choice; ``{low: 1e-4, high: 2e-3, log: True}`` and ``{low: 0.1, high: 0.5, step: 0.1}`` are intervals.
+    ``extra_layers, dropped_layers: [[1, 0], [2, 1]]`` chooses the values of two settings together.
+
+    Returns:
+        Setting -> range.
+
+    Raises:
+        UsageError: If it cannot be read, or a range is none.
+    """
+    if Path(file).suffix.lower() not in (".yaml", ".yml"):
+        from recbole_cl.search.recbole_file import read_recbole_ranges
+
+        ranges = read_recbole_ranges(Path(file))
+    else:
+        ranges = {name: _range_of(str(file), name, value) for name, value in read_settings(file).items()}
+    if not ranges:
+        raise UsageError(f"{file} holds no range: write lines such as `temperature: [0.1, 0.5, 1.0]`")
+    return ranges
+
+
+def _range_of(file: str, name: str, value: Any) -> Range:
+    its, count = range_of(f"{file}: {name}", value), len(keys_of(name))
+    values = its.values if isinstance(its, Choice) else (None,)
+    if count > 1 and not all(isinstance(it, list) and len(it) == count for it in values):
+        raise UsageError(f"{file}: {name}: expected a list of choices, each a list of {count} values")
+    return its
+
+
+def range_of(key: str, value: Any) -> Range:
+    """A range as YAML has it.
+
+    Args:
+        key: The setting, for messages.
+        value: A list, or a mapping with ``low`` and ``high``.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    value = plain(key, value)
+    if isinstance(value, list):
+        texts = [json.dumps(it, sort_keys=True, default=str) for it in value]
+        if not value or len(set(texts)) < len(texts):
+            raise UsageError(f"{key} = {shown(value)}: expected at least one choice, none twice")
+        return Choice(tuple(value))
+    try:
+        numbers = _NUMBERS.validate_python(value)
+    except ValidationError:
+        raise UsageError(
+            f"{key} = {shown(value)}: expected a list of choices, or {{low: NUMBER, high: NUMBER}} with log: True or "
+            "step: NUMBER"
+        ) from None
+    return interval(key, **numbers)
+
+
+def interval(key: str, low: float, high: float, log: bool = False, step: float | None = None) -> Interval:
+    """An interval that holds together.
+
+    Raises:
+        UsageError: If it is empty, has a step beside a logarithm, or a logarithm of what is not above 0.
+    """
+    what = f"{key}: low {low}, high {high}"
+    if not low < high:
+        raise UsageError(f"{what}: expected low < high; set a value that is not searched by --{key.split()[-1]}=VALUE")
+    if log and (low <= 0 or step is not None):
+        raise UsageError(f"{what}: log needs low > 0, and no step")
+    if step is not None and not 0 < step <= high - low:
+        raise UsageError(f"{what}: expected 0 < step <= high - low, not {step}")
+    whole = all(isinstance(it, int) for it in (low, high, step or 1))
+    return Interval(low, high, log, step) if whole else Interval(float(low), float(high), log, step)
+
+
+def fitted(ranges: Mapping[str, Range], own: type[MethodSettings], source: str) -> dict[str, Range]:
+    """Ranges that lie within what their settings allow.
+
+    Args:
+        ranges: By setting; unknown settings pass as they are.
+        own: The class of the model's own settings.
+        source: Where the ranges are from, for messages.
+
+    Returns:
+        The same, those of settings that may be any number with limits of type float.
+
+    Raises:
+        UsageError: With the setting, the value that it may not have, and what it may.
+    """
+    found: dict[str, Range] = {}
+    for name, its in ranges.items():
+        for key, value in limits(name, its):
+            if key in _NOT_SEARCHED:
+                raise UsageError(f"{source}: {key} can't be searched: trials under different ones are not comparable")
+            try:
+                _refuse_bad(key, value, own)
+            except UsageError as error:
+                raise UsageError(f"{source}: {error}") from None
+        if isinstance(its, Interval) and _is_allowed(name, its.low + (its.high - its.low) / math.pi, own):
+            its = replace(its, low=float(its.low), high=float(its.high))
+        found[name] = its
+    return found
+
+
+def _refuse_bad(key: str, value: Any, own: type[MethodSettings]) -> None:
+    for cls in (own,) if key in own.model_fields else (CommonSettings, RecBoleModelSettings):
+        refuse_bad(cls, {key: value})
+
+
+def _is_allowed(key: str, value: Any, own: type[MethodSettings]) -> bool:
+    try:
+        _refuse_bad(key, value, own)
+    except UsageError:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""What a search leaves: the best setting as a YAML file, a table of all trials, and two plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from tabulate import tabulate
+
+from recbole_cl.search.drawing import settings_of_trial
+from recbole_cl.search.ranges import Range, searched
+from recbole_cl.search.study import ERROR, best_trial, without_warnings
+from recbole_cl.search.trial import BEST_EPOCH, SECONDS
+from recbole_cl.writing import atomic_write_text
+
+BEST_SETTINGS, TABLE = "best.yaml", "trials.csv"
+HISTORY, IMPORTANCE = "history.svg", "importance.svg"
+_STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+def write_best(folder: Path, study: Study, given: Mapping[str, Any], ranges: Mapping[str, Range], metric: str) -> None:
+    """Writes ``best.yaml``, if a trial has come to its end.
+
+    Args:
+        folder: The study's.
+        study: The study.
+        given: The settings that all trials were given beside their own values.
+        ranges: What was searched.
+        metric: What it was searched by.
+    """
+    best = best_trial(study)
+    if best is None:
+        return
+    counts = _counts(study)
+    head = (
+        f"# The best of {len(study.get_trials(deepcopy=False))} trials ({counts}) of the study {study.study_name}:\n"
+        f"# trial {best.number}, {metric} {best.value:.6f} on validation items, in epoch "
+        f"{best.user_attrs.get(BEST_EPOCH)} (from 0).\n"
+    )
+    values = settings_of_trial(best.params, ranges)
+    text = yaml.safe_dump({key: it for key, it in given.items() if key not in values}, sort_keys=True)
+    found = yaml.safe_dump(values, sort_keys=False)
+    atomic_write_text(folder / BEST_SETTINGS, f"{head}{text}# found\n{found}")
+
+
+def write_table(folder: Path, study: Study, ranges: Mapping[str, Range]) -> None:
+    """Writes ``trials.csv``: a line for each trial."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "state", "value", "best_epoch", "validations", "seconds", *searched(ranges), "error"])
+    writer.writerows(_line(trial, ranges) for trial in study.get_trials(deepcopy=False))
+    atomic_write_text(folder / TABLE, text.getvalue())
+
+
+def best_lines(study: Study, ranges: Mapping[str, Range], metric: str, most: int = 10) -> str:
+    """The best trials as a text table."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    ended.sort(key=lambda it: it.value or 0.0, reverse=study.direction.name == "MAXIMIZE")
+    lines = [_line(trial, ranges)[:-1] for trial in ended[:most]]
+    headers = ["trial", "state", metric, "best epoch", "validations", "seconds", *searched(ranges)]
+    return f"{_counts(study)}\n{tabulate([[*line[:1], *line[2:]] for line in lines], [*headers[:1], *headers[2:]])}"
+
+
+def write_plots(folder: Path, study: Study) -> list[Path]:
+    """Draws how the best score rose, and how much each setting decided, as far as the trials allow it.
+
+    Returns:
+        The files.
+    """
+    import matplotlib.pyplot as plt
+    from optuna.visualization import matplotlib as draw
+
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    plots: dict[str, Callable[[Study], Any]] = {HISTORY: draw.plot_optimization_history} if ended else {}
+    if len({trial.value for trial in ended}) > 1:  # equal scores say nothing of importance
+        plots[IMPORTANCE] = draw.plot_param_importances
+    for name, plot in plots.items():
+        with without_warnings():  # Optuna calls all of these experimental
+            figure = plot(study).figure
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", bbox_inches="tight")
+        plt.close(figure)
+        atomic_write_text(folder / name, buffer.getvalue())
+    return [folder / name for name in plots]
+
+
+def _counts(study: Study) -> str:
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    return ", ".join(f"{states.count(state)} {word}" for state, word in _STATES.items() if state in states)
+
+
+def _line(trial: FrozenTrial, ranges: Mapping[str, Range]) -> Sequence[Any]:
+    values = settings_of_trial(trial.params, ranges) if trial.params else dict.fromkeys(searched(ranges))
+    seconds = trial.user_attrs.get(SECONDS)
+    return [
+        trial.number,
+        _STATES[trial.state],
+        trial.value,
+        trial.user_attrs.get(BEST_EPOCH),
+        len(trial.intermediate_values),
+        None if seconds is None else round(seconds, 1),
+        *values.values(),
+        trial.user_attrs.get(ERROR),
+    ]
