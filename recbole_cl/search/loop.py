@@ -92,7 +92,10 @@ class Search:
                     self._run(trial, deadline)
                 self.report()
         except OutOfTime:
-            pass
+            print("time is up: the same command goes on with this trial")
+        except KeyboardInterrupt:
+            print(f"stopped: the same command goes on with the search in {self.folder}")
+            raise
         self.report(plots=True)
 
     def best(self) -> dict[str, Any]:

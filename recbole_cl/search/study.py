@@ -67,7 +67,7 @@ class TrialFolders:
             The trial, or None if all have been begun.
         """
         with FileLock(self.folder / LOCK):
-            trial, lock = self._dead() or self._new(spaces, most)
+            trial, lock = self._dead(spaces) or self._new(spaces, most)
         if trial is None or lock is None:
             yield None
             return
@@ -77,14 +77,14 @@ class TrialFolders:
         finally:
             lock.release()
 
-    def _dead(self) -> tuple[Trial, FileLock] | None:
+    def _dead(self, spaces: Mapping[str, BaseDistribution]) -> tuple[Trial, FileLock] | None:
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if self._shared and not self.of(frozen.number).is_dir():
                 continue
             if (lock := self.take(frozen.number)) is None:
                 continue
             trial = Trial(self.study, frozen._trial_id)
-            if self._may_start(trial, frozen):
+            if frozen.params.keys() == spaces.keys() and self._may_start(trial, frozen):
                 return trial, lock
             self.study.tell(trial, state=TrialState.FAIL)
             lock.release()
@@ -95,7 +95,7 @@ class TrialFolders:
         kept = best_trial(self.study)
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state.is_finished() and (kept is None or trial.number != kept.number):
-                for file in self.of(trial.number).rglob("*.pth"):
+                for file in self.of(trial.number).rglob("*.pth*"):
                     file.unlink(missing_ok=True)
 
     def under_way(self) -> list[int]:

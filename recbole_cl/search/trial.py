@@ -57,13 +57,15 @@ class TrialRun:
             OutOfTime: At the deadline.
         """
         resumed, begin = _can_be_resumed(self.folder), time.monotonic()
+        before = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values.keys()
         reports = 0
 
         def on_validation(epoch: int, score: float) -> None:
             nonlocal reports
             reports += 1
             if isfinite(score):  # else the model is not validated yet
-                trial.report(score, epoch)
+                if epoch not in before:  # the last one may be repeated
+                    trial.report(score, epoch)
                 if trial.should_prune():
                     raise TrialPruned
             if time.monotonic() > self.deadline:
@@ -80,12 +82,12 @@ class TrialRun:
                 else:
                     trial.set_user_attr(ERROR, " ".join(str(error).split())[:500])
                 state, value = TrialState.FAIL, None
+                _free_memory()
             finally:
                 trial.set_user_attr(SECONDS, trial.user_attrs.get(SECONDS, 0.0) + time.monotonic() - begin)
             self.study.tell(trial, value, state)
         except UpdateFinishedTrialError:
             getLogger().warning(f"trial {trial.number}: others took this process for dead, and have ended the trial")
-        _free_memory()
 
     def _train(
         self, trial: Trial, resumed: bool, on_validation: Callable[[int, float], None]
