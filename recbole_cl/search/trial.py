@@ -82,7 +82,8 @@ class TrialRun:
                 else:
                     trial.set_user_attr(ERROR, " ".join(str(error).split())[:500])
                 state, value = TrialState.FAIL, None
-                _free_memory()
+                if not isinstance(error, UsageError):
+                    _free_memory()
             finally:
                 trial.set_user_attr(SECONDS, trial.user_attrs.get(SECONDS, 0.0) + time.monotonic() - begin)
             self.study.tell(trial, value, state)

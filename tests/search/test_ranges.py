@@ -97,9 +97,7 @@ def test_recboles_files_mean_what_hyperopt_makes_of_them(tmp_path: Path) -> None
         ("r.hyper", "n_layers uniform 1,4", "n_layers = 1.0: expected an integer"),
     ],
 )
-def test_what_is_no_range_or_leaves_a_settings_bounds_is_told(
-    tmp_path: Path, name: str, text: str, words: str
-) -> None:
+def test_what_is_no_range_or_leaves_a_settings_bounds_is_told(tmp_path: Path, name: str, text: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         prepare("DuoRec", "ml-100k", written(tmp_path, text, name), (), {"supervised_weight": 0.1})
     assert words in str(caught.value)
