@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import Required, TypedDict
 
-from recbole_cl.config.common import CommonSettings, RecBoleModelSettings
+from recbole_cl.config.common import CommonSettings
 from recbole_cl.config.messages import refuse_bad, shown
 from recbole_cl.config.presets import model_presets, props_dir, read_settings
-from recbole_cl.config.schema import MethodSettings, table
+from recbole_cl.config.recboles import recboles_settings
+from recbole_cl.config.schema import table
+from recbole_cl.config.settings import settings_class
 from recbole_cl.config.values import plain
 from recbole_cl.errors import UsageError
 
@@ -177,12 +180,12 @@ def interval(key: str, low: float, high: float, log: bool = False, step: float |
     return Interval(low, high, log, step) if whole else Interval(float(low), float(high), log, step)
 
 
-def fitted(ranges: Mapping[str, Range], own: type[MethodSettings], source: str) -> dict[str, Range]:
+def fitted(ranges: Mapping[str, Range], model_class: type, source: str) -> dict[str, Range]:
     """Ranges that lie within what their settings allow.
 
     Args:
         ranges: By setting; unknown settings pass as they are.
-        own: The class of the model's own settings.
+        model_class: The model.
         source: Where the ranges are from, for messages.
 
     Returns:
@@ -192,28 +195,23 @@ def fitted(ranges: Mapping[str, Range], own: type[MethodSettings], source: str) 
         UsageError: With the setting, the value that it may not have, and what it may.
     """
     found: dict[str, Range] = {}
+    own, others = settings_class(model_class), (CommonSettings, recboles_settings(model_class))
+
+    def refuse(key: str, value: Any) -> None:
+        for cls in (own,) if key in own.model_fields else others:
+            refuse_bad(cls, {key: value})
+
     for name, its in ranges.items():
         for key, value in limits(name, its):
             if key in _NOT_SEARCHED:
                 raise UsageError(f"{source}: {key} can't be searched: trials under different ones are not comparable")
             try:
-                _refuse_bad(key, value, own)
+                refuse(key, value)
             except UsageError as error:
                 raise UsageError(f"{source}: {error}") from None
-        if isinstance(its, Interval) and _is_allowed(name, its.low + (its.high - its.low) / math.pi, own):
-            its = replace(its, low=float(its.low), high=float(its.high))
+        if isinstance(its, Interval):
+            with suppress(UsageError):  # of a setting that has to be an integer
+                refuse(name, its.low + (its.high - its.low) / math.pi)
+                its = replace(its, low=float(its.low), high=float(its.high))
         found[name] = its
     return found
-
-
-def _refuse_bad(key: str, value: Any, own: type[MethodSettings]) -> None:
-    for cls in (own,) if key in own.model_fields else (CommonSettings, RecBoleModelSettings):
-        refuse_bad(cls, {key: value})
-
-
-def _is_allowed(key: str, value: Any, own: type[MethodSettings]) -> bool:
-    try:
-        _refuse_bad(key, value, own)
-    except UsageError:
-        return False
-    return True

@@ -124,10 +124,10 @@ class TrialFolders:
     def _new(self, spaces: Mapping[str, BaseDistribution], most: int | None) -> tuple[Trial | None, FileLock | None]:
         with without_warnings():
             fail_stale_trials(self.study)  # of other machines; begun again as new ones
-        waiting = any(it.state is TrialState.WAITING for it in self.study.get_trials(deepcopy=False))
-        if not waiting and most is not None and len(counted(self.study)) >= most:
-            return None, None
-        trial = self.study.ask(fixed_distributions=dict(spaces))
+            waiting = any(it.state is TrialState.WAITING for it in self.study.get_trials(deepcopy=False))
+            if not waiting and most is not None and len(counted(self.study)) >= most:
+                return None, None
+            trial = self.study.ask(fixed_distributions=dict(spaces))
         return trial, self.take(trial.number)
 
 
@@ -212,7 +212,8 @@ def _database_errors() -> type[Exception]:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Leaves out Optuna's warnings that what is called in the block is experimental."""
+    """Leaves out Optuna's warnings: what is called in the block is experimental, or meant for its own loop."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="Heartbeat of storage")
         yield

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recbole_cl.config.common import DataSettings
+from recbole_cl.config.common import DataKeys
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import model_path
 from recbole_cl.config.presets import merge_settings, read_settings
-from recbole_cl.config.settings import IDLE, settings_class
+from recbole_cl.config.settings import IDLE
 from recbole_cl.data.fingerprint import interaction_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import Data, build_config, resume_asked_for
@@ -53,7 +53,7 @@ class Task:
 
     def data_vary(self) -> bool:
         """Whether the trials' values decide on the data."""
-        return not DataSettings.model_fields.keys().isdisjoint(searched(self.ranges))
+        return not DataKeys.model_fields.keys().isdisjoint(searched(self.ranges))
 
     def identity(self, data: Data) -> dict[str, Any]:
         """All that decides what a trial measures, but for its values: a study is of one identity."""
@@ -92,7 +92,7 @@ def prepare(
     found = {name: its for name, its in read_ranges(file).items() if settings.keys().isdisjoint(keys_of(name))}
     if not found:
         raise UsageError(f"{file}: all that has a range there is set; leave one of these settings out")
-    found = fitted(found, settings_class(config.model_class), str(file))
+    found = fitted(found, config.model_class, str(file))
     task = Task(model, dataset, files, settings, config, found)
     known = config.settings_dict()
     for name, its in found.items():

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from recbole_cl.config.models import own_models
+from recbole_cl.config.papers import Among, papers_of
+from recbole_cl.config.settings import settings_class
 from recbole_cl.errors import UsageError
 from recbole_cl.model.duorec import DuoRec
 from recbole_cl.search.drawing import distributions, settings_of_trial
@@ -27,13 +29,18 @@ def test_every_method_comes_with_ranges_that_its_settings_allow(model: str) -> N
     assert len(task.ranges) >= 2
     for name, its in task.ranges.items():
         assert {key for key, _ in limits(name, its)} <= task.config.settings_dict().keys()
+    papers = papers_of(settings_class(task.config.model_class))
+    for key, its in task.ranges.items():
+        if key in papers and isinstance(papers[key].what, Among):  # what its paper searches
+            ends = its.values if isinstance(its, Choice) else [its.low, its.high]
+            assert [min(ends), max(ends)] == [min(papers[key].values()), max(papers[key].values())]
 
 
 def test_yaml_holds_choices_intervals_and_choices_of_several_settings(tmp_path: Path) -> None:
     text = "temperature: {low: 0.05, high: 2, log: True}\nsupervised_weight: {low: 0, high: 1}\n"
     text += "n_heads: {low: 1, high: 2}\ncontrast: [su, us_x]\n"
     text += "hidden_dropout_prob, attn_dropout_prob: [[0.1, 0.2], [0.5, 0.5]]\n"
-    ranges = fitted(read_ranges(written(tmp_path, text)), DuoRec.settings, "ranges")
+    ranges = fitted(read_ranges(written(tmp_path, text)), DuoRec, "ranges")
     assert ranges == {
         "temperature": Interval(0.05, 2.0, log=True),
         "supervised_weight": Interval(0.0, 1.0),  # any number between, since the setting may be any
