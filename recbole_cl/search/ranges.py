@@ -1,4 +1,4 @@
-"""What a search may set, and to which values: ranges out of YAML files or RecBole's, checked before any training."""
+"""What a search may set, and to which values, checked before any training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,7 +14,6 @@ from typing_extensions import Required, TypedDict
 
 from recbole_cl.config.common import CommonSettings
 from recbole_cl.config.messages import refuse_bad, shown
-from recbole_cl.config.presets import model_presets, props_dir, read_settings
 from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.config.schema import table
 from recbole_cl.config.settings import settings_class
@@ -87,54 +85,6 @@ def limits(name: str, its: Range) -> Iterator[tuple[str, Any]]:
     """Each setting of a range with the values that decide whether all are allowed."""
     for value in its.values if isinstance(its, Choice) else (its.low, its.high):
         yield from values_by_key(name, value).items()
-
-
-def default_ranges(model_class: type) -> Path:
-    """The file of ranges that comes with a model: in ``props/search``, or ``<Class>.search.yaml`` beside its own YAML.
-
-    Raises:
-        UsageError: If there is none.
-    """
-    name = model_class.__name__
-    beside = [path.with_name(f"{name}.search.yaml") for path in model_presets(model_class) if path.stem == name]
-    own = [props_dir() / "search" / f"{name}.yaml"] if model_class.__module__.split(".")[0] == "recbole_cl" else []
-    found = next((path for path in (*own, *beside) if path.is_file()), None)
-    if found is None:
-        raise UsageError(
-            f"{name} comes with no ranges: give a file of your own by --ranges, such as props/search/DuoRec.yaml"
-        )
-    return found
-
-
-def read_ranges(file: str | Path) -> dict[str, Range]:
-    """Reads a YAML file of ranges, or RecBole's kind of file, which has any other ending.
-
-    A list is a choice; ``{low: 1e-4, high: 2e-3, log: True}`` and ``{low: 0.1, high: 0.5, step: 0.1}`` are intervals.
-    ``extra_layers, dropped_layers: [[1, 0], [2, 1]]`` chooses the values of two settings together.
-
-    Returns:
-        Setting -> range.
-
-    Raises:
-        UsageError: If it cannot be read, or a range is none.
-    """
-    if Path(file).suffix.lower() not in (".yaml", ".yml"):
-        from recbole_cl.search.recbole_file import read_recbole_ranges
-
-        ranges = read_recbole_ranges(Path(file))
-    else:
-        ranges = {name: _range_of(str(file), name, value) for name, value in read_settings(file).items()}
-    if not ranges:
-        raise UsageError(f"{file} holds no range: write lines such as `temperature: [0.1, 0.5, 1.0]`")
-    return ranges
-
-
-def _range_of(file: str, name: str, value: Any) -> Range:
-    its, count = range_of(f"{file}: {name}", value), len(keys_of(name))
-    values = its.values if isinstance(its, Choice) else (None,)
-    if count > 1 and not all(isinstance(it, list) and len(it) == count for it in values):
-        raise UsageError(f"{file}: {name}: expected a list of choices, each a list of {count} values")
-    return its
 
 
 def range_of(key: str, value: Any) -> Range:

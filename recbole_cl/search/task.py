@@ -15,7 +15,8 @@ from recbole_cl.config.settings import IDLE
 from recbole_cl.data.fingerprint import interaction_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import Data, build_config, resume_asked_for
-from recbole_cl.search.ranges import Range, default_ranges, fitted, keys_of, limits, read_ranges, searched
+from recbole_cl.search.files import default_ranges, read_ranges
+from recbole_cl.search.ranges import Range, fitted, keys_of, limits, searched
 
 
 @dataclass(frozen=True)

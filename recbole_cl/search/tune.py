@@ -59,8 +59,8 @@ def tune(
     Args:
         model: As for ``run``.
         dataset: As for ``run``.
-        ranges: File of ranges (``read_ranges``); None for those that come with the model. Settings that are given here
-            are not searched.
+        ranges: File of ranges, see ``files.read_ranges``; None for those that come with the model. Settings that are
+            given here are not searched.
         trials: Of the study altogether, >= 1; None for 50, or for any number if there is a limit of time.
         limit_hours: Stops after so many hours, > 0, at the next validation; None for no limit.
         seeds: The best setting is trained and tested at the end, once for each.
