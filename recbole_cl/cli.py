@@ -41,6 +41,7 @@ _MODULES = {
     "tune": "recbole_cl.search.command",
 }
 
+_WITH_SETTINGS = ("train", "tune")  # take --KEY=VALUE for any setting
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
 
 _TRAIN_EPILOG = """\
@@ -64,17 +65,6 @@ _TRAIN: dict[str, Any] = {
     "ranking, and leave a run folder.",
     "epilog": _TRAIN_EPILOG,
 }
-
-
-_TUNE: dict[str, Any] = {
-    "usage": "%(prog)s [-m MODEL] [-d DATASET] [--trials N] [--ranges FILE] [--seeds SEEDS] [--KEY=VALUE ...]",
-    "description": "Search for the settings with the best score on validation items. The same command goes on with a "
-    "search that was stopped, and shares one that others work on. Ends with best.yaml, trials.csv and plots in "
-    "<checkpoint_dir>/tune-<study>; with --seeds, the best setting is then trained and tested.",
-    "epilog": "Any --KEY=VALUE is a setting of all trials, such as --valid_metric=NDCG@10; one that has a range is not "
-    "searched, then.\nRanges: props/search/<Model>.yaml.",
-}
-_WITH_SETTINGS = {"train": _TRAIN, "tune": _TUNE}  # commands that take --KEY=VALUE for any setting
 
 
 class Training(NamedTuple):
@@ -199,8 +189,7 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     )
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name, text in _COMMANDS.items():
-        options = _WITH_SETTINGS.get(name, {"description": f"{text.capitalize()}."})
-        one = commands.add_parser(name, help=text, **options)
+        one = commands.add_parser(name, help=text, **(_options(name) if name == command else {}))
         if name == command:  # the others' modules take seconds to import
             _declare(one, name)
     args, rest = parser.parse_known_args([*argv[:1], *flags])
@@ -212,6 +201,12 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
         train(args.training)
         return 0
     return int(args.run(args) or 0)
+
+
+def _options(command: str) -> dict[str, Any]:
+    """What the parser of a command is made with."""
+    plain = {"description": f"{_COMMANDS[command].capitalize()}."}
+    return _TRAIN if command == "train" else getattr(import_module(_MODULES[command]), "PARSER", plain)
 
 
 def _declare(parser: argparse.ArgumentParser, command: str) -> None:

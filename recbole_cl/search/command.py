@@ -5,6 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+PARSER = {
+    "usage": "%(prog)s [-m MODEL] [-d DATASET] [--trials N] [--ranges FILE] [--seeds SEEDS] [--KEY=VALUE ...]",
+    "description": "Search for the settings with the best score on validation items. The same command goes on with a "
+    "search that was stopped, and shares one that others work on. It ends with best.yaml, trials.csv and two plots in "
+    "<checkpoint_dir>/tune-NAME; with --seeds, the best setting is then trained and tested, once for each.",
+    "epilog": "Any --KEY=VALUE is a setting of all trials, such as --valid_metric=NDCG@10; one that has a range is not "
+    "searched, then.\nThe ranges that come with the models are in props/search/.",
+}
 FLAGS = ("--ranges", "--trials", "--limit-hours", "--study", "--storage", "--prune-after", "--random-trials")
 
 

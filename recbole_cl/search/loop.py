@@ -91,6 +91,7 @@ class Search:
                         break
                     self._run(trial, deadline)
                 self.report()
+                self._refuse_if_all_fail()
         except OutOfTime:
             print("time is up: the same command goes on with this trial")
         except KeyboardInterrupt:
@@ -126,7 +127,6 @@ class Search:
         )
         run(trial)
         print(f"trial {trial.number}: {self._outcome(trial.number)}", flush=True)
-        self._refuse_if_all_fail()
 
     def _outcome(self, number: int) -> str:
         ended, best = self.study.get_trials(deepcopy=False)[number], best_trial(self.study)

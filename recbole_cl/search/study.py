@@ -83,6 +83,9 @@ class TrialFolders:
                 continue
             if (lock := self.take(frozen.number)) is None:
                 continue
+            if self.study.get_trials(deepcopy=False)[frozen.number].state is not TrialState.RUNNING:  # ended just now
+                lock.release()
+                continue
             trial = Trial(self.study, frozen._trial_id)
             if frozen.params.keys() == spaces.keys() and self._may_start(trial, frozen):
                 return trial, lock

@@ -10,6 +10,7 @@ from typing import Any
 from recbole_cl.config.common import DataKeys
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import model_path
+from recbole_cl.config.older import with_todays_names
 from recbole_cl.config.presets import merge_settings, read_settings
 from recbole_cl.config.settings import IDLE
 from recbole_cl.data.fingerprint import interaction_fingerprint
@@ -90,12 +91,13 @@ def prepare(
     settings = {"show_progress": False, **settings}
     config = build_config(model, dataset, files, settings)
     file = default_ranges(config.model_class) if ranges is None else Path(ranges)
-    found = {name: its for name, its in read_ranges(file).items() if settings.keys().isdisjoint(keys_of(name))}
+    known = config.settings_dict()
+    given = with_todays_names(dict(settings), known).keys()
+    found = {name: its for name, its in read_ranges(file).items() if given.isdisjoint(keys_of(name))}
     if not found:
         raise UsageError(f"{file}: all that has a range there is set; leave one of these settings out")
     found = fitted(found, config.model_class, str(file))
     task = Task(model, dataset, files, settings, config, found)
-    known = config.settings_dict()
     for name, its in found.items():
         for key, value in limits(name, its):
             if key not in known:  # misspelt, or an older name

@@ -91,6 +91,8 @@ def tune(
     task = prepare(model, name, ranges, config_files, settings)
     typed = settings_of(task.config)
     study = study or f"{typed.model}-{typed.dataset}-{typed.seed}"
+    if Path(study).name != study:
+        raise UsageError(f"study = {study}: expected a name that a folder can have")
     if trials is None and limit_hours is None:
         trials = DEFAULT_TRIALS
     seconds = math.inf if limit_hours is None else 3600 * limit_hours

@@ -119,8 +119,8 @@ def test_what_is_no_range_or_leaves_a_settings_bounds_is_told(tmp_path: Path, na
 
 
 def test_a_setting_that_is_given_is_not_searched() -> None:
-    task = prepare("DuoRec", "ml-100k", None, (), {"attn_dropout_prob": 0.2})
-    assert list(task.ranges) == ["supervised_weight", "temperature"]
+    task = prepare("DuoRec", "ml-100k", None, (), {"attn_dropout_prob": 0.2, "tau": 0.5})  # by its older name
+    assert list(task.ranges) == ["supervised_weight"]
     with pytest.raises(UsageError, match="goes on by the same command"):
         prepare("DuoRec", "ml-100k", None, (), {"resume": "saved/x"})
     with pytest.raises(UsageError, match="GRU4Rec comes with no ranges: give a file of your own by --ranges"):
