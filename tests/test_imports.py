@@ -26,7 +26,7 @@ ALLOWED = {
     "testing": ("cli", "data", "evaluation", "load", "model", "run", "runs"),
     "runs": (*PURE, "data", "evaluation", "model", "trainer"),
     "report": ("evaluation", "runs"),
-    "search": ("data", "runs"),
+    "search": ("data", "runs", "serving.vocabulary"),
 }
 COMMON_TO_PURE = ("batch", "errors", "ragged", "registry")
 ALLOWED_TO_COMMON = {

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from recbole_cl.config.settings import canonical
 from recbole_cl.errors import UsageError
+from recbole_cl.serving.vocabulary import ITEMS_FILE
 
 DATABASE = "study.db"
 ERROR = "error"  # attribute of a trial that failed by its values: why
@@ -94,12 +95,13 @@ class TrialFolders:
         return None
 
     def tidy(self) -> None:
-        """Deletes the weights of the trials that have ended, but for the best one's."""
+        """Deletes what is large of the trials that have ended, but for the best one's: weights and tokens."""
         kept = best_trial(self.study)
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state.is_finished() and (kept is None or trial.number != kept.number):
-                for file in self.of(trial.number).rglob("*.pth*"):
-                    file.unlink(missing_ok=True)
+                for pattern in ("*.pth*", ITEMS_FILE):
+                    for file in self.of(trial.number).rglob(pattern):
+                        file.unlink(missing_ok=True)
 
     def under_way(self) -> list[int]:
         """Numbers of the trials that others work on."""
