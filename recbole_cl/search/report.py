@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from tabulate import tabulate
 
@@ -21,6 +21,7 @@ from recbole_cl.writing import atomic_write_text
 
 BEST_SETTINGS, TABLE = "best.yaml", "trials.csv"
 HISTORY, IMPORTANCE = "history.svg", "importance.svg"
+_COLUMNS = ("trial", "state", "value", BEST_EPOCH, "validations", SECONDS)
 _STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -58,19 +59,21 @@ def write_best(folder: Path, study: Study, given: Mapping[str, Any], ranges: Map
 def write_table(folder: Path, study: Study, ranges: Mapping[str, Range]) -> None:
     """Writes ``trials.csv``: a line for each trial."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "state", "value", "best_epoch", "validations", "seconds", *searched(ranges), "error"])
-    writer.writerows(_line(trial, ranges) for trial in study.get_trials(deepcopy=False))
+    lines = [_line(trial, ranges) for trial in study.get_trials(deepcopy=False)]
+    writer = csv.DictWriter(text, [*_COLUMNS, *searched(ranges), ERROR], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
     atomic_write_text(folder / TABLE, text.getvalue())
 
 
 def best_lines(study: Study, ranges: Mapping[str, Range], metric: str, most: int = 10) -> str:
-    """The best trials as a text table."""
+    """The best trials as a text table, below the numbers of all."""
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    ended.sort(key=lambda it: it.value or 0.0, reverse=study.direction.name == "MAXIMIZE")
-    lines = [_line(trial, ranges)[:-1] for trial in ended[:most]]
-    headers = ["trial", "state", metric, "best epoch", "validations", "seconds", *searched(ranges)]
-    return f"{_counts(study)}\n{tabulate([[*line[:1], *line[2:]] for line in lines], [*headers[:1], *headers[2:]])}"
+    ended.sort(key=lambda it: it.values[0], reverse=study.direction is StudyDirection.MAXIMIZE)
+    lines = [_line(trial, ranges) for trial in ended[:most]]
+    shown = {"trial": "trial", "value": metric, BEST_EPOCH: "best epoch", SECONDS: "seconds"}
+    shown |= {key: key for key in searched(ranges)}
+    return f"{_counts(study)}\n{tabulate([[line[key] for key in shown] for line in lines], list(shown.values()))}"
 
 
 def write_plots(folder: Path, study: Study) -> list[Path]:
@@ -101,16 +104,16 @@ def _counts(study: Study) -> str:
     return ", ".join(f"{states.count(state)} {word}" for state, word in _STATES.items() if state in states)
 
 
-def _line(trial: FrozenTrial, ranges: Mapping[str, Range]) -> Sequence[Any]:
-    values = settings_of_trial(trial.params, ranges) if trial.params else dict.fromkeys(searched(ranges))
+def _line(trial: FrozenTrial, ranges: Mapping[str, Range]) -> dict[str, Any]:
+    whole = trial.params.keys() == ranges.keys()  # else it waits, or its process died while it drew
     seconds = trial.user_attrs.get(SECONDS)
-    return [
-        trial.number,
-        _STATES[trial.state],
-        trial.value,
-        trial.user_attrs.get(BEST_EPOCH),
-        len(trial.intermediate_values),
-        None if seconds is None else round(seconds, 1),
-        *values.values(),
-        trial.user_attrs.get(ERROR),
-    ]
+    return {
+        "trial": trial.number,
+        "state": _STATES[trial.state],
+        "value": trial.value,
+        BEST_EPOCH: trial.user_attrs.get(BEST_EPOCH),
+        "validations": len(trial.intermediate_values),
+        SECONDS: None if seconds is None else round(seconds, 1),
+        **(settings_of_trial(trial.params, ranges) if whole else {}),
+        ERROR: trial.user_attrs.get(ERROR),
+    }

@@ -80,7 +80,10 @@ class TrialRun:
                 if resumed and not reports:  # it may be the folder's fault
                     self.study.enqueue_trial(trial.params)
                 else:
-                    trial.set_user_attr(ERROR, " ".join(str(error).split())[:500])
+                    words, _, _ = " ".join(str(error).split()).partition(
+                        f"; {self.folder}"
+                    )  # no weights are kept there
+                    trial.set_user_attr(ERROR, words[:500])
                 state, value = TrialState.FAIL, None
                 if not isinstance(error, UsageError):
                     _free_memory()

@@ -144,7 +144,8 @@ def test_trials_that_their_values_break_fail_and_the_search_goes_on(data: Path, 
     lines = table(tune("SASRec", "cycle", trials=4, **settings(data, tmp_path, ranges=file)))
     states = {(line["learning_rate"], line["state"]) for line in lines}
     assert states == {("1e+30", "failed"), ("0.001", "complete")}
-    assert all("lower learning_rate" in line["error"] for line in lines if line["state"] == "failed")
+    errors = [line["error"] for line in lines if line["state"] == "failed"]
+    assert all("lower learning_rate" in error and "last.pth" not in error for error in errors)
 
     def no_memory(*args: Any) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried")
@@ -222,6 +223,16 @@ def test_a_trial_that_kills_its_process_each_time_is_given_up(data: Path, tmp_pa
     lines = table(tune("SASRec", "cycle", trials=2, **own))
     assert [line["state"] for line in lines] == ["failed", "complete"]
     assert lines[0]["error"] == "its process ended 3 times before the next validation"
+
+
+def test_a_trial_whose_process_died_while_it_drew_is_replaced(data: Path, tmp_path: Path) -> None:
+    own = settings(data, tmp_path)
+    folder = tune("SASRec", "cycle", limit_hours=0, **own).folder
+    half: dict[str, Any] = {"hidden_dropout_prob": optuna.distributions.FloatDistribution(0.0, 0.4, step=0.1)}
+    optuna.load_study(study_name="SASRec-cycle-2020", storage=own["storage"]).ask(half)
+    (folder / "trial-0000").mkdir()
+    lines = table(tune("SASRec", "cycle", trials=1, **own))
+    assert [(line["state"], line["error"]) for line in lines] == [("failed", ""), ("complete", "")]
 
 
 def test_workers_draw_differently_and_one_draws_the_same_again() -> None:
