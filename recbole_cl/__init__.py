@@ -10,11 +10,23 @@ if TYPE_CHECKING:
     from recbole_cl.data.files.dataframe import from_dataframe
     from recbole_cl.runs.result import RunResult
     from recbole_cl.runs.runner import LoadedRun, load, run, run_seeds
+    from recbole_cl.search.tune import SearchResult, tune
     from recbole_cl.serving.package import Package, load_package
 
 ask_for_huge_pages()  # here, since torch reads it once, when it is imported
 
-__all__ = ["LoadedRun", "Package", "RunResult", "from_dataframe", "load", "load_package", "run", "run_seeds"]
+__all__ = [
+    "LoadedRun",
+    "Package",
+    "RunResult",
+    "SearchResult",
+    "from_dataframe",
+    "load",
+    "load_package",
+    "run",
+    "run_seeds",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +39,10 @@ def __getattr__(name: str) -> Any:
         from recbole_cl.serving import package
 
         return getattr(package, name)
+    if name in ("SearchResult", "tune"):
+        from recbole_cl.search import tune as search
+
+        return getattr(search, name)
     if name in __all__:
         from recbole_cl.runs import runner
 

@@ -18,6 +18,7 @@ PROGRAM = "recbole-cl"
 
 _COMMANDS = {
     "train": "train a model and test it",
+    "tune": "search for the settings with the best validation score",
     "compare": "put finished runs side by side, with significance",
     "runs": "list the runs that there are, and how far each has come",
     "recommend": "give the best items for users of a run, or for any histories",
@@ -37,8 +38,10 @@ _MODULES = {
     **{name: f"recbole_cl.serving.{name}" for name in ("recommend", "similar", "embeddings", "evaluate", "export")},
     "models": "recbole_cl.config.listing",
     "schema": "recbole_cl.config.schema_command",
+    "tune": "recbole_cl.search.command",
 }
 
+_WITH_SETTINGS = ("train", "tune")  # take --KEY=VALUE for any setting
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
 
 _TRAIN_EPILOG = """\
@@ -178,7 +181,7 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
 
 def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     command = "".join(argv[:1])
-    flags, texts = _split_flags(argv[1:]) if command == "train" else (argv[1:], {})
+    flags, texts = _split_flags(argv[1:], command) if command in _WITH_SETTINGS else (argv[1:], {})
     parser = Parser(
         prog=PROGRAM,
         description="Contrastive learning for sequential recommendation, on RecBole.",
@@ -186,39 +189,46 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     )
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name, text in _COMMANDS.items():
-        options = _TRAIN if name == "train" else {"description": f"{text.capitalize()}."}
-        one = commands.add_parser(name, help=text, **options)
+        one = commands.add_parser(name, help=text, **(_options(name) if name == command else {}))
         if name == command:  # the others' modules take seconds to import
             _declare(one, name)
     args, rest = parser.parse_known_args([*argv[:1], *flags])
     if rest:
         args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if command in _WITH_SETTINGS:
+        args.training = _training(args, texts, one_seed=command == "tune")
     if command == "train":
-        train(_training(args, texts))
+        train(args.training)
         return 0
     return int(args.run(args) or 0)
+
+
+def _options(command: str) -> dict[str, Any]:
+    """What the parser of a command is made with."""
+    plain = {"description": f"{_COMMANDS[command].capitalize()}."}
+    return _TRAIN if command == "train" else getattr(import_module(_MODULES[command]), "PARSER", plain)
 
 
 def _declare(parser: argparse.ArgumentParser, command: str) -> None:
     """Adds the arguments of a command, and what runs it."""
     parser.set_defaults(parser=parser)
-    if command == "train":
+    if command in _WITH_SETTINGS:
         _add_train_arguments(parser)
-    elif command in _MODULES:
+    if command in _MODULES:
         module = import_module(_MODULES[command])
         module.add_arguments(parser)
         parser.set_defaults(run=module.main)
 
 
 def _run_train(argv: Sequence[str], prog: str, train: Callable[[Training], None]) -> int:
-    flags, texts = _split_flags(argv)
+    flags, texts = _split_flags(argv, "train")
     parser = Parser(prog=prog, **_TRAIN)
     _add_train_arguments(parser)
     train(_training(parser.parse_args(flags), texts))
     return 0
 
 
-def _training(args: argparse.Namespace, texts: Mapping[str, str]) -> Training:
+def _training(args: argparse.Namespace, texts: Mapping[str, str], one_seed: bool = False) -> Training:
     settings = {key: _parse_value(text) for key, text in texts.items()}
     files, seeds = (args.config_files or "").split(), None
     from recbole_cl.config.known import refuse_unknown_flags
@@ -226,7 +236,10 @@ def _training(args: argparse.Namespace, texts: Mapping[str, str]) -> Training:
     refuse_unknown_flags(args.model, files, settings)
     if args.seeds is not None:
         seeds = _seeds(args, files, settings)
-        settings.pop("seed", None)
+        if "seed" in settings and not one_seed:
+            if "," in args.seeds:
+                raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={args.seeds}: leave one out")
+            settings.pop("seed")
     return Training(args.model, args.dataset, files, settings, seeds)
 
 
@@ -246,18 +259,19 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _split_flags(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Separates the train command's own flags from settings, which may have any name.
+def _split_flags(argv: Sequence[str], command: str) -> tuple[list[str], dict[str, str]]:
+    """Separates a command's own flags from settings, which may have any name.
 
     Returns:
         Arguments for the parser, and the text of each setting.
     """
+    flags = [*_TRAIN_FLAGS, *(import_module(_MODULES[command]).FLAGS if command in _MODULES else ())]
     own: list[str] = []
     settings: dict[str, str] = {}
     tokens = iter(argv)
     for token in tokens:
         name, equals, text = token.partition("=")
-        if name in _TRAIN_FLAGS:
+        if name in flags:
             own.append(f"{name}={text if equals else _value_after(name, tokens)}")
         elif name.startswith("--") and name not in ("--", "--help"):
             value = text if equals else _value_after(name, tokens)
@@ -296,8 +310,6 @@ def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str
     if not re.fullmatch(r"0*[1-9]\d*|(\d+,)+\d*", text):
         raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
     if "," in text:
-        if "seed" in settings:
-            raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={text}: leave one out")
         return [int(seed) for seed in text.split(",") if seed]
     from recbole_cl.runs.build import build_config
 

@@ -224,7 +224,7 @@ def test_a_wrong_command_is_told_in_one_line(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [["train"], ["compare"], ["convert"], ["models"], ["schema"], []])
+@pytest.mark.parametrize("command", [["train"], ["tune"], ["compare"], ["convert"], ["models"], ["schema"], []])
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main([*command, "--help"])

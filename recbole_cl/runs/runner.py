@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from logging import getLogger
@@ -13,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import yaml
 
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import is_same_model
@@ -24,23 +20,10 @@ from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS
-from recbole_cl.runs.build import (
-    Data,
-    build_config,
-    build_data,
-    build_evaluation_rows,
-    build_loader,
-    build_model,
-    build_trainer,
-    resume_asked_for,
-)
-from recbole_cl.runs.complement import complement_of
-from recbole_cl.runs.environment import describe_environment
+from recbole_cl.runs.build import Data, build_config, build_data, build_evaluation_rows, build_model, resume_asked_for
 from recbole_cl.runs.folder import (
     BEST,
     CONFIG,
-    ENVIRONMENT,
-    LAST,
     LOG,
     RANKS,
     gone_if_useless,
@@ -51,13 +34,12 @@ from recbole_cl.runs.folder import (
 from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
-from recbole_cl.runs.warm_start import start_from
+from recbole_cl.runs.training import train
 from recbole_cl.serving.loaded import Serving, Until
 from recbole_cl.serving.recommending import SEEN
-from recbole_cl.serving.vocabulary import ITEMS_FILE, Vocabulary
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.state import load_weights
-from recbole_cl.writing import atomic_write_json, atomic_write_text, atomic_writer
+from recbole_cl.writing import atomic_writer
 
 if TYPE_CHECKING:
     import pandas
@@ -225,43 +207,21 @@ def load(run_dir: str | Path, model: str | type | None = None) -> LoadedRun:
 def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     logger, settings = getLogger(), settings_of(config)
     begin = time.perf_counter()
-    dataset, (train, valid, test) = data = data or build_data(config)
-    valid_rows, test_rows = (build_evaluation_rows(config, *it) for it in ((valid, "validation"), (test, "test")))
+    data = data or build_data(config)
+    test = data[1][2]
+    test_rows = build_evaluation_rows(config, test, "test")
     data_seconds = time.perf_counter() - begin
-    logger.info(_describe(dataset))
-    items = Vocabulary(list(map(str, dataset.field2id_token[dataset.iid_field])))
-    model = build_model(config, train)  # refuses settings that do not fit before anything is trained
-
-    def train_first(small: Config, folder: Path) -> None:
-        _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
-        _run(small, folder, data)
-
-    with _random_state_kept(settings.device):  # a run's numbers do not depend on where its complement comes from
-        complement = complement_of(config, run_dir, train, train_first)
-    if complement:
-        model.complement_with(complement)
-    loader = build_loader(config, model, train)
-    logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
-    trainer = build_trainer(config, model, run_dir)
-    begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
-    if begun:
-        trainer.resume(loader)
-    elif settings.init_from:
-        start_from(model, items, Path(settings.init_from))
-    _record_settings(config, run_dir)
-    items.save(run_dir / ITEMS_FILE)
-    if not (begun and trainer.is_finished()):
-        _record_environment(run_dir / ENVIRONMENT, settings.device, trainer.start_epoch)
-    trainer.fit(loader, valid_rows, show_progress=settings.show_progress)
+    trained = train(config, run_dir, data, train_first=_run)
+    trainer = trained.trainer
     trainer.load_best()
     test_ranks = trainer.rank(test_rows, settings.show_progress)
     result = RunResult(
         model=settings.model,
         dataset=settings.dataset,
         seed=settings.seed,
-        train_form=loader.settings.train_form,
+        train_form=trained.train_form,
         best_epoch=trainer.best_epoch,
-        epochs_run=trainer.start_epoch + trainer.epochs_run,
+        epochs_run=trained.epochs_run,
         seconds={"data": data_seconds, **trainer.seconds},
         valid=dict(trainer.best_valid_result or {}),
         test={protocol.name: trainer.metrics(test_ranks[protocol.setting]) for protocol in PROTOCOLS},
@@ -276,28 +236,3 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
     logger.info(f"run folder: {run_dir}")
     return result
-
-
-def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:
-    """Leaves the states of torch's global generators, of the CPU and of the device, as they are before the block."""
-    return torch.random.fork_rng([device] if device.type == "cuda" else [])
-
-
-def _record_settings(config: Config, run_dir: Path) -> None:
-    settings = config.settings_dict() | {"resume": None}  # the file is for a new run
-    atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
-
-
-def _record_environment(file: Path, device: torch.device, first_epoch: int) -> None:
-    """Writes what trains the run; where it goes on, beside what trained it so far."""
-    now = describe_environment(device)
-    getLogger().info("{device_name}, {threads} threads, commit {commit}".format_map(now))
-    if first_epoch and file.is_file():
-        before = json.loads(file.read_text(encoding="utf-8"))
-        now = before | {"resumed": [*before.get("resumed", []), {"epoch": first_epoch, **now}]}
-    atomic_write_json(file, now)
-
-
-def _describe(dataset: ContrastiveDataset) -> str:
-    users, items = dataset.user_num - 1, dataset.item_num - 1  # RecBole counts the padding id
-    return f"{dataset.dataset_name}: {users} users, {items} items, {len(dataset.user_start)} interactions"

@@ -1,0 +1,119 @@
+"""How a run is trained: what its settings ask for, put together; its test items are left for later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from logging import getLogger
+from pathlib import Path
+
+import torch
+import yaml
+
+from recbole_cl.config.config import Config
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.runs.build import Data, build_evaluation_rows, build_loader, build_model, build_trainer
+from recbole_cl.runs.complement import complement_of
+from recbole_cl.runs.environment import describe_environment
+from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
+from recbole_cl.runs.settings import settings_of
+from recbole_cl.runs.warm_start import start_from
+from recbole_cl.serving.vocabulary import ITEMS_FILE, Vocabulary
+from recbole_cl.trainer.trainer import Trainer
+from recbole_cl.writing import atomic_write_json, atomic_write_text
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that is trained and not tested.
+
+    Attributes:
+        trainer: Knows the best validation; the weights of its epoch are in the run folder.
+        train_form: Of the rows that it was trained on.
+        epochs_run: Epochs trained, those before a resumption included.
+    """
+
+    trainer: Trainer
+    train_form: str
+    epochs_run: int
+
+
+def train(
+    config: Config,
+    run_dir: Path,
+    data: Data,
+    train_first: Callable[[Config, Path, Data], object],
+    on_validation: Callable[[int, float], None] | None = None,
+) -> Trained:
+    """Trains a run with early stopping; its test items are never looked at.
+
+    Args:
+        config: Its settings; with ``resume``, it goes on from the run folder's ``last.pth``.
+        run_dir: Its folder, which exists.
+        data: What ``build_data`` made by these settings, or by others that differ in nothing that the data depend on.
+        train_first: Trains the complementary encoder's run, if the settings ask for one.
+        on_validation: Is given epoch, from 0, and score of each validation; what it raises ends the training.
+
+    Returns:
+        The trained run.
+
+    Raises:
+        UsageError: If the settings do not fit, or a loss becomes NaN or infinite.
+    """
+    settings = settings_of(config)
+    dataset, (train, valid, _) = data
+    valid_rows = build_evaluation_rows(config, valid, "validation")
+    getLogger().info(_describe(dataset))
+    items = Vocabulary(list(map(str, dataset.field2id_token[dataset.iid_field])))
+    model = build_model(config, train)  # refuses settings that do not fit before anything is trained
+
+    def train_complement(small: Config, folder: Path) -> None:
+        _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
+        train_first(small, folder, data)
+
+    with _random_state_kept(settings.device):  # a run's numbers do not depend on where its complement comes from
+        complement = complement_of(config, run_dir, train, train_complement)
+    if complement:
+        model.complement_with(complement)
+    loader = build_loader(config, model, train)
+    form = loader.settings.train_form
+    getLogger().info(f"{len(loader.rows)} training rows ({form} form), {len(loader)} batches an epoch")
+    trainer = build_trainer(config, model, run_dir)
+    begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
+    if begun:
+        trainer.resume(loader)
+    elif settings.init_from:
+        start_from(model, items, Path(settings.init_from))
+    _record_settings(config, run_dir)
+    items.save(run_dir / ITEMS_FILE)
+    if not (begun and trainer.is_finished()):
+        _record_environment(run_dir / ENVIRONMENT, settings.device, trainer.start_epoch)
+    trainer.fit(loader, valid_rows, show_progress=settings.show_progress, callback_fn=on_validation)
+    return Trained(trainer, form, trainer.start_epoch + trainer.epochs_run)
+
+
+def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:
+    """Leaves the states of torch's global generators, of the CPU and of the device, as they are before the block."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
+
+def _record_settings(config: Config, run_dir: Path) -> None:
+    settings = config.settings_dict() | {"resume": None}  # the file is for a new run
+    atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
+
+
+def _record_environment(file: Path, device: torch.device, first_epoch: int) -> None:
+    """Writes what trains the run; where it goes on, beside what trained it so far."""
+    now = describe_environment(device)
+    getLogger().info("{device_name}, {threads} threads, commit {commit}".format_map(now))
+    if first_epoch and file.is_file():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        now = before | {"resumed": [*before.get("resumed", []), {"epoch": first_epoch, **now}]}
+    atomic_write_json(file, now)
+
+
+def _describe(dataset: ContrastiveDataset) -> str:
+    users, items = dataset.user_num - 1, dataset.item_num - 1  # RecBole counts the padding id
+    return f"{dataset.dataset_name}: {users} users, {items} items, {len(dataset.user_start)} interactions"

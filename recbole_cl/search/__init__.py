@@ -1,0 +1,1 @@
+"""Search over settings: trials that are trained and validated, never tested."""

@@ -1,0 +1,48 @@
+"""The command `tune`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+PARSER = {
+    "usage": "%(prog)s [-m MODEL] [-d DATASET] [--trials N] [--ranges FILE] [--seeds SEEDS] [--KEY=VALUE ...]",
+    "description": "Search for the settings with the best score on validation items. The same command goes on with a "
+    "search that was stopped, and shares one that others work on. It ends with best.yaml, trials.csv and two plots in "
+    "<checkpoint_dir>/tune-NAME; with --seeds, the best setting is then trained and tested, once for each.",
+    "epilog": "Any --KEY=VALUE is a setting of all trials, such as --valid_metric=NDCG@10; one that has a range is not "
+    "searched, then.\nThe ranges that come with the models are in props/search/.",
+}
+FLAGS = ("--ranges", "--trials", "--limit-hours", "--study", "--storage", "--prune-after", "--random-trials")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `tune`, beside those of `train`."""
+    parser.add_argument(
+        "--ranges", metavar="FILE", help="YAML of ranges, or a file of RecBole's run_hyper.py (default: the model's)"
+    )
+    parser.add_argument("--trials", type=int, metavar="N", help="of the study altogether (default: 50)")
+    parser.add_argument(
+        "--limit-hours", type=float, metavar="H", help="stop after so many hours; then N has no default"
+    )
+    parser.add_argument(
+        "--study", metavar="NAME", help="its folder is <checkpoint_dir>/tune-NAME (default: by the run)"
+    )
+    parser.add_argument(
+        "--storage", metavar="URL", help="a database for several machines, as Optuna names it (default: in the folder)"
+    )
+    parser.add_argument("--prune-after", type=int, metavar="N", help="epochs that every trial may have (default: 10)")
+    parser.add_argument("--random-trials", type=int, metavar="N", help="trials drawn at random first (default: 10)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run `tune`."""
+    from recbole_cl.search.tune import require_optuna, tune
+
+    require_optuna()
+    model, dataset, files, settings, seeds = args.training
+    names = [flag[2:].replace("-", "_") for flag in FLAGS]
+    own: dict[str, Any] = {name: it for name in names if (it := getattr(args, name)) is not None}
+    found = tune(model, dataset, config_files=files, seeds=seeds or (), **own, **settings)
+    print(f"search: {found.folder}")
+    return 0

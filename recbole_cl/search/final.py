@@ -1,0 +1,47 @@
+"""The test of the best setting: the only time that a search looks at test items."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from recbole_cl.runs.folder import LAST, RESULT
+from recbole_cl.runs.result import RunResult, parse_result
+from recbole_cl.runs.runner import run
+from recbole_cl.search.study import LOCK
+from recbole_cl.search.task import Task
+
+
+def test_best(task: Task, values: Mapping[str, Any], folder: Path, seeds: Sequence[int]) -> list[RunResult]:
+    """Trains and tests a setting, once for each seed; what is done already is read, what was cut short goes on.
+
+    Args:
+        task: What was searched.
+        values: The best trial's.
+        folder: For the runs, of this setting alone.
+        seeds: One run each.
+
+    Returns:
+        The results; none where another process makes them.
+    """
+    folder.mkdir(exist_ok=True)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return [_test(task, {**task.settings, **values, "seed": seed}, folder) for seed in seeds]
+    except Timeout:
+        print(f"another process tests the best setting, in {folder}")
+        return []
+
+
+def _test(task: Task, settings: Mapping[str, Any], folder: Path) -> RunResult:
+    stem = f"{task.config['model']}-{task.config['dataset']}-{settings['seed']}-"
+    for begun in sorted(folder.glob(f"{glob.escape(stem)}*")):
+        if (begun / RESULT).is_file():
+            return parse_result((begun / RESULT).read_bytes(), begun)
+        if (begun / LAST).is_file():
+            return run(task.model, task.dataset, config_files=task.files, **{**settings, "resume": str(begun)})
+    return run(task.model, task.dataset, config_files=task.files, **{**settings, "checkpoint_dir": str(folder)})

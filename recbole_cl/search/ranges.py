@@ -1,0 +1,167 @@
+"""What a search may set, and to which values, checked before any training."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import Required, TypedDict
+
+from recbole_cl.config.common import CommonSettings
+from recbole_cl.config.messages import refuse_bad, shown
+from recbole_cl.config.recboles import recboles_settings
+from recbole_cl.config.schema import table
+from recbole_cl.config.settings import settings_class
+from recbole_cl.config.values import plain
+from recbole_cl.errors import UsageError
+
+_NOT_SEARCHED = ("model", "dataset", "seed", "resume", "valid_metric", "eval_history", "checkpoint_dir", "data_path")
+
+
+@table
+class _Numbers(TypedDict, total=False):
+    low: Required[int | float]
+    high: Required[int | float]
+    log: bool
+    step: int | float
+
+
+_NUMBERS = TypeAdapter(_Numbers)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values, which have no order.
+
+    Attributes:
+        values: At least one, each once; of settings that are chosen together, a list each.
+    """
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number between two others.
+
+    Attributes:
+        low: The least one.
+        high: The largest one, included. If both are integers, so are all between them.
+        log: Whether the logarithm is drawn uniformly; then low is above 0, and there is no step.
+        step: Distance of the values, counted from low; None for any between the two (for integers: 1).
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+Range = Choice | Interval
+
+
+def keys_of(name: str) -> list[str]:
+    """The settings that a range is of: one, or those between commas, which are chosen together."""
+    return [key.strip() for key in name.split(",")]
+
+
+def searched(ranges: Mapping[str, Range]) -> list[str]:
+    """All settings that ranges are of."""
+    return [key for name in ranges for key in keys_of(name)]
+
+
+def values_by_key(name: str, value: Any) -> dict[str, Any]:
+    """The settings that a value of a range is."""
+    keys = keys_of(name)
+    return dict(zip(keys, value, strict=True)) if len(keys) > 1 else {name: value}
+
+
+def limits(name: str, its: Range) -> Iterator[tuple[str, Any]]:
+    """Each setting of a range with the values that decide whether all are allowed."""
+    for value in its.values if isinstance(its, Choice) else (its.low, its.high):
+        yield from values_by_key(name, value).items()
+
+
+def range_of(key: str, value: Any) -> Range:
+    """A range as YAML has it.
+
+    Args:
+        key: The setting, for messages.
+        value: A list, or a mapping with ``low`` and ``high``.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    value = plain(key, value)
+    if isinstance(value, list):
+        texts = [json.dumps(it, sort_keys=True, default=str) for it in value]
+        if not value or len(set(texts)) < len(texts):
+            raise UsageError(f"{key} = {shown(value)}: expected at least one choice, none twice")
+        return Choice(tuple(value))
+    try:
+        numbers = _NUMBERS.validate_python(value)
+    except ValidationError:
+        raise UsageError(
+            f"{key} = {shown(value)}: expected a list of choices, or {{low: NUMBER, high: NUMBER}} with log: True or "
+            "step: NUMBER"
+        ) from None
+    return interval(key, **numbers)
+
+
+def interval(key: str, low: float, high: float, log: bool = False, step: float | None = None) -> Interval:
+    """An interval that holds together.
+
+    Raises:
+        UsageError: If it is empty, has a step beside a logarithm, or a logarithm of what is not above 0.
+    """
+    what = f"{key}: low {low}, high {high}"
+    if not low < high:
+        raise UsageError(f"{what}: expected low < high; set a value that is not searched by --{key.split()[-1]}=VALUE")
+    if log and (low <= 0 or step is not None):
+        raise UsageError(f"{what}: log needs low > 0, and no step")
+    if step is not None and not 0 < step <= high - low:
+        raise UsageError(f"{what}: expected 0 < step <= high - low, not {step}")
+    whole = all(isinstance(it, int) for it in (low, high, step or 1))
+    return Interval(low, high, log, step) if whole else Interval(float(low), float(high), log, step)
+
+
+def fitted(ranges: Mapping[str, Range], model_class: type, source: str) -> dict[str, Range]:
+    """Ranges that lie within what their settings allow.
+
+    Args:
+        ranges: By setting; unknown settings pass as they are.
+        model_class: The model.
+        source: Where the ranges are from, for messages.
+
+    Returns:
+        The same, those of settings that may be any number with limits of type float.
+
+    Raises:
+        UsageError: With the setting, the value that it may not have, and what it may.
+    """
+    found: dict[str, Range] = {}
+    own, others = settings_class(model_class), (CommonSettings, recboles_settings(model_class))
+
+    def refuse(key: str, value: Any) -> None:
+        for cls in (own,) if key in own.model_fields else others:
+            refuse_bad(cls, {key: value})
+
+    for name, its in ranges.items():
+        for key, value in limits(name, its):
+            if key in _NOT_SEARCHED:
+                raise UsageError(f"{source}: {key} can't be searched: trials under different ones are not comparable")
+            try:
+                refuse(key, value)
+            except UsageError as error:
+                raise UsageError(f"{source}: {error}") from None
+        if isinstance(its, Interval):
+            with suppress(UsageError):  # of a setting that has to be an integer
+                refuse(name, its.low + (its.high - its.low) / math.pi)
+                its = replace(its, low=float(its.low), high=float(its.high))
+        found[name] = its
+    return found

@@ -1,0 +1,224 @@
+"""A study: its folder, its storage, and whose turn each of its trials is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.storages._heartbeat import get_heartbeat_thread
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from recbole_cl.config.settings import canonical
+from recbole_cl.errors import UsageError
+from recbole_cl.serving.vocabulary import ITEMS_FILE
+
+DATABASE = "study.db"
+ERROR = "error"  # attribute of a trial that failed by its values: why
+LOCK = ".lock"
+_SETTINGS, _STARTS = "settings", "starts"
+_HEARTBEAT, _GRACE = 60, 180  # seconds
+_MOST_STARTS = 3  # of a trial whose process dies before the next validation
+
+
+class TrialFolders:
+    """The trials of a study in its folder, and their locks: a trial that runs and whose lock is free has died.
+
+    Args:
+        study: The study.
+        folder: Its folder.
+        shared: Whether other folders may hold trials of the study: then only those that lie in this one are taken up.
+    """
+
+    def __init__(self, study: Study, folder: Path, shared: bool) -> None:
+        self.study, self.folder, self._shared = study, folder, shared
+
+    def of(self, number: int) -> Path:
+        """The folder of a trial."""
+        return self.folder / f"trial-{number:04d}"
+
+    def take(self, number: int) -> FileLock | None:
+        """Locks a trial, or returns None where somebody has it."""
+        folder = self.of(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        return lock
+
+    @contextmanager
+    def next_trial(self, spaces: Mapping[str, BaseDistribution], most: int | None) -> Iterator[Trial | None]:
+        """A trial whose process has died, or else a new one; nobody else gets it while the block runs.
+
+        Args:
+            spaces: What a new trial draws from.
+            most: Trials of the study altogether; None for any number.
+
+        Yields:
+            The trial, or None if all have been begun.
+        """
+        with FileLock(self.folder / LOCK):
+            trial, lock = self._dead(spaces) or self._new(spaces, most)
+        if trial is None or lock is None:
+            yield None
+            return
+        try:
+            with get_heartbeat_thread(trial._trial_id, self.study._storage):  # as Optuna's own loop does
+                yield trial
+        finally:
+            lock.release()
+
+    def _dead(self, spaces: Mapping[str, BaseDistribution]) -> tuple[Trial, FileLock] | None:
+        for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if self._shared and not self.of(frozen.number).is_dir():
+                continue
+            if (lock := self.take(frozen.number)) is None:
+                continue
+            if self.study.get_trials(deepcopy=False)[frozen.number].state is not TrialState.RUNNING:  # ended just now
+                lock.release()
+                continue
+            trial = Trial(self.study, frozen._trial_id)
+            if frozen.params.keys() == spaces.keys() and self._may_start(trial, frozen):
+                return trial, lock
+            self.study.tell(trial, state=TrialState.FAIL)
+            lock.release()
+        return None
+
+    def tidy(self) -> None:
+        """Deletes what is large of the trials that have ended, but for the best one's: weights and tokens."""
+        kept = best_trial(self.study)
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state.is_finished() and (kept is None or trial.number != kept.number):
+                for pattern in ("*.pth*", ITEMS_FILE):
+                    for file in self.of(trial.number).rglob(pattern):
+                        file.unlink(missing_ok=True)
+
+    def under_way(self) -> list[int]:
+        """Numbers of the trials that others work on."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [it.number for it in running if not self._is_free(it.number)]
+
+    def _is_free(self, number: int) -> bool:
+        if not self.of(number).is_dir():
+            return not self._shared
+        lock = self.take(number)
+        if lock:
+            lock.release()
+        return lock is not None
+
+    def _may_start(self, trial: Trial, frozen: FrozenTrial) -> bool:
+        """Counts starts without progress: a trial that kills its process each time, by its memory say, is given up."""
+        done = len(frozen.intermediate_values)
+        before = frozen.user_attrs.get(_STARTS, [done, 1])
+        starts = before[1] + 1 if before[0] == done else 1
+        trial.set_user_attr(_STARTS, [done, starts])
+        if starts > _MOST_STARTS:
+            trial.set_user_attr(ERROR, f"its process ended {_MOST_STARTS} times before the next validation")
+        return starts <= _MOST_STARTS
+
+    def _new(self, spaces: Mapping[str, BaseDistribution], most: int | None) -> tuple[Trial | None, FileLock | None]:
+        with without_warnings():
+            fail_stale_trials(self.study)  # of other machines; begun again as new ones
+            waiting = any(it.state is TrialState.WAITING for it in self.study.get_trials(deepcopy=False))
+            if not waiting and most is not None and len(counted(self.study)) >= most:
+                return None, None
+            trial = self.study.ask(fixed_distributions=dict(spaces))
+        return trial, self.take(trial.number)
+
+
+def counted(study: Study) -> list[FrozenTrial]:
+    """The trials without those that were begun again under another number."""
+    return [it for it in study.get_trials() if it.state is not TrialState.FAIL or ERROR in it.user_attrs]
+
+
+def best_trial(study: Study) -> FrozenTrial | None:
+    """The trial with the best score, the first of several; None if none has come to its end."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    best = max if study.direction is StudyDirection.MAXIMIZE else min
+    return best(ended, key=lambda it: it.values[0], default=None)
+
+
+def open_study(
+    name: str,
+    storage: str | BaseStorage | None,
+    folder: Path,
+    settings: Mapping[str, Any],
+    *,
+    maximize: bool,
+    **parts: Any,
+) -> Study:
+    """Begins a study or goes on with it.
+
+    Args:
+        name: Its name in the storage.
+        storage: One of Optuna's, or the address of a database; None for a file in the folder.
+        folder: The study's folder, which exists.
+        settings: What all trials have in common, and the ranges; those of a study that goes on must be the same.
+        maximize: Whether larger scores are better.
+        **parts: Sampler and pruner.
+
+    Raises:
+        UsageError: If the storage can't be opened, or holds a study of that name with other settings.
+    """
+    direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
+    try:
+        with without_warnings(), FileLock(folder / LOCK):
+            backend = _storage(storage, folder)
+            study = optuna.create_study(
+                storage=backend, study_name=name, direction=direction, load_if_exists=True, **parts
+            )
+            if _SETTINGS not in study.user_attrs:
+                study.set_user_attr(_SETTINGS, {key: canonical(value) for key, value in settings.items()})
+    except (ImportError, ValueError, RuntimeError, _database_errors()) as error:
+        what = " ".join(str(error).split())[:300]
+        raise UsageError(f"--storage {storage or folder / DATABASE} can't be used: {what}") from error
+    _refuse_another(study, settings)
+    return study
+
+
+def _refuse_another(study: Study, settings: Mapping[str, Any]) -> None:
+    begun = study.user_attrs[_SETTINGS]
+    for key in {**begun, **settings}:
+        here = canonical(settings[key]) if key in settings else "nothing"
+        if begun.get(key, "nothing") != here:
+            raise UsageError(
+                f"study {study.study_name} began with {key} = {begun.get(key, 'nothing')}, and here it is {here}: give "
+                "another --study, or those settings"
+            )
+
+
+def _storage(given: str | BaseStorage | None, folder: Path) -> str | BaseStorage:
+    if given is None:  # trials that have died are known by their locks
+        return RDBStorage(
+            f"sqlite:///{(folder / DATABASE).absolute()}", engine_kwargs={"connect_args": {"timeout": 60}}
+        )
+    if isinstance(given, BaseStorage) or given.startswith("redis"):
+        return given
+    again = RetryHeartbeatStaleTrialCallback(max_retry=_MOST_STARTS)
+    beats: dict[str, Any] = {"heartbeat_interval": _HEARTBEAT, "grace_period": _GRACE}
+    return RDBStorage(given, heartbeat_stale_trial_callback=again, **beats)
+
+
+def _database_errors() -> type[Exception]:
+    from sqlalchemy.exc import SQLAlchemyError  # which Optuna's storages are made with
+
+    return SQLAlchemyError
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Leaves out Optuna's warnings: what is called in the block is experimental, or meant for its own loop."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="Heartbeat of storage")
+        yield

@@ -1,0 +1,105 @@
+"""What is searched: the settings that all trials have in common, and the ranges of those that they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.config.common import DataKeys
+from recbole_cl.config.config import Config
+from recbole_cl.config.models import model_path
+from recbole_cl.config.older import with_todays_names
+from recbole_cl.config.presets import merge_settings, read_settings
+from recbole_cl.config.settings import IDLE
+from recbole_cl.data.fingerprint import interaction_fingerprint
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import Data, build_config, resume_asked_for
+from recbole_cl.search.files import default_ranges, read_ranges
+from recbole_cl.search.ranges import Range, fitted, keys_of, limits, searched
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is searched.
+
+    Attributes:
+        model: As for ``run``.
+        dataset: Name; None for that of the files.
+        files: YAML files.
+        settings: The same for all trials.
+        config: Of all these, the values of a trial left out.
+        ranges: Of these values.
+    """
+
+    model: str | type | None
+    dataset: str | None
+    files: Sequence[str | Path]
+    settings: Mapping[str, Any]
+    config: Config
+    ranges: Mapping[str, Range]
+
+    def config_of(self, values: Mapping[str, Any], resumed: Path | None = None) -> Config:
+        """The settings of a trial; given the folder of one, those with which that goes on."""
+        resume = {} if resumed is None else {"resume": str(resumed)}
+        return build_config(self.model, self.dataset, self.files, {**self.settings, **values, **resume})
+
+    def written(self) -> dict[str, Any]:
+        """What a user would write to have a trial, but for its values."""
+        merged: dict[str, Any] = {}
+        for values in (*map(read_settings, self.files), self.settings):
+            merge_settings(merged, values)
+        merged.pop("show_progress", None)
+        return merged | {"model": model_path(self.config.model_class), "dataset": self.config["dataset"]}
+
+    def data_vary(self) -> bool:
+        """Whether the trials' values decide on the data."""
+        return not DataKeys.model_fields.keys().isdisjoint(searched(self.ranges))
+
+    def identity(self, data: Data) -> dict[str, Any]:
+        """All that decides what a trial measures, but for its values: a study is of one identity."""
+        values = {
+            key: it for key, it in self.config.settings_dict().items() if key not in {*IDLE, *searched(self.ranges)}
+        }
+        ranges = {f"range of {key}": repr(its) for key, its in self.ranges.items()}
+        return {**values, **ranges, "hash of all interactions": interaction_fingerprint(data[1][0])}
+
+
+def prepare(
+    model: str | type | None,
+    dataset: str | None,
+    ranges: str | Path | None,
+    config_files: Sequence[str | Path] | str | Path,
+    settings: Mapping[str, Any],
+) -> Task:
+    """Reads and checks what is searched.
+
+    Args:
+        model: As for ``run``.
+        dataset: Name; None for that of the files.
+        ranges: File of ranges; None for those that come with the model.
+        config_files: YAML files.
+        settings: The same for all trials; a setting that has a range is not searched, then.
+
+    Raises:
+        UsageError: If a setting or a range is wrong, or nothing is left to search.
+    """
+    files = [config_files] if isinstance(config_files, str | Path) else list(config_files)
+    if resume := resume_asked_for(settings, files):
+        raise UsageError(f"resume = {resume}: a search that was stopped goes on by the same command; leave resume out")
+    settings = {"show_progress": False, **settings}
+    config = build_config(model, dataset, files, settings)
+    file = default_ranges(config.model_class) if ranges is None else Path(ranges)
+    known = config.settings_dict()
+    given = with_todays_names(dict(settings), known).keys()
+    found = {name: its for name, its in read_ranges(file).items() if given.isdisjoint(keys_of(name))}
+    if not found:
+        raise UsageError(f"{file}: all that has a range there is set; leave one of these settings out")
+    found = fitted(found, config.model_class, str(file))
+    task = Task(model, dataset, files, settings, config, found)
+    for name, its in found.items():
+        for key, value in limits(name, its):
+            if key not in known:  # misspelt, or an older name
+                task.config_of({key: value})
+    return task

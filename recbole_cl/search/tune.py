@@ -1,0 +1,124 @@
+"""The search for the best settings, from its first trial to the test of what it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.data.files.dataframe import DataSource, named_data
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.result import RunResult
+from recbole_cl.runs.settings import settings_of
+from recbole_cl.search.task import prepare
+
+DEFAULT_TRIALS, DEFAULT_PRUNE_AFTER, DEFAULT_RANDOM = 50, 10, 10
+_NEEDED = {"optuna": "Optuna", "matplotlib": "matplotlib"}
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search has found so far.
+
+    Attributes:
+        folder: Its folder, with ``best.yaml``, ``trials.csv``, ``history.svg`` and ``importance.svg``.
+        best: The values of the best trial, by setting; empty if none has come to its end.
+        value: Its score on validation items; None if there is none.
+        tests: The runs of the best setting, one for each seed that was asked for.
+    """
+
+    folder: Path
+    best: Mapping[str, Any]
+    value: float | None
+    tests: Sequence[RunResult] = ()
+
+
+def tune(
+    model: str | type | None = None,
+    dataset: DataSource | None = None,
+    *,
+    ranges: str | Path | None = None,
+    trials: int | None = None,
+    limit_hours: float | None = None,
+    seeds: Sequence[int] = (),
+    study: str | None = None,
+    storage: Any = None,
+    prune_after: int = DEFAULT_PRUNE_AFTER,
+    random_trials: int = DEFAULT_RANDOM,
+    config_files: Sequence[str | Path] | str | Path = (),
+    **settings: Any,
+) -> SearchResult:
+    """Searches for the settings with the best validation score; the same call goes on with a search that was stopped.
+
+    Trials are drawn by Optuna's TPE, seeded by the run's seed, and given up when they fall below the median of the
+    others. None looks at test items. Other processes may call it at the same time, to share the work.
+
+    Args:
+        model: As for ``run``.
+        dataset: As for ``run``.
+        ranges: File of ranges, see ``files.read_ranges``; None for those that come with the model. Settings that are
+            given here are not searched.
+        trials: Of the study altogether, >= 1; None for 50, or for any number if there is a limit of time.
+        limit_hours: Stops after so many hours, > 0, at the next validation; None for no limit.
+        seeds: The best setting is trained and tested at the end, once for each.
+        study: Name of the study; its folder is ``<checkpoint_dir>/tune-<study>``. None for model, dataset and seed.
+        storage: One of Optuna's storages, or the address of a database, which several machines may use; None for a
+            file in the folder.
+        prune_after: Epochs before which no trial is given up, >= 0.
+        random_trials: Trials at first that are drawn at random, >= 0.
+        config_files: As for ``run``; they rank below the ranges.
+        **settings: As for ``run``, the same for all trials.
+
+    Returns:
+        The best values, and where all is kept.
+
+    Raises:
+        UsageError: If a setting, a range or the data is wrong; if the study was begun with others; or if all trials
+            fail.
+    """
+    require_optuna()
+    from recbole_cl.search.final import test_best
+    from recbole_cl.search.loop import Limits, Search
+    from recbole_cl.search.study import best_trial
+
+    _check_numbers(trials=trials, limit_hours=limit_hours, prune_after=prune_after, random_trials=random_trials)
+    if len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
+    name, settings = named_data(dataset, settings)
+    task = prepare(model, name, ranges, config_files, settings)
+    typed = settings_of(task.config)
+    study = study or f"{typed.model}-{typed.dataset}-{typed.seed}"
+    if Path(study).name != study:
+        raise UsageError(f"study = {study}: expected a name that a folder can have")
+    if trials is None and limit_hours is None:
+        trials = DEFAULT_TRIALS
+    seconds = math.inf if limit_hours is None else 3600 * limit_hours
+    search = Search(
+        task, Limits(trials, seconds, prune_after, random_trials), typed.folders / f"tune-{study}", study, storage
+    )
+    search.run()
+    best, others = best_trial(search.study), search.folders.under_way()
+    if best is None:
+        return SearchResult(search.folder, {}, None)
+    tests: Sequence[RunResult] = ()
+    if seeds and others:
+        print(f"no test yet: others work on trials {others}; the last one to end tests, or this command once more")
+    elif seeds:
+        tests = test_best(task, search.best(), search.folder / f"test-of-trial-{best.number:04d}", seeds)
+    return SearchResult(search.folder, search.best(), best.value, tests)
+
+
+def require_optuna() -> None:
+    """Refuses to begin without what the extra ``tune`` brings."""
+    if missing := [name for module, name in _NEEDED.items() if find_spec(module) is None]:
+        raise UsageError(f"tune needs {' and '.join(missing)}: pip install 'recbole_cl[tune]'")
+
+
+def _check_numbers(**numbers: float | None) -> None:
+    least = {"trials": 1, "limit_hours": 0, "prune_after": 0, "random_trials": 0}
+    for name, value in numbers.items():
+        if value is not None and not (least[name] <= value < math.inf):
+            raise UsageError(f"{name} = {value}: expected a number >= {least[name]}")

@@ -1,0 +1,127 @@
+"""Ranges: what files may hold, what is refused, and that those shipped lie within what their settings allow."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_cl.config.models import own_models
+from recbole_cl.config.papers import Among, papers_of
+from recbole_cl.config.presets import props_dir
+from recbole_cl.config.settings import settings_class
+from recbole_cl.errors import UsageError
+from recbole_cl.model.duorec import DuoRec
+from recbole_cl.search.drawing import distributions, settings_of_trial
+from recbole_cl.search.files import read_ranges
+from recbole_cl.search.ranges import Choice, Interval, fitted, limits, searched
+from recbole_cl.search.task import prepare
+
+SHIPPED = sorted(file.stem for file in (props_dir() / "search").glob("*.yaml"))
+
+
+def written(folder: Path, text: str, name: str = "ranges.yaml") -> Path:
+    (file := folder / name).write_text(text, encoding="utf-8")
+    return file
+
+
+def test_methods_of_papers_come_with_ranges() -> None:
+    assert {"SASRec", "CL4SRec", "DuoRec", "CoSeRec", "SRMA", "AdaptiveRec", "ECLSR"} <= {*SHIPPED} <= {*own_models()}
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_ranges_that_come_with_a_method_are_allowed_and_are_its_papers(model: str) -> None:
+    task = prepare(model, "ml-100k", None, (), {})
+    assert len(task.ranges) >= 2
+    for name, its in task.ranges.items():
+        assert {key for key, _ in limits(name, its)} <= task.config.settings_dict().keys()
+    papers = papers_of(settings_class(task.config.model_class))
+    for key, its in task.ranges.items():
+        if key in papers and isinstance(papers[key].what, Among):  # what its paper searches
+            ends = its.values if isinstance(its, Choice) else [its.low, its.high]
+            assert [min(ends), max(ends)] == [min(papers[key].values()), max(papers[key].values())]
+
+
+def test_yaml_holds_choices_intervals_and_choices_of_several_settings(tmp_path: Path) -> None:
+    text = "temperature: {low: 0.05, high: 2, log: True}\nsupervised_weight: {low: 0, high: 1}\n"
+    text += "n_heads: {low: 1, high: 2}\ncontrast: [su, us_x]\n"
+    text += "hidden_dropout_prob, attn_dropout_prob: [[0.1, 0.2], [0.5, 0.5]]\n"
+    ranges = fitted(read_ranges(written(tmp_path, text)), DuoRec, "ranges")
+    assert ranges == {
+        "temperature": Interval(0.05, 2.0, log=True),
+        "supervised_weight": Interval(0.0, 1.0),  # any number between, since the setting may be any
+        "n_heads": Interval(1, 2),
+        "contrast": Choice(("su", "us_x")),
+        "hidden_dropout_prob, attn_dropout_prob": Choice(([0.1, 0.2], [0.5, 0.5])),
+    }
+    assert type(ranges["supervised_weight"].low) is float and type(ranges["n_heads"].low) is int  # type: ignore[union-attr]
+    assert searched(ranges)[-2:] == ["hidden_dropout_prob", "attn_dropout_prob"]
+    alone: dict[str, Any] = {"temperature": 0.1, "supervised_weight": 0.25, "n_heads": 2, "contrast": "su"}
+    drawn = settings_of_trial({**alone, "hidden_dropout_prob, attn_dropout_prob": "[0.1, 0.2]"}, ranges)
+    assert drawn == {**alone, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.2}
+
+
+def test_steps_are_the_numbers_that_a_person_writes() -> None:
+    ranges = {"temperature": Interval(0.1, 0.9, step=0.1)}
+    spaces = distributions(ranges)
+    values = [settings_of_trial({"temperature": 0.1 + 0.1 * i}, ranges)["temperature"] for i in range(9)]
+    assert values == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] and spaces["temperature"]._contains(0.3)
+
+
+def test_recboles_files_mean_what_hyperopt_makes_of_them(tmp_path: Path) -> None:
+    text = "# a comment\n\nlearning_rate loguniform -8,0\ntrain_batch_size choice [64, 128]\n"
+    text += "hidden_dropout_prob uniform 0.1,0.5\nn_layers quniform 1,4,1\nattn_dropout_prob quniform 0.1, 0.5, 0.1\n"
+    text += "contrast choice ['su','us_x']\n"
+    ranges = read_ranges(written(tmp_path, text, "duorec.hyper"))
+    assert ranges == {
+        "learning_rate": Interval(math.exp(-8), 1.0, log=True),
+        "train_batch_size": Choice((64, 128)),
+        "hidden_dropout_prob": Interval(0.1, 0.5),
+        "n_layers": Interval(1, 4, step=1),
+        "attn_dropout_prob": Interval(0.1, 0.5, step=0.1),
+        "contrast": Choice(("su", "us_x")),
+    }
+    assert prepare("DuoRec", "ml-100k", tmp_path / "duorec.hyper", (), {}).ranges == ranges
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("r.yaml", "temperature: {low: 0, high: 1}", "r.yaml: temperature = 0: expected a number > 0"),
+        ("r.yaml", "hidden_dropout_prob: [0.5, 1.0]", "hidden_dropout_prob = 1.0: expected a number in [0, 1)"),
+        ("r.yaml", "n_layers: {low: 1, high: 2.5}", "n_layers = 1.0: expected an integer"),
+        ("r.yaml", "temprature: [0.5, 1.0]", "unknown setting 'temprature'; did you mean temperature?"),
+        ("r.yaml", "temperature: {low: 1, hgih: 2}", "temperature = {'low': 1, 'hgih': 2}: expected a list"),
+        ("r.yaml", "temperature: {low: 2, high: 1}", "low 2, high 1: expected low < high"),
+        ("r.yaml", "temperature: {low: 0, high: 1, log: True}", "log needs low > 0"),
+        ("r.yaml", "temperature: {low: 0.1, high: 1, step: 2}", "expected 0 < step"),
+        ("r.yaml", "temperature: 0.5", "temperature = 0.5: expected a list of choices"),
+        ("r.yaml", "temperature: [0.5, 0.5]", "none twice"),
+        ("r.yaml", "seed: [1, 2]", "seed can't be searched"),
+        ("r.yaml", "hidden_dropout_prob, attn_dropout_prob: [0.1, 0.2]", "each a list of 2 values"),
+        ("r.yaml", "# nothing", "holds no range"),
+        ("r.yaml", "supervised_weight: [0.5, 1.0]", "all that has a range there is set"),
+        ("r.hyper", "temperature between 1,2", "r.hyper, line 1: 'temperature between 1,2' is not of the form"),
+        ("r.hyper", "temperature choice __import__('os')", "expected a list of plain values"),
+        ("r.hyper", "temperature uniform 1", "expected 2 numbers"),
+        ("r.hyper", "temperature uniform 1,2\ntemperature uniform 1,3", "line 2: temperature has a range already"),
+        ("r.hyper", "temperature loguniform -8,900", "natural logarithms"),
+        ("r.hyper", "n_layers quniform 1,4,0", "expected a third number > 0"),
+        ("r.hyper", "n_layers uniform 1,4", "n_layers = 1.0: expected an integer"),
+    ],
+)
+def test_what_is_no_range_or_leaves_a_settings_bounds_is_told(tmp_path: Path, name: str, text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        prepare("DuoRec", "ml-100k", written(tmp_path, text, name), (), {"supervised_weight": 0.1})
+    assert words in str(caught.value)
+
+
+def test_a_setting_that_is_given_is_not_searched() -> None:
+    task = prepare("DuoRec", "ml-100k", None, (), {"attn_dropout_prob": 0.2, "tau": 0.5})  # by its older name
+    assert list(task.ranges) == ["supervised_weight"]
+    with pytest.raises(UsageError, match="goes on by the same command"):
+        prepare("DuoRec", "ml-100k", None, (), {"resume": "saved/x"})
+    with pytest.raises(UsageError, match="GRU4Rec comes with no ranges: give a file of your own by --ranges"):
+        prepare("GRU4Rec", "ml-100k", None, (), {})
