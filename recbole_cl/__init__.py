@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from recbole_cl.runs.result import RunResult
     from recbole_cl.runs.runner import LoadedRun, load, run, run_seeds
     from recbole_cl.serving.package import Package, load_package
+    from recbole_cl.suites.command import suite
 
 ask_for_huge_pages()  # here, since torch reads it once, when it is imported
 
-__all__ = ["LoadedRun", "Package", "RunResult", "from_dataframe", "load", "load_package", "run", "run_seeds"]
+__all__ = ["LoadedRun", "Package", "RunResult", "from_dataframe", "load", "load_package", "run", "run_seeds", "suite"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +28,10 @@ def __getattr__(name: str) -> Any:
         from recbole_cl.serving import package
 
         return getattr(package, name)
+    if name == "suite":
+        from recbole_cl.suites import command
+
+        return command.suite
     if name in __all__:
         from recbole_cl.runs import runner
 

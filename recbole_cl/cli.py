@@ -18,6 +18,7 @@ PROGRAM = "recbole-cl"
 
 _COMMANDS = {
     "train": "train a model and test it",
+    "suite": "do all runs of a table or figure, or go on with them",
     "compare": "put finished runs side by side, with significance",
     "runs": "list the runs that there are, and how far each has come",
     "recommend": "give the best items for users of a run, or for any histories",
@@ -37,6 +38,7 @@ _MODULES = {
     **{name: f"recbole_cl.serving.{name}" for name in ("recommend", "similar", "embeddings", "evaluate", "export")},
     "models": "recbole_cl.config.listing",
     "schema": "recbole_cl.config.schema_command",
+    "suite": "recbole_cl.suites.command",
 }
 
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")

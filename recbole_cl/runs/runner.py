@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,9 +153,26 @@ def run(
         run_dir = resumed_folder(typed.resume)
     else:
         run_dir = new_folder(typed.folders, typed.model, typed.dataset, typed.seed)
-    log = logging_to(run_dir / LOG, typed.log_level or "INFO")
+    return carry_out(config, run_dir)
+
+
+def carry_out(config: Config, run_dir: Path, before_epoch: Callable[[int], None] = lambda epoch: None) -> RunResult:
+    """Trains and tests a run in a folder that is given.
+
+    Args:
+        config: Its settings; with ``resume``, those of the run in that folder.
+        run_dir: The folder, which exists.
+        before_epoch: Is told the number of each epoch; what it raises ends the run there, to be resumed exactly.
+
+    Returns:
+        The measurements.
+
+    Raises:
+        UsageError: If a setting or the data is wrong.
+    """
+    log = logging_to(run_dir / LOG, settings_of(config).log_level or "INFO")
     with gone_if_useless(run_dir), log, usable_when_interrupted(run_dir):
-        return _run(config, run_dir)
+        return _run(config, run_dir, before_epoch)
 
 
 def run_seeds(
@@ -222,7 +239,7 @@ def load(run_dir: str | Path, model: str | type | None = None) -> LoadedRun:
     return LoadedRun(config, trained.eval(), dataset, splits)
 
 
-def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
+def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], data: Data | None = None) -> RunResult:
     logger, settings = getLogger(), settings_of(config)
     begin = time.perf_counter()
     dataset, (train, valid, test) = data = data or build_data(config)
@@ -234,7 +251,7 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
 
     def train_first(small: Config, folder: Path) -> None:
         _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
-        _run(small, folder, data)
+        _run(small, folder, before_epoch, data)
 
     with _random_state_kept(settings.device):  # a run's numbers do not depend on where its complement comes from
         complement = complement_of(config, run_dir, train, train_first)
@@ -242,7 +259,7 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
         model.complement_with(complement)
     loader = build_loader(config, model, train)
     logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
-    trainer = build_trainer(config, model, run_dir)
+    trainer = build_trainer(config, model, run_dir, before_epoch)
     begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
     if begun:
         trainer.resume(loader)
