@@ -120,20 +120,17 @@ def refuse_missing_data(runs: Sequence[PlannedRun]) -> None:
 def _lines(suite: Suite, choice: Choice) -> list[_Line]:
     datasets = _chosen("datasets", choice.datasets, suite.datasets)
     variants = _chosen("variants", choice.variants, suite.variants)
-    common = _common(suite)
     models = {name: suite.variants[name].model or name for name in variants}
     problems: list[str] = []
     bare = _bare_configs(models, next(iter(datasets)), problems)
-    everybodys = {key for key in (*common, *choice.settings) if not any(it.knows(key) for it in bare.values())}
     lines = []
     for dataset, name in product(datasets, variants):
-        variant = suite.variants[name]
+        variant, common = suite.variants[name], _common(suite, dataset)
         if name not in bare or dataset not in (variant.datasets or [dataset]):
             continue
         for label, own in _points(name, variant):
-            given = merge_settings(dict(suite.datasets[dataset]), own)
-            values = merge_settings(_known_to(bare[name], common, everybodys), given)
-            merge_settings(values, _known_to(bare[name], choice.settings, everybodys))
+            values = merge_settings(_known_to(name, common, bare), own)
+            merge_settings(values, _known_to(name, choice.settings, bare))
             try:
                 config = build_config(models[name], dataset, (), values)
             except UsageError as error:
@@ -151,12 +148,13 @@ def _chosen(what: str, wanted: Sequence[str], there: Mapping[str, Any]) -> list[
     return [name for name in there if name in wanted] if wanted else list(there)
 
 
-def _common(suite: Suite) -> dict[str, Any]:
-    """The settings of all runs."""
+def _common(suite: Suite, dataset: str) -> dict[str, Any]:
+    """The settings of all runs on a dataset."""
     values: dict[str, Any] = {}
     for file in suite.config_files:
         merge_settings(values, read_settings(file))
-    return merge_settings(values, {**suite.settings, "eval_history": suite.eval_history})
+    merge_settings(values, {**suite.settings, "eval_history": suite.eval_history})
+    return merge_settings(values, suite.datasets[dataset])
 
 
 def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) -> dict[str, Config]:
@@ -171,9 +169,13 @@ def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) 
     return found
 
 
-def _known_to(bare: Config, values: Mapping[str, Any], everybodys: set[str]) -> dict[str, Any]:
-    """Settings that a model knows, and those that none does, which its ``Config`` will tell of."""
-    return {key: value for key, value in values.items() if bare.knows(key) or key in everybodys}
+def _known_to(name: str, values: Mapping[str, Any], bare: Mapping[str, Config]) -> dict[str, Any]:
+    """Settings that a variant's model knows, and those that no model does, which its ``Config`` will tell of."""
+    return {
+        key: value
+        for key, value in values.items()
+        if bare[name].knows(key) or not any(other.knows(key) for other in bare.values())
+    }
 
 
 def _points(name: str, variant: Variant) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -186,7 +188,7 @@ def _points(name: str, variant: Variant) -> Iterator[tuple[str, dict[str, Any]]]
         yield name, own
     for key, values in variant.sweeps.items():
         for value in values:
-            yield f"{name} ({key}={_text(value)})", {**own, key: value}
+            yield f"{name} ({key}={_text(value)})", {**own, **dict.fromkeys(key.split(", "), value)}
 
 
 def _text(value: Any) -> str:

@@ -25,7 +25,8 @@ class Variant(BaseModel):
     Attributes:
         model: Name or dotted path; None if the variant bears the model's name.
         config_files: YAML files, above the suite's settings.
-        sweeps: Setting -> values, one run each; several settings are swept one at a time.
+        sweeps: Setting -> values, one run each; several settings are swept one at a time, but those of one key, between
+            commas, together.
         datasets: Those of the suite that it is run on; None for all.
     """
 
@@ -60,7 +61,7 @@ class Suite(BaseModel):
     """A suite: each variant on each dataset under each seed.
 
     From weak to strong: ``config_files``, ``settings``, those of the dataset, of the variant, the swept value, and what
-    the command line sets. Of the suite's files and settings, each run takes those that its model knows.
+    the command line sets. All but the variant's own are for the models that know them.
 
     Attributes:
         title: What it measures.
