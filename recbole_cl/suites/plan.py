@@ -123,14 +123,15 @@ def _lines(suite: Suite, choice: Choice) -> list[_Line]:
     models = {name: suite.variants[name].model or name for name in variants}
     problems: list[str] = []
     bare = _bare_configs(models, next(iter(datasets)), problems)
+    _tell_unknown(suite, choice, datasets, bare, problems)
     lines = []
     for dataset, name in product(datasets, variants):
         variant, common = suite.variants[name], _common(suite, dataset)
         if name not in bare or dataset not in (variant.datasets or [dataset]):
             continue
         for label, own in _points(name, variant):
-            values = merge_settings(_known_to(name, common, bare), own)
-            merge_settings(values, _known_to(name, choice.settings, bare))
+            values = merge_settings(_known_to(bare[name], common), own)
+            merge_settings(values, _known_to(bare[name], choice.settings))
             try:
                 config = build_config(models[name], dataset, (), values)
             except UsageError as error:
@@ -169,13 +170,23 @@ def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) 
     return found
 
 
-def _known_to(name: str, values: Mapping[str, Any], bare: Mapping[str, Config]) -> dict[str, Any]:
-    """Settings that a variant's model knows, and those that no model does, which its ``Config`` will tell of."""
-    return {
-        key: value
-        for key, value in values.items()
-        if bare[name].knows(key) or not any(other.knows(key) for other in bare.values())
-    }
+def _tell_unknown(
+    suite: Suite, choice: Choice, datasets: Sequence[str], bare: Mapping[str, Config], problems: list[str]
+) -> None:
+    """Tells of settings for all runs that no model of the suite knows."""
+    given = [choice.settings, *(_common(suite, dataset) for dataset in datasets)]
+    unknown = {key: it[key] for it in given for key in it if not any(one.knows(key) for one in bare.values())}
+    if unknown and bare:
+        one = next(iter(bare.values()))
+        try:
+            build_config(one.model_class, one["dataset"], (), unknown)  # which says what was meant
+        except UsageError as error:
+            problems.append(str(error))
+
+
+def _known_to(bare: Config, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings that a model knows."""
+    return {key: value for key, value in values.items() if bare.knows(key)}
 
 
 def _points(name: str, variant: Variant) -> Iterator[tuple[str, dict[str, Any]]]:
