@@ -204,7 +204,8 @@ def _ended(child: subprocess.Popen[bytes]) -> int | None:
 def _death(code: int, said: BinaryIO) -> str:
     """Why a process ended, by its exit code and its last words."""
     if code < 0:
-        return f"its process was killed by signal {-code}{', as it is for want of memory' if code == -9 else ''}"
+        why = ", as the system does when memory is short" if code == -9 else ""
+        return f"its process was killed by signal {-code}{why}"
     said.seek(0)
     words = [line for line in said.read().decode(errors="replace").splitlines() if line.strip()]
     return f"its process ended with exit code {code}{f': {words[-1].strip()}' if words else ''}"
