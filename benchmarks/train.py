@@ -12,9 +12,9 @@ turn sets up what its contender's users have:
 its users have it; ``GLIBC_TUNABLES=`` before the command leaves it as it is.
 
 The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
-epoch, and what the model does before an epoch's first one: ICLRec clusters its rows there. Peaks are those of a separate
-process for each contender, loading included. On the CPU, or with ``--gpu`` on the GPU, where a step ends when the device
-is done with it.
+epoch, and what the model does before an epoch's first one: ICLRec clusters its rows there. Peaks are those of a
+separate process for each contender, loading included. On the CPU, or with ``--gpu`` on the GPU, where a step ends when
+the device is done with it.
 """
 
 from __future__ import annotations

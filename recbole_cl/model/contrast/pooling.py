@@ -53,7 +53,8 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
     * ``mean``: the mean over the row's items, holes left out.
 
     Args:
-        hidden: Encoder outputs. [B * L, D] for ``concat`` and ``column_mean``, [B, D] for ``last``, [T, D] for ``mean``.
+        hidden: Encoder outputs. [B * L, D] for ``concat`` and ``column_mean``, [B, D] for ``last``, [T, D] for
+            ``mean``.
         rows: The encoded rows.
         pooling: As for ``rows_to_pool``.
 

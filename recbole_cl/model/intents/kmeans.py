@@ -33,7 +33,8 @@ def fit_centroids(
     is one run of ``iterations * restarts`` steps. Each run ends early where nothing moves any more.
 
     Reference:
-        Johnson, Douze and Jegou, "Billion-scale similarity search with GPUs", 2017 (faiss), as ICLRec and ICSRec use it.
+        Johnson, Douze and Jegou, "Billion-scale similarity search with GPUs", 2017 (faiss), as ICLRec and ICSRec use
+        it.
 
     Args:
         points: The points; written to while they are fitted, and then as before to rounding.
