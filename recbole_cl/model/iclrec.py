@@ -12,12 +12,11 @@ from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
-from recbole_cl.data.training_rows import training_rows
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer
-from recbole_cl.model.intents import Intents, IntentSettings
+from recbole_cl.model.intents import Intents, IntentSettings, intents_of
 
 
 class ICLRecSettings(RatioSettings, IntentSettings):
@@ -59,11 +58,7 @@ class ICLRec(AugmentingRecommender):
         options = self.options
         refuse_pooling(options.pooling, options.right_aligned)
         self._intent_pooling = "column_mean" if options.pooling == "concat" else options.pooling
-        self.intents: Intents | None = None
-        if options.intent_weight:
-            whole = options.train_form == "sequence" and not options.anchors_per_row
-            rows = training_rows(dataset, whole=whole)
-            self.intents = Intents(options, options.hidden_size, rows, self.plan.seed)
+        self.intents = intents_of(dataset, options, self.plan.seed) if options.intent_weight else None
 
     @property
     def compares_views(self) -> bool:

@@ -14,11 +14,10 @@ from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.same_target import LastSameTarget, SameTarget
-from recbole_cl.data.training_rows import training_rows
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSettings
-from recbole_cl.model.intents import Intents, IntentSettings
+from recbole_cl.model.intents import Intents, IntentSettings, intents_of
 
 _PARTNERS: Mapping[str, HookFactory] = {"last": LastSameTarget, "uniform": SameTarget}
 
@@ -59,12 +58,7 @@ class ICSRec(ContrastiveRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self._epoch = 0
-        options = self.options
-        self.intents: Intents | None = None
-        if options.fine_weight:
-            whole = options.train_form == "sequence" and not options.anchors_per_row
-            rows = training_rows(dataset, whole=whole)
-            self.intents = Intents(options, options.hidden_size, rows, self.plan.seed)
+        self.intents = intents_of(dataset, self.options, self.plan.seed) if self.options.fine_weight else None
 
     @property
     def compares_views(self) -> bool:

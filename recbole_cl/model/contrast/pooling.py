@@ -20,13 +20,18 @@ _WANTED: dict[str, Wanted] = {"concat": "columns", "column_mean": "columns", "la
 POOLINGS = tuple(_WANTED)
 
 
+def pools_padding(pooling: str) -> bool:
+    """Whether padding is pooled like items, so that positions have to count from the newest one."""
+    return _WANTED.get(pooling) == "columns"  # of a method elsewhere, a pooling of its own
+
+
 def refuse_pooling(pooling: str, right_aligned: bool) -> None:
     """Refuses a pooling that positions, counted as they are, give no meaning.
 
     Raises:
         UsageError: If padding is pooled as well, and does not stand before the items.
     """
-    if _WANTED[pooling] == "columns" and not right_aligned:
+    if pools_padding(pooling) and not right_aligned:
         raise UsageError(f"pooling = {pooling}: padding stands before the items, so set right_aligned to True")
 
 

@@ -6,7 +6,7 @@ Letters: R training rows, B rows of a batch, L columns, P numbers of a row's rep
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from recbole_cl.batch import Rows
 from recbole_cl.config.schema import Count, MethodSettings
 from recbole_cl.data.hooks import TrainingRows
+from recbole_cl.data.training_rows import training_rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model.intents.kmeans import fit_centroids
 
@@ -149,3 +150,15 @@ class Intents(nn.Module):
     def figures(self) -> dict[str, float]:
         """What is worth recording of an epoch's clusters: mean squared distance of the rows to their centroids."""
         return {"intent_distance": self._distance} if self._distance else {}
+
+
+def intents_of(dataset: Any, options: Any, seed: int) -> Intents:
+    """The intents of those training rows that contrasts compare: whole ones, or each prefix.
+
+    Args:
+        dataset: The training split.
+        options: The method's settings, among them those of ``IntentSettings``.
+        seed: Of the run.
+    """
+    whole = options.train_form == "sequence" and not options.anchors_per_row
+    return Intents(options, options.hidden_size, training_rows(dataset, whole=whole), seed)
