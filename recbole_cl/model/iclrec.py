@@ -107,9 +107,9 @@ class ICLRec(AugmentingRecommender):
         with torch.no_grad():
             cluster, centroid = intents(self._intent_query(anchors))
         mask = same_target_mask(cluster) if self.options.mask_same_intent else None
-        how = {"temperature": self.options.temperature, "similarity": self.options.similarity, "negative_mask": mask}
+        tau, similarity = self.options.temperature, self.options.similarity
         pooled = [pool(hidden, rows, self._intent_pooling) for hidden, rows in zip(encoded, views, strict=True)]
-        return torch.stack([info_nce(z, centroid.to(z.dtype), **how) for z in pooled]).mean()
+        return torch.stack([info_nce(z, centroid.to(z.dtype), tau, similarity, mask) for z in pooled]).mean()
 
     def _intent_query(self, rows: Rows) -> Tensor:
         """Representations of rows, by which their intents are found."""

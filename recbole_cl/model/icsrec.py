@@ -107,7 +107,7 @@ class ICSRec(ContrastiveRecommender):
         cluster, centroid = intents(z.detach())
         mask = same_target_mask(cluster) if self.options.mask_false_negatives else None
         options = self.options
-        return info_nce(z, centroid.to(z.dtype), options.temperature, options.similarity, negative_mask=mask)
+        return info_nce(z, centroid.to(z.dtype), options.temperature, options.similarity, mask)
 
     def _represent(self, rows: Rows) -> Tensor:
         return self.encode(rows)[0]

@@ -108,7 +108,8 @@ class MCLRec(AugmentingRecommender):
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         if options.contrastive_weight:
             loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity)
-            pair = ViewPair(*encoded, views[1], batch.anchors)
+            z_a, z_b = encoded
+            pair = ViewPair(z_a, z_b, views[1], batch.anchors)
             terms["contrastive"] = options.contrastive_weight * self.compare_views(loss, pair)
         if options.meta_weight:
             terms["meta"] = options.meta_weight * self._meta_loss(*encoded)

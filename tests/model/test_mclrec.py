@@ -103,7 +103,7 @@ def test_a_batch_steps_as_two_optimisers_would_in_turns(tmp_path: Path) -> None:
     """Encoder, augmenters, encoder: to the bit what two Adams of their own do."""
     (model, loader, trainer), (twin, *_) = (assemble(tmp_path / name) for name in ("ours", "twin"))
     batches = list(loader)
-    own = {False: [], True: []}
+    own: dict[bool, list[Any]] = {False: [], True: []}
     for name, parameter in twin.named_parameters():
         own[name.startswith("augmenters.")].append(parameter)
     optimisers = [torch.optim.Adam(own[it], lr=trainer.settings.learning_rate, fused=True) for it in (False, True)]
@@ -120,7 +120,8 @@ def test_a_batch_steps_as_two_optimisers_would_in_turns(tmp_path: Path) -> None:
 
 def test_views_are_the_same_in_all_steps_and_drawn_once(tmp_path: Path) -> None:
     model, loader, _ = assemble(tmp_path)
-    drawn, encoded = [], []
+    drawn: list[int] = []
+    encoded: list[Any] = []
     draw, encode = model.draw_views, model.encode
     model.draw_views = lambda rows: (drawn.append(1), draw(rows))[1]
     model.encode = lambda *rows: (encoded.append((rows[-2:], torch.is_grad_enabled())), encode(*rows))[1]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -27,7 +27,7 @@ _BLOCK = 512  # rows that are encoded at a time
 class IntentSettings(MethodSettings):
     """How rows are clustered, for the methods that contrast with intents."""
 
-    n_intents: Annotated[int, Ge(2)] = Field(description="K")
+    n_intents: Annotated[int, Ge(2), Le(2**16)] = Field(description="K")
     warm_start: bool
     cluster_iterations: Count
     cluster_restarts: Count
