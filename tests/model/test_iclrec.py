@@ -74,6 +74,7 @@ def test_pooled_views_and_recommendation_are_the_authors() -> None:
     instance = model.losses(batch)["instance"]
     torch.testing.assert_close(instance, g4["instance_loss_mean_pooling"], rtol=1e-6, atol=1e-6)
     (hidden,) = model.encode(batch.supervised)
+    assert batch.next_items is not None
     negative = from_left_padded(g4["target_neg"])[0][batch.next_items > 0]
     loss = bce(hidden, model.item_embedding.weight, batch.supervised_target, negative)
     torch.testing.assert_close(loss, g4["rec_loss"], rtol=1e-6, atol=1e-6)
@@ -101,7 +102,12 @@ def test_the_rows_that_contrast_compares_are_clustered(form: str, anchors: int, 
     model, loader = assemble(tmp_path, train_form=form, anchors_per_row=anchors, n_intents=5)
     seen: list[Rows] = []
     represent = model._intent_query
-    model._intent_query = lambda block: (seen.append(block), represent(block))[1]
+
+    def noted(block: Rows) -> torch.Tensor:
+        seen.append(block)
+        return represent(block)
+
+    model._intent_query = noted
     model.train()
     model.start_epoch(0)
     assert model.training

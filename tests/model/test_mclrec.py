@@ -123,8 +123,16 @@ def test_views_are_the_same_in_all_steps_and_drawn_once(tmp_path: Path) -> None:
     drawn: list[int] = []
     encoded: list[Any] = []
     draw, encode = model.draw_views, model.encode
-    model.draw_views = lambda rows: (drawn.append(1), draw(rows))[1]
-    model.encode = lambda *rows: (encoded.append((rows[-2:], torch.is_grad_enabled())), encode(*rows))[1]
+
+    def noted_draw(rows: Rows) -> Any:
+        drawn.append(1)
+        return draw(rows)
+
+    def noted_encode(*rows: Rows) -> Any:
+        encoded.append((rows[-2:], torch.is_grad_enabled()))
+        return encode(*rows)
+
+    model.draw_views, model.encode = noted_draw, noted_encode
     assert len([step() for step in model.optimiser_steps(next(iter(loader)))]) == 3 and len(drawn) == 1
     assert [gradients for _, gradients in encoded] == [True, False, True]
     assert all(views[0] is encoded[0][0][0] and views[0].holes for views, _ in encoded)

@@ -50,12 +50,14 @@ def test_every_row_is_encoded_once_and_without_gradient() -> None:
 
 
 def test_too_many_rows_are_sampled_by_the_seed_and_the_epoch() -> None:
-    drawn = []
+    drawn: list[Tensor] = []
+
+    def represent(rows: Rows) -> Tensor:
+        drawn.append(rows.item_seq[:, 0])
+        return on_a_line(rows)
+
     for epoch in (0, 0, 1):
-        seen: list[Tensor] = []
-        part = intents(100, max_rows_per_intent=5)
-        part.renew(epoch, nn.Identity(), lambda rows: (seen.append(rows.item_seq[:, 0]), on_a_line(rows))[1])  # noqa: B023
-        drawn.append(torch.cat(seen))
+        intents(100, max_rows_per_intent=5).renew(epoch, nn.Identity(), represent)
         assert len(drawn[-1].unique()) == 20
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
