@@ -37,7 +37,18 @@ MODELS: Registry[Any] = Registry(
     "model",
     {
         name: f"recbole_cl.model.{name.lower()}.{name}"
-        for name in ("AdaptiveRec", "CL4SRec", "CoSeRec", "DuoRec", "ECLSR", "SASRec", "SRMA")
+        for name in (
+            "AdaptiveRec",
+            "CL4SRec",
+            "CoSeRec",
+            "DuoRec",
+            "ECLSR",
+            "ICLRec",
+            "ICSRec",
+            "MCLRec",
+            "SASRec",
+            "SRMA",
+        )
     },
     accepts=_is_model,
     expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender",
