@@ -28,6 +28,7 @@ ALLOWED = {
     "report": ("evaluation", "runs"),
     "search": ("data", "runs", "serving.vocabulary"),
     "suites": ("data.files.names", "evaluation", "report", "runs"),
+    "interop": ("data", "evaluation", "model", "runs", "trainer"),
 }
 COMMON_TO_PURE = ("batch", "errors", "ragged", "registry")
 ALLOWED_TO_COMMON = {
@@ -144,7 +145,8 @@ def test_nobody_imports_what_recbole_asks_for_but_we_do_not_install() -> None:
         f"{path.relative_to(ROOT)} imports {name}"
         for path in [*PACKAGE.rglob("*.py"), *SCRIPTS]
         for name in imports_in(path)
-        if within(name, *banned)
+        # but for who brings a stand-in, in a script that has asked for it
+        if within(name, *banned) and "interop" not in path.parts
     ]
     assert found == []
 

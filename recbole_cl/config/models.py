@@ -99,7 +99,7 @@ def model_class(model: str | type) -> Any:
     _refuse_unreachable(model)
     if not MODELS.find(model) and not is_path(model):
         raise UsageError(_unknown(model))
-    with _anomaly_detection_left_alone():  # an outside model may import RecBole's
+    with anomaly_detection_left_alone():  # an outside model may import RecBole's
         return _fit(MODELS.resolve(model))
 
 
@@ -204,12 +204,12 @@ def recboles_model(name: str) -> Any:
     Returns:
         The class, also where ours of that name takes its place elsewhere.
     """
-    with _anomaly_detection_left_alone():
+    with anomaly_detection_left_alone():
         return getattr(import_module(_RECBOLE), name)
 
 
 @contextmanager
-def _anomaly_detection_left_alone() -> Iterator[None]:
+def anomaly_detection_left_alone() -> Iterator[None]:
     """RecBole's sine.py switches it on for the whole process; training would take half as long again."""
     import torch
 

@@ -51,11 +51,11 @@ def refuse_sampled_targets(config: Any, model: str) -> None:
         UsageError: If they are asked for.
     """
     negatives = config["train_neg_sample_args"]
-    drawn = negatives.get("distribution") if isinstance(negatives, Mapping) else negatives
+    drawn = negatives.get("distribution", "uniform") if isinstance(negatives, Mapping) else negatives
     if drawn not in (None, "none", "None"):
         raise UsageError(
-            f"train_neg_sample_args draws {drawn} negatives (RecBole's default), and {model} would train on them as "
-            "targets; set train_neg_sample_args to None, or call recbole_cl.register() first"
+            f"train_neg_sample_args draws {drawn} negatives (RecBole's default: uniform), and {model} would train on "
+            "them as targets; set train_neg_sample_args to None, or leave it out and call recbole_cl.register() first"
         )
 
 
