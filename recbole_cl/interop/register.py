@@ -42,16 +42,17 @@ _done: list[str] = []
 def register() -> list[str]:
     """Makes RecBole's entry points work with our models, by name and by class, in this process.
 
-    ``run_recbole``, ``objective_function``, ``load_data_and_model`` (of RecBole's checkpoints and of the ``best.pth`` of
-    our runs), ``get_model``, ``get_trainer`` and ``Config`` then know them; call it before RecBole's ``quick_start`` is
-    imported. A bare name that RecBole has itself, such as ``SASRec``, stays RecBole's; a class is always the one given.
+    ``run_recbole``, ``objective_function``, ``load_data_and_model`` (of RecBole's checkpoints and of the ``best.pth``
+    of our runs), ``get_model``, ``get_trainer`` and ``Config`` then know them; call it before RecBole's ``quick_start``
+    is imported. A bare name that RecBole has itself, such as ``SASRec``, stays RecBole's; a class is always the one given.
     A second call does nothing.
 
     Returns:
         What was mended in RecBole for the libraries that are installed; it is logged, too.
     """
     if not _done:
-        notes = [_take_our_models(), _mend_numpy(), _mend_checkpoints(), _mend_quick_start()]
+        _take_our_models()
+        notes = [_mend_numpy(), _mend_checkpoints(), _mend_quick_start()]
         _done.extend(["RecBole takes our models", *filter(None, notes)])
         getLogger("recbole_cl").warning(f"recbole_cl.register(): {'; '.join(_done)}")
     return _done[1:]

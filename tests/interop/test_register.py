@@ -127,8 +127,13 @@ def test_our_models_are_told_of_each_epoch_and_their_stages_refused(
     script: dict[str, Any], registered: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[int] = []
-    start_epoch = CoSeRec.start_epoch
-    monkeypatch.setattr(CoSeRec, "start_epoch", lambda self, epoch: (told.append(epoch), start_epoch(self, epoch)))
+    original = CoSeRec.start_epoch
+
+    def start_epoch(self: CoSeRec, epoch: int) -> None:
+        told.append(epoch)
+        original(self, epoch)
+
+    monkeypatch.setattr(CoSeRec, "start_epoch", start_epoch)
     start = quick_start("run_recbole")
     start("CoSeRec", "cycle", config_dict=script | {"epochs": 2, "checkpoint_dir": str(tmp_path)})
     assert told[-2:] == [0, 1]
