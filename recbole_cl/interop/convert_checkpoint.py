@@ -18,7 +18,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.interop.checkpoints import read_checkpoint
 from recbole_cl.interop.sasrec import from_recbole, to_recbole
 from recbole_cl.model.sasrec import SASRec
-from recbole_cl.runs.build import build_data, build_model
+from recbole_cl.runs.build import build_data, build_model, config_of_run
 from recbole_cl.runs.folder import BEST, CONFIG, new_folder
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.writing import atomic_write_text, atomic_writer
@@ -125,10 +125,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
     Raises:
         UsageError: If the folder holds no run, or one that RecBole's SASRec cannot express.
     """
-    if not (run_dir / CONFIG).is_file():
-        raise UsageError(f"{run_dir} is no run folder: it has no {CONFIG}")
-    given = {"data_path": data_path} if data_path else {}
-    ours = Config(config_dict=given, stored=run_dir / CONFIG)
+    ours = config_of_run(run_dir, data_path=data_path)
     _refuse_what_theirs_lacks(run_dir, ours)
     settings = {key: it for key, it in ours.settings_dict().items() if key in _carried()}
     loss = "BPR" if ours["recommendation_loss"] == "bpr" else "CE"

@@ -9,11 +9,11 @@ from typing import Any
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import init_logger, init_seed
 
-from recbole_cl.config.config import Config
 from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.interop.checkpoints import read_checkpoint
 from recbole_cl.model.adapter import adapted
+from recbole_cl.runs.build import config_of_run
 from recbole_cl.runs.folder import BEST, CONFIG, LAST
 from recbole_cl.trainer.checkpoint import load_checkpoint
 
@@ -36,7 +36,7 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
     file = Path(model_file)
     ours = file.name in (BEST, LAST) and (file.parent / CONFIG).is_file()
     state = load_checkpoint(file) if ours else read_checkpoint(file)
-    config: Any = Config(stored=file.parent / CONFIG) if ours else state["config"]
+    config: Any = config_of_run(file.parent) if ours else state["config"]
     init_seed(config["seed"], config["reproducibility"])
     init_logger(config)
     getLogger().info(config)
