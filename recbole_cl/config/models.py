@@ -137,6 +137,11 @@ def recboles_presets() -> Path:
     return _recbole() / "properties" / "model"
 
 
+def recbole_has(name: str) -> bool:
+    """Tells whether RecBole has a sequential model of a name."""
+    return name in _recbole_models()
+
+
 def refuse_unknown_model(name: str) -> None:
     """Refuses a name that is neither a known model's nor a dotted path, without importing anything.
 
