@@ -54,9 +54,9 @@ def test_values_that_mean_the_same_as_in_recbole_are_taken() -> None:
 
 def test_foreign_keys_in_a_file_are_named_and_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "theirs.yaml"
-    file.write_text("has_gt: True\nnum_layers: 3\nepochs: 4\n")
+    file.write_text("has_gt: True\nd_state: 3\nepochs: 4\n")
     assert settings({}, file) == settings({"epochs": 4})
-    assert [it.message for it in caplog.records] == [f"{file}: nothing here reads has_gt, num_layers"]
+    assert [it.message for it in caplog.records] == [f"{file}: nothing here reads has_gt, d_state"]
     refuse_unknown_flags("SASRec", [file], {})
 
 
