@@ -172,7 +172,9 @@ def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
 
 def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:
     if config.model_class is not SASRec:
-        raise UsageError(f"{run_dir} is of {config['model']}: only SASRec has a counterpart of equal weights in RecBole")
+        raise UsageError(
+            f"{run_dir} is of {config['model']}: only SASRec has a counterpart of equal weights in RecBole"
+        )
     for key, theirs in (("encoder", "transformer"), ("right_aligned", False)):
         if config[key] != theirs:
             raise UsageError(f"{run_dir}: {key} = {config[key]}, and RecBole's SASRec has {theirs} alone")

@@ -202,9 +202,7 @@ def run_seeds(
     return [run(model, name, config_files=config_files, **each) for each in settings_of_each]
 
 
-def load(
-    run_dir: str | Path, model: str | type | None = None, *, data_path: str | Path | None = None
-) -> LoadedRun:
+def load(run_dir: str | Path, model: str | type | None = None, *, data_path: str | Path | None = None) -> LoadedRun:
     """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
 
     Args:

@@ -15,7 +15,9 @@ def test_the_same_command_as_recboles_tells_the_difference() -> None:
     assert said.startswith("unlike RecBole's defaults (in brackets): ")
     assert "train_batch_size = 256 (2048)" in said and "item_inter_num_interval = '[5,inf)' (none)" in said
     assert "--recbole_defaults=True" in said and "data_path" not in said
-    assert "train_batch_size" not in Config("GRU4Rec", "ml-100k", config_dict={"train_batch_size": 256}).unlike_recbole()
+    assert (
+        "train_batch_size" not in Config("GRU4Rec", "ml-100k", config_dict={"train_batch_size": 256}).unlike_recbole()
+    )
     assert Config("DuoRec", "ml-100k").unlike_recbole() == ""  # RecBole has no such command
 
 

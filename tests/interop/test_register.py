@@ -22,7 +22,6 @@ from recbole_cl.interop import register
 from recbole_cl.model.coserec import CoSeRec
 from recbole_cl.model.sasrec import SASRec
 
-
 # What RecBole's SASRec needs; a class of another name gets no YAML from RecBole.
 SIZES = {"n_layers": 1, "n_heads": 2, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1, "hidden_act": "gelu"}
 SIZES |= {"layer_norm_eps": 1e-12, "initializer_range": 0.02, "loss_type": "CE"}

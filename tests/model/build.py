@@ -68,7 +68,9 @@ def oracle_model(name: str, values: Mapping[str, Any], **settings: Any) -> Any:
 
 def transformer_state(weights: Mapping[str, np.ndarray[Any, Any] | Tensor], prefix: str = "") -> dict[str, Tensor]:
     """The state of our Transformer out of RecBole's parameters, of whose names those with the prefix are taken."""
-    return recboles_state({name[len(prefix) :]: torch.as_tensor(it) for name, it in weights.items() if name.startswith(prefix)})
+    return recboles_state(
+        {name[len(prefix) :]: torch.as_tensor(it) for name, it in weights.items() if name.startswith(prefix)}
+    )
 
 
 # The S3Rec family's parameter names, and RecBole's.
