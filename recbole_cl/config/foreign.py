@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Mapping
 from logging import getLogger
-from typing import Any, NamedTuple
+from typing import Any
 
+from recbole_cl.config.common import WITHOUT_EFFECT
 from recbole_cl.config.messages import shown
 from recbole_cl.config.suggestions import ELSEWHERE
 from recbole_cl.errors import UsageError
@@ -14,51 +15,32 @@ from recbole_cl.errors import UsageError
 _TYPO = 0.85  # from this likeness on, a key in a file is taken for a misspelt one
 
 
-class Harmless(NamedTuple):
-    """A key of RecBole's that decides no figure, whatever its value.
-
-    Attributes:
-        kinds: Types of its values; None passes, too.
-        why: Why it makes no difference.
-    """
-
-    kinds: tuple[type, ...]
-    why: str
-
-
-_HERE, _ANEW = "batches are made in the training process", "every run reads its data anew"
-_LABELS, _GRAPH = "interactions have no labels here", "no knowledge graph is read"
-_FEATURES = "no features are read"
-
-HARMLESS: dict[str, Harmless] = {
-    "worker": Harmless((int,), _HERE),
-    "save_dataset": Harmless((bool,), _ANEW),
-    "save_dataloaders": Harmless((bool,), _ANEW),
-    "dataset_save_path": Harmless((str,), _ANEW),
-    "dataloaders_save_path": Harmless((str,), _ANEW),
-    "enable_scaler": Harmless((bool,), "enable_amp means bfloat16, which needs no scaling"),
-    "valid_metric_bigger": Harmless((bool,), "valid_metric tells"),
-    "NEG_PREFIX": Harmless((str,), "the loader draws no negatives"),
-    "POSITION_FIELD": Harmless((str,), "models count positions themselves"),
-    "LABEL_FIELD": Harmless((str,), _LABELS),
-    "threshold": Harmless((dict,), _LABELS),
-    "numerical_features": Harmless((list,), _FEATURES),
-    **dict.fromkeys(
-        ("HEAD_ENTITY_ID_FIELD", "TAIL_ENTITY_ID_FIELD", "RELATION_ID_FIELD", "ENTITY_ID_FIELD"),
-        Harmless((str,), _GRAPH),
-    ),
-    "kg_reverse_r": Harmless((bool,), _GRAPH),
-    "entity_kg_num_interval": Harmless((str,), _GRAPH),
-    "relation_kg_num_interval": Harmless((str,), _GRAPH),
-    # of the authors' code, of which RecBole itself reads nothing
-    "log_root": Harmless((str,), "a run's log lies in its folder"),
-    "train_from_scratch": Harmless((bool,), "resume names the run to go on with"),
-    # of RecBole's script, not of its Config
-    "world_size": Harmless((int,), "a run is one process"),
-    "ip": Harmless((str,), "a run is one process"),
-    "port": Harmless((str, int), "a run is one process"),
-    "group_offset": Harmless((int,), "a run is one process"),
+# Keys of RecBole's that decide no figure, whatever they are, and the types of their values (None passes, too).
+_IDLE_KINDS: dict[str, tuple[type, ...]] = {
+    "worker": (int,),
+    **dict.fromkeys(("save_dataset", "save_dataloaders", "enable_scaler"), (bool,)),
+    **dict.fromkeys(("valid_metric_bigger", "kg_reverse_r"), (bool,)),
+    **dict.fromkeys(("dataset_save_path", "dataloaders_save_path", "RATING_FIELD", "LABEL_FIELD"), (str,)),
+    **dict.fromkeys(("NEG_PREFIX", "POSITION_FIELD", "entity_kg_num_interval", "relation_kg_num_interval"), (str,)),
+    **dict.fromkeys(("HEAD_ENTITY_ID_FIELD", "TAIL_ENTITY_ID_FIELD"), (str,)),
+    **dict.fromkeys(("RELATION_ID_FIELD", "ENTITY_ID_FIELD"), (str,)),
+    "threshold": (dict,),
+    "numerical_features": (list,),
 }
+_ONE_PROCESS = "a run is one process"
+# Keys of the authors' code and of RecBole's script, of which RecBole's Config reads nothing: key -> types, why.
+_OF_SCRIPTS: dict[str, tuple[tuple[type, ...], str]] = {
+    "log_root": ((str,), "a run's log lies in its folder"),
+    "train_from_scratch": ((bool,), "resume names the run to go on with"),
+    "world_size": ((int,), _ONE_PROCESS),
+    "ip": ((str,), _ONE_PROCESS),
+    "port": ((str, int), _ONE_PROCESS),
+    "group_offset": ((int,), _ONE_PROCESS),
+}
+HARMLESS: dict[str, str] = {
+    **{key: WITHOUT_EFFECT[key].why for key in _IDLE_KINDS},
+    **{key: why for key, (_, why) in _OF_SCRIPTS.items()},
+}  # key -> why it makes no difference
 
 # Values that mean something to RecBole which is done otherwise here: key and value -> reason and way.
 _OTHERWISE: dict[tuple[str, Any], str] = {
@@ -81,10 +63,9 @@ def drop_harmless(values: dict[str, Any]) -> None:
             raise UsageError(f"{key} = {shown(value)}: {reason}")
     if "nproc" in values and (processes := values.pop("nproc")) != 1:
         raise UsageError(f"nproc = {shown(processes)}: a run is one process; leave it out")
-    said = {key: values.pop(key) for key in HARMLESS.keys() & values.keys() if _is_harmless(key, values[key])}
-    said = {key: value for key, value in said.items() if value not in (None, False, 0, [], "")}
-    if unusual := sorted(key for key, value in said.items() if value != _AS_ALWAYS.get(key)):
-        words = "; ".join(f"{key} = {shown(said[key])} ({HARMLESS[key].why})" for key in unusual)
+    said = {key: values.pop(key) for key in sorted(HARMLESS.keys() & values.keys()) if _is_harmless(key, values[key])}
+    if unusual := [key for key, value in said.items() if value not in (None, _idle(key))]:
+        words = "; ".join(f"{key} = {shown(said[key])} ({HARMLESS[key]})" for key in unusual)
         getLogger().warning(f"without effect here: {words}")
 
 
@@ -120,25 +101,14 @@ def drop_foreign(
             del values[key]
 
 
-# The values in files that write RecBole's defaults out: nothing is said of them.
-_AS_ALWAYS: dict[str, Any] = {
-    "valid_metric_bigger": True,
-    "train_from_scratch": True,
-    "NEG_PREFIX": "neg_",
-    "POSITION_FIELD": "position_id",
-    "LABEL_FIELD": "label",
-    "HEAD_ENTITY_ID_FIELD": "head_id",
-    "TAIL_ENTITY_ID_FIELD": "tail_id",
-    "RELATION_ID_FIELD": "relation_id",
-    "ENTITY_ID_FIELD": "entity_id",
-    "entity_kg_num_interval": "[0,inf)",
-    "relation_kg_num_interval": "[0,inf)",
-}
-
-
 def _is_harmless(key: str, value: Any) -> bool:
-    kinds = HARMLESS[key].kinds
+    kinds = _IDLE_KINDS[key] if key in _IDLE_KINDS else _OF_SCRIPTS[key][0]
     return value is None or (isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)))
+
+
+def _idle(key: str) -> Any:
+    """RecBole's default, of which nothing need be said."""
+    return WITHOUT_EFFECT[key].idle if key in WITHOUT_EFFECT else None
 
 
 def looks_misspelt(key: str, known: Collection[str]) -> bool:

@@ -10,9 +10,11 @@ import torch
 import yaml
 from recbole.config import Config as RecBoleConfig
 
-from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings, RecBoleModelSettings
+from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import model_class
+from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.interop.checkpoints import read_checkpoint
@@ -25,19 +27,7 @@ from recbole_cl.writing import atomic_write_text, atomic_writer
 
 _THEIRS = "recbole:SASRec"
 # Keys without effect on what a trained model is and on what data it has.
-_OF_THE_RUN = frozenset(
-    {
-        "worker",
-        "transform",
-        "enable_scaler",
-        "require_pow",
-        "save_dataset",
-        "save_dataloaders",
-        "dataset_save_path",
-        "dataloaders_save_path",
-        "valid_metric_bigger",
-    }
-)
+_OF_THE_RUN = frozenset({*HARMLESS, "transform", "require_pow", "train_neg_sample_args"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,8 +118,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
     ours = config_of_run(run_dir, data_path=data_path)
     _refuse_what_theirs_lacks(run_dir, ours)
     settings = {key: it for key, it in ours.settings_dict().items() if key in _carried()}
-    loss = "BPR" if ours["recommendation_loss"] == "bpr" else "CE"
-    theirs = Config(_THEIRS, ours["dataset"], config_dict=settings | {"loss_type": loss, "hidden_act": "gelu"})
+    theirs = Config(_THEIRS, ours["dataset"], config_dict=settings | {"loss_type": "CE", "hidden_act": "gelu"})
     dataset, (train, *_) = build_data(theirs)
     state = load_checkpoint(run_dir / BEST)
     if state["items"] != item_fingerprint(dataset):
@@ -153,7 +142,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
 
 def _carried() -> set[str]:
     """Settings that RecBole's SASRec and ours share."""
-    shape = RecBoleModelSettings.model_fields.keys() & SASRec.settings.model_fields.keys()
+    shape = recboles_settings(model_class(_THEIRS)).model_fields.keys() & SASRec.settings.model_fields.keys()
     return {*CommonSettings.model_fields, *shape} - {"model", "dataset", "resume"}
 
 
@@ -167,7 +156,7 @@ def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
         values.pop("weight_decay", None)
     folder = data_path or str(Path(theirs["data_path"]).parent)
     loss = {"recommendation_loss": "bpr" if theirs.get("loss_type") == "BPR" else "ce"}
-    return bare | values | told | loss | {"data_path": folder, "train_neg_sample_args": None, "train_form": "prefix"}
+    return bare | values | told | loss | {"data_path": folder, "train_form": "prefix"}
 
 
 def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:

@@ -54,23 +54,17 @@ def _recboles_defaults() -> dict[str, Any]:
 
 
 def _is_read(key: str) -> bool:
-    return key in CommonSettings.model_fields and key not in {*HARMLESS, "train_neg_sample_args"}
+    return key in CommonSettings.model_fields and key not in HARMLESS
 
 
 def _what(key: str, value: Any) -> str:
-    if key == "train_neg_sample_args":  # typed, so that a value is told apart from a misspelt one
-        return "refused, but for `~`: losses that need negatives draw their own (`recommendation_loss`)"
     if key in HARMLESS:
-        return f"no effect: {HARMLESS[key].why}"
+        return f"no effect: {HARMLESS[key]}"
     if key in CommonSettings.model_fields:
         field = CommonSettings.model_fields[key]
         return f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
-    idle = WITHOUT_EFFECT[key]  # a key of RecBole's that is in no table fails here, and so in a test
-    return f"refused, but for {_code(getattr(idle, 'idle', idle))}{_reason(idle)}"
-
-
-def _reason(idle: Any) -> str:
-    return f": {idle.why}" if hasattr(idle, "why") else ""
+    idle, why = WITHOUT_EFFECT[key]  # a key of RecBole's that is in no table fails here, and so in a test
+    return f"refused, but for {_code(idle)}: {why}"
 
 
 def _code(value: Any) -> str:

@@ -44,8 +44,8 @@ def register() -> list[str]:
 
     ``run_recbole``, ``objective_function``, ``load_data_and_model`` (of RecBole's checkpoints and of the ``best.pth``
     of our runs), ``get_model``, ``get_trainer`` and ``Config`` then know them; call it before RecBole's ``quick_start``
-    is imported. A bare name that RecBole has itself, such as ``SASRec``, stays RecBole's; a class is always the one given.
-    A second call does nothing.
+    is imported. A bare name that RecBole has itself, such as ``SASRec``, stays RecBole's; a class is always the one
+    given. A second call does nothing.
 
     Returns:
         What was mended in RecBole for the libraries that are installed; it is logged, too.
