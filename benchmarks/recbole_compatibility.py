@@ -181,13 +181,9 @@ def in_a_process(register: bool) -> dict[str, str]:
         write_cycle(Path(folder, "data"))
         root = str(Path(__file__).resolve().parents[1])
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-        command = [
-            sys.executable,
-            "-c",
-            f"import runpy, sys; sys.argv = sys.argv[:1]; it = runpy.run_path({__file__!r}); ",
-        ]
-        command[-1] += f"import json; open('found.json', 'w').write(json.dumps(it['outcomes']({register})))"
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        code = f"import json, runpy; found = runpy.run_path({__file__!r})['outcomes']({register}); "
+        code += "open('found.json', 'w').write(json.dumps(found))"
+        subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True, capture_output=True)
         found: dict[str, str] = json.loads(Path(folder, "found.json").read_text())
         return found
 

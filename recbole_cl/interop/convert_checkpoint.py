@@ -11,8 +11,8 @@ import yaml
 from recbole.config import Config as RecBoleConfig
 
 from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
-from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.config import Config
+from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.models import model_class
 from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.data.fingerprint import item_fingerprint

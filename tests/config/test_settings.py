@@ -8,7 +8,6 @@ import pytest
 
 from recbole_cl.config.common import COMMON
 from recbole_cl.config.config import Config
-from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.presets import props_dir, read_settings
 from recbole_cl.config.schema import MethodSettings
 from recbole_cl.config.settings import check_settings
