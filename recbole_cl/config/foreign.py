@@ -37,6 +37,7 @@ _OF_SCRIPTS: dict[str, tuple[tuple[type, ...], str]] = {
     "port": ((str, int), _ONE_PROCESS),
     "group_offset": ((int,), _ONE_PROCESS),
 }
+_USUAL = ("train_from_scratch", True)  # of which nothing need be said
 HARMLESS: dict[str, str] = {
     **{key: WITHOUT_EFFECT[key].why for key in _IDLE_KINDS},
     **{key: why for key, (_, why) in _OF_SCRIPTS.items()},
@@ -63,8 +64,10 @@ def drop_harmless(values: dict[str, Any]) -> None:
             raise UsageError(f"{key} = {shown(value)}: {reason}")
     if "nproc" in values and (processes := values.pop("nproc")) != 1:
         raise UsageError(f"nproc = {shown(processes)}: a run is one process; leave it out")
-    said = {key: values.pop(key) for key in sorted(HARMLESS.keys() & values.keys()) if _is_harmless(key, values[key])}
-    if unusual := [key for key, value in said.items() if value not in (None, _idle(key))]:
+    usual = {key for key, value in values.items() if key in WITHOUT_EFFECT and value == WITHOUT_EFFECT[key].idle}
+    taken = [key for key in sorted((HARMLESS.keys() & values.keys()) - usual) if _is_harmless(key, values[key])]
+    said = {key: values.pop(key) for key in taken}
+    if unusual := [key for key, value in said.items() if value is not None and (key, value) != _USUAL]:
         words = "; ".join(f"{key} = {shown(said[key])} ({HARMLESS[key]})" for key in unusual)
         getLogger().warning(f"without effect here: {words}")
 
@@ -104,11 +107,6 @@ def drop_foreign(
 def _is_harmless(key: str, value: Any) -> bool:
     kinds = _IDLE_KINDS[key] if key in _IDLE_KINDS else _OF_SCRIPTS[key][0]
     return value is None or (isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)))
-
-
-def _idle(key: str) -> Any:
-    """RecBole's default, of which nothing need be said."""
-    return WITHOUT_EFFECT[key].idle if key in WITHOUT_EFFECT else None
 
 
 def looks_misspelt(key: str, known: Collection[str]) -> bool:
