@@ -18,23 +18,17 @@ from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS
-from recbole_cl.runs.build import Data, build_config, build_data, build_evaluation_rows, build_model, resume_asked_for
 from recbole_cl.runs.build import (
     Data,
     build_config,
     build_data,
     build_evaluation_rows,
-    build_loader,
     build_model,
-    build_trainer,
     config_of_run,
     resume_asked_for,
 )
-from recbole_cl.runs.complement import complement_of
-from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.folder import (
     BEST,
-    CONFIG,
     LOG,
     RANKS,
     gone_if_useless,
@@ -241,33 +235,6 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
 
     trained = train(config, run_dir, data, train_first, before_epoch=before_epoch)
     trainer = trained.trainer
-    logger.info(_describe(dataset))
-    items = Vocabulary(list(map(str, dataset.field2id_token[dataset.iid_field])))
-    if differences := config.unlike_recbole():
-        logger.info(differences)
-    model = build_model(config, train)  # refuses settings that do not fit before anything is trained
-
-    def train_first(small: Config, folder: Path) -> None:
-        _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
-        _run(small, folder, data)
-
-    with _random_state_kept(settings.device):  # a run's numbers do not depend on where its complement comes from
-        complement = complement_of(config, run_dir, train, train_first)
-    if complement:
-        model.complement_with(complement)
-    loader = build_loader(config, model, train)
-    logger.info(f"{len(loader.rows)} training rows ({loader.settings.train_form} form), {len(loader)} batches an epoch")
-    trainer = build_trainer(config, model, run_dir)
-    begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
-    if begun:
-        trainer.resume(loader)
-    elif settings.init_from:
-        start_from(model, items, Path(settings.init_from))
-    _record_settings(config, run_dir)
-    items.save(run_dir / ITEMS_FILE)
-    if not (begun and trainer.is_finished()):
-        _record_environment(run_dir / ENVIRONMENT, settings.device, trainer.start_epoch)
-    trainer.fit(loader, valid_rows, show_progress=settings.show_progress)
     trainer.load_best()
     test_ranks = trainer.rank(test_rows, settings.show_progress)
     result = RunResult(

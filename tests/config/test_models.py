@@ -64,6 +64,8 @@ def test_loading_recbole_models_leaves_anomaly_detection_off(monkeypatch: pytest
         monkeypatch.delitem(sys.modules, module)
     assert registry.recboles_model("SINE") is not before, "it has not been imported again"
     assert not torch.is_anomaly_enabled()
+
+
 def test_a_prefix_asks_for_recboles_where_ours_has_the_name() -> None:
     theirs = registry.model_class("recbole:sasrec")
     assert theirs.__module__ == "recbole.model.sequential_recommender.sasrec"
@@ -82,14 +84,6 @@ def test_a_prefix_asks_for_recboles_where_ours_has_the_name() -> None:
 def test_recboles_other_kinds_of_models_are_told_to_be_out_of_scope(name: str, kind: str) -> None:
     with pytest.raises(UsageError, match=f"{name} is one of RecBole's {kind} models, and only sequential ones run"):
         registry.refuse_unknown_model(name)
-
-
-def test_loading_recbole_models_leaves_anomaly_detection_off() -> None:
-    code = "import torch; from recbole_cl.config import models as registry; registry.model_class('GRU4Rec'); "
-    code += "import sys; assert 'recbole.model.sequential_recommender.sine' in sys.modules; "
-    code += "assert not torch.is_anomaly_enabled()"
-    # A new process: the switch is thrown at the first import only.
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_anomaly_detection_that_the_user_wants_stays_on() -> None:

@@ -31,7 +31,7 @@ def write_wheel(folder: Path, name: str, version: str, requires: Iterable[str] =
         *(f"Requires-Dist: {it}" for it in requires),
     ]
     with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{stem}.dist-info/METADATA", "\n".join(metadata) + "\n")
+        wheel.writestr(f"{stem}.dist-info/METADATA", "\n".join(lines) + "\n")
         wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{stem}.dist-info/RECORD", "")
 
