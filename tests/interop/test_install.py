@@ -26,10 +26,8 @@ TODAY = {"torch": "2.13.0", "numpy": "2.3.0", "pandas": "2.3.3"}  # which pip co
 def write_wheel(folder: Path, name: str, version: str, requires: Iterable[str] = ()) -> None:
     """A wheel of metadata alone: pip resolves by nothing else, and none has to be downloaded."""
     stem = f"{name.replace('-', '_')}-{version}"
-    metadata = [
-        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}",
-        *(f"Requires-Dist: {it}" for it in requires),
-    ]
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+    lines += [f"Requires-Dist: {it}" for it in requires]
     with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{stem}.dist-info/METADATA", "\n".join(lines) + "\n")
         wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
