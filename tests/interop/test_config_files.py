@@ -18,6 +18,10 @@ FILES = Path(__file__).parent / "configs"
 N_ITEMS = 60
 
 
+def slow(*case: Any) -> Any:
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
 class StateSpace(SequentialRecommender):
     """A model in RecBole's form: nothing but its code tells which keys it reads. A running mean, by its sizes."""
 
@@ -53,14 +57,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ("file", "model", "read"),
     [
         ("duorec", "DuoRec", {"temperature": 1, "supervised_weight": 0.1, "contrast": "us_x"}),
-        ("fearec", "DuoRec", {"stopping_step": 40, "user_inter_num_interval": "[5,inf)"}),
+        slow("fearec", "DuoRec", {"stopping_step": 40, "user_inter_num_interval": "[5,inf)"}),
         ("mamba4rec", StateSpace, {"d_state": 32, "train_batch_size": 2048}),
         ("tim4rec", StateSpace, {"chunk_size": 32, "norm_eps": 1e-5}),
-        ("sasrec", "SASRec", {"n_heads": 8, "MAX_ITEM_LIST_LENGTH": 200}),
-        ("gru4rec", "GRU4Rec", {"embedding_size": 64, "num_layers": 2}),
-        ("caser", "Caser", {"nv": 4, "reg_weight": 1e-4}),
+        slow("sasrec", "SASRec", {"n_heads": 8, "MAX_ITEM_LIST_LENGTH": 200}),
+        slow("gru4rec", "GRU4Rec", {"embedding_size": 64, "num_layers": 2}),
+        slow("caser", "Caser", {"nv": 4, "reg_weight": 1e-4}),
         ("llmrank", "SASRec", {"eval_batch_size": 100, "has_gt": None}),
-        ("recbole_gnn", "GCSAN", {"normalize_all": True, "undirected_net": None}),
+        slow("recbole_gnn", "GCSAN", {"normalize_all": True, "undirected_net": None}),
         ("glint_ru", "CL4SRec", {"MAX_ITEM_LIST_LENGTH": 100, "user_inter_num_interval": None}),
     ],
 )

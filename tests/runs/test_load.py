@@ -23,7 +23,7 @@ def test_data_is_found_from_any_folder_also_after_a_move(tmp_path: Path, monkeyp
     monkeypatch.chdir(project)
     result = run("SASRec", "cycle", **TINY, data_path="data", checkpoint_dir="saved/tests", epochs=0)
     monkeypatch.chdir(elsewhere)
-    assert len(load(project / result.run_dir).recommend(["u1"], 3)[0]) == 3
+    assert len(load(project / result.run_dir).recommend(["u1"], 3)) == 3
     moved = project.rename(tmp_path / "moved")
     assert load(moved / result.run_dir).dataset.item_num == 21
     (moved / "data").rename(tmp_path / "data")
