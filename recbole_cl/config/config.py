@@ -112,6 +112,7 @@ class Config(RecBoleConfig):
     def knows(self, key: str) -> bool:
         """Whether a run of this model reads a setting."""
         return key in self._known
+
     def unlike_recbole(self) -> str:
         """Where RecBole's own command would be given other settings, in one line; nothing for a model of ours alone."""
         theirs = self.model_class.__module__.startswith("recbole.") or recbole_has(self.model)
