@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 
+from recbole_cl.data.vocabulary import Vocabulary
 from recbole_cl.ragged import offsets
 from recbole_cl.serving.histories import Histories
 from recbole_cl.serving.output import frame_of, table_writer
 from recbole_cl.serving.recommending import Exclusion, Recommender
 from recbole_cl.serving.scorer import ScorerSettings, SequenceScorer
-from recbole_cl.serving.vocabulary import Vocabulary
 
 SIZES = {"n_layers": 2, "n_heads": 2, "hidden_size": 64, "inner_size": 256, "layer_norm_eps": 1e-12}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
@@ -59,7 +59,7 @@ def latency(run_dir: Path, repetitions: int = 200) -> dict[str, float]:
     from recbole_cl.serving.package import write_package
 
     run: Any = load(run_dir)
-    tokens = run.serving.items.tokens[1:11]
+    tokens = run.items.tokens[1:11]
     row = torch.zeros(1, run.dataset.max_item_list_len, dtype=torch.long)
     row[0, :10] = torch.arange(1, 11)
     with tempfile.TemporaryDirectory() as folder:

@@ -23,10 +23,11 @@ ALLOWED = {
     "model": (*PURE, "data.hooks", "data.same_target", "data.correlation", "data.training_rows"),
     "evaluation": ("data", "model.interface"),
     "trainer": ("data.fingerprint", "data.loader", "evaluation", "model.interface"),
-    "testing": ("cli", "data", "evaluation", "load", "model", "run", "runs"),
+    "testing": ("cli", "data", "evaluation", "load", "model", "run", "runs", "serving.loaded"),
     "runs": (*PURE, "data", "evaluation", "model", "trainer"),
     "report": ("evaluation", "runs"),
-    "search": ("data", "runs", "serving.vocabulary"),
+    "search": ("data", "runs"),
+    "serving": ("data", "encoder", "evaluation", "model.base", "runs", "trainer"),
     "suites": ("data.files.names", "evaluation", "report", "runs"),
     "interop": ("data", "evaluation", "model", "runs", "trainer"),
 }

@@ -1,21 +1,18 @@
-"""The one place where dataset, model, loader and trainer meet: ``run`` and ``load``."""
+"""The one place where dataset, model, loader, trainer and test meet: ``run``."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recbole_cl.config.config import Config
-from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.dataframe import DataSource, named_data
-from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
+from recbole_cl.data.fingerprint import target_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS
 from recbole_cl.runs.build import (
@@ -23,12 +20,9 @@ from recbole_cl.runs.build import (
     build_config,
     build_data,
     build_evaluation_rows,
-    build_model,
-    config_of_run,
     resume_asked_for,
 )
 from recbole_cl.runs.folder import (
-    BEST,
     LOG,
     RANKS,
     gone_if_useless,
@@ -40,73 +34,7 @@ from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.training import train
-from recbole_cl.serving.loaded import Serving, Until
-from recbole_cl.serving.recommending import SEEN
-from recbole_cl.trainer.checkpoint import load_checkpoint
-from recbole_cl.trainer.state import load_weights
 from recbole_cl.writing import atomic_writer
-
-if TYPE_CHECKING:
-    import pandas
-
-
-@dataclass(frozen=True)
-class LoadedRun:
-    """A trained model with all that is needed to use it.
-
-    Attributes:
-        config: The run's settings.
-        model: With the weights of the best epoch, in eval mode.
-        dataset: The whole dataset; maps ids to the user's own tokens and back.
-        splits: Training, validation and test part.
-    """
-
-    config: Config
-    model: Any
-    dataset: ContrastiveDataset
-    splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
-
-    @cached_property
-    def serving(self) -> Serving:
-        """What the run is asked for by tokens of users and items."""
-        return Serving(self)
-
-    def recommend(
-        self,
-        users: Iterable[object] | None = None,
-        k: int = 10,
-        *,
-        histories: Iterable[Sequence[object]] | None = None,
-        exclude: str | Iterable[object] = SEEN,
-        history: Until = "test",
-    ) -> pandas.DataFrame:
-        """The best items for users of the dataset, or for new ones.
-
-        Args:
-            users: Tokens; None for all, unless there are histories.
-            k: Items for each, at least 1.
-            histories: In place of users: rows of items' tokens, the newest last; unknown ones are skipped.
-            exclude: ``seen`` leaves out what a user has already; ``none`` nothing; tokens those items, too.
-            history: What is known of users of the dataset: ``train``, ``valid`` (its items, too) or ``test``
-                (everything).
-
-        Returns:
-            A line each: user (numbers from 1 for histories), rank from 1, item, score; the best first.
-
-        Raises:
-            UsageError: If a user is unknown, a history has no known item, or an argument is out of range.
-        """
-        if users is not None and histories is not None:
-            raise UsageError("recommend: give users or histories")
-        if histories is not None:
-            rows = self.serving.new_histories([(None, row) for row in histories], history)
-        else:
-            rows = self.serving.histories(users, history)
-        return self.serving.recommend(rows, k, exclude)
-
-    def similar(self, items: Iterable[object] | None = None, k: int = 10) -> pandas.DataFrame:
-        """The items nearest to others by the cosine of their vectors: see ``serving/loaded.py``."""
-        return self.serving.similar(items, k)
 
 
 def run(
@@ -194,32 +122,6 @@ def run_seeds(
     for each in settings_of_each:
         build_config(model, name, config_files, each)  # refuses the last seed before the first one trains
     return [run(model, name, config_files=config_files, **each) for each in settings_of_each]
-
-
-def load(run_dir: str | Path, model: str | type | None = None, *, data_path: str | Path | None = None) -> LoadedRun:
-    """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
-
-    Args:
-        run_dir: A run folder.
-        model: The class of the model, or its dotted path, where that is neither ours nor RecBole's: a module that the
-            folder alone names is not imported.
-        data_path: Folder of dataset folders, where that is no longer where the run found it.
-
-    Returns:
-        The run, its model in eval mode.
-
-    Raises:
-        UsageError: If the folder holds no run, or one of another model, or its checkpoint is refused.
-    """
-    folder = Path(run_dir)
-    config = config_of_run(folder, model, data_path)
-    dataset, splits = build_data(config)
-    trained = build_model(config, splits[0])
-    state = load_checkpoint(folder / BEST, trained.device)
-    if state.get("items") != item_fingerprint(dataset):
-        raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train anew")
-    load_weights(state, trained)
-    return LoadedRun(config, trained.eval(), dataset, splits)
 
 
 def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], data: Data | None = None) -> RunResult:

@@ -14,13 +14,13 @@ import yaml
 
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.vocabulary import ITEMS_FILE, items_of
 from recbole_cl.runs.build import Data, build_evaluation_rows, build_loader, build_model, build_trainer
 from recbole_cl.runs.complement import complement_of
 from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.warm_start import start_from
-from recbole_cl.serving.vocabulary import ITEMS_FILE, Vocabulary
 from recbole_cl.trainer.trainer import Trainer
 from recbole_cl.writing import atomic_write_json, atomic_write_text
 
@@ -70,7 +70,7 @@ def train(
     getLogger().info(_describe(dataset))
     if differences := config.unlike_recbole():
         getLogger().info(differences)
-    items = Vocabulary(list(map(str, dataset.field2id_token[dataset.iid_field])))
+    items = items_of(dataset)
     model = build_model(config, train)  # refuses settings that do not fit before anything is trained
 
     def train_complement(small: Config, folder: Path) -> None:

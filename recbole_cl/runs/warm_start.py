@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from recbole_cl.config.presets import read_settings
+from recbole_cl.data.vocabulary import ITEMS_FILE, Vocabulary, load_items
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.runs.folder import BEST, CONFIG
-from recbole_cl.serving.vocabulary import ITEMS_FILE, Vocabulary, load_items
 from recbole_cl.trainer.checkpoint import load_checkpoint
 
 

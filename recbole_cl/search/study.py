@@ -18,8 +18,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from recbole_cl.config.settings import canonical
+from recbole_cl.data.vocabulary import ITEMS_FILE
 from recbole_cl.errors import UsageError
-from recbole_cl.serving.vocabulary import ITEMS_FILE
 
 DATABASE = "study.db"
 ERROR = "error"  # attribute of a trial that failed by its values: why

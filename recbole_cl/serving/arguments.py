@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recbole_cl.runs.runner import LoadedRun
+    from recbole_cl.serving.loaded import LoadedRun
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def loaded(args: argparse.Namespace) -> LoadedRun:
         UsageError: As ``load``.
     """
     from recbole_cl.registry import name_paths
-    from recbole_cl.runs.runner import load
+    from recbole_cl.serving.loaded import load
 
     if args.model:
         name_paths(args.model)

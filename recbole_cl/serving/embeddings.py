@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
 from recbole_cl.serving.arguments import add_run, add_until, loaded
-from recbole_cl.serving.loaded import Serving
 from recbole_cl.serving.output import table_writer
 from recbole_cl.writing import atomic_writer
 
@@ -40,12 +39,12 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: If the run or an argument is wrong.
     """
-    serving = Serving(loaded(args))
+    run = loaded(args)
     if args.of == "items":
-        tokens, vectors = serving.items.tokens[1:], serving.item_table[1:]
+        tokens, vectors = run.items.tokens[1:], run.item_table[1:]
     else:
-        histories = serving.histories(None, args.history)
-        tokens, vectors = list(histories.names), serving.sequence_vectors(histories)
+        histories = run.histories(None, args.history)
+        tokens, vectors = list(histories.names), run.sequence_vectors(histories)
     write_vectors(args.out, tokens, vectors.float().cpu().numpy())
     print(f"wrote {args.out}: {len(tokens)} vectors of {vectors.shape[1]} values")
     return 0

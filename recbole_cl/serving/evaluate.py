@@ -27,7 +27,7 @@ from recbole_cl.serving.arguments import add_run, loaded
 from recbole_cl.serving.output import FORMATS, table_writer
 
 if TYPE_CHECKING:
-    from recbole_cl.runs.runner import LoadedRun
+    from recbole_cl.serving.loaded import LoadedRun
 
 BY = ("length", "popularity")
 SPLITS = ("valid", "test")

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from recbole_cl.data.vocabulary import Vocabulary
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import offsets
-from recbole_cl.serving.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

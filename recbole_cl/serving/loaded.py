@@ -6,7 +6,9 @@ Letters: U users (padding row 0 included), I interactions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,15 +16,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recbole_cl.config.config import Config
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.fingerprint import item_fingerprint
+from recbole_cl.data.vocabulary import Vocabulary, items_of
 from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_data, build_model, config_of_run
+from recbole_cl.runs.folder import BEST
 from recbole_cl.serving.histories import Histories, histories_of
 from recbole_cl.serving.recommending import SEEN, Recommender, exclusion_of
-from recbole_cl.serving.vocabulary import Vocabulary
+from recbole_cl.trainer.checkpoint import load_checkpoint
+from recbole_cl.trainer.state import load_weights
 
 if TYPE_CHECKING:
     import pandas
-
-    from recbole_cl.runs.runner import LoadedRun
 
 Until = Literal["train", "valid", "test"]
 UNTIL: tuple[Until, ...] = ("train", "valid", "test")
@@ -35,19 +42,69 @@ class Neighbours(NamedTuple):
     score: Tensor
 
 
-class Serving:
-    """What a loaded run is asked for.
+@dataclass(frozen=True)
+class LoadedRun:
+    """A trained model with all that is needed to use it.
 
-    Args:
-        run: The run.
+    Attributes:
+        config: The run's settings.
+        model: With the weights of the best epoch, in eval mode.
+        dataset: The whole dataset; maps ids to the user's own tokens and back.
+        splits: Training, validation and test part.
     """
 
-    def __init__(self, run: LoadedRun) -> None:
-        self.run = run
-        data = run.dataset
-        self.items = Vocabulary(list(map(str, data.field2id_token[data.iid_field])))
-        self.users = Vocabulary(list(map(str, data.field2id_token[data.uid_field])), "user")
-        self.recommender = Recommender(run.model.scorer, self.items, data.max_item_list_len, run.model.device)
+    config: Config
+    model: Any
+    dataset: ContrastiveDataset
+    splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
+
+    @cached_property
+    def items(self) -> Vocabulary:
+        """The items by id."""
+        return items_of(self.dataset)
+
+    @cached_property
+    def users(self) -> Vocabulary:
+        """The users by id."""
+        return Vocabulary(list(map(str, self.dataset.field2id_token[self.dataset.uid_field])), "user")
+
+    @cached_property
+    def recommender(self) -> Recommender:
+        """The model with its items."""
+        return Recommender(self.model.scorer, self.items, self.dataset.max_item_list_len, self.model.device)
+
+    def recommend(
+        self,
+        users: Iterable[object] | None = None,
+        k: int = 10,
+        *,
+        histories: Iterable[Sequence[object]] | None = None,
+        exclude: str | Iterable[object] = SEEN,
+        history: Until = "test",
+    ) -> pandas.DataFrame:
+        """The best items for users of the dataset, or for new ones.
+
+        Args:
+            users: Tokens; None for all, unless there are histories.
+            k: Items for each, at least 1.
+            histories: In place of users: rows of items' tokens, the newest last; unknown ones are skipped.
+            exclude: ``seen`` leaves out what a user has already; ``none`` nothing; tokens those items, too.
+            history: What is known of users of the dataset: ``train``, ``valid`` (its items, too) or ``test``
+                (everything).
+
+        Returns:
+            A line each: user (numbers from 1 for histories), rank from 1, item, score; the best first.
+
+        Raises:
+            UsageError: If a user is unknown, a history has no known item, or an argument is out of range.
+        """
+        if users is not None and histories is not None:
+            raise UsageError("recommend: give users or histories")
+        if histories is not None:
+            rows = self.new_histories([(None, row) for row in histories], history)
+        else:
+            rows = self.histories(users, history)
+        return self.recommend_after(rows, k, exclude)
 
     def histories(self, users: Iterable[object] | None, until: Until = "test") -> Histories:
         """Histories of users of the dataset.
@@ -63,7 +120,7 @@ class Serving:
         if isinstance(users, str):
             raise UsageError(f"users = {users!r}: expected a list of users, such as [{users!r}]")
         first, end = self._bounds(until)
-        flat = self.run.dataset.flat[self.run.dataset.iid_field]
+        flat = self.dataset.flat[self.dataset.iid_field]
         if users is None:
             ids = torch.nonzero(end > first).squeeze(1)
         else:
@@ -84,25 +141,27 @@ class Serving:
         """
         rows = list(rows)
         first, end = (bound.tolist() for bound in self._bounds(until))
-        flat = self.run.dataset.flat[self.run.dataset.iid_field]
+        flat = self.dataset.flat[self.dataset.iid_field]
         ids = {user: i for user, _ in rows if user is not None and (i := self.users.find(user))}
         known = {user: (i, flat[first[i] : end[i]].tolist()) for user, i in ids.items()}
         found = histories_of(rows, self.items, known)
         if bool((found.user == 0).any()) and self._depends_on_user:
             raise UsageError(
-                f"{self.run.config['model']} scores by who the user is, so that it can't recommend to users that it "
+                f"{self.config['model']} scores by who the user is, so that it can't recommend to users that it "
                 "was not trained on: train a model that reads item sequences alone, such as SASRec"
             )
         return found
 
-    def recommend(self, histories: Histories, k: int, exclude: str | Iterable[object] = SEEN) -> pandas.DataFrame:
+    def recommend_after(self, histories: Histories, k: int, exclude: str | Iterable[object] = SEEN) -> pandas.DataFrame:
         """The best items after each history, as a table of user, rank, item and score."""
         from recbole_cl.serving.output import frame_of
 
         lists = list(self.recommender.lists(histories, k, exclusion_of(exclude, self.items)))
         return frame_of(histories.names, self.items, lists)
 
-    def similar(self, items: Iterable[object] | None, k: int, rows_per_batch: int = 256) -> pandas.DataFrame:
+    def similar(
+        self, items: Iterable[object] | None = None, k: int = 10, rows_per_batch: int = 256
+    ) -> pandas.DataFrame:
         """The items whose vectors point most nearly the same way, as a table of item, rank, similar and score.
 
         Args:
@@ -141,12 +200,12 @@ class Serving:
         Raises:
             UsageError: If the model, one of RecBole's, has none under the usual name.
         """
-        model: Any = self.run.model
+        model: Any = self.model
         table = getattr(model, "item_table", None)
         if table is None and isinstance(found := getattr(model, "item_embedding", None), nn.Embedding):
             table = found.weight[: model.n_items]
         if table is None:
-            raise UsageError(f"{self.run.config['model']} keeps no table of item vectors under the name item_embedding")
+            raise UsageError(f"{self.config['model']} keeps no table of item vectors under the name item_embedding")
         return table.detach()
 
     @torch.no_grad()
@@ -156,9 +215,9 @@ class Serving:
         Raises:
             UsageError: If the model, one of RecBole's, gives no representations.
         """
-        model: Any = self.run.model
+        model: Any = self.model
         if not model.encodes_rows:
-            raise UsageError(f"{self.run.config['model']} gives no vectors of sequences: train a model of ours")
+            raise UsageError(f"{self.config['model']} gives no vectors of sequences: train a model of ours")
         parts = []
         for batch in self.recommender.batches(histories, rows_per_batch):
             parts.append(model.forward(batch.item_seq[:, : int(batch.seq_len.max())], batch.seq_len).cpu())
@@ -168,10 +227,10 @@ class Serving:
         """Where each user's interactions begin and end in the flat data, up to a part of it, [U] each."""
         if until not in UNTIL:
             raise UsageError(f"history = {until!r}: expected {', '.join(UNTIL)}")
-        flat_user = self.run.dataset.flat[self.run.dataset.uid_field]
+        flat_user = self.dataset.flat[self.dataset.uid_field]
         ids = torch.arange(len(self.users))
         first, end = torch.searchsorted(flat_user, ids), torch.searchsorted(flat_user, ids, right=True)
-        _, valid, test = self.run.splits
+        _, valid, test = self.splits
         for split in {"train": (valid, test), "valid": (test,), "test": ()}[until]:
             features = split.inter_feat
             end.scatter_reduce_(0, features[split.uid_field], features["row_end"], "amin")
@@ -180,12 +239,38 @@ class Serving:
     @cached_property
     def _depends_on_user(self) -> bool:
         """Whether a model of RecBole's gives one history other scores for another user."""
-        if self.run.model.encodes_rows:
+        if self.model.encodes_rows:
             return False
-        device, width = self.run.model.device, self.recommender.width
+        device, width = self.model.device, self.recommender.width
         item_seq = torch.zeros(2, width, dtype=torch.long, device=device)
         item_seq[:, 0] = 1
         length, user = torch.ones(2, dtype=torch.long, device=device), torch.arange(2, device=device)
         with torch.no_grad():
-            scores = self.run.model.scorer(item_seq, length, user)(slice(0, 2), slice(1, len(self.items)))
+            scores = self.model.scorer(item_seq, length, user)(slice(0, 2), slice(1, len(self.items)))
         return not np.allclose(*scores.cpu().numpy())
+
+
+def load(run_dir: str | Path, model: str | type | None = None, *, data_path: str | Path | None = None) -> LoadedRun:
+    """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
+
+    Args:
+        run_dir: A run folder.
+        model: The class of the model, or its dotted path, where that is neither ours nor RecBole's: a module that the
+            folder alone names is not imported.
+        data_path: Folder of dataset folders, where that is no longer where the run found it.
+
+    Returns:
+        The run, its model in eval mode.
+
+    Raises:
+        UsageError: If the folder holds no run, or one of another model, or its checkpoint is refused.
+    """
+    folder = Path(run_dir)
+    config = config_of_run(folder, model, data_path)
+    dataset, splits = build_data(config)
+    trained = build_model(config, splits[0])
+    state = load_checkpoint(folder / BEST, trained.device)
+    if state.get("items") != item_fingerprint(dataset):
+        raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train anew")
+    load_weights(state, trained)
+    return LoadedRun(config, trained.eval(), dataset, splits)

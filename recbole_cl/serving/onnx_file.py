@@ -17,11 +17,10 @@ from torch import Tensor, nn
 
 from recbole_cl.errors import UsageError
 from recbole_cl.serving.scorer import empty_rows
-from recbole_cl.serving.vocabulary import Vocabulary
 from recbole_cl.writing import atomic_writer
 
 if TYPE_CHECKING:
-    from recbole_cl.runs.runner import LoadedRun
+    from recbole_cl.serving.loaded import LoadedRun
 
 
 class _Scores(nn.Module):
@@ -69,8 +68,7 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
     program = _exported(model, k)
     with atomic_writer(file) as raw:
         raw.write(program.model_proto.SerializeToString())
-    data = run.dataset
-    Vocabulary(list(map(str, data.field2id_token[data.iid_field]))).save(file.with_suffix(".items.json"))
+    run.items.save(file.with_suffix(".items.json"))
 
 
 def _exported(model: Any, k: int | None) -> Any:

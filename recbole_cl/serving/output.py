@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from recbole_cl.data.vocabulary import Vocabulary
 from recbole_cl.errors import UsageError
 from recbole_cl.serving.top_items import TopItems
-from recbole_cl.serving.vocabulary import Vocabulary
 from recbole_cl.writing import atomic_writer
 
 Write = Callable[[pd.DataFrame], None]

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from recbole_cl.data.vocabulary import ITEMS_FILE, Vocabulary, load_items
 from recbole_cl.errors import UsageError
 from recbole_cl.serving.histories import histories_of
 from recbole_cl.serving.recommending import SEEN, Recommender, exclusion_of
 from recbole_cl.serving.scorer import ScorerSettings, SequenceScorer, scorer_of
-from recbole_cl.serving.vocabulary import ITEMS_FILE, Vocabulary, load_items
 from recbole_cl.writing import atomic_write_json, atomic_writer
 
 if TYPE_CHECKING:
-    from recbole_cl.runs.runner import LoadedRun
+    from recbole_cl.serving.loaded import LoadedRun
 
 WEIGHTS, SETTINGS = "weights.safetensors", "package.json"
 FORMAT = 1
@@ -84,8 +84,8 @@ def write_package(run: LoadedRun, folder: Path) -> None:
     weights = {name: value.detach().cpu().contiguous() for name, value in scorer.state_dict().items()}
     with atomic_writer(folder / WEIGHTS) as file:
         file.write(save(weights))
-    data, config = run.dataset, run.config
-    Vocabulary(list(map(str, data.field2id_token[data.iid_field]))).save(folder / ITEMS_FILE)
+    config = run.config
+    run.items.save(folder / ITEMS_FILE)
     about = {"model": config["model"], "dataset": config["dataset"], "seed": config["seed"]}
     # last of all: a folder that has it is whole
     atomic_write_json(folder / SETTINGS, {"format": FORMAT, "about": about, "scorer": scorer.settings.as_dict()})

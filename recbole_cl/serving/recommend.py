@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from recbole_cl.errors import UsageError
 from recbole_cl.serving.arguments import add_run, add_until, loaded
 from recbole_cl.serving.histories import Histories, read_histories
-from recbole_cl.serving.loaded import Serving
+from recbole_cl.serving.loaded import LoadedRun
 from recbole_cl.serving.output import FORMATS, frame_of, table_writer
 from recbole_cl.serving.recommending import NOTHING, SEEN, exclusion_of
 
@@ -54,14 +54,14 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.with_users and not args.histories:
         raise UsageError("--with_users tells how to read --histories: leave it out")
-    serving = Serving(loaded(args))
-    exclusion = exclusion_of(_exclude(args.exclude), serving.items)
-    histories = _histories(args, serving)
+    run = loaded(args)
+    exclusion = exclusion_of(_exclude(args.exclude), run.items)
+    histories = _histories(args, run)
     if histories.skipped:
         print(f"{histories.skipped} items of the histories are unknown to the model and were skipped", file=sys.stderr)
-    lists = serving.recommender.lists(histories, args.k, exclusion)
+    lists = run.recommender.lists(histories, args.k, exclusion)
     if args.out is None:
-        print(frame_of(histories.names, serving.items, list(lists)).to_string(index=False))
+        print(frame_of(histories.names, run.items, list(lists)).to_string(index=False))
         return 0
     done = 0
     with (
@@ -70,17 +70,17 @@ def main(args: argparse.Namespace) -> int:
     ):
         for batch in lists:
             names = histories.names[done : done + len(batch.item)]
-            write(frame_of(names, serving.items, [batch]))
+            write(frame_of(names, run.items, [batch]))
             done += len(names)
             bar.update(len(names))
     print(f"wrote {args.out}: {done} users", file=sys.stderr)
     return 0
 
 
-def _histories(args: argparse.Namespace, serving: Serving) -> Histories:
+def _histories(args: argparse.Namespace, run: LoadedRun) -> Histories:
     if args.histories:
-        return serving.new_histories(read_histories(args.histories, args.with_users), args.history)
-    return serving.histories(None if args.users == ALL else read_tokens(Path(args.users)), args.history)
+        return run.new_histories(read_histories(args.histories, args.with_users), args.history)
+    return run.histories(None if args.users == ALL else read_tokens(Path(args.users)), args.history)
 
 
 def _exclude(words: list[str]) -> str | list[str]:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from recbole_cl.data.vocabulary import Vocabulary
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import row_numbers, spans, window
 from recbole_cl.serving.histories import Histories
 from recbole_cl.serving.top_items import Excluded, TopItems, top_items
-from recbole_cl.serving.vocabulary import Vocabulary
 
 ROWS_PER_BATCH = 256
 SEEN, NOTHING = "seen", "none"

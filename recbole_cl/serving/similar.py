@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from recbole_cl.serving.arguments import add_run, loaded
-from recbole_cl.serving.loaded import Serving
 from recbole_cl.serving.output import FORMATS, table_writer
 
 
@@ -27,7 +26,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: If the run or an argument is wrong.
     """
-    table = Serving(loaded(args)).similar(args.items, args.k)
+    table = loaded(args).similar(args.items, args.k)
     if args.out is None:
         print(table.to_string(index=False))
     else:

@@ -10,9 +10,9 @@ import torch
 
 from recbole_cl import load, run
 from recbole_cl.cli import main
+from recbole_cl.data.vocabulary import Vocabulary
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.warm_start import _rows_by_token
-from recbole_cl.serving.vocabulary import Vocabulary
 from recbole_cl.testing.toy import TINY, write_cycle
 
 
@@ -37,10 +37,10 @@ def test_items_are_matched_by_token(older: Path, grown: dict[str, Any]) -> None:
     after = load(run("CoSeRec", "cycle", init_from=str(older), **grown).run_dir)
     fresh = load(run("CoSeRec", "cycle", **grown).run_dir)
     for token in ("i3", "i19", "i0"):
-        tables = [it.serving.item_table[it.serving.items.id_of(token)] for it in (before, after)]
+        tables = [it.item_table[it.items.id_of(token)] for it in (before, after)]
         assert torch.equal(*tables)
     for token in ("new1", "new2"):
-        tables = [it.serving.item_table[it.serving.items.id_of(token)] for it in (fresh, after)]
+        tables = [it.item_table[it.items.id_of(token)] for it in (fresh, after)]
         assert torch.equal(*tables)
     weights = [it.model.encoder.state_dict() for it in (before, after)]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])

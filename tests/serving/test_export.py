@@ -82,8 +82,8 @@ def test_an_onnx_file_gives_the_run_s_lists(ours: LoadedRun, run_dir: str, tmp_p
     assert main(["export", run_dir, "--format", "onnx", "--k", "5", "--out", str(file)]) == 0
     tokens = ["", *json.loads((tmp_path / "model.items.json").read_text())]
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    histories = ours.serving.histories(None)
-    rows = next(ours.serving.recommender.batches(histories))
+    histories = ours.histories(None)
+    rows = next(ours.recommender.batches(histories))
     for n in (len(rows.seq_len), 1, 7):  # the number of rows is free
         feed = {"item_seq": rows.item_seq[:n].numpy(), "length": rows.seq_len[:n].numpy()}
         items, scores = session.run(["items", "scores"], feed)

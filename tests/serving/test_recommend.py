@@ -67,18 +67,18 @@ def test_a_history_is_as_the_user_who_has_it(trained: LoadedRun) -> None:
 
 
 def test_items_after_those_that_are_known(ours: LoadedRun) -> None:
-    first, end = (bound[ours.serving.users.id_of("u3")] for bound in ours.serving._bounds("test"))
-    later = ours.serving.new_histories([("u3", ["i11", "i12"]), ("newcomer", ["i11", "i12", "?"])])
+    first, end = (bound[ours.users.id_of("u3")] for bound in ours._bounds("test"))
+    later = ours.new_histories([("u3", ["i11", "i12"]), ("newcomer", ["i11", "i12", "?"])])
     assert later.names == ["u3", "newcomer"] and later.skipped == 1
     assert (later.end - later.first).tolist() == [int(end - first) + 2, 2]
-    best = ours.serving.recommend(later, 1)
+    best = ours.recommend_after(later, 1)
     assert list(best["item"]) == ["i13", "i13"]
 
 
 def test_blocks_and_batches_change_nothing(ours: LoadedRun) -> None:
-    histories = ours.serving.histories([f"u{user}" for user in range(7)])
-    (whole,) = ours.serving.recommender.lists(histories, 5, Exclusion(True))
-    parts = list(ours.serving.recommender.lists(histories, 5, Exclusion(True), rows_per_batch=3))
+    histories = ours.histories([f"u{user}" for user in range(7)])
+    (whole,) = ours.recommender.lists(histories, 5, Exclusion(True))
+    parts = list(ours.recommender.lists(histories, 5, Exclusion(True), rows_per_batch=3))
     assert torch.equal(torch.cat([part.item for part in parts]), whole.item)
     scores = torch.randn(4, 50, generator=torch.Generator().manual_seed(1))
     excluded = Excluded(torch.tensor([0, 3]), torch.tensor([7, 49]))

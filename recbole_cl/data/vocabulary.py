@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from recbole_cl.errors import UsageError
 from recbole_cl.writing import atomic_write_json
@@ -76,3 +77,8 @@ def load_items(file: Path) -> Vocabulary:
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise UsageError(f"{file} is damaged: it holds no list of tokens")
     return Vocabulary(["[PAD]", *tokens])
+
+
+def items_of(dataset: Any) -> Vocabulary:
+    """The items of a dataset, RecBole's or ours, by id."""
+    return Vocabulary(list(map(str, dataset.field2id_token[dataset.iid_field])))
