@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recbole_cl.allocator import ask_for_huge_pages
 
 if TYPE_CHECKING:
-    from recbole_cl.data.files.dataframe import from_dataframe
+    from recbole_cl.data.files.dataframe import from_dataframe, from_files
     from recbole_cl.runs.result import RunResult
     from recbole_cl.runs.runner import LoadedRun, load, run, run_seeds
     from recbole_cl.search.tune import SearchResult, tune
@@ -22,6 +22,7 @@ __all__ = [
     "RunResult",
     "SearchResult",
     "from_dataframe",
+    "from_files",
     "load",
     "load_package",
     "run",
@@ -33,10 +34,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Imports the public functions when they are first asked for: RecBole and torch take seconds to load."""
-    if name == "from_dataframe":
+    if name in ("from_dataframe", "from_files"):
         from recbole_cl.data.files import dataframe
 
-        return dataframe.from_dataframe
+        return getattr(dataframe, name)
     if name in ("Package", "load_package"):
         from recbole_cl.serving import package
 

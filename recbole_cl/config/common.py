@@ -142,6 +142,7 @@ class DataKeys(Settings):
     item_inter_num_interval: Interval | None
     MAX_ITEM_LIST_LENGTH: Width  # attention grows with its square
     filter_inter_by_user_or_item: bool
+    only_seen_items: bool
     rm_dup_inter: Literal["first", "last"] | None
     normalize_all: bool | None
     normalize_field: Names | None
