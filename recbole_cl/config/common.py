@@ -210,3 +210,6 @@ WITHOUT_EFFECT: dict[str, Unread] = {
 }
 
 COMMON = frozenset({*CommonSettings.model_fields, *WITHOUT_EFFECT})
+
+# What YAML beside data may set.
+DATA_KEYS = frozenset({*DataSettings.model_fields, "seq_len", "threshold", "benchmark_filename"})

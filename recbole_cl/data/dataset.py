@@ -57,6 +57,11 @@ class ContrastiveDataset(SequentialDataset):
         if source is not FeatureSource.INTERACTION:
             ids = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}
             needed = {ids[source]: "token"} if source in ids else {}
+        if lacking := [field for field in needed if load is not None and field not in load]:
+            raise UsageError(
+                f"load_col.{FeatureSource(source).value} = {sorted(load)}: {lacking} must be loaded, too; "
+                "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name these columns"
+            )
         types, frame = read_atomic_file(
             Path(filepath),
             needed,
@@ -78,6 +83,12 @@ class ContrastiveDataset(SequentialDataset):
     def _data_filtering(self) -> None:
         """RecBole's filters in RecBole's order; what each leaves out is counted and said."""
         config = self.config
+        intervals = {config[f"{what}_inter_num_interval"] for what in ("user", "item")}
+        if self.dataset_name.lower().startswith(("amazon", "yelp")) and intervals <= {None, "[0,inf)"}:
+            getLogger().warning(
+                f"{self.dataset_name} has no settings here and no filter applies: papers keep users and items of at "
+                'least 5 interactions, user_inter_num_interval and item_inter_num_interval: "[5,inf)"'
+            )
         steps = {
             self._remove_duplication: f"a user has the item several times, rm_dup_inter = {config['rm_dup_inter']}",
             self._filter_by_field_value: f"outside val_interval = {config['val_interval']}",
@@ -128,7 +139,11 @@ class ContrastiveDataset(SequentialDataset):
             if not times.is_monotonic_increasing:
                 self.inter_feat = self.inter_feat.iloc[np.argsort(times.to_numpy(), kind="stable")]
                 self.inter_feat = self.inter_feat.reset_index(drop=True)
-            self.inter_feat[self.time_field] = self.inter_feat[self.time_field].astype(np.float64)
+
+    def _normalize(self) -> None:
+        super()._normalize()
+        if self.time_field in self.inter_feat:
+            self.inter_feat[self.time_field] = self.inter_feat[self.time_field].astype(np.float64)  # as RecBole has it
 
     def _reset_index(self) -> None:
         if self.inter_feat.empty:

@@ -130,24 +130,24 @@ def checked_rows(
         fields = np.diff(fields, prepend=0) + 1
         for number in _lines_with_quoted_fields(block, line_start, ord(separator)):
             first, last = begin + int(line_start[number]), begin + int(line_end[number])
-            line = text.content[first:last].decode()
+            content = text.content[first:last].decode()
             try:
-                (row,) = csv.reader([line], delimiter=separator, strict=True)
+                (row,) = csv.reader([content], delimiter=separator, strict=True)
             except csv.Error as error:
                 if not lenient:
                     where = f"{text.path}, line {text.line_at(first)}"
                     raise UsageError(
                         f"{where}: a quotation mark opens a field that is no quoted one: {remedy}"
                     ) from error
-                row = _as_it_stands(line, separator)
+                row = _as_it_stands(content, separator)
                 pieces += [text.content[kept:first], _written(row, separator)]
                 kept = last
             fields[number] = len(row)
         wrong = np.flatnonzero((fields != width) & ~is_blank)
         if len(wrong):
-            where = text.line_at(begin + int(line_start[wrong[0]]))
+            line = text.line_at(begin + int(line_start[wrong[0]]))
             raise UsageError(
-                f"{text.path}, line {where}: malformed line: {fields[wrong[0]]} values where there are {width} columns; "
+                f"{text.path}, line {line}: malformed line: {fields[wrong[0]]} values where there are {width} columns; "
                 "put a value that holds the separator between quotation marks, or mend the line"
             )
     return b"".join([*pieces, memoryview(text.content)[kept:]]) if pieces or kept else text.content, rows
