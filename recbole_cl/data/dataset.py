@@ -5,6 +5,7 @@ Letters: I interactions, R rows, L columns.
 
 from __future__ import annotations
 
+from itertools import product
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,11 @@ class ContrastiveDataset(SequentialDataset):
         needed = {self.uid_field: "token", self.iid_field: "token", self.time_field: "float"}
         if source is not FeatureSource.INTERACTION:
             ids = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}
-            needed = {ids[source]: "token"} if source in ids else {}
+            aliases = [field for field in config["alias_of_item_id"] or () if load is not None and field in load]
+            needed = dict.fromkeys([ids[source]] if source in ids else aliases, "token")
         if lacking := [field for field in needed if load is not None and field not in load]:
             raise UsageError(
-                f"load_col.{FeatureSource(source).value} = {sorted(load)}: {lacking} must be loaded, too; "
+                f"load_col.{getattr(source, 'value', source)} = {sorted(load)}: {lacking} must be loaded, too; "
                 "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name these columns"
             )
         types, frame = read_atomic_file(
@@ -114,7 +116,16 @@ class ContrastiveDataset(SequentialDataset):
         self.inter_feat = self.inter_feat.drop_duplicates(pair, keep=self.config["rm_dup_inter"])
 
     def _leave_out_unseen_items(self) -> None:
-        """Items of the ``.item`` file that nobody interacted with: left out, or ranked as candidates and told of."""
+        """Items of the ``.item`` file that nobody interacted with: left out, or ranked as candidates and told of.
+
+        Those of further files, such as ``preload_weight`` reads, are always left out.
+        """
+        for name, field in product(self.feat_name_list, self.config["alias_of_item_id"] or ()):
+            feat = getattr(self, name)
+            if name != "inter_feat" and field in feat:
+                known = feat[field].isin(self.inter_feat[self.iid_field].unique())
+                known |= False if self.item_feat is None else feat[field].isin(self.item_feat[self.iid_field])
+                setattr(self, name, feat[known].reset_index(drop=True))
         if self.item_feat is None:
             return
         seen = self.item_feat[self.iid_field].isin(self.inter_feat[self.iid_field].unique())
@@ -144,6 +155,14 @@ class ContrastiveDataset(SequentialDataset):
         super()._normalize()
         if self.time_field in self.inter_feat:
             self.inter_feat[self.time_field] = self.inter_feat[self.time_field].astype(np.float64)  # as RecBole has it
+
+    def _preload_weight_matrix(self) -> None:
+        for field in (self.config["preload_weight"] or {}).values():
+            if field in self.field2type and self.field2type[field] == FeatureType.FLOAT_SEQ:
+                sizes = sorted(set(self.field2feats(field)[0][field].map(len)))
+                if len(sizes) > 1:
+                    raise UsageError(f"preload_weight: {field} has {sizes[0]} to {sizes[-1]} values: expected one size")
+        super()._preload_weight_matrix()
 
     def _reset_index(self) -> None:
         if self.inter_feat.empty:
