@@ -190,7 +190,8 @@ def outcome_of_source(content: bytes, kind: str, folder: Path) -> str:
     if kind == "sequences":
         expected = sum(max(len(line.split()) - 1, 0) for line in plain.decode("utf-8-sig").splitlines())
     else:
-        expected = _lines(plain.removeprefix(b"\xef\xbb\xbf")) + (kind == "jsonl")
+        plain = plain.removeprefix(b"\xef\xbb\xbf")
+        expected = sum(map(bool, map(bytes.strip, plain.split(b"\n")))) if kind == "jsonl" else _lines(plain)
     return (
         "loaded" if converted in (expected, expected + 1) else "silent loss"
     )  # one more where the header is guessed away
