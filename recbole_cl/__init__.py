@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recbole_cl.allocator import ask_for_huge_pages
 
 if TYPE_CHECKING:
-    from recbole_cl.data.files.dataframe import from_dataframe
+    from recbole_cl.data.files.dataframe import from_dataframe, from_files
     from recbole_cl.interop.register import register
     from recbole_cl.runs.result import RunResult
     from recbole_cl.runs.runner import run, run_seeds
@@ -25,6 +25,7 @@ _HOMES = {
     "RunResult": "runs.result",
     "SearchResult": "search.tune",
     "from_dataframe": "data.files.dataframe",
+    "from_files": "data.files.dataframe",
     "load": "serving.loaded",
     "load_package": "serving.package",
     "register": "interop.register",
@@ -40,6 +41,7 @@ __all__ = [
     "RunResult",
     "SearchResult",
     "from_dataframe",
+    "from_files",
     "load",
     "load_package",
     "register",

@@ -20,7 +20,7 @@ ALLOWED = {
     **dict.fromkeys(PURE, ()),
     "data": (),
     # In a plain RecBole script nobody but the model can draw positives, correlate items, or cluster rows.
-    "model": (*PURE, "data.hooks", "data.same_target", "data.correlation", "data.training_rows"),
+    "model": (*PURE, "data.hooks", "data.item_vectors", "data.same_target", "data.correlation", "data.training_rows"),
     "evaluation": ("data", "model.interface"),
     "trainer": ("data.fingerprint", "data.loader", "evaluation", "model.interface"),
     "testing": ("cli", "data", "evaluation", "load", "model", "run", "runs", "serving.loaded"),

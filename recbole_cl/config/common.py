@@ -143,6 +143,10 @@ class DataKeys(Settings):
     item_inter_num_interval: Interval | None
     MAX_ITEM_LIST_LENGTH: Width  # attention grows with its square
     filter_inter_by_user_or_item: bool
+    only_seen_items: bool
+    additional_feat_suffix: Names | None
+    alias_of_item_id: Names | None
+    preload_weight: dict[str, Text] | None
     rm_dup_inter: Literal["first", "last"] | None
     normalize_all: bool | None
     normalize_field: Names | None
@@ -188,15 +192,12 @@ WITHOUT_EFFECT: dict[str, Unread] = {
     "seq_len": Unread(None, _NO_FEATURES),
     "numerical_features": Unread([], _NO_FEATURES),
     "discretization": Unread(None, _NO_FEATURES),
-    "additional_feat_suffix": Unread(None, _NO_FEATURES),
-    "preload_weight": Unread(None, _NO_FEATURES),
     "threshold": Unread(None, _NO_LABELS),
     "LABEL_FIELD": Unread("label", _NO_LABELS),
     "NEG_PREFIX": Unread("neg_", _NO_NEGATIVES),
     "POSITION_FIELD": Unread("position_id", "models count positions themselves"),
     "benchmark_filename": Unread(None, "data split beforehand are not supported; give one .inter file"),
     "alias_of_user_id": Unread(None, _ONE_INDEX),
-    "alias_of_item_id": Unread(None, _ONE_INDEX),
     # knowledge graphs
     "alias_of_entity_id": Unread(None, _NO_GRAPH),
     "alias_of_relation_id": Unread(None, _NO_GRAPH),
@@ -210,3 +211,6 @@ WITHOUT_EFFECT: dict[str, Unread] = {
 }
 
 COMMON = frozenset({*CommonSettings.model_fields, *WITHOUT_EFFECT})
+
+# What YAML beside data may set.
+DATA_KEYS = frozenset({*DataKeys.model_fields, *WITHOUT_EFFECT})

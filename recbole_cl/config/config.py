@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import InputType, dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
-from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.common import COMMON, DATA_KEYS, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.defaults import SWITCH, as_recbole, unlike_recbole
 from recbole_cl.config.foreign import drop_foreign, drop_harmless, looks_misspelt
 from recbole_cl.config.known import keys_by_model, keys_of_ours
@@ -196,6 +196,7 @@ class Config(RecBoleConfig):
             values = with_todays_names(_read(beside), self._known)
             self._beside = str(beside), values
             _refuse_code_beside_data(beside, values)
+            _refuse_other_than_data(beside, values.keys() & self._known)
             merge_settings(self.internal_config_dict, values)
         self._load_preset(experiment_preset(model_class, dataset))
 
@@ -303,3 +304,12 @@ def _refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
                 f"{file}: {key} = {value}: YAML beside data cannot name {what}; leave {key} out, and set it by "
                 f"--{key} or in a file of config_files"
             )
+
+
+def _refuse_other_than_data(file: Path, keys: Collection[str]) -> None:
+    """Refuses YAML that comes with data and decides more than how these are read: folders, say, or another run."""
+    if other := sorted({*keys} - DATA_KEYS):
+        raise UsageError(
+            f"{file}: {', '.join(other)}: YAML beside data holds settings of data alone; set them on the command line "
+            "or in a file of config_files"
+        )

@@ -18,6 +18,9 @@ _ADDED = {
     "switch_epoch": 160,
     "anchor_draw": "per_row",
     "insert_from": "catalogue",
+    "only_seen_items": False,
+    "pretrained_items": None,
+    "freeze_pretrained_items": False,
 }
 
 

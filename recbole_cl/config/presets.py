@@ -240,7 +240,8 @@ def merge_settings(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[
     """Writes stronger settings over weaker ones.
 
     Entries of ``eval_args`` that the stronger ones leave out stay: whoever sets its ``mode`` means to keep the split,
-    while RecBole would fall back to a random one, which sequential models refuse.
+    while RecBole would fall back to a random one, which sequential models refuse. Whoever names the columns of users,
+    items or times anew, and not ``load_col``, has those loaded in place of the ones before.
 
     Args:
         values: The weaker settings; written to.
@@ -249,11 +250,22 @@ def merge_settings(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[
     Returns:
         ``values``.
     """
+    _rename_loaded_columns(values, stronger)
     weaker_args, stronger_args = values.get("eval_args"), stronger.get("eval_args")
     values.update(deepcopy(dict(stronger)))
     if isinstance(weaker_args, dict) and isinstance(stronger_args, dict):
         values["eval_args"] = {**weaker_args, **deepcopy(stronger_args)}
     return values
+
+
+def _rename_loaded_columns(values: dict[str, Any], stronger: Mapping[str, Any]) -> None:
+    """Puts the names that stronger settings give to columns into the weaker ones' list of those to load."""
+    loaded = (values.get("load_col") or {}).get("inter")
+    if "load_col" in stronger or not isinstance(loaded, list):
+        return
+    keys = ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")
+    renamed = {values[key]: stronger[key] for key in keys if key in stronger and isinstance(values.get(key), str)}
+    values["load_col"] = {**values["load_col"], "inter": [renamed.get(column, column) for column in loaded]}
 
 
 def _package(cls: type) -> str:

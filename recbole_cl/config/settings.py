@@ -114,6 +114,8 @@ def check_settings(values: Mapping[str, Any], own: type[MethodSettings], theirs:
     _check_times(values)
     _check_metrics(values)
     _check_effect(values)
+    if values.get("preload_weight") and "pretrained_items" not in own.model_fields:
+        raise UsageError("preload_weight has no effect with RecBole's own models: set it to ~, or choose one of ours")
 
 
 def _check_heads(values: Mapping[str, Any]) -> None:

@@ -5,17 +5,20 @@ Letters: I interactions, R rows, L columns.
 
 from __future__ import annotations
 
+from itertools import product
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
 from recbole.utils import FeatureSource, FeatureType
 from torch import Tensor
 
-from recbole_cl.data.files.atomic import read_atomic_file
+from recbole_cl.data.files.atomic import AtomicFormat, read_atomic_file
 from recbole_cl.data.files.download import download_dataset
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import window
@@ -38,6 +41,7 @@ class ContrastiveDataset(SequentialDataset):
     """
 
     inter_feat: Any  # a data frame while it is read, then RecBole's Interaction
+    item_feat: Any
     flat: Interaction
     user_start: Tensor
 
@@ -45,27 +49,120 @@ class ContrastiveDataset(SequentialDataset):
         download_dataset(self.dataset_name, self._get_download_url("url"), Path(self.dataset_path))
 
     def _load_feat(self, filepath: str, source: FeatureSource | str) -> Any:
-        """Reads interactions, checked and loaded in one parse; RecBole reads features of users and items."""
-        if source is not FeatureSource.INTERACTION:
-            return super()._load_feat(filepath, source)
+        """Reads one of the dataset's files, checked and loaded in one parse (RecBole's hook of that name)."""
         config = self.config
         load, unload = self._get_load_and_unload_col(source)
+        if load == set():
+            return None
+        needed = {self.uid_field: "token", self.iid_field: "token", self.time_field: "float"}
+        if source is not FeatureSource.INTERACTION:
+            ids = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}
+            aliases = [field for field in config["alias_of_item_id"] or () if load is not None and field in load]
+            needed = dict.fromkeys([ids[source]] if source in ids else aliases, "token")
+        if lacking := [field for field in needed if load is not None and field not in load]:
+            raise UsageError(
+                f"load_col.{getattr(source, 'value', source)} = {sorted(load)}: {lacking} must be loaded, too; "
+                "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name these columns"
+            )
         types, frame = read_atomic_file(
             Path(filepath),
-            *(self.uid_field, self.iid_field, self.time_field),
+            needed,
+            time_field=self.time_field if source is FeatureSource.INTERACTION else None,
             load=load,
             unload=unload or (),
-            scaled_times=bool(config["normalize_all"] or self.time_field in (config["normalize_field"] or [])),
-            separator=config["field_separator"],
-            sequence_separator=config["seq_separator"],
-            encoding=config["encoding"] or "utf-8",
+            written=AtomicFormat(config["field_separator"], config["seq_separator"], config["encoding"] or "utf-8"),
         )
         for field, kind in types.items():
             length = frame[field].map(len).max() if kind.endswith("seq") else 1
             self.set_field_property(field, FeatureType(kind), source, int(length))
             if kind.startswith("float"):
                 self.field2bucketnum[field] = 2  # RecBole's default
+        for field in needed if len(needed) == 1 else ():
+            if repeated := int(frame[field].duplicated().sum()) if field in frame else 0:
+                getLogger().warning(f"{filepath}: {repeated:,} lines repeat a {field}: the first of each is kept")
         return frame if types else None
+
+    def _data_filtering(self) -> None:
+        """RecBole's filters in RecBole's order; what each leaves out is counted and said."""
+        config = self.config
+        intervals = {config[f"{what}_inter_num_interval"] for what in ("user", "item")}
+        if self.dataset_name.lower().startswith(("amazon", "yelp")) and intervals <= {None, "[0,inf)"}:
+            getLogger().warning(
+                f"{self.dataset_name} has no settings here and no filter applies: papers keep users and items of at "
+                'least 5 interactions, user_inter_num_interval and item_inter_num_interval: "[5,inf)"'
+            )
+        steps = {
+            self._remove_duplication: f"a user has the item several times, rm_dup_inter = {config['rm_dup_inter']}",
+            self._filter_by_field_value: f"outside val_interval = {config['val_interval']}",
+            self._filter_inter_by_user_or_item: "their user or item is not in the .user or .item file",
+            self._filter_by_inter_num: f"user_inter_num_interval = {config['user_inter_num_interval']}, "
+            f"item_inter_num_interval = {config['item_inter_num_interval']}",
+        }
+        for step, why in steps.items():
+            before = len(self.inter_feat)
+            step()
+            if dropped := before - len(self.inter_feat):
+                getLogger().info(f"{dropped:,} of {before:,} interactions left out: {why}")
+        self._reset_index()
+        self._leave_out_unseen_items()
+
+    def _remove_duplication(self) -> None:
+        """RecBole's step, but that interactions at one time keep the order of the file."""
+        if self.config["rm_dup_inter"] is None:
+            return
+        if self.time_field in self.inter_feat:
+            self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable")
+        pair = [self.uid_field, self.iid_field]
+        self.inter_feat = self.inter_feat.drop_duplicates(pair, keep=self.config["rm_dup_inter"])
+
+    def _leave_out_unseen_items(self) -> None:
+        """Items of the ``.item`` file that nobody interacted with: left out, or ranked as candidates and told of.
+
+        Those of further files, such as ``preload_weight`` reads, are always left out.
+        """
+        for name, field in product(self.feat_name_list, self.config["alias_of_item_id"] or ()):
+            feat = getattr(self, name)
+            if name != "inter_feat" and field in feat:
+                known = feat[field].isin(self.inter_feat[self.iid_field].unique())
+                known |= False if self.item_feat is None else feat[field].isin(self.item_feat[self.iid_field])
+                setattr(self, name, feat[known].reset_index(drop=True))
+        if self.item_feat is None:
+            return
+        seen = self.item_feat[self.iid_field].isin(self.inter_feat[self.iid_field].unique())
+        unseen = len(seen) - int(seen.sum())
+        if self.config["only_seen_items"]:
+            self.item_feat = self.item_feat[seen].reset_index(drop=True)
+        elif unseen:
+            getLogger().warning(
+                f"{unseen:,} items of {self.dataset_name}.item have no interaction and are ranked as candidates beside "
+                f"{int(seen.sum()):,} others: only_seen_items: True leaves them out"
+            )
+
+    def _remap_ID_all(self) -> None:
+        """Numbers users and items as RecBole does, then sorts the interactions by exact time.
+
+        RecBole rounds times to float32, in which those of seconds since 1970 have steps of 128, and then sorts by them.
+        Rounding keeps what is sorted in order, and RecBole's sorts are stable.
+        """
+        super()._remap_ID_all()
+        if self.time_field in self.inter_feat:
+            times = self.inter_feat[self.time_field]
+            if not times.is_monotonic_increasing:
+                self.inter_feat = self.inter_feat.iloc[np.argsort(times.to_numpy(), kind="stable")]
+                self.inter_feat = self.inter_feat.reset_index(drop=True)
+
+    def _normalize(self) -> None:
+        super()._normalize()
+        if self.time_field in self.inter_feat:
+            self.inter_feat[self.time_field] = self.inter_feat[self.time_field].astype(np.float64)  # as RecBole has it
+
+    def _preload_weight_matrix(self) -> None:
+        for field in (self.config["preload_weight"] or {}).values():
+            if field in self.field2type and self.field2type[field] == FeatureType.FLOAT_SEQ:
+                sizes = sorted(set(self.field2feats(field)[0][field].map(len)))
+                if len(sizes) > 1:
+                    raise UsageError(f"preload_weight: {field} has {sizes[0]} to {sizes[-1]} values: expected one size")
+        super()._preload_weight_matrix()
 
     def _reset_index(self) -> None:
         if self.inter_feat.empty:
@@ -88,7 +185,7 @@ class ContrastiveDataset(SequentialDataset):
         start = np.maximum(first[target], target - self.max_item_list_len)
         self.flat = self.inter_feat
         self.user_start = torch.from_numpy(first)
-        rows = self.inter_feat[target]
+        rows = _take(self.inter_feat, torch.from_numpy(target))
         rows.update(
             Interaction(
                 {
@@ -99,6 +196,28 @@ class ContrastiveDataset(SequentialDataset):
             )
         )
         self.inter_feat = rows
+
+    def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[ContrastiveDataset]:
+        """RecBole's split in its order, without a Python list entry per row: users as they first appear.
+
+        Args:
+            group_by: The column of users.
+            leave_one_mode: ``valid_and_test``.
+
+        Returns:
+            The training, validation and test part: all but a user's last two rows, the last but one, the last. Of two
+            rows the first is for training and the last for test; an only one is for training.
+        """
+        group, _ = pd.factorize(self.inter_feat[group_by].numpy())
+        order = np.argsort(group, kind="stable")
+        size = np.bincount(group)
+        n_behind = np.repeat(np.cumsum(size), size) - np.arange(len(group)) - 1  # in the group, behind each row
+        size = np.repeat(size, size)
+        is_test = (n_behind == 0) & (size > 1)
+        is_valid = (n_behind == 1) & (size > 2)
+        self._drop_unused_col()
+        parts = (order[~is_test & ~is_valid], order[is_valid], order[is_test])
+        return [self.copy(_take(self.inter_feat, torch.from_numpy(part))) for part in parts]
 
     def __getitem__(self, index: object, join: bool = True) -> Interaction:
         """Writes rows out as RecBole's padded interactions: the row's fields, and a list field for each of them.
@@ -120,3 +239,8 @@ class ContrastiveDataset(SequentialDataset):
                 list_field = getattr(self, f"{name}_list_field")
                 fields[list_field] = window(self.flat[name], start, end, self.max_item_list_len)
         return self.join(Interaction(fields)) if join else Interaction(fields)
+
+
+def _take(rows: Interaction, index: Tensor) -> Interaction:
+    """The rows with the given numbers; RecBole's own indexing makes a Python list of these first."""
+    return Interaction({name: values[index] for name, values in rows.interaction.items()})

@@ -27,6 +27,7 @@ from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, Se
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
 from recbole_cl.model.interface import Scorer, TrainableModel
+from recbole_cl.model.pretrained_items import item_embedding
 from recbole_cl.model.reading import TrainingPlan, read_options, read_plan, refuse_sampled_targets
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 
@@ -43,6 +44,8 @@ class EncoderRecommenderSettings(MethodSettings):
     attn_dropout_prob: Rate
     layer_norm_eps: Positive
     initializer_range: Positive
+    pretrained_items: str | None
+    freeze_pretrained_items: bool
     train_form: Literal["prefix", "sequence"]
     anchors_per_row: Natural = Field(description="K")
     anchor_draw: Annotated[str, OneOf(*ANCHOR_DRAWS)]
@@ -108,8 +111,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self._init_generator = torch.Generator().manual_seed(self.plan.seed)
         self.group_by_length = _groups_by_length(self.options, self.device)
         self._last_position = self.max_seq_length - 1 if self.options.right_aligned else None
-        size = self.options.hidden_size
-        self.item_embedding = nn.Embedding(self.n_items + self.has_mask_token, size, padding_idx=0)
+        n_rows = self.n_items + self.has_mask_token
+        self.item_embedding = item_embedding(self.options, dataset, n_rows, self._init_generator)
         self.encoder: nn.Module = self._build_encoder()
         if self.options.compile_encoder:
             self.encoder.compile(dynamic=True)  # in place: the weights keep their names

@@ -16,6 +16,7 @@ _DATA = {
     "eval_args",
     "filter_inter_by_user_or_item",
     "item_inter_num_interval",
+    "only_seen_items",
     "rm_dup_inter",
     "user_inter_num_interval",
     "val_interval",

@@ -101,7 +101,7 @@ def test_every_source_outranks_the_one_before(props: Path, tmp_path: Path) -> No
     sizes = []
 
     def rank(settings: dict[str, Any], files: list[Path]) -> int:
-        return int(Config("DuoRec", "toy", files, {"data_path": str(data), **settings})["hidden_size"])
+        return int(Config("DuoRec", "toy", files, {"data_path": str(data), **settings})["MAX_ITEM_LIST_LENGTH"])
 
     for size, path in enumerate(
         [
@@ -114,12 +114,12 @@ def test_every_source_outranks_the_one_before(props: Path, tmp_path: Path) -> No
         start=50,
     ):
         content = read_settings(path) if path.exists() else {}
-        write(path, **{**content, "hidden_size": 2 * size})
+        write(path, **{**content, "MAX_ITEM_LIST_LENGTH": 2 * size})
         sizes.append(rank({}, []))
-    assert sizes == [64, 102, 104, 106, 108]
-    one, two = write(tmp_path / "1.yaml", hidden_size=2), write(tmp_path / "2.yaml", hidden_size=4)
+    assert sizes == [100, 102, 104, 106, 108]
+    one, two = write(tmp_path / "1.yaml", MAX_ITEM_LIST_LENGTH=2), write(tmp_path / "2.yaml", MAX_ITEM_LIST_LENGTH=4)
     assert rank({}, [one, two]) == 4
-    assert rank({"hidden_size": 8}, [one, two]) == 8
+    assert rank({"MAX_ITEM_LIST_LENGTH": 8}, [one, two]) == 8
 
 
 def test_the_command_line_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,15 +48,19 @@ def beside(folder: Path, text: str) -> dict[str, str]:
         ),
         ("metrics: [Hit, 'outside:metric']", "cannot name code (outside:metric); leave metrics out"),
         ("contrast: {a: [{subprocess.run: 1}]}", "cannot name code (subprocess.run)"),
+        (
+            "checkpoint_dir: saved/other\nresume: saved/run\nMAX_ITEM_LIST_LENGTH: 20",
+            "checkpoint_dir, resume: YAML beside",
+        ),
     ],
 )
-def test_yaml_beside_data_names_no_code(tmp_path: Path, text: str, words: str) -> None:
+def test_yaml_beside_data_names_no_code_and_decides_on_data_alone(tmp_path: Path, text: str, words: str) -> None:
     refused = refusal(beside(tmp_path, text))
     assert refused.startswith(f"{tmp_path / 'toy' / 'toy.yaml'}: ") and words in refused
 
 
 def test_yaml_beside_data_may_have_fields_with_dots(tmp_path: Path) -> None:
-    text = "USER_ID_FIELD: user.id\nload_col: {inter: [user.id, item_id, timestamp]}\ncheckpoint_dir: saved.runs\n"
+    text = "USER_ID_FIELD: user.id\nload_col: {inter: [user.id, item_id, timestamp]}\n"
     assert Config("DuoRec", "toy", None, beside(tmp_path, text))["USER_ID_FIELD"] == "user.id"
 
 

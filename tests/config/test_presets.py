@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,16 @@ def test_entries_of_eval_args_are_merged_and_nothing_is_shared() -> None:
     assert merged == {"eval_args": {"order": "TO", "mode": "full"}, "seed": 1, "topk": [5]}
     merged["topk"].append(10)
     assert stronger["topk"] == [5]
+
+
+def test_columns_that_are_named_anew_are_loaded_in_place_of_the_ones_before() -> None:
+    weaker = {
+        "USER_ID_FIELD": "user_id",
+        "TIME_FIELD": "timestamp",
+        "load_col": {"inter": ["user_id", "timestamp", "x"]},
+    }
+    merged = merge_settings(deepcopy(weaker), {"USER_ID_FIELD": "session_id", "TIME_FIELD": "time"})
+    assert merged["load_col"] == {"inter": ["session_id", "time", "x"]}
+    named = {"USER_ID_FIELD": "session_id", "load_col": {"inter": ["session_id"]}}
+    assert merge_settings(deepcopy(weaker), named)["load_col"] == {"inter": ["session_id"]}
+    assert merge_settings(weaker | {"load_col": None}, {"USER_ID_FIELD": "a"})["load_col"] is None

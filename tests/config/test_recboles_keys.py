@@ -79,7 +79,8 @@ FIXED: dict[str, list[Any]] = {
         {"group_by": "none"},
     ],
 }
-ELSEWHERE = {"config_file", "use_gpu"}  # --config_files; what a GPU changes, test_config.py tests
+# --config_files; what a GPU changes, test_config.py tests; pretrained vectors, test_pretrained_items.py
+ELSEWHERE = {"config_file", "use_gpu", "additional_feat_suffix", "alias_of_item_id", "preload_weight"}
 
 
 @pytest.fixture(scope="module")

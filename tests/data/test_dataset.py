@@ -34,9 +34,19 @@ def ours(config: Config) -> list[ContrastiveDataset]:
     return splits
 
 
+class InExactOrder(SequentialDataset):
+    """RecBole's own code, its interactions sorted before their times are rounded."""
+
+    inter_feat: Any
+
+    def _remap_ID_all(self) -> None:
+        super()._remap_ID_all()
+        self.inter_feat = self.inter_feat.sort_values("timestamp", kind="stable", ignore_index=True)
+
+
 @pytest.fixture(scope="module")
 def theirs(config: Config) -> Iterator[list[Any]]:
-    yield SequentialDataset(config).build()
+    yield InExactOrder(config).build()
 
 
 def loader(train: ContrastiveDataset, form: str, same_target: bool = True, anchors: int = 2) -> TrainLoader:
@@ -83,15 +93,15 @@ def test_columns_of_every_type_are_recboles(tmp_path: Path) -> None:
 
 
 def test_a_sound_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsed, read_csv = [], pd.read_csv
+    engines, read_csv = [], pd.read_csv
 
-    def counted(path: Any, *args: Any, **kwargs: Any) -> Any:
-        parsed.append(Path(path))
-        return read_csv(path, *args, **kwargs)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        engines.append(kwargs.get("engine", "c"))
+        return read_csv(*args, **kwargs)
 
     monkeypatch.setattr(pd, "read_csv", counted)
     build_data(tables(tmp_path))
-    assert parsed == [tmp_path / "shop" / "shop.inter"]
+    assert engines == ["c"]
 
 
 def test_prefix_batches_are_recboles_training_rows(ours: list[ContrastiveDataset], theirs: list[Any]) -> None:

@@ -1,40 +1,36 @@
-"""Turns csv, json-lines and sequence-text files into RecBole atomic files: ``recbole-cl convert``."""
+"""Turns files of interactions into RecBole atomic files: ``recbole-cl convert``."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns
+from recbole_cl.data.files.cleaning import Cleaning
+from recbole_cl.data.files.columns import TIME, Columns
 from recbole_cl.data.files.output import DEFAULT_OUTPUT, Output, Statistics, atomic_text
-from recbole_cl.data.files.readers import read_csv, read_jsonl, read_sequences
-from recbole_cl.errors import UsageError
+from recbole_cl.data.files.readers import QUOTES
+from recbole_cl.data.files.sources import FORMATS, Log, Reading, read_log
+from recbole_cl.data.files.times import span
 
-DEFAULT_COLUMNS = Columns()
-FORMATS = ("csv", "jsonl", "sequences")
+_AGAIN = "recbole-cl convert --overwrite"
 
 
 def convert(
-    source: Path,
+    sources: Path | Sequence[Path],
     name: str,
+    reading: Reading,
     *,
-    source_format: str,
     output: Path = DEFAULT_OUTPUT,
-    columns: Columns = DEFAULT_COLUMNS,
-    separator: str = ",",
     overwrite: bool = False,
 ) -> Statistics:
     """Writes ``<output>/<name>/<name>.inter``, and a YAML beside it where the packaged settings do not fit it.
 
     Args:
-        source: The file to read, optionally gzip-compressed (.gz).
+        sources: The file to read, or the files of one log in their order.
         name: The dataset's name, as later given to ``--dataset``.
-        source_format: One of ``csv``, ``jsonl``, ``sequences``.
+        reading: How they are read.
         output: Folder of all datasets, RecBole's ``data_path``.
-        columns: Names of the columns or keys in the source; sequence text has none.
-        separator: Character between the values of a csv file.
         overwrite: Whether to replace what an earlier conversion wrote, the YAML included.
 
     Returns:
@@ -43,26 +39,17 @@ def convert(
     Raises:
         UsageError: If the name, the format or the source is not usable, or the output exists.
     """
-    files = Output(name, Path(output), again="recbole-cl convert --overwrite")
+    files = _output(name, output, overwrite)
+    log = read_log([sources] if isinstance(sources, Path) else sources, reading)
+    files.write(atomic_text(log.interactions), has_times=log.has_times)
+    return Statistics.of(log.interactions)
+
+
+def _output(name: str, folder: Path, overwrite: bool) -> Output:
+    files = Output(name, Path(folder), again=_AGAIN)
     if not overwrite:
         files.refuse_existing("give --overwrite to replace it, or another --name")
-    interactions = _read(Path(source), source_format, columns, separator)
-    files.write(atomic_text(interactions), has_times=source_format != "sequences")
-    return Statistics.of(interactions)
-
-
-def _read(source: Path, source_format: str, columns: Columns, separator: str) -> pd.DataFrame:
-    """Reads the source by its format."""
-    if source_format not in FORMATS:
-        raise UsageError(f"format {source_format!r} is not known: choose {', '.join(FORMATS)}")
-    if not source.is_file():
-        raise UsageError(f"source {source} is not a file: check the path")
-    try:
-        if source_format == "csv":
-            return read_csv(source, columns, separator)
-        return read_jsonl(source, columns) if source_format == "jsonl" else read_sequences(source)
-    except (UnicodeDecodeError, EOFError, OSError) as error:
-        raise UsageError(f"{source} cannot be read as UTF-8 text: {error}") from None
+    return files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,20 +59,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: The sub-command's parser.
     """
     option = parser.add_argument
-    option("source", metavar="SOURCE", type=Path, help="file to read; .gz is decompressed")
-    option("--format", required=True, choices=FORMATS, help="sequences: `user item item ...` per line, oldest first")
+    option("sources", metavar="SOURCE", type=Path, nargs="+", help="files of one log, plain, gz, bz2, xz, zst or zip")
+    option(
+        "--format",
+        choices=FORMATS,
+        help="guessed if left out; atomic: RecBole's .inter; sequences: `user item item ...` per line, oldest first",
+    )
     option("--name", required=True, help="name of the dataset, for --dataset")
     option("--output", type=Path, default=DEFAULT_OUTPUT, help="folder of all datasets (default: %(default)s)")
-    option("--user-column", default=USER, help="column or json key of users (default: %(default)s; Amazon: reviewerID)")
-    option("--item-column", default=ITEM, help="of items (default: %(default)s; Amazon: asin)")
-    option("--time-column", default=TIME, help="of times, as numbers (default: %(default)s; Amazon: unixReviewTime)")
+    option("--user-column", help="column or json key of users; its number if no header names it (default: guessed)")
+    option("--item-column", help="of items (default: guessed)")
+    option("--time-column", help="of times, numbers or ISO 8601 dates (default: guessed)")
     option("--rating-column", help='of ratings (default: rating, if present; "" leaves it out; Amazon: overall)')
-    option("--separator", default=",", help=r"character between csv values, \t for a tab (default: %(default)s)")
+    option("--separator", help=r"what stands between csv values, such as :: or \t for a tab (default: guessed)")
+    option(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first line names the columns (default: guessed)",
+    )
+    option("--encoding", default="utf-8", help="of the text (default: %(default)s)")
+    option(
+        "--quotes",
+        choices=QUOTES,
+        default="line",
+        help="quotation marks hold csv values that end on their line, are characters like others, or hold values with "
+        "line breaks (default: %(default)s)",
+    )
+    option("--time-zone", default="UTC", help="of dates that name none, such as Europe/Paris (default: %(default)s)")
+    option("--drop-missing", action="store_true", help="leave out rows with missing values, and count them")
+    option("--drop-duplicates", action="store_true", help="leave out rows that are equal to an earlier one")
     option("--overwrite", action="store_true", help="replace the files of an earlier conversion")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Runs ``recbole-cl convert`` and prints the statistics of the new dataset.
+    """Runs ``recbole-cl convert``: shows what was understood, writes the dataset, and names the next command.
 
     Args:
         args: What a parser filled by ``add_arguments`` returned.
@@ -96,21 +103,38 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: As ``convert`` does.
     """
-    columns = Columns(args.user_column, args.item_column, args.time_column, args.rating_column)
-    separator = args.separator.replace("\\t", "\t")
-    statistics = convert(
-        args.source,
-        args.name,
-        source_format=args.format,
-        output=args.output,
-        columns=columns,
-        separator=separator,
-        overwrite=args.overwrite,
-    )
-    print(statistics.table())
-    files = (args.output / args.name / f"{args.name}{suffix}" for suffix in (".inter", ".yaml"))
-    print("wrote", *(path for path in files if path.exists()))
+    files = _output(args.name, args.output, args.overwrite)
+    log = read_log(args.sources, _reading(args))
+    print("\n".join(_shown(log)))
+    files.write(atomic_text(log.interactions), has_times=log.has_times)
+    print("wrote", *(path for path in (files.inter, files.settings) if path.exists()))
     place = "" if args.output == DEFAULT_OUTPUT else f" --data_path={args.output}"
-    filters = "user_inter_num_interval and item_inter_num_interval"
-    print(f"train on it with --dataset={args.name}{place}; filters ({filters}) are applied then")
+    print("filters (user_inter_num_interval and item_inter_num_interval) are applied when it is loaded; next:")
+    print(f"  recbole-cl train --model=SASRec --dataset={args.name}{place}")
     return 0
+
+
+def _reading(args: argparse.Namespace) -> Reading:
+    return Reading(
+        source_format=args.format,
+        columns=Columns(args.user_column, args.item_column, args.time_column, args.rating_column),
+        separator=args.separator and args.separator.replace("\\t", "\t"),
+        header=args.header,
+        encoding=args.encoding,
+        quotes=args.quotes,
+        cleaning=Cleaning(args.drop_missing, args.drop_duplicates, args.time_zone),
+    )
+
+
+def _shown(log: Log) -> list[str]:
+    """What was understood: notes, first rows, span of time, sizes."""
+    frame = log.interactions
+    times = span(frame[TIME]) if log.has_times else "positions in the sequences; the source has none"
+    first = frame.head(3).to_string(index=False).splitlines()
+    return [
+        *log.notes,
+        "first rows:",
+        *(f"  {line}" for line in first),
+        f"times: {times}",
+        Statistics.of(frame).table(),
+    ]

@@ -1,17 +1,21 @@
-"""A DataFrame as a dataset: written once as an atomic file, which runs then read by name."""
+"""A DataFrame, or files, as a dataset: written once as an atomic file, which runs then read by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
+from logging import getLogger
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
-from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns, interactions
+from recbole_cl.data.files.cleaning import Cleaning, interactions, without_duplicates
+from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns
 from recbole_cl.data.files.origin import Origin
 from recbole_cl.data.files.output import DEFAULT_OUTPUT, Output, atomic_text
+from recbole_cl.data.files.sources import Log, Reading, read_log
 from recbole_cl.errors import UsageError
 
 _ORIGIN = Origin(
@@ -20,7 +24,8 @@ _ORIGIN = Origin(
     place=lambda row: f"the DataFrame, row {row} from 0",
     column_option="{}=...",
     without_rating="rating=None",
-    time_remedy="give times as seconds since 1970, or as a datetime column",
+    drop_option="give drop_missing=True to leave them out, ",
+    time_remedy="give times as seconds since 1970, as a datetime column, or as ISO 8601 dates",
 )
 
 
@@ -44,7 +49,8 @@ class NamedData:
     data_path: Path
 
 
-DataSource = str | NamedData | pd.DataFrame | HasToPandas  # what ``run(dataset=...)`` takes
+# What ``run(dataset=...)`` takes.
+DataSource = str | NamedData | pd.DataFrame | HasToPandas | Path | Sequence[Path]
 
 
 def from_dataframe(
@@ -57,6 +63,9 @@ def from_dataframe(
     name: str,
     data_path: str | Path = DEFAULT_OUTPUT,
     overwrite: bool = False,
+    drop_missing: bool = False,
+    drop_duplicates: bool = False,
+    time_zone: str = "UTC",
 ) -> NamedData:
     """Writes ``<data_path>/<name>/<name>.inter``, unless it is there with this content, and settings where needed.
 
@@ -64,11 +73,14 @@ def from_dataframe(
         df: One row per interaction: a pandas DataFrame, or a table with ``to_pandas``.
         user: Column of user ids, text or numbers.
         item: Column of item ids.
-        time: Column of times: seconds since 1970, or any number that grows with time; or a datetime column.
+        time: Column of times: seconds since 1970, or any number that grows with time; a datetime column; or ISO dates.
         rating: Column of ratings; None leaves them out.
         name: The dataset's name.
         data_path: Folder of all datasets.
         overwrite: Whether to replace data of that name, and its settings.
+        drop_missing: Whether rows that lack a value are left out, and not refused; they are counted in the log.
+        drop_duplicates: Whether of rows that are equal in these columns only the first is kept.
+        time_zone: That of dates as text which name none.
 
     Returns:
         What to give to ``run(dataset=...)``.
@@ -79,39 +91,106 @@ def from_dataframe(
     """
     files = Output(name, Path(data_path), again="from_dataframe(..., overwrite=True)")
     columns = Columns(user, item, time, rating or "")
-    content = atomic_text(interactions(_table(df, columns), columns, _ORIGIN))
-    if overwrite or not files.inter.is_file() or files.inter.read_bytes() != content:
-        if not overwrite:
-            files.refuse_existing(f"it is not from this DataFrame; give another name, or replace it by {files.again}")
-        files.write(content, has_times=True)
-    return NamedData(files.name, files.data_path)
+    cleaning = Cleaning(drop_missing, drop_duplicates, time_zone)
+    frame, notes = interactions(_table(df, columns), columns, _ORIGIN, cleaning)
+    frame, more = without_duplicates(frame, cleaning)
+    return _write_once(files, Log(frame, True, notes + more), overwrite)
+
+
+def from_files(
+    sources: Path | Sequence[Path],
+    user: str | None = None,
+    item: str | None = None,
+    time: str | None = None,
+    rating: str | None = None,
+    *,
+    name: str,
+    data_path: str | Path = DEFAULT_OUTPUT,
+    overwrite: bool = False,
+    source_format: str | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    encoding: str = "utf-8",
+    quotes: str = "line",
+    drop_missing: bool = False,
+    drop_duplicates: bool = False,
+    time_zone: str = "UTC",
+) -> NamedData:
+    """Does what ``recbole-cl convert`` does, and nothing where the dataset is there with this content.
+
+    Args:
+        sources: A file, or the files of one log in their order.
+        user: Column of users; what is None is guessed, and logged.
+        item: Column of items.
+        time: Column of times, numbers or ISO dates.
+        rating: Column of ratings; an empty name leaves them out.
+        name: The dataset's name.
+        data_path: Folder of all datasets.
+        overwrite: Whether to replace data of that name, and its settings.
+        source_format: ``csv``, ``jsonl``, ``sequences``, ``atomic`` or ``parquet``.
+        separator: What stands between values.
+        header: Whether the first line names the columns.
+        encoding: Of the text.
+        quotes: ``line``, ``none`` or ``multiline``: what quotation marks do.
+        drop_missing: As for ``from_dataframe``, like those below.
+        drop_duplicates: Whether of equal rows only the first is kept.
+        time_zone: That of dates which name none.
+
+    Returns:
+        What to give to ``run(dataset=...)``.
+
+    Raises:
+        UsageError: If a file or the name is not usable, or there is other data of that name.
+    """
+    files = Output(name, Path(data_path), again="from_files(..., overwrite=True)")
+    cleaning = Cleaning(drop_missing, drop_duplicates, time_zone)
+    columns = Columns(user, item, time, rating)
+    reading = Reading(source_format, columns, separator, header, encoding, quotes, cleaning)
+    return _write_once(files, read_log([sources] if isinstance(sources, Path) else sources, reading), overwrite)
 
 
 def named_data(dataset: Any, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Turns what ``run(dataset=...)`` takes into a name and the settings that lead to it; a table is written first.
+    """Turns what ``run(dataset=...)`` takes into a name and the settings that lead to it; other data is written first.
 
     Args:
-        dataset: A table, ``NamedData``, or what the setting ``dataset`` may be, which is left as it is.
-        settings: The caller's settings. With a table, ``user``, ``item``, ``time``, ``rating``, ``name`` and
-            ``data_path`` are arguments of ``from_dataframe``.
+        dataset: A table, a path or paths, ``NamedData``, or what the setting ``dataset`` may be, which is left as is.
+        settings: The caller's settings. With a table, those that are arguments of ``from_dataframe``, with a path those
+            of ``from_files``, are taken as such.
 
     Returns:
         The setting ``dataset``, and all others.
 
     Raises:
-        UsageError: As ``from_dataframe``; or if a table has no name, or the data lie under another ``data_path``.
+        UsageError: As ``from_dataframe`` and ``from_files``; or if a table or a file has no name, or the data lie under
+            another ``data_path``.
     """
     rest = dict(settings)
-    if isinstance(dataset, pd.DataFrame) or hasattr(dataset, "to_pandas"):
+    is_table = isinstance(dataset, pd.DataFrame) or hasattr(dataset, "to_pandas")
+    is_list = isinstance(dataset, list | tuple) and bool(dataset) and all(isinstance(it, Path) for it in dataset)
+    if is_table or is_list or isinstance(dataset, Path):
         if "name" not in rest:
-            raise UsageError("dataset is a DataFrame without a name: give name=..., under which data_path keeps it")
-        taken = ("user", "item", "time", "rating", "name", "data_path")
-        dataset = from_dataframe(dataset, **{key: rest.pop(key) for key in taken if key in rest})
+            what = "a DataFrame" if is_table else "a path"
+            raise UsageError(f"dataset is {what} without a name: give name=..., under which data_path keeps it")
+        write: Any = from_dataframe if is_table else from_files
+        taken = [*signature(write).parameters][1:]
+        dataset = write(dataset, **{key: rest.pop(key) for key in taken if key in rest})
     if isinstance(dataset, NamedData):
         if Path(rest.get("data_path", dataset.data_path)) != dataset.data_path:
             raise UsageError(f"data_path = {rest['data_path']}: {dataset} lies elsewhere; leave data_path out")
         return dataset.name, rest | {"data_path": str(dataset.data_path)}
     return dataset, rest
+
+
+def _write_once(files: Output, log: Log, overwrite: bool) -> NamedData:
+    """Writes a dataset unless it is there already; other data of that name is refused, or replaced."""
+    for note in log.notes:
+        getLogger().info(note)
+    content = atomic_text(log.interactions)
+    if overwrite or not files.inter.is_file() or files.inter.read_bytes() != content:
+        if not overwrite:
+            files.refuse_existing(f"it is of other content; give another name, or replace it by {files.again}")
+        files.write(content, has_times=log.has_times)
+    return NamedData(files.name, files.data_path)
 
 
 def _table(df: Any, columns: Columns) -> pd.DataFrame:

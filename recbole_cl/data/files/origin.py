@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_bool_dtype, is_integer_dtype
 
+from recbole_cl.data.files.text import Text
 from recbole_cl.errors import UsageError
 
 
@@ -23,6 +24,7 @@ class Origin:
         place: Where a row stands, by its number from 0.
         column_option: How a caller names a column, with ``{}`` for ``user``, ``item``, ``time`` or ``rating``.
         without_rating: How a caller leaves ratings out.
+        drop_option: How a caller has rows with missing values left out.
         time_remedy: What to write where a time is no number.
     """
 
@@ -31,25 +33,31 @@ class Origin:
     place: Callable[[int], str]
     column_option: str
     without_rating: str
-    time_remedy: str = "give times as seconds since 1970"
+    drop_option: str = ""
+    time_remedy: str = "give times as numbers, such as seconds since 1970, or as ISO 8601 dates"
+
+    def after_dropping(self, kept: NDArray[np.int64]) -> Origin:
+        """The same source, of whose rows only those with the given numbers are left."""
+        return replace(self, place=lambda row: self.place(int(kept[row])))
 
 
-def text_file(path: Path, first_line: int) -> Origin:
+def text_file(text: Text, start: int) -> Origin:
     """A text file with one interaction on each line that is not blank.
 
     Args:
-        path: The file, gzip-compressed if its name ends in .gz.
-        first_line: Number of header lines, plus 1.
+        text: The file.
+        start: Where the lines of interactions begin.
 
     Returns:
-        Its words; the place of a row is found by reading the file again.
+        Its words.
     """
     return Origin(
-        name=str(path),
+        name=str(text.path),
         unit="line",
-        place=lambda row: f"{path}, line {line_number(path, row, first_line)}",
-        column_option="--{}-column (the first line of a csv file must name the columns)",
+        place=lambda row: f"{text.path}, line {text.line_number(row, start)}",
+        column_option="--{}-column",
         without_rating='--rating-column ""',
+        drop_option="give --drop-missing to leave them out, ",
     )
 
 
@@ -69,12 +77,13 @@ def refuse_missing(values: pd.Series, field: str, origin: Origin) -> None:
         units = f"{origin.unit}s"
         raise UsageError(
             f"{origin.place(int(missing.argmax()))}: no value in {field!r} (empty, or a word such as NA, None or null, "
-            f"which pandas reads as missing; {missing.sum():,} {units} in all): remove the {units} or rename the ids"
+            f"which pandas reads as missing; {missing.sum():,} {units} in all): {origin.drop_option}"
+            f"remove the {units} or rename the ids"
         )
 
 
 def refuse_not_a_number(values: pd.Series, field: str, origin: Origin, remedy: str) -> pd.Series:
-    """Returns a column as float64, and refuses values that are no finite number.
+    """Returns a column as numbers, and refuses values that are no finite number.
 
     Args:
         values: The column, without missing values, one value per interaction, in the order of the origin.
@@ -83,39 +92,22 @@ def refuse_not_a_number(values: pd.Series, field: str, origin: Origin, remedy: s
         remedy: What to write instead, for the message.
 
     Returns:
-        The same values as float64.
+        The same values, as integers where all are written as such, and else as float64.
 
     Raises:
         UsageError: If a value is not a finite number; names the place of the first one.
     """
-    numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    if is_bool_dtype(values):
+        values = values.astype(str)  # which pandas would count as numbers
+    try:
+        numbers = pd.to_numeric(values, errors="coerce")
+    except OverflowError:  # an integer beyond float64
+        numbers = values.map(lambda value: pd.to_numeric(str(value), errors="coerce"))
+    numbers = pd.Series(numbers.to_numpy(None if is_integer_dtype(numbers) else np.float64), index=values.index)
     wrong = ~np.isfinite(numbers.to_numpy())
     if wrong.any():
         row = int(wrong.argmax())
-        raise UsageError(f"{origin.place(row)}: {values.iloc[row]!r} in {field!r} is not a number: {remedy}")
+        value = repr(values.iloc[row])
+        value = value if len(value) < 60 else f"{value[:50]}... ({len(value):,} characters)"
+        raise UsageError(f"{origin.place(row)}: {value} in {field!r} is not a number: {remedy}")
     return numbers
-
-
-def line_number(path: Path, row: int, first_line: int) -> int:
-    """Finds the line of a file that holds a row, blank lines counted (pandas skips them).
-
-    Args:
-        path: Text file, gzip-compressed if its name ends in .gz.
-        row: Number of the row, from 0.
-        first_line: Number of header lines, plus 1.
-
-    Returns:
-        Line number, from 1.
-    """
-    wanted = row + first_line
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            wanted -= bool(line.strip(b" \r\n"))  # tabs separate values, if missing ones
-            if wanted == 0:
-                return number
-    raise AssertionError(f"{path} has no row {row}")
-
-
-def parser_message(error: pd.errors.ParserError) -> str:
-    """The useful part of a pandas parser error, such as ``Expected 3 fields in line 7, saw 4``."""
-    return str(error).strip().rpartition("C error: ")[2]

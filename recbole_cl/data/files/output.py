@@ -61,7 +61,7 @@ class Statistics:
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Statistics:
         """Counts the interactions of a frame with the columns ``user_id`` and ``item_id``."""
-        lengths = frame.groupby(USER, sort=False).size().to_numpy()
+        lengths = frame.groupby(USER, sort=False, observed=True).size().to_numpy()
         low, first, median, third, high = np.percentile(lengths, [0, 25, 50, 75, 100]).tolist()
         repeats = int(frame.duplicated([USER, ITEM]).sum())
         return cls(len(lengths), frame[ITEM].nunique(), len(frame), repeats, (low, first, median, third, high))
@@ -134,12 +134,18 @@ class Output:
             has_times: Whether timestamps are times, and not positions.
         """
         settings = dataset_settings(packaged_settings(self.name), has_times)
+        is_new = not self.settings.exists()
         if settings:
             atomic_write_text(self.settings, _settings_text(self.name, settings, self.again))
         else:
             self.settings.unlink(missing_ok=True)
-        with atomic_writer(self.inter) as file:
-            file.write(content)
+        try:
+            with atomic_writer(self.inter) as file:
+                file.write(content)
+        except BaseException:
+            if is_new:  # alone it would be in the way of the next try
+                self.settings.unlink(missing_ok=True)
+            raise
 
 
 def atomic_text(interactions: pd.DataFrame) -> bytes:
@@ -161,7 +167,7 @@ def chronological(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.iloc[np.lexsort((frame[TIME].to_numpy(), users))].reset_index(drop=True)
     for column in frame.columns.intersection([RATING, TIME]):
         values = frame[column].to_numpy()
-        if (values == np.floor(values)).all() and (np.abs(values) < 2**53).all():
+        if values.dtype.kind == "f" and (values == np.floor(values)).all() and (np.abs(values) < 2**53).all():
             frame[column] = values.astype(np.int64)
     return frame
 

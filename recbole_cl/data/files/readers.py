@@ -1,145 +1,254 @@
-"""Readers of interaction files: csv, json lines, sequence text.
+"""Readers of interaction files: csv, atomic files, json lines, sequence text, Parquet.
 
-Every reader returns interactions as ``columns`` describes them, in the order of the file.
+Every reader returns the columns that are asked for as the source has them, one row per interaction in the order of the
+file, and the words for refusals.
 """
 
 from __future__ import annotations
 
-import gzip
+import csv
+import io
 import json
-import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
-import numpy as np
 import pandas as pd
 
-from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns, interactions
-from recbole_cl.data.files.origin import parser_message, text_file
+from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns
+from recbole_cl.data.files.origin import Origin, text_file
+from recbole_cl.data.files.text import Text, checked_rows
 from recbole_cl.errors import UsageError
 
+QUOTES = ("line", "none", "multiline")
+_REMEDY = (
+    "give --quotes none where quotation marks are characters like others, --quotes multiline where values hold "
+    "line breaks"
+)
+_STAND_IN = "\x1f"  # for a separator of several characters: ASCII's own unit separator, which no text holds
 
-def read_csv(path: Path, columns: Columns, separator: str = ",") -> pd.DataFrame:
-    """Reads a csv file whose first line names the columns.
+Table = tuple[pd.DataFrame, Columns, Origin]
+
+
+def read_csv(text: Text, columns: Columns, separator: str, *, header: bool, quotes: str, typed: bool = False) -> Table:
+    """Reads rows of values between separators.
 
     Args:
-        path: The file; may be compressed (.gz).
-        columns: Its column names.
-        separator: The character between values.
+        text: The file.
+        columns: Its column names; without a header their numbers, from 1.
+        separator: The character, or characters, between values.
+        header: Whether the first line names the columns.
+        quotes: What quotation marks do. ``line``: they hold a value that ends on its line; ``none``: nothing;
+            ``multiline``: they hold a value that may have line breaks.
+        typed: Whether it is an atomic file: a type follows each name, and a quotation mark that holds nothing stands
+            for itself.
 
     Returns:
-        The interactions; ids are text, exactly as written.
+        The table, ids as categories of text exactly as written; the columns' names in it; the words for refusals.
 
     Raises:
-        UsageError: If the file is empty, a line has too many values, a column is unknown, or a value is missing or
-            no number where one is needed.
+        UsageError: If a row has another width than the first line, a quotation mark is not closed, or a column is
+            unknown.
     """
-    if len(separator) != 1:
-        raise UsageError(f"separator {separator!r} must be one character, such as ',' or '\\t'")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            # All columns are read: only so does pandas notice a line with too many values.
-            table = pd.read_csv(path, sep=separator, dtype=str, index_col=False, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError:
-        raise UsageError(f"{path} is empty") from None
-    except pd.errors.ParserError as error:
-        raise UsageError(f"{path}: malformed line: {parser_message(error)}") from None
-    except pd.errors.ParserWarning:
-        raise UsageError(f"{path}, line 2: malformed line: more values than the header names columns") from None
-    return interactions(table, columns, text_file(path, first_line=2))
+    text, mark = _one_character(text, separator)
+    first, start = text.header()
+    if not first:
+        raise UsageError(f"{text.path} is empty")
+    reader = csv.reader([first], delimiter=mark, quoting=csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL)
+    names = next(reader)
+    if typed:
+        names = [name.partition(":")[0] for name in names]
+    if not header:
+        names = [str(number) for number in range(1, len(names) + 1)]
+        columns = columns.of_numbers(len(names))
+        start = 0
+    if quotes == "multiline":
+        return _multiline(text, start, names, mark, columns)
+    origin = text_file(text, start)
+    used = columns.names(names, origin)
+    if quotes == "line":
+        content, n_rows = checked_rows(text, start, mark, len(names), lenient=typed, remedy=_REMEDY)
+    else:
+        content, n_rows = plain_rows(text, start, mark, len(names))
+    if not n_rows:
+        return pd.DataFrame(columns=list(used)), columns, origin
+    file = io.BytesIO(content)
+    if content is text.content:
+        file.seek(start)
+    table = pd.read_csv(
+        file,
+        sep=mark,
+        header=None,
+        names=names,
+        usecols=list(used),
+        dtype={source: "category" for source, ours in used.items() if ours in (USER, ITEM)},
+        quoting=csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL,
+        index_col=False,
+        low_memory=False,
+        float_precision="round_trip",
+    )
+    if len(table) != n_rows:
+        raise UsageError(f"{text.path}: {len(table):,} rows were read from {n_rows:,} lines: {_REMEDY}")
+    return table, columns, origin
 
 
-def read_jsonl(path: Path, columns: Columns) -> pd.DataFrame:
-    """Reads a file with one JSON object per line.
+def read_jsonl(text: Text, columns: Columns) -> Table:
+    """Reads a file with one JSON object per line; numbers are kept as they are written.
 
     Args:
-        path: The file; may be compressed (.gz).
+        text: The file.
         columns: Its keys.
 
     Returns:
-        The interactions; ids are text.
+        As ``read_csv``.
 
     Raises:
-        UsageError: If the file is empty, a line is no JSON object, a key is unknown, or a value is missing or no
-            number where one is needed.
+        UsageError: If the file is empty, a line is no JSON object, or a key is unknown.
     """
-    origin = text_file(path, first_line=1)
+    origin = text_file(text, 0)
     names: dict[str, str] = {}
     rows: list[tuple[object, ...]] = []
-    with _open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                record = _json_object(line, path, number)
-                names = names or columns.names(list(record), origin)
-                rows.append(tuple(map(record.get, names)))
+    for number, line in enumerate(io.BytesIO(text.content), start=1):
+        if line.strip():
+            record = _json_object(line, text.path, number)
+            names = names or columns.names(list(record), origin)
+            rows.append(tuple(map(record.get, names)))
     if not rows:
-        raise UsageError(f"{path} is empty")
-    return interactions(pd.DataFrame(rows, columns=list(names), dtype=object), columns, origin)
+        raise UsageError(f"{text.path} is empty")
+    return pd.DataFrame(rows, columns=list(names), dtype=object), columns, origin
 
 
-def read_sequences(path: Path) -> pd.DataFrame:
+def read_sequences(text: Text) -> Table:
     """Reads sequence text: ``user item item ...`` per line, whole numbers, oldest item first.
 
     A user who appears on several lines goes on where the earlier line ended, so that one ``user item`` pair per line
     is read too.
 
     Args:
-        path: The file; may be compressed (.gz).
+        text: The file.
 
     Returns:
-        The interactions; ids are int64, and the timestamp is the position in the user's sequence, from 1.
+        As ``read_csv``; ids are text, and the time is the position in the user's sequence, from 1.
 
     Raises:
-        UsageError: If the file is empty, or a line holds no item, something other than whole numbers, or a negative
-            one.
+        UsageError: If the file is empty, or a line holds no item, or something other than whole numbers from 0.
     """
-    users: list[int] = []
+    users: list[str] = []
+    items: list[str] = []
     lengths: list[int] = []
-    items: list[int] = []
-    with _open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                user, *sequence = _whole_numbers(line, path, number)
-                users.append(user)
-                lengths.append(len(sequence))
-                items += sequence
+    for number, line in enumerate(io.BytesIO(text.content), start=1):
+        words = line.decode().split()
+        if words:
+            _check_sequence(words, text.path, number)
+            users.append(words[0])
+            lengths.append(len(words) - 1)
+            items += words[1:]
     if not items:
-        raise UsageError(f"{path} is empty")
-    frame = pd.DataFrame({USER: np.repeat(np.array(users, np.int64), lengths), ITEM: np.array(items, np.int64)})
-    frame[TIME] = frame.groupby(USER, sort=False).cumcount().to_numpy(np.float64) + 1
-    return frame
+        raise UsageError(f"{text.path} is empty")
+    user = pd.Series(users, dtype="category").repeat(lengths).reset_index(drop=True)
+    frame = pd.DataFrame({USER: user, ITEM: pd.Series(items, dtype="category")})
+    frame[TIME] = frame.groupby(USER, sort=False, observed=True).cumcount() + 1
+    return frame, Columns(rating=""), text_file(text, 0)
 
 
-def _open_text(path: Path) -> IO[str]:
-    """Opens a UTF-8 text file, with or without byte-order mark, decompressing it if its name ends in .gz."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+def read_parquet(path: Path, content: bytes, columns: Columns) -> Table:
+    """Reads a Parquet file.
+
+    Args:
+        path: The file, for messages.
+        content: Its content.
+        columns: Its column names.
+
+    Returns:
+        As ``read_csv``, values of the types that the file has.
+
+    Raises:
+        UsageError: If pyarrow is not there, the file is damaged, or a column is unknown.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError(f"{path}: Parquet needs the package pyarrow: pip install 'recbole_cl[files]'") from None
+    origin = Origin(
+        name=str(path),
+        unit="row",
+        place=lambda row: f"{path}, row {row} from 0",
+        column_option="--{}-column",
+        without_rating='--rating-column ""',
+        drop_option="give --drop-missing to leave them out, ",
+    )
+    try:
+        with parquet.ParquetFile(io.BytesIO(content)) as file:
+            used = columns.names(file.schema_arrow.names, origin)
+            return file.read(columns=list(used)).to_pandas(), columns, origin
+    except (pyarrow.ArrowException, OSError, OverflowError) as error:
+        raise UsageError(f"{path}: Parquet that cannot be read: {error}") from None
 
 
-def _json_object(line: str, path: Path, number: int) -> dict[str, object]:
+def plain_rows(text: Text, start: int, separator: str, width: int) -> tuple[bytes, int]:
+    """``checked_rows`` where quotation marks are characters like others."""
+    unquoted = Text(text.path, text.content.replace(b'"', b"'")) if b'"' in text.content else text  # same places
+    _, rows = checked_rows(unquoted, start, separator, width, lenient=True, remedy="")
+    return text.content, rows
+
+
+def _one_character(text: Text, separator: str) -> tuple[Text, str]:
+    """The text with a separator of one character: ``::`` and the like are replaced."""
+    if len(separator) == 1 and separator.isascii():
+        return text, separator
+    if not separator or _STAND_IN.encode() in text.content:
+        raise UsageError(f"{text.path}: separator {separator!r} cannot be used: choose one such as ',' or '\\t'")
+    return Text(text.path, text.content.replace(separator.encode(), _STAND_IN.encode())), _STAND_IN
+
+
+def _multiline(text: Text, start: int, names: Sequence[str], separator: str, columns: Columns) -> Table:
+    """Reads rows whose quoted values may have line breaks, each row checked for its width."""
+    lines: list[int] = []
+    origin = replace(text_file(text, start), unit="row", place=lambda row: f"{text.path}, line {lines[row]}")
+    used = columns.names(names, origin)
+    place = {name: names.index(name) for name in used}
+    values: dict[str, list[str]] = {name: [] for name in used}
+    reader = csv.reader(io.StringIO(text.content[start:].decode(), newline=""), delimiter=separator, strict=True)
+    before = text.line_at(start)
+    line = before
+    try:
+        for row in reader:
+            if row and len(row) != len(names):
+                found = f"{len(row)} values where there are {len(names)} columns"
+                raise UsageError(f"{text.path}, line {line}: malformed row: {found}; mend it")
+            if row:
+                lines.append(line)
+            for name, number in place.items() if row else ():
+                values[name].append(row[number])
+            line = before + reader.line_num
+    except csv.Error as error:
+        raise UsageError(f"{text.path}, line {line}: malformed row: {error}; mend its quotation marks") from None
+    return pd.DataFrame(values, dtype=object), columns, origin
+
+
+def _json_object(line: bytes, path: Path, number: int) -> dict[str, object]:
     """Parses one line that must hold a JSON object."""
     try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise UsageError(f"{path}, line {number}: malformed line, no JSON: {error}") from None
+        record = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{path}, line {number}: malformed line, no JSON: {why}") from None
     if not isinstance(record, dict):
         raise UsageError(f"{path}, line {number}: malformed line, a JSON {type(record).__name__} and not an object")
     return record
 
 
-def _whole_numbers(line: str, path: Path, number: int) -> list[int]:
-    """Parses one line of sequence text into its user and at least one item."""
-    try:
-        ids = [int(token) for token in line.split()]
-    except ValueError:
-        raise UsageError(
-            f"{path}, line {number}: malformed line: sequence text is `user item item ...` in whole numbers; "
-            "for other ids use --format csv"
-        ) from None
-    if len(ids) < 2:
-        raise UsageError(f"{path}, line {number}: malformed line: user {ids[0]} has no item; remove the line")
-    if min(ids) < 0:
-        raise UsageError(f"{path}, line {number}: negative id {min(ids)}: remove or renumber it")
-    return ids
+def _check_sequence(words: list[str], path: Path, number: int) -> None:
+    """Refuses a line that is no user with at least one item, all of them whole numbers from 0."""
+    if wrong := next((word for word in words if not (word.isascii() and word.isdigit())), None):
+        what = (
+            f"negative id {wrong}: remove or renumber it"
+            if wrong.lstrip("-").isdigit()
+            else (
+                "malformed line: sequence text is `user item item ...` in whole numbers; for other ids use --format csv"
+            )
+        )
+        raise UsageError(f"{path}, line {number}: {what}")
+    if len(words) < 2:
+        raise UsageError(f"{path}, line {number}: malformed line: user {words[0]} has no item; remove the line")

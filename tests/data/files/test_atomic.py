@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from recbole_cl.data.files.atomic import read_atomic_file
+from recbole_cl.data.files.atomic import AtomicFormat, read_atomic_file
 from recbole_cl.errors import UsageError
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
 
 
-def check(path: Path) -> None:
-    read_atomic_file(path, "user_id", "item_id", "timestamp")
+NEEDED = {"user_id": "token", "item_id": "token", "timestamp": "float"}
+
+
+def check(path: Path, **options: Any) -> tuple[dict[str, str], pd.DataFrame]:
+    return read_atomic_file(path, NEEDED, time_field="timestamp", **options)
 
 
 def atomic_file(folder: Path, text: str) -> Path:
@@ -43,7 +46,7 @@ def test_sound_files_pass(tmp_path: Path, text: str) -> None:
     ("text", "message"),
     [
         ("", "is empty"),
-        (HEADER, "no interactions"),
+        (HEADER, "no lines below it"),
         ("user_id\titem_id\ttimestamp\n1\t2\t3\n", "'user_id' has no known type"),
         ("user_id:token,item_id:token,timestamp:float\n1,2,3\n", "separate columns by"),
         ("user_id:token\titem_id:int\ttimestamp:float\n1\t2\t3\n", "'item_id:int' has no known type"),
@@ -53,13 +56,12 @@ def test_sound_files_pass(tmp_path: Path, text: str) -> None:
         ("user_id:float\titem_id:token\ttimestamp:float\n1\t2\t3\n", "must be user_id:token"),
         (HEADER + "1\t2\t3\n\n1\t\t3\n", "line 4: no value in 'item_id'"),
         (HEADER + "1\t2\t3\nNA\t2\t3\n", "line 3: no value in 'user_id'"),
-        (HEADER + "1\t2\t3\n1\t2\n", "line 3: no value in 'timestamp'"),
+        (HEADER + "1\t2\t3\n1\t2\n", "line 3: malformed line: 2 values where there are 3 columns"),
         (HEADER + "1\t2\t3\n1\t2\tmonday\n", "line 3: 'monday' in 'timestamp' is not a number"),
         (HEADER + "1\t2\t3\n1\t2\tinf\n", "line 3: inf in 'timestamp' is not a number"),
         (HEADER + "1\t2\t3\n2\t-1\t3\n", "line 3: negative id -1 in 'item_id'"),
         (HEADER + "-7\t2\t3\n", "line 2: negative id -7 in 'user_id'"),
-        (HEADER + "1\t2\t3\t4\n", "line 2: 4 values where the header names 3"),
-        (HEADER + '1\t2\t3\n1\t"2\t3\n', "malformed line: EOF inside string"),
+        (HEADER + "1\t2\t3\t4\n", "line 2: malformed line: 4 values where there are 3"),
         ("user_id:token\titem_id:token\titem_id:float\ttimestamp:float\n1\t2\t3\t4\n", "'item_id' twice"),
         (HEADER.replace("ti", "r:float\tti") + "1\t2\t\t3\n1\t2\tgood\t3\n", "line 3: 'good' in 'r' is not a number"),
     ],
@@ -80,7 +82,7 @@ SEQUENCES = (
 
 
 def test_columns_come_typed_and_missing_ones_as_recbole_has_them(tmp_path: Path) -> None:
-    types, frame = read_atomic_file(atomic_file(tmp_path, SEQUENCES), "user_id", "item_id", "timestamp")
+    types, frame = check(atomic_file(tmp_path, SEQUENCES))
     assert list(types) == list(frame) == [column.partition(":")[0] for column in SEQUENCES.split("\n")[0].split("\t")]
     assert types["tags"] == "token_seq" and types["rating"] == "float"
     assert frame["user_id"].tolist() == ["zoë", "-1"] and frame["item_id"].tolist() == ["007", "1.0"]
@@ -97,11 +99,11 @@ def test_columns_that_are_not_loaded_are_checked_all_the_same(tmp_path: Path) ->
         {"unload": ["tags", "item_id", "steps", "rating", "timestamp"]},
     )
     for choice in choices:
-        types, frame = read_atomic_file(path, "user_id", "item_id", "timestamp", **choice)
+        types, frame = check(path, **choice)
         assert list(frame) == list(types) == ["user_id", "place"]
     path.write_text(HEADER + "1\t2\tmonday\n")
     with pytest.raises(UsageError, match="'monday' in 'timestamp'"):
-        read_atomic_file(path, "user_id", "item_id", "timestamp", load=["user_id"])
+        check(path, load=["user_id"])
 
 
 def test_a_line_of_nothing_but_separators_is_refused_by_its_number(tmp_path: Path) -> None:
@@ -111,23 +113,53 @@ def test_a_line_of_nothing_but_separators_is_refused_by_its_number(tmp_path: Pat
             check(atomic_file(tmp_path / str(number), HEADER + text))
 
 
-def test_an_order_that_float32_loses_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Near 1.4e9 seconds float32 has steps of 128: ten seconds apart, the file's order is all that is left."""
-    times = [1_400_000_000 + 10 * place for place in range(6)]
-    lines = [f"{user}\t{place}\t{time}\n" for user in "ab" for place, time in enumerate(times)]
-    backwards = atomic_file(tmp_path, HEADER + "".join(lines[:6] + lines[:5:-1]))
-    with caplog.at_level(logging.WARNING):
-        read_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
-        assert not caplog.text
-        check(backwards)
-    assert "the interactions of 1 users in another order than their times; recbole-cl convert writes" in caplog.text
-    caplog.clear()
-    backwards.write_text(HEADER + "".join(lines))
-    check(backwards)
-    assert not caplog.text
-    backwards.write_text(HEADER + "".join(lines[::-1]) + "c\t1\t1000000000\n")  # scaled to ten years, too coarse again
-    read_atomic_file(backwards, "user_id", "item_id", "timestamp", scaled_times=True)
-    assert "of 2 users" in caplog.text
+QUOTED = [
+    # a quotation mark that opens a field and closes a later one, on other lines: they are all there, as written
+    ('1\t"2\t3\n1\tx\t3\n1\t5"\t3\n', ['"2', "x", '5"']),
+    ('1\t12" single\t3\n1\t"all ""b"""\t4\n1\t""\t5\n1\t"Weird" Bob\t5\n', None),
+    ('1\t12" single\t3\n1\t"all ""b"""\t4\n1\t"Weird" Bob\t5\n', ['12" single', 'all "b"', '"Weird" Bob']),
+    ('"1"\t"c\td"\t"3"', ["c\td"]),
+]
+
+
+@pytest.mark.parametrize(("rows", "items"), QUOTED)
+def test_every_line_is_one_row_whatever_its_quotation_marks(tmp_path: Path, rows: str, items: list[str] | None) -> None:
+    path = atomic_file(tmp_path, HEADER + rows)
+    if items is None:
+        with pytest.raises(UsageError, match="line 4: no value in 'item_id'"):
+            check(path)
+    else:
+        assert check(path)[1]["item_id"].tolist() == items
+
+
+def test_a_quotation_mark_that_takes_the_separator_with_it_is_refused_by_its_line(tmp_path: Path) -> None:
+    path = atomic_file(tmp_path, HEADER.replace("\n", "\trating:float\n") + '1\t2\t3\t4\n1\t"2\t3"\t4\n')
+    with pytest.raises(UsageError, match="line 3: malformed line: 3 values where there are 4 columns"):
+        check(path)
+
+
+@pytest.mark.parametrize(
+    ("times", "kind"),
+    [
+        ([1600000000147, 1600000000148], "int64"),
+        ([2**53 + 1, 2**53], "int64"),  # which are one in float64
+        ([1400000000.25, 1400000000.125], "float64"),
+    ],
+)
+def test_times_are_exact(tmp_path: Path, times: list[float], kind: str) -> None:
+    frame = check(atomic_file(tmp_path, HEADER + "".join(f"1\t2\t{time}\n" for time in times)))[1]
+    assert frame["timestamp"].tolist() == times and frame["timestamp"].dtype == kind
+
+
+def test_marks_and_line_ends_of_other_systems_are_read(tmp_path: Path) -> None:
+    path = atomic_file(tmp_path, "")
+    for end in ("\r\n", "\r"):
+        path.write_bytes(b"\xef\xbb\xbf" + (HEADER + "1\t2\t3\n").replace("\n", end).encode())
+        assert check(path)[1].to_numpy().tolist() == [["1", "2", 3]]
+    for wrong, what in (("1\t2\r2\t3\n", "a carriage return"), ("1\t2\0\t3\n", "a zero byte")):
+        path.write_text(HEADER + "1\t2\t3\n" + wrong, newline="")
+        with pytest.raises(UsageError, match=f"line 3: {what}"):
+            check(path)
 
 
 def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -135,10 +167,10 @@ def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path.write_bytes(HEADER.encode() + "zoë\t2\t3\n".encode("latin-1"))
     with pytest.raises(UsageError, match="not utf-8 text"):
         check(path)
-    read_atomic_file(path, "user_id", "item_id", "timestamp", encoding="latin-1")
+    assert check(path, written=AtomicFormat(encoding="latin-1"))[1]["user_id"].tolist() == ["zoë"]
 
 
 def test_text_without_the_mark_that_its_encoding_wants_is_refused(tmp_path: Path) -> None:
     path = atomic_file(tmp_path, "a\t2\t3\n")
     with pytest.raises(UsageError, match="not utf-16 text"):
-        read_atomic_file(path, "user_id", "item_id", "timestamp", encoding="utf-16")
+        check(path, written=AtomicFormat(encoding="utf-16"))

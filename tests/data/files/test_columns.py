@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from recbole_cl.data.files.columns import Columns, interactions
+from recbole_cl.data.files.cleaning import interactions
+from recbole_cl.data.files.columns import Columns
 from recbole_cl.data.files.origin import Origin
 from recbole_cl.errors import UsageError
 
@@ -44,7 +45,8 @@ def test_a_column_that_is_not_there_or_named_twice_is_refused(columns: Columns, 
 
 def test_interactions_come_in_the_sources_order_under_our_names_numbered_anew() -> None:
     table = pd.DataFrame({"when": ["2", 1.5], "who": [3, 4], "what": ["a", "b"]}, index=[7, 7])
-    frame = interactions(table, Columns("who", "what", "when"), ORIGIN)
+    frame, notes = interactions(table, Columns("who", "what", "when"), ORIGIN)
+    assert notes == ["columns: user_id = who, item_id = what, timestamp = when"]
     assert frame.to_dict("list") == {"user_id": [3, 4], "item_id": ["a", "b"], "timestamp": [2.0, 1.5]}
     assert list(frame.index) == [0, 1]
 

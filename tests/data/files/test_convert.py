@@ -19,22 +19,26 @@ from recbole_cl.data.files.atomic import read_atomic_file
 from recbole_cl.data.files.columns import Columns
 from recbole_cl.data.files.convert import add_arguments, convert, main
 from recbole_cl.data.files.output import Statistics
+from recbole_cl.data.files.sources import Reading
 from recbole_cl.errors import UsageError
 
+NEEDED = {"user_id": "token", "item_id": "token", "timestamp": "float"}
 PRESETS = sorted((Path(__file__).parents[3] / "props" / "dataset").glob("*.yaml"))
 
 
 def written(folder: Path, name: str = "shop") -> list[str]:
     """Lines of the converted file, which RecBole's checks accept."""
     path = folder / name / f"{name}.inter"
-    read_atomic_file(path, "user_id", "item_id", "timestamp")
+    read_atomic_file(path, NEEDED, time_field="timestamp")
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def convert_text(folder: Path, text: str, source_format: str, name: str = "shop", **options: Any) -> Statistics:
+def convert_text(
+    folder: Path, text: str, source_format: str | None, name: str = "shop", *, overwrite: bool = False, **options: Any
+) -> Statistics:
     source = folder / f"source.{source_format}"
     source.write_text(text, encoding="utf-8")
-    return convert(source, name, source_format=source_format, output=folder, **options)
+    return convert(source, name, Reading(source_format, **options), output=folder, overwrite=overwrite)
 
 
 def load(monkeypatch: pytest.MonkeyPatch, name: str, files: list[Path], **settings: Any) -> SequentialDataset:
@@ -74,7 +78,7 @@ def test_json_lines_with_amazons_keys(tmp_path: Path) -> None:
     source = tmp_path / "reviews.json.gz"
     source.write_bytes(gzip.compress(text.encode()))
     columns = Columns("reviewerID", "asin", "unixReviewTime", "overall")
-    convert(source, "shop", source_format="jsonl", output=tmp_path, columns=columns)
+    convert(source, "shop", Reading("jsonl", columns), output=tmp_path)
     frame = pd.read_csv(tmp_path / "shop" / "shop.inter", sep="\t", dtype=str)
     assert frame["item_id:token"].tolist() == ['say "hi"\tnow', "x", "7"]
     assert frame["timestamp:float"].tolist() == ["1400000000", "1400000001", "1400000000"]
@@ -160,19 +164,27 @@ def test_recbole_sees_the_true_order_of_times_that_float32_cannot_tell_apart(
     [
         ("csv", "", "is empty"),
         ("csv", "user_id,item_id,timestamp\n", "no interactions"),
-        ("csv", "user,item_id,timestamp\n1,2,3\n", "no column 'user_id'; it has user, item_id, timestamp"),
-        ("csv", "user_id,item_id,time\n1,2,3\n", "--time-column"),
-        ("csv", "user_id,item_id,timestamp\n1,2,3\n1,2,3,4\n", "malformed line: Expected 3 fields in line 3, saw 4"),
+        ("csv", "who,item_id,timestamp\n1,2,3\n", "no column 'user_id'; it has who, item_id, timestamp"),
+        ("csv", "user_id,item_id,when\n1,2,3\n", "--time-column"),
+        (
+            "csv",
+            "user_id,item_id,timestamp\n1,2,3\n1,2,3,4\n",
+            "line 3: malformed line: 4 values where there are 3 columns",
+        ),
         ("csv", "user_id,item_id,timestamp\n1,2,3,4\n1,2,3,4\n", "line 2: malformed line"),
-        ("csv", "user_id,item_id,timestamp\n1,2,3\n\n1,2\n", "line 4: no value in 'timestamp'"),
+        ("csv", "user_id,item_id,timestamp\n1,2,3\n\n1,2\n", "line 4: malformed line: 2 values"),
         ("csv", "user_id,item_id,timestamp\n1,null,3\n", "line 2: no value in 'item_id'"),
-        ("csv", "user_id,item_id,timestamp\n1,2,2019-01-01\n", "line 2: '2019-01-01' in 'timestamp' is not a number"),
+        (
+            "csv",
+            "user_id,item_id,timestamp\n1,2,2019-01-01\n1,2,soon\n",
+            "line 2: '2019-01-01' in 'timestamp' is not a",
+        ),
         ("csv", "user_id,item_id,rating,timestamp\n1,2,good,3\n", "'good' in 'rating' is not a number: leave ratings"),
         ("jsonl", "\n", "is empty"),
-        ("jsonl", '{"user_id": 1, "asin": 2}\n', "no column 'item_id'; it has user_id, asin"),
+        ("jsonl", '{"user_id": 1, "what": 2}\n', "no column 'item_id'; it has user_id, what"),
         ("jsonl", '{"user_id": 1, "item_id": 2, "timestamp": 3}\n{"user_id": 1', "line 2: malformed line, no JSON"),
         ("jsonl", "[1, 2, 3]\n", "line 1: malformed line, a JSON list"),
-        ("jsonl", '{"user_id": 1, "item_id": [2], "timestamp": 3}\n', "line 1: malformed line, item_id [2]"),
+        ("jsonl", '{"user_id": 1, "item_id": [2], "timestamp": 3}\n', "line 1: malformed line, item_id ['2']"),
         ("jsonl", '{"user_id": 1, "item_id": 2, "timestamp": 3}\n\n{"user_id": 1}', "line 3: no value in 'item_id'"),
         ("jsonl", '{"user_id": "NA", "item_id": 2, "timestamp": 3}\n', "line 1: no value in 'user_id'"),
         ("jsonl", '{"user_id": 1, "item_id": 2, "timestamp": "x"}\n', "'x' in 'timestamp' is not a number"),
@@ -180,7 +192,7 @@ def test_recbole_sees_the_true_order_of_times_that_float32_cannot_tell_apart(
         ("sequences", "1 2 3\n\n4\n", "line 3: malformed line: user 4 has no item"),
         ("sequences", "1 2 3\n1,2,3\n", "line 2: malformed line"),
         ("sequences", "1 2 3\n2 5 -1\n", "line 2: negative id -1"),
-        ("parquet", "x", "format 'parquet' is not known"),
+        ("arff", "x", "format 'arff' is not known"),
     ],
 )
 def test_bad_sources_are_refused_in_one_line_and_leave_nothing(
@@ -195,15 +207,15 @@ def test_bad_sources_are_refused_in_one_line_and_leave_nothing(
 
 def test_a_missing_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a file"):
-        convert(tmp_path / "no.csv", "shop", source_format="csv", output=tmp_path)
+        convert(tmp_path / "no.csv", "shop", Reading("csv"), output=tmp_path)
 
 
 def test_a_column_named_twice_and_a_long_separator_are_refused(tmp_path: Path) -> None:
     text = "user_id,item_id,timestamp\n1,2,3\n"
     with pytest.raises(UsageError, match="named twice"):
         convert_text(tmp_path, text, "csv", columns=Columns(user="item_id"))
-    with pytest.raises(UsageError, match="one character"):
-        convert_text(tmp_path, text, "csv", separator="::")
+    with pytest.raises(UsageError, match="separator '' cannot be used"):
+        convert_text(tmp_path, text, "csv", separator="")
 
 
 def test_existing_output_stays_without_overwrite(tmp_path: Path) -> None:
@@ -290,11 +302,15 @@ def test_the_command_prints_the_statistics_and_the_files(tmp_path: Path, capsys:
     ]
     assert main(parser.parse_args([str(source), *options])) == 0
     printed = capsys.readouterr().out
-    table = dict(line.rsplit(maxsplit=1) for line in printed.splitlines()[:10])
+    shown = printed.splitlines()
+    assert "user_id = u, item_id = item_id, timestamp = timestamp" in shown[1] and shown[-1].startswith(
+        "  recbole-cl train"
+    )
+    table = dict(line.rsplit(maxsplit=1) for line in shown[7:17])
     assert table["users"] == "1"
     assert table["interactions"] == "2"
     assert table["repeats"] == "1"
     assert table["density"] == "200.0000%"
     assert table["longest sequence"] == "2"
     assert str(tmp_path / "shop" / "shop.yaml") in printed
-    assert f"--dataset=shop --data_path={tmp_path};" in printed
+    assert f"--dataset=shop --data_path={tmp_path}" in shown[-1]

@@ -162,6 +162,26 @@ def test_what_is_no_table_is_left_to_the_settings(tmp_path: Path) -> None:
         named_data(shop(), NAMES)
 
 
+def test_files_are_read_as_the_command_reads_them_and_written_once(tmp_path: Path) -> None:
+    source = tmp_path / "orders.csv"
+    source.write_text("Email,SKU,Date\nb@x.org,007,2024-05-01 12:00\n,8,2024-05-02\nb@x.org,007,2024-05-01 12:00\n")
+    options: dict[str, Any] = {
+        "name": "shop",
+        "drop_missing": True,
+        "drop_duplicates": True,
+        "time_zone": "Europe/Paris",
+    }
+    settings = options | {"data_path": str(tmp_path), "seed": 1}
+    for dataset in (source, [source]):
+        assert named_data(dataset, settings) == ("shop", {"seed": 1, "data_path": str(tmp_path)})
+    assert lines(NamedData("shop", tmp_path))[1:] == ["b@x.org\t007\t1714557600"]
+    with pytest.raises(UsageError, match="dataset is a path without a name"):
+        named_data(source, {})
+    frame = pd.DataFrame({"uid": ["a", None], "sku": [1, 2], "ts": ["2024-05-01", "2024-05-02"]})
+    data = from_dataframe(frame, **NAMES, name="days", data_path=tmp_path, drop_missing=True)
+    assert lines(data)[1:] == ["a\t1\t1714521600"]
+
+
 def test_a_run_takes_a_frame_what_was_made_of_it_and_its_name(tmp_path: Path) -> None:
     settings: dict[str, Any] = TINY | {"epochs": 1, "checkpoint_dir": str(tmp_path / "saved")}
     data_path = str(tmp_path / "data")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from recbole_cl.data.files import output
 from recbole_cl.data.files.output import (
     Output,
     Statistics,
@@ -64,6 +65,21 @@ def test_the_settings_file_names_the_way_to_write_it_anew(tmp_path: Path) -> Non
     files.inter.unlink()
     with pytest.raises(UsageError, match="shop.yaml exists: choose"):
         files.refuse_existing("choose")
+
+
+def test_a_write_that_fails_leaves_nothing_in_the_way_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError("no space left")
+
+    files = Output("shop", tmp_path, again="")
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "atomic_writer", full)
+        with pytest.raises(OSError, match="no space left"):
+            files.write(b"rows", has_times=True)
+    files.refuse_existing("")
+    files.write(b"rows", has_times=True)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a\\b", "../x", "a b", "ml-100k"])

@@ -1,0 +1,157 @@
+"""From a table as a source has it to interactions under our names: the checks that every source passes.
+
+Interactions are a data frame with the columns ``user_id``, ``item_id``, ``rating`` where there is one, and
+``timestamp``, one row per interaction, in the order of the source.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_float_dtype, is_integer_dtype
+
+from recbole_cl.data.files.columns import ITEM, RATING, TIME, USER, Columns
+from recbole_cl.data.files.origin import Origin, refuse_missing, refuse_not_a_number
+from recbole_cl.data.files.times import numbers_of
+from recbole_cl.errors import UsageError
+
+# pandas, and so RecBole, reads these words as missing values; whatever holds them as ids loses them when it is loaded.
+MISSING_WORDS = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+_UNWRITABLE = re.compile("[\0\r\n\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What is to be done with the rows of a source.
+
+    Attributes:
+        drop_missing: Whether rows that lack a user, an item, a rating or a time are left out, and not refused.
+        drop_duplicates: Whether of rows that are equal in all of these only the first is kept.
+        time_zone: That of dates which name none.
+    """
+
+    drop_missing: bool = False
+    drop_duplicates: bool = False
+    time_zone: str = "UTC"
+
+
+DEFAULT_CLEANING = Cleaning()
+
+
+def interactions(
+    table: pd.DataFrame, columns: Columns, origin: Origin, cleaning: Cleaning = DEFAULT_CLEANING
+) -> tuple[pd.DataFrame, list[str]]:
+    """Gives the columns our names and types, and refuses what RecBole would drop, misread or fail on.
+
+    Args:
+        table: One row per interaction, in the order of the source; other columns are left out.
+        columns: Its column names.
+        origin: The source, for messages.
+        cleaning: What to do with rows that lack something.
+
+    Returns:
+        The interactions, and what there is to say of them: which column is taken for what, and what was left out. Ids
+        are text, as categories, or the integers that they were; whole floats are such integers, since pandas makes
+        floats of integers beside a missing one. Times are integers where that is exact, else float64; dates are seconds
+        since 1970.
+
+    Raises:
+        UsageError: If there is no interaction, a column is unknown, or a value is missing, an id is not text or a
+            number, or a time or rating is no number.
+    """
+    names = columns.names(list(table.columns), origin)
+    if table.empty:
+        raise UsageError(f"{origin.name} has a header but no interactions")
+    ours = {name: table[source].reset_index(drop=True) for source, name in names.items()}
+    for id_name in (USER, ITEM):
+        ours[id_name] = _ids(ours[id_name], id_name, origin)
+    for name in (TIME, *({RATING} & ours.keys())):
+        ours[name] = _without_missing_words(ours[name])
+    notes = ["columns: " + ", ".join(f"{name} = {source}" for source, name in names.items())]
+    kept = np.arange(len(table))
+    if cleaning.drop_missing:
+        kept, note = _whole_rows(ours, names, origin)
+        ours = {name: values.iloc[kept].reset_index(drop=True) for name, values in ours.items()}
+        notes += note
+    origin = origin.after_dropping(kept)
+    for source, name in names.items():
+        refuse_missing(ours[name], source, origin)
+    for source, name in names.items():
+        if name in (TIME, RATING):
+            remedy = origin.time_remedy if name == TIME else f"leave ratings out with {origin.without_rating}"
+            values = numbers_of(ours[name], cleaning.time_zone) if name == TIME else ours[name]
+            ours[name] = refuse_not_a_number(values, source, origin, remedy)
+    return pd.DataFrame(ours), notes
+
+
+def without_duplicates(frame: pd.DataFrame, cleaning: Cleaning) -> tuple[pd.DataFrame, list[str]]:
+    """Counts, and leaves out if that is asked for, interactions that are equal to an earlier one in every column."""
+    repeated = frame.duplicated().to_numpy()
+    if not (count := int(repeated.sum())):
+        return frame, []
+    if not cleaning.drop_duplicates:
+        return frame, [f"kept: {count:,} exact duplicates of earlier rows"]
+    return frame[~repeated].reset_index(drop=True), [f"left out: {count:,} exact duplicates of earlier rows"]
+
+
+def _whole_rows(
+    ours: dict[str, pd.Series], names: dict[str, str], origin: Origin
+) -> tuple[NDArray[np.int64], list[str]]:
+    """The rows in which nothing is missing, and how many lack what."""
+    missing = {source: ours[name].isna().to_numpy() for source, name in names.items()}
+    lacking = np.logical_or.reduce(list(missing.values()))
+    if lacking.all():
+        raise UsageError(f"{origin.name}: every {origin.unit} lacks a value: name other columns, or mend it")
+    counts = ", ".join(f"{int(it.sum()):,} without {source}" for source, it in missing.items() if it.any())
+    note = f"left out: {int(lacking.sum()):,} of {len(lacking):,} {origin.unit}s with missing values ({counts})"
+    return np.flatnonzero(~lacking), [note] if counts else []
+
+
+def _without_missing_words(values: pd.Series) -> pd.Series:
+    """A column of times or ratings in which words that stand for nothing are missing."""
+    return values.mask(values.isin(MISSING_WORDS)) if values.dtype == object else values
+
+
+def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
+    """Ids as text, or as integers; what would be missing once it is written is missing."""
+    if is_float_dtype(values) and values.notna().all() and (values % 1 == 0).all() and values.abs().max() < 2**53:
+        values = values.astype(np.int64)
+    if is_integer_dtype(values) and values.notna().all():
+        return values
+    if not (isinstance(values.dtype, pd.CategoricalDtype) and values.cat.categories.dtype == object):
+        values = values.astype(object)
+        _refuse_nested(values, name, origin)
+        text = values.where(values.isna(), values.astype(str))
+        text = text.mask(text.isin(MISSING_WORDS))
+        _refuse_unwritable(
+            text.dropna(), name, origin
+        )  # pandas takes text that differs behind a zero byte as one category
+        return text.astype("category")
+    code, first_row = np.unique(values.cat.codes.to_numpy(), return_index=True)
+    _refuse_unwritable(pd.Series(values.cat.categories[code[code >= 0]], index=first_row[code >= 0]), name, origin)
+    return values.cat.remove_categories([word for word in values.cat.categories if word in MISSING_WORDS])
+
+
+def _refuse_unwritable(ids: pd.Series, name: str, origin: Origin) -> None:
+    """Refuses ids that no line of a UTF-8 file can hold: with line breaks, zero bytes or half of a character."""
+    joined = "".join(ids)
+    if _UNWRITABLE.search(joined):
+        row, value = next((row, value) for row, value in ids.items() if _UNWRITABLE.search(value))
+        place = origin.place(row)
+        raise UsageError(f"{place}: {name} {value!r} holds a line break, a zero byte or half a character: rename it")
+
+
+def _refuse_nested(ids: pd.Series, name: str, origin: Origin) -> None:
+    """Refuses ids that are lists, objects or truth values."""
+    wrong = ids.map(lambda value: isinstance(value, bool | list | tuple | dict | set | np.ndarray)).to_numpy(bool)
+    if wrong.any():
+        row = int(wrong.argmax())
+        place = origin.place(row)
+        raise UsageError(f"{place}: malformed {origin.unit}, {name} {ids.iloc[row]!r} must be text or a number")

@@ -1,0 +1,163 @@
+"""A log of interactions in files of any format that people have: what it is, guessed where nobody says, and read."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from recbole_cl.data.files.atomic import FIELD_TYPES
+from recbole_cl.data.files.cleaning import DEFAULT_CLEANING, Cleaning, interactions, without_duplicates
+from recbole_cl.data.files.columns import Columns
+from recbole_cl.data.files.compressed import read_bytes
+from recbole_cl.data.files.readers import QUOTES, Table, read_csv, read_jsonl, read_parquet, read_sequences
+from recbole_cl.data.files.text import Text
+from recbole_cl.errors import UsageError
+
+FORMATS = ("csv", "jsonl", "sequences", "atomic", "parquet")
+_SEPARATORS = ("::", "\t", ",", ";", "|")
+_LINES = 20  # that a guess looks at
+_NUMBER_OR_DATE = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d.*")
+_TYPED = re.compile(rf"[^:]+:({'|'.join(FIELD_TYPES)})")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is to be read; what is None is guessed, and said.
+
+    Attributes:
+        source_format: One of ``FORMATS``.
+        columns: Names of the columns or keys; numbers from 1 where no header names them.
+        separator: What stands between values.
+        header: Whether the first line names the columns.
+        encoding: Of the text.
+        quotes: What quotation marks do, see ``read_csv``.
+        cleaning: What is done with rows that lack something or repeat others.
+    """
+
+    source_format: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    separator: str | None = None
+    header: bool | None = None
+    encoding: str = "utf-8"
+    quotes: str = "line"
+    cleaning: Cleaning = DEFAULT_CLEANING
+
+
+@dataclass(frozen=True)
+class Log:
+    """Interactions, and what was understood of where they come from.
+
+    Attributes:
+        interactions: As ``cleaning.py`` describes them.
+        has_times: Whether timestamps are times, and not positions.
+        notes: Lines for the user: format, columns, what was left out.
+    """
+
+    interactions: pd.DataFrame
+    has_times: bool
+    notes: list[str]
+
+
+def read_log(sources: Sequence[Path], reading: Reading) -> Log:
+    """Reads one log that lies in one file or several, in their order.
+
+    Args:
+        sources: The files.
+        reading: How.
+
+    Returns:
+        All their interactions.
+
+    Raises:
+        UsageError: If a file cannot be read, or holds what no dataset can.
+    """
+    if reading.source_format not in (None, *FORMATS):
+        raise UsageError(f"format {reading.source_format!r} is not known: choose {', '.join(FORMATS)}")
+    if reading.quotes not in QUOTES:
+        raise UsageError(f"quotes {reading.quotes!r} is not known: choose {', '.join(QUOTES)}")
+    frames, notes, kinds = [], [], set()
+    for source in sources:
+        (table, columns, origin), how, kind = _table(source, reading)
+        frame, said = interactions(table, columns, origin, reading.cleaning)
+        del table
+        frames.append(frame)
+        notes += [f"{source}: {how}", *(f"  {note}" for note in said)]
+        kinds.add(kind == "sequences")
+    if len(kinds) > 1:
+        raise UsageError("some of the files are sequence text, which has no times: convert them by themselves")
+    if len({tuple(frame) for frame in frames}) > 1:
+        raise UsageError("some of the files have ratings and some have none: leave ratings out with --rating-column ''")
+    frame = frames[0] if len(frames) == 1 else _joined(frames)
+    frame, said = without_duplicates(frame, reading.cleaning)
+    return Log(frame, not kinds.pop(), notes + said)
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.astype({name: "category" for name in frame if frame[name].dtype == object})
+
+
+def _table(source: Path, reading: Reading) -> tuple[Table, str, str]:
+    """The table in a file, in words how it was read, and its format."""
+    if not source.is_file():
+        raise UsageError(f"source {source} is not a file: check the path")
+    kind, guessed = reading.source_format, " (guessed)" if reading.source_format is None else ""
+    content = read_bytes(source)
+    if kind == "parquet" or (kind is None and content.startswith(b"PAR1")):
+        return read_parquet(source, content, reading.columns), f"parquet{guessed}", "parquet"
+    text = Text.of(content, source, reading.encoding, "name its encoding by --encoding")
+    lines = _first_lines(text)
+    kind = kind or _format(lines)
+    if kind == "jsonl":
+        return read_jsonl(text, reading.columns), f"jsonl{guessed}", kind
+    if kind == "sequences":
+        return read_sequences(text), f"sequences{guessed}", kind
+    separator = _separator(lines) if reading.separator is None else reading.separator
+    header = kind == "atomic" or (_has_header(lines, separator) if reading.header is None else reading.header)
+    table = read_csv(text, reading.columns, separator, header=header, quotes=reading.quotes, typed=kind == "atomic")
+    between = "" if reading.separator is not None else f", separated by {separator!r} (guessed)"
+    top = "" if reading.header is not None or kind == "atomic" else f", {'a' if header else 'no'} header (guessed)"
+    return table, f"{kind}{guessed}{between}{top}", kind
+
+
+def _first_lines(text: Text) -> list[str]:
+    """The first lines that are not blank, no longer than a guess needs."""
+    lines = text.content[: 1 << 20].decode(errors="ignore").split("\n")
+    return [line for line in lines if line.strip()][:_LINES]
+
+
+def _format(lines: list[str]) -> str:
+    if not lines:
+        return "csv"  # which says that the file is empty
+    if lines[0].lstrip().startswith("{"):
+        return "jsonl"
+    if all(_TYPED.fullmatch(column.strip('"')) for column in lines[0].split(_separator(lines[:1]))):
+        return "atomic"
+    numbers = all(re.fullmatch(r"\s*\d+( +\d+)+\s*", line) for line in lines)
+    return "sequences" if numbers else "csv"
+
+
+def _separator(lines: list[str]) -> str:
+    """The separator that gives all lines one width, the greatest one; a comma where none does."""
+    widths: dict[str, int] = {}
+    for separator in _SEPARATORS:
+        if len(separator) > 1:
+            counts = {line.count(separator) for line in lines}
+        else:
+            counts = {len(row) - 1 for row in csv.reader(lines, delimiter=separator)}
+        widths[separator] = counts.pop() if len(counts) == 1 else 0
+    best = max(_SEPARATORS, key=lambda separator: (widths[separator], separator == ","))
+    if widths[best]:
+        return best
+    return max(_SEPARATORS, key=lambda separator: lines[0].count(separator)) if lines else ","
+
+
+def _has_header(lines: list[str], separator: str) -> bool:
+    """Whether no value of the first line is a number or a date."""
+    values = lines[0].split(separator) if lines and separator else []
+    return not any(_NUMBER_OR_DATE.fullmatch(value.strip(' "')) for value in values)

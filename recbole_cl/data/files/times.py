@@ -1,0 +1,79 @@
+"""Times of any kind as numbers whose order is exact."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype, is_object_dtype, is_string_dtype
+
+from recbole_cl.errors import UsageError
+
+# Least value that is read as this many units a second since 1970, for display alone; all but seconds lie after 1973.
+_UNITS = ((10**17, "nanoseconds", 10**9), (10**14, "microseconds", 10**6), (10**11, "milliseconds", 10**3))
+_EARLIEST = 10**8  # seconds; below it numbers are no dates
+
+
+def numbers_of(times: pd.Series, zone: str) -> pd.Series:
+    """Dates as seconds since 1970; all other values as they are.
+
+    Args:
+        times: Numbers, numbers as text, a datetime column, or text in the form of ISO 8601, such as
+            ``2024-05-01T12:00:00+02:00`` or ``2024-05-01 12:00``.
+        zone: Time zone of the text that names none, such as ``Europe/Paris``; a datetime column without one is in UTC.
+
+    Returns:
+        Whole seconds as int64, seconds with a fraction of whole microseconds as float64, which holds them exactly, and
+        nanoseconds as int64 where a microsecond is too coarse. Text that is no date is left as it is, all of it.
+
+    Raises:
+        UsageError: If there is no such time zone.
+    """
+    try:
+        key = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"time zone {zone!r} is not known: give one such as UTC or Europe/Paris") from None
+    if is_datetime64_any_dtype(times):
+        return _since_1970(times if times.dt.tz is None else times.dt.tz_convert("UTC"))
+    if times.dtype.kind == "m":  # durations, which pandas would count as numbers
+        return times.astype(str)
+    if (
+        not (is_object_dtype(times) or is_string_dtype(times))
+        or pd.to_numeric(times.head(1), errors="coerce").notna().all()
+    ):
+        return times
+    dates = _dates(times.astype(str), key)
+    return times if dates.isna().any() else _since_1970(dates)
+
+
+def span(times: pd.Series) -> str:
+    """The first and the last time in words, as dates where the numbers look like times since 1970."""
+    first, last = times.min(), times.max()
+    per_second, unit = next(((rate, unit) for least, unit, rate in _UNITS if first >= least), (1, "seconds"))
+    if not _EARLIEST <= first / per_second < 10**10 or last / per_second >= 10**10:
+        return f"{first:,} to {last:,}"
+    begin, end = (pd.Timestamp(int(time // per_second), unit="s") for time in (first, last))
+    return f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC ({unit} since 1970)"
+
+
+def _dates(text: pd.Series, zone: ZoneInfo) -> pd.Series:
+    """Text as times in UTC, missing where it is no date; text that names no zone is local time."""
+    named = text.str.contains(r"(?:Z|[+-]\d\d:?(?:\d\d)?)$", regex=True) & text.str.contains(":", regex=False)
+    dates = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+    if zone.key != "UTC" and not named.all():
+        local = dates[~named].dt.tz_localize(None).dt.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+        dates = dates.where(named, local.dt.tz_convert("UTC"))
+    return dates.dt.tz_localize(None)
+
+
+def _since_1970(times: pd.Series) -> pd.Series:
+    if times.isna().any():
+        return times  # the check of missing values names the place
+    nanoseconds = times.to_numpy("datetime64[ns]").astype(np.int64)
+    if (nanoseconds % 1_000).any():
+        return pd.Series(nanoseconds, index=times.index)
+    microseconds = nanoseconds // 1_000
+    if (microseconds % 1_000_000).any():
+        return pd.Series(microseconds / 1e6, index=times.index)
+    return pd.Series(microseconds // 1_000_000, index=times.index)
