@@ -77,6 +77,7 @@ class TrainingKeys(Settings):
     warmup_share: Share
     floor_share: Share
     weight_decay: NotNegative
+    ema_decay: Rate
     clip_grad_norm: Clipping | None
     eval_step: Count
     stopping_step: Count

@@ -7,6 +7,7 @@ that can use it takes it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -29,6 +30,8 @@ class EncoderSettings(NamedTuple):
         attn_dropout_prob: Dropout of attention weights, in [0, 1).
         layer_norm_eps: Added to the variance; 1e-12 in all authors' code.
         max_seq_length: Most items of a row, and so the number of positions.
+        scale_items: Whether item vectors are multiplied by the root of ``hidden_size`` before positions are added.
+        attend_padding: Whether places that a row leaves empty are attended to, as vectors of zeros.
     """
 
     n_layers: int
@@ -39,6 +42,13 @@ class EncoderSettings(NamedTuple):
     attn_dropout_prob: float
     layer_norm_eps: float
     max_seq_length: int
+    scale_items: bool = False
+    attend_padding: bool = False
+
+    @property
+    def item_scale(self) -> float:
+        """What item vectors are multiplied by."""
+        return math.sqrt(self.hidden_size) if self.scale_items else 1.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,7 @@ ENCODERS: Registry[type[SequenceEncoder]] = Registry(
     "encoder",
     {
         "transformer": "recbole_cl.encoder.transformer.TransformerEncoder",
+        "query_norm": "recbole_cl.encoder.query_norm.QueryNormEncoder",
         "gru": "recbole_cl.encoder.gru.GRUEncoder",
     },
 )

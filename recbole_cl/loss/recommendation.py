@@ -32,6 +32,33 @@ def cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(hidden @ item_table.t(), target)
 
 
+def smoothing(hidden: Tensor, item_table: Tensor, target: Tensor, share: float) -> Tensor:
+    r"""What label smoothing adds to a cross-entropy, in the time of one score for each row.
+
+    Labels that give a share to all N items alike change :math:`\log Z - s_t` into
+    :math:`\log Z - (1 - \epsilon) s_t - \epsilon \bar s`. Scores are products with the items, so their mean is the
+    product with the mean item, and the difference is :math:`\epsilon\, h^\top (e_t - \bar e)`.
+
+    Reference:
+        Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision", CVPR
+        2016, section 7.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings, as the cross-entropy takes them.
+        target: The item that came next.
+        share: Epsilon, in [0, 1).
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target: [T]; result: scalar.
+
+    Returns:
+        The mean over rows, to be added to the mean cross-entropy.
+    """
+    above_mean = F.embedding(target, item_table) - item_table.mean(dim=0)  # [T, D]
+    return share * (hidden * above_mean).sum(dim=-1).mean()
+
+
 def sampled_softmax(
     hidden: Tensor,
     item_table: Tensor,

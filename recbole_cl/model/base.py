@@ -5,6 +5,7 @@ Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -42,7 +43,10 @@ class EncoderRecommenderSettings(MethodSettings):
     hidden_dropout_prob: Rate
     attn_dropout_prob: Rate
     layer_norm_eps: Positive
+    initializer: Literal["normal", "xavier"]
     initializer_range: Positive
+    scale_items: bool
+    attend_padding: bool
     train_form: Literal["prefix", "sequence"]
     anchors_per_row: Natural = Field(description="K")
     anchor_draw: Annotated[str, OneOf(*ANCHOR_DRAWS)]
@@ -50,6 +54,7 @@ class EncoderRecommenderSettings(MethodSettings):
     n_negatives: Size
     popularity_exponent: Share
     exclude_row_items: bool
+    label_smoothing: Rate
     length_grouping: Literal["auto"] | bool
     compile_encoder: bool
     right_aligned: bool
@@ -281,13 +286,17 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     def initialise(self, module: nn.Module) -> None:
         """Normal weights and embeddings (padding row included) and zero biases, as in all authors' code.
 
+        With ``initializer: xavier`` their standard deviation is that of Glorot, the item table counted as one matrix.
         Recurrent weights are uniform, after Glorot, as in RecBole's GRU4Rec.
 
         Drawn on the host, so that a run starts from the same weights on every device. A method that adds modules
         after the base's constructor applies this to them.
         """
         if isinstance(module, nn.Linear | nn.Embedding):
-            module.weight.data.normal_(0, self.options.initializer_range, generator=self._init_generator)
+            std = self.options.initializer_range
+            if self.options.initializer == "xavier":
+                std = math.sqrt(2 / sum(module.weight.shape))
+            module.weight.data.normal_(0, std, generator=self._init_generator)
         if isinstance(module, nn.Linear) and module.bias is not None:
             module.bias.data.zero_()
         if isinstance(module, nn.GRU):

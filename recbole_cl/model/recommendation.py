@@ -13,11 +13,13 @@ from torch import Tensor
 
 from recbole_cl.batch import Batch
 from recbole_cl.errors import UsageError
+from recbole_cl.loss.recommendation import smoothing
 from recbole_cl.registry import Registry
 from recbole_cl.sampling.negatives import SharedNegatives, uniform_negatives_outside
 
 _AGAINST_ONE = ("bpr", "bce")
 _AGAINST_SHARED = "sampled_softmax"
+_OVER_ALL = ("ce", "chunked_ce")
 RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
     "recommendation loss",
     {
@@ -32,7 +34,7 @@ RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
 class RecommendationLoss:
     """The loss that ``recommendation_loss`` names, with negatives from the model's own generator.
 
-    * ``ce``, ``chunked_ce``: softmax over all items;
+    * ``ce``, ``chunked_ce``: softmax over all items, with ``label_smoothing``;
     * ``sampled_softmax``: the target against ``n_negatives`` items, which all targets of a batch share, drawn with
       replacement in proportion to (training targets + 1) ** ``popularity_exponent`` and corrected for it;
     * ``bpr``, ``bce``: the target against one item of its own, drawn uniformly from all others or, with
@@ -60,6 +62,12 @@ class RecommendationLoss:
         self.name: str = options.recommendation_loss
         self._loss = RECOMMENDATION_LOSSES.resolve(self.name)
         self.exclude_row_items: bool = options.exclude_row_items
+        self.label_smoothing: float = options.label_smoothing
+        if self.label_smoothing and self.name not in _OVER_ALL:
+            raise UsageError(
+                f"label_smoothing = {self.label_smoothing}: recommendation_loss = {self.name} has no labels to smooth; "
+                f"set it to 0, or recommendation_loss to {_OVER_ALL[-1]}"
+            )
         self.n_items = n_items
         self.generator = generator
         self._refuse_too_few_items(max_length)
@@ -88,6 +96,8 @@ class RecommendationLoss:
         if self.name == _AGAINST_SHARED:
             negatives, log_count = self.shared.draw()
             return self._loss(hidden, item_table, target, negatives, hidden.new_zeros(len(target)), log_count)
+        if self.label_smoothing:
+            return self._loss(hidden, item_table, target) + smoothing(hidden, item_table, target, self.label_smoothing)
         return self._loss(hidden, item_table, target)
 
     def one_each(self, target: Tensor, batch: Batch | None = None) -> Tensor:

@@ -30,6 +30,11 @@ _ADDED = {
     "switch_epoch": 160,
     "anchor_draw": "per_row",
     "insert_from": "catalogue",
+    "ema_decay": 0.0,
+    "label_smoothing": 0.0,
+    "initializer": "normal",
+    "scale_items": False,
+    "attend_padding": False,
 }
 _UNSET = "unset"
 

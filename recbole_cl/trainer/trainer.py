@@ -22,6 +22,7 @@ from recbole_cl.evaluation.evaluate import EvaluationSettings, RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.interface import TrainableModel
+from recbole_cl.trainer.averaging import WeightAverage
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.settings import TrainerSettings
@@ -86,13 +87,13 @@ class Trainer(RecBoleTrainer):
             )
         top_k = longest if needs_top_items(evaluation.metrics) else 0
         self._evaluator = RankEvaluator(model, evaluation.batch_size, top_k)
+        self._average = WeightAverage(model, settings.ema_decay)
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
-        build: Any = _FUSED.get(self.settings.learner.lower())
-        if build is None:
-            optimizer: torch.optim.Optimizer = super()._build_optimizer(**kwargs)
-        else:  # one pass over all parameters instead of a dozen small operations for each
-            optimizer = build(self.model.parameters(), **self._rates(), fused=True)
+        build: Any = super()._build_optimizer
+        if fused := _FUSED.get(self.settings.learner.lower()):  # one pass instead of a dozen operations per parameter
+            build, kwargs = fused, {"params": self.model.parameters(), "fused": True} | self._rates()
+        optimizer: torch.optim.Optimizer = build(**kwargs)
         return optimizer
 
     def _rates(self) -> dict[str, float]:
@@ -144,6 +145,7 @@ class Trainer(RecBoleTrainer):
         if not (stopped and self.model.has_next_stage):
             return False
         self.load_best()
+        self._average.restart()
         self.model.start_next_stage()
         self.logger.info(f"next stage: from epoch {next_epoch} on, with the weights of epoch {self.best_epoch}")
         self.start_epoch, self.epochs_run, self.cur_step = next_epoch, 0, 0
@@ -154,13 +156,12 @@ class Trainer(RecBoleTrainer):
     ) -> float:
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
-        begin = time.perf_counter()
+        begin, total = time.perf_counter(), len(train_data)
         self._set_learning_rate(epoch_idx)
         self.model.start_epoch(epoch_idx)
         self.model.train()
         sums: dict[str, Tensor] = {}
-        total, label = len(train_data), f"Train {epoch_idx:>5}"
-        bar = tqdm(train_data, total=total, desc=label, ncols=100, disable=not show_progress)
+        bar = tqdm(train_data, total=total, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress)
         for step, interaction in enumerate(bar, start=1):
             terms = self._step(interaction.to(self.device))
             for name, value in terms.items():
@@ -198,6 +199,7 @@ class Trainer(RecBoleTrainer):
         if self.settings.clip_grad_norm:
             clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
         self.optimizer.step()
+        self._average.update()
         return terms
 
     def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
@@ -226,7 +228,8 @@ class Trainer(RecBoleTrainer):
     def _valid_epoch(self, valid_data: EvaluationRows, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         if self.model.pretraining:
             return (-math.inf if self.valid_metric_bigger else math.inf), {}  # no better than no validation at all
-        counts = self.rank(valid_data, show_progress)[self.evaluation.history]
+        with self._average.in_model():
+            counts = self.rank(valid_data, show_progress)[self.evaluation.history]
         self._valid_result = result = self.metrics(counts)
         write_scalars(self.tensorboard, "valid", result, self.start_epoch + self.epochs_run - 1)
         return result[self.evaluation.valid_metric], result
@@ -234,8 +237,7 @@ class Trainer(RecBoleTrainer):
     def rank(self, split: EvaluationRows, show_progress: bool = False) -> dict[str, RankCounts]:
         """Ranks of a split under both history protocols (``keep``, ``remove``), with the model as it stands."""
         begin = time.perf_counter()
-        total = len(split.order)
-        with tqdm(total=total, desc="Evaluate", ncols=100, leave=False, disable=not show_progress) as bar:
+        with tqdm(total=len(split.order), desc="Evaluate", ncols=100, leave=False, disable=not show_progress) as bar:
             ranks = self._evaluator.rank(split, bar.update)
         self.seconds["evaluate"] += time.perf_counter() - begin
         return ranks
@@ -269,7 +271,8 @@ class Trainer(RecBoleTrainer):
         Raises:
             UsageError: If there is no usable checkpoint, or it is another model's, dataset's or kind of device's.
         """
-        before = take_up(self.last, self._origin_with(train_data), self.model, self.optimizer, train_data)
+        origin, parts = self._origin_with(train_data), (self.model, self.optimizer, train_data, self._average)
+        before = take_up(self.last, origin, *parts)
         for group in self.optimizer.param_groups:
             group |= self._rates()
         self.start_epoch, self.cur_step = before.epoch + 1, before.cur_step
@@ -281,12 +284,13 @@ class Trainer(RecBoleTrainer):
         self.best_epoch = epoch = max(epoch, self.start_epoch - 1)  # RecBole says -1 where no epoch is left to run
         if self._valid_result is not None:
             self.best_valid_result = self._valid_result  # RecBole sets it only after saving
-        save_checkpoint(best_state(self._origin, self._progress(epoch), self.model), self.best)
+        with self._average.in_model():
+            save_checkpoint(best_state(self._origin, self._progress(epoch), self.model), self.best)
 
     def _save_last(self, next_epoch: int) -> None:
         """Writes all that an exact continuation with ``next_epoch`` needs."""
-        progress = self._progress(next_epoch - 1)
-        save_checkpoint(last_state(self._origin, progress, self.model, self.optimizer, self._train_data), self.last)
+        parts = self.model, self.optimizer, self._train_data, self._average
+        save_checkpoint(last_state(self._origin, self._progress(next_epoch - 1), *parts), self.last)
 
     def _progress(self, epoch: int) -> Progress:
         best = self.best_valid_score, self.best_valid_result, self.best_epoch

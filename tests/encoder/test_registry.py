@@ -38,11 +38,11 @@ class Lookup(SequenceEncoder):
 
 
 def test_ours_are_found_by_name() -> None:
-    assert ENCODERS.names() == ["transformer", "gru"]
+    assert ENCODERS.names() == ["transformer", "query_norm", "gru"]
     assert ENCODERS.resolve("transformer") is TransformerEncoder and ENCODERS.resolve("GRU") is GRUEncoder
 
 
-@pytest.mark.parametrize("name", ["transformer", "gru"])
+@pytest.mark.parametrize("name", ENCODERS.names())
 @pytest.mark.parametrize("grouped", [True, False])
 def test_ours_do_what_they_declare(name: str, grouped: bool) -> None:
     """Whether positions count, and whether later items reach earlier outputs."""

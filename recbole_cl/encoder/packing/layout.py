@@ -53,6 +53,14 @@ class Group:
         """Packed items of each row, [n_rows]."""
         return torch.full_like(self.seq_len, self.width) if self.slots is None else self.seq_len
 
+    @property
+    def real(self) -> Tensor:
+        """Which packed items are no padding, [n_tokens], bool."""
+        if self.barred is None:
+            return torch.ones(self.n_tokens, dtype=torch.bool, device=self.seq_len.device)
+        flat = ~self.barred.flatten()
+        return flat if self.slots is None else flat.index_select(0, self.slots)
+
 
 @dataclass(frozen=True)
 class Packing:
