@@ -13,7 +13,7 @@ from recbole_cl.config.schema import MethodSettings, OneOf, Settings
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import attribute_of, is_path
 
-_ATTENDING = ("transformer", "query_norm")  # encoders of ours with heads
+_ATTENDING = ("transformer", "query_norm", "ligr", "bsarec")  # encoders of ours with heads
 
 # Where and how a run is computed and shown: two runs that differ in these alone differ as two seeds do, at most.
 IDLE = frozenset(

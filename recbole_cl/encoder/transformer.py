@@ -46,7 +46,10 @@ class TransformerEncoder(SequenceEncoder):
         self.position_embedding = nn.Embedding(settings.max_seq_length, settings.hidden_size)
         self.layer_norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
         self.dropout = Dropout(settings.hidden_dropout_prob, generator)
-        self.layers = nn.ModuleList(TransformerLayer(settings, causal, generator) for _ in range(settings.n_layers))
+        self.layers = nn.ModuleList(self._layer(settings, causal, generator) for _ in range(settings.n_layers))
+
+    def _layer(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> TransformerLayer:
+        return TransformerLayer(settings, causal, generator)
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
         """Encodes packed item vectors.
@@ -84,11 +87,20 @@ class TransformerLayer(nn.Module):
 
     def forward(self, hidden: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
         """Runs the block on [T, D]; returns [W, D] if ``only_wanted`` and [T, D] otherwise."""
+        return self.feed_forward(self.attend(hidden, packing, only_wanted))
+
+    def attend(self, hidden: Tensor, packing: Packing, only_wanted: bool) -> Tensor:
+        """The attention part, with residual and norm."""
         states = hidden
         if only_wanted and packing.wanted is not None:
             hidden = hidden.index_select(0, packing.wanted)  # [W, D]
         query, key_value = project(self.query_key_value, hidden, states)
         context = self.attention(query, key_value, packing, only_wanted)
-        hidden = self.attention_norm(hidden + self.dropout(self.attention_output(context)))
+        attended: Tensor = self.attention_norm(hidden + self.dropout(self.attention_output(context)))
+        return attended
+
+    def feed_forward(self, hidden: Tensor) -> Tensor:
+        """The feed-forward part, with residual and norm: [..., D] to [..., D]."""
         inner = functional.gelu(self.inner(hidden))
-        return self.output_norm(hidden + self.output_dropout(self.outer(inner)))
+        output: Tensor = self.output_norm(hidden + self.output_dropout(self.outer(inner)))
+        return output

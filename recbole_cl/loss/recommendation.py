@@ -1,7 +1,7 @@
 """Recommendation losses: hidden states against the item table.
 
-Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives.
-The caller picks the rows that count, so no loss knows of padding.
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives,
+n negatives of a row. The caller picks the rows that count, so no loss knows of padding.
 """
 
 from __future__ import annotations
@@ -150,6 +150,67 @@ def bce(hidden: Tensor, item_table: Tensor, target: Tensor, negative: Tensor) ->
     positive = F.logsigmoid(_score(hidden, item_table, target))
     rejected = F.logsigmoid(-_score(hidden, item_table, negative))
     return -(_log_add_epsilon(positive) + _log_add_epsilon(rejected)).mean()
+
+
+def gbce(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor, calibration: float) -> Tensor:
+    r"""Generalised binary cross-entropy of the target against n sampled negatives, mean over rows.
+
+    .. math:: -\frac{1}{n + 1} \Big(\beta \log \sigma(s_+) + \sum_j \log (1 - \sigma(s_j))\Big), \qquad
+        \beta = 1 - t (1 - \alpha), \quad \alpha = \frac{n}{M - 1}
+
+    Reference:
+        Petrov and Macdonald, "gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative
+        Sampling", RecSys 2023.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings, of which row 0 is padding: M are items.
+        target: The item that came next.
+        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target counts as any.
+        calibration: t, in [0, 1]: 0 is plain binary cross-entropy with n negatives, 1 makes scores calibrated.
+
+    Shape:
+        hidden: [T, D]; item_table: [M + 1, D]; target: [T]; negatives: [T, n]; result: scalar.
+
+    Returns:
+        The mean loss.
+
+    Note:
+        The authors' code transforms the positive's score and clamps on the way, which caps the loss, and loses the
+        gradient, from |s| = 23 on; here it does not.
+    """
+    n = negatives.shape[1]
+    beta = 1 - calibration * (1 - n / (item_table.shape[0] - 2))
+    positive = F.logsigmoid(_score(hidden, item_table, target))
+    rejected = F.logsigmoid(-_scores(hidden, item_table, negatives)).sum(dim=1)
+    return -(beta * positive + rejected).mean() / (n + 1)
+
+
+def uncorrected_softmax(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
+    """Softmax cross-entropy of the target against sampled negatives of its own, without correction, mean over rows.
+
+    Reference:
+        The loss of "eSASRec: Enhancing Transformer-based Recommendations in a Modular Fashion", RecSys 2025.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings.
+        target: The item that came next.
+        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target counts as any.
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target: [T]; negatives: [T, n]; result: scalar.
+
+    Returns:
+        The mean loss.
+    """
+    positive = _score(hidden, item_table, target).unsqueeze(1)
+    logits = torch.cat((positive, _scores(hidden, item_table, negatives)), dim=1)  # [T, n + 1]
+    return F.cross_entropy(logits, torch.zeros_like(target))
+
+
+def _scores(hidden: Tensor, item_table: Tensor, items: Tensor) -> Tensor:
+    return (F.embedding(items, item_table) @ hidden.unsqueeze(2)).squeeze(2)  # [T, n]
 
 
 def _score(hidden: Tensor, item_table: Tensor, item: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
 from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import Depth, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share, Size, Width
 from recbole_cl.data.hooks import HookFactory
-from recbole_cl.encoder.packing import Packing, pack
+from recbole_cl.encoder.packing import Packing, pack, padded
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
@@ -43,6 +43,8 @@ class EncoderRecommenderSettings(MethodSettings):
     hidden_dropout_prob: Rate
     attn_dropout_prob: Rate
     layer_norm_eps: Positive
+    filter_share: Share = Field(description="BSARec's alpha")
+    filter_cutoff: Count = Field(description="BSARec's c")
     initializer: Literal["normal", "xavier"]
     initializer_range: Positive
     scale_items: bool
@@ -53,6 +55,7 @@ class EncoderRecommenderSettings(MethodSettings):
     recommendation_loss: Annotated[str, Named(RECOMMENDATION_LOSSES)]
     n_negatives: Size
     popularity_exponent: Share
+    gbce_calibration: Share = Field(description="t")
     exclude_row_items: bool
     label_smoothing: Rate
     length_grouping: Literal["auto"] | bool
@@ -145,6 +148,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         """Refuses an encoder that cannot do what the settings, or this method, ask of it."""
         options = self.options
         name = f"encoder = {options.encoder}"
+        if self.needs_attention and can.encodes_padding:
+            raise UsageError(f"{name}: {type(self).__name__} encodes rows without padding; set encoder to transformer")
         if self.needs_attention and not can.needs_heads:
             raise UsageError(f"{name}: {type(self).__name__} needs attention; set encoder to transformer")
         if options.train_form == "sequence" and not can.is_causal:
@@ -181,7 +186,10 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
 
     def packed(self, segments: Sequence[Rows]) -> tuple[Tensor, Packing]:
         """The item vectors of all segments, [T, D], and how they are packed: what the encoder takes."""
-        packing = pack(segments, self.group_by_length, self._last_position)
+        with_padding = self.abilities.encodes_padding
+        if with_padding:  # all of it: outputs are not to depend on the longest row of a batch
+            segments = [padded(rows, self.max_seq_length) for rows in segments]
+        packing = pack(segments, self.group_by_length, self._last_position, with_padding)
         items = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, packing.token_index)
         return self.item_embedding(items), packing
 
@@ -302,6 +310,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         if isinstance(module, nn.GRU):
             for weight in module.parameters():
                 nn.init.xavier_uniform_(weight.data, generator=self._init_generator)
+        if isinstance(module, SequenceEncoder):
+            module.draw_weights(self._init_generator)
 
 
 def _groups_by_length(options: EncoderRecommenderSettings, device: torch.device) -> bool:

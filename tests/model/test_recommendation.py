@@ -63,7 +63,13 @@ def rows(form: str = "sequence") -> Batch:
 def loss_of(
     name: str, dataset: Any = None, n_items: int = N, max_length: int = 3, **options: Any
 ) -> RecommendationLoss:
-    defaults = {"n_negatives": 50, "popularity_exponent": 0.0, "exclude_row_items": False, "label_smoothing": 0.0}
+    defaults = {
+        "n_negatives": 50,
+        "popularity_exponent": 0.0,
+        "exclude_row_items": False,
+        "label_smoothing": 0.0,
+        "gbce_calibration": 0.75,
+    }
     settings = SimpleNamespace(**(defaults | {"recommendation_loss": name} | options))
     return RecommendationLoss(settings, n_items, max_length, generator(), dataset)
 

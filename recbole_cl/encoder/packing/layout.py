@@ -101,9 +101,11 @@ def starts_of_rows(segments: Sequence[Rows]) -> Tensor:
     return torch.cat(starts)
 
 
-def with_bars(groups: Sequence[Group], segments: Sequence[Rows], token_index: Tensor) -> list[Group]:
+def with_bars(
+    groups: Sequence[Group], segments: Sequence[Rows], token_index: Tensor, padding_first: bool = False
+) -> list[Group]:
     """Marks where groups hold id 0, if any segment may have it among its items."""
-    if not any(rows.wanted == "columns" or rows.holes for rows in segments):
+    if not padding_first and not any(rows.wanted == "columns" or rows.holes for rows in segments):
         return list(groups)
     empty = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, token_index) == 0  # [T]
     return [replace(group, barred=_barred(group, empty)) for group in groups]
