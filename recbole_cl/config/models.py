@@ -37,7 +37,7 @@ MODELS: Registry[Any] = Registry(
     "model",
     {
         name: f"recbole_cl.model.{name.lower()}.{name}"
-        for name in ("AdaptiveRec", "CL4SRec", "CoSeRec", "DuoRec", "ECLSR", "SASRec", "SRMA")
+        for name in ("AdaptiveRec", "BERT4Rec", "CL4SRec", "CoSeRec", "DuoRec", "ECLSR", "ELECRec", "SASRec", "SRMA")
     },
     accepts=_is_model,
     expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender",
@@ -80,7 +80,7 @@ def model_class(model: str | type) -> Any:
     if isinstance(model, type):
         return _fit(MODELS.check(model, model.__name__))
     for unfit in _UNFIT:
-        if unfit.lower() == model.lower():
+        if unfit.lower() == model.lower() and not MODELS.find(model):
             raise UsageError(_needs(unfit))
     recboles = {name.lower(): name for name in _recbole_models()}
     if not MODELS.find(model) and model.lower() in recboles:

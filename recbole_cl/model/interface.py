@@ -6,12 +6,12 @@ Letters: B rows, L columns, N items (padding row 0 included).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import torch
 from recbole.data.interaction import Interaction
-from torch import Tensor
+from torch import Tensor, nn
 
 from recbole_cl.data.hooks import HookFactory
 
@@ -89,6 +89,11 @@ class TrainableModel(ABC):
     @abstractmethod
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a training batch by name, scalars whose sum is minimised."""
+
+    @property
+    def stepped_twice(self) -> Sequence[nn.Parameter]:
+        """Weights that every batch updates a second time, by the same gradients; in most models none."""
+        return ()
 
     @abstractmethod
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:

@@ -22,6 +22,7 @@ from recbole_cl.evaluation.evaluate import EvaluationSettings, RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.interface import TrainableModel
+from recbole_cl.trainer.again import step_again
 from recbole_cl.trainer.averaging import WeightAverage
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
@@ -75,13 +76,13 @@ class Trainer(RecBoleTrainer):
         with tensorboard_in(log_dir):
             super().__init__(config, model)
         self.saved_model_file = str(best)
-        self.best_epoch = -1
-        self.epochs_run = 0
+        self.best_epoch, self.epochs_run = -1, 0
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         self._losses: dict[str, float] = {}
         self._valid_result: dict[str, float] | None = None
-        longest = max(evaluation.metrics.topk)
-        if longest >= model.n_items:  # which counts the padding; a target that can't be recommended has that rank
+        if (
+            longest := max(evaluation.metrics.topk)
+        ) >= model.n_items:  # which counts the padding; a target that can't be recommended has that rank
             raise UsageError(
                 f"topk = {longest}: there are {model.n_items - 1} items, too few for that list; lower topk"
             )
@@ -199,16 +200,17 @@ class Trainer(RecBoleTrainer):
         if self.settings.clip_grad_norm:
             clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
         self.optimizer.step()
+        step_again(self.optimizer, self.model.stepped_twice)
         self._average.update()
         return terms
 
     def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
         means = dict(zip(sums, (torch.stack(list(sums.values())) / steps).tolist(), strict=True))
-        means["total"] = sum(means.values())
-        if not math.isfinite(means["total"]):
+        means["total"] = total = sum(means.values())
+        if not math.isfinite(total):
             named = ", ".join(f"{name} {value}" for name, value in means.items())
             raise UsageError(
-                f"the loss became {means['total']} in epoch {epoch} ({named}): lower learning_rate or raise "
+                f"the loss became {total} in epoch {epoch} ({named}): lower learning_rate or raise "
                 f"temperature; {self.last} holds the state before that epoch"
             )
         return means
@@ -271,8 +273,8 @@ class Trainer(RecBoleTrainer):
         Raises:
             UsageError: If there is no usable checkpoint, or it is another model's, dataset's or kind of device's.
         """
-        origin, parts = self._origin_with(train_data), (self.model, self.optimizer, train_data, self._average)
-        before = take_up(self.last, origin, *parts)
+        parts = self._origin_with(train_data), self.model, self.optimizer, train_data, self._average
+        before = take_up(self.last, *parts)
         for group in self.optimizer.param_groups:
             group |= self._rates()
         self.start_epoch, self.cur_step = before.epoch + 1, before.cur_step
