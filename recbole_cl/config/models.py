@@ -37,7 +37,18 @@ MODELS: Registry[Any] = Registry(
     "model",
     {
         name: f"recbole_cl.model.{name.lower()}.{name}"
-        for name in ("AdaptiveRec", "BERT4Rec", "CL4SRec", "CoSeRec", "DuoRec", "ECLSR", "ELECRec", "SASRec", "SRMA")
+        for name in (
+            "AdaptiveRec",
+            "BERT4Rec",
+            "CL4SRec",
+            "CoSeRec",
+            "DuoRec",
+            "ECLSR",
+            "ELECRec",
+            "S3Rec_MIP",
+            "SASRec",
+            "SRMA",
+        )
     },
     accepts=_is_model,
     expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender",

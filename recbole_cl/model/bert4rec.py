@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from recbole_cl.augmentation.cloze import choose_hidden, last_items
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, Share
-from recbole_cl.encoder.packing import Packing
+from recbole_cl.encoder.packing import Packing, both_ways
 from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
 from recbole_cl.ragged import append, columns
 
@@ -70,8 +69,7 @@ class BERT4Rec(EncoderRecommender):
     def packed(self, segments: Sequence[Rows]) -> tuple[Tensor, Packing]:
         """As the base's, but every item sees the later ones, too."""
         tokens, packing = super().packed(segments)
-        groups = tuple(replace(group, bidirectional=True) for group in packing.groups)
-        return tokens, replace(packing, groups=groups)
+        return tokens, both_ways(packing)
 
     def represent(self, hidden: Tensor) -> Tensor:
         """What is multiplied with ``item_table``: the head's output and a one, [..., D] -> [..., D + 1]."""

@@ -91,6 +91,11 @@ class TrainableModel(ABC):
         """The loss terms of a training batch by name, scalars whose sum is minimised."""
 
     @property
+    def first_stage_epochs(self) -> int:
+        """After how many epochs a first stage ends whose weights are kept for other runs; 0 for no such stage."""
+        return 0
+
+    @property
     def stepped_twice(self) -> Sequence[nn.Parameter]:
         """Weights that every batch updates a second time, by the same gradients; in most models none."""
         return ()

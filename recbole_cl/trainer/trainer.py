@@ -24,7 +24,7 @@ from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.interface import TrainableModel
 from recbole_cl.trainer.again import step_again
 from recbole_cl.trainer.averaging import WeightAverage
-from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
+from recbole_cl.trainer.checkpoint import FIRST_STAGE, load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.settings import TrainerSettings
 from recbole_cl.trainer.state import Progress, TrainedOn, best_state, last_state, load_weights, take_up, trained_on
@@ -71,18 +71,15 @@ class Trainer(RecBoleTrainer):
         last: Path,
         log_dir: Path,
     ) -> None:
-        self.settings, self.evaluation = settings, evaluation
-        self.best, self.last = best, last
+        self.settings, self.evaluation, self.best, self.last = settings, evaluation, best, last
         with tensorboard_in(log_dir):
             super().__init__(config, model)
         self.saved_model_file = str(best)
-        self.best_epoch, self.epochs_run = -1, 0
-        self.seconds = {"train": 0.0, "evaluate": 0.0}
+        self.best_epoch, self.epochs_run, self.seconds = -1, 0, {"train": 0.0, "evaluate": 0.0}
         self._losses: dict[str, float] = {}
         self._valid_result: dict[str, float] | None = None
-        if (
-            longest := max(evaluation.metrics.topk)
-        ) >= model.n_items:  # which counts the padding; a target that can't be recommended has that rank
+        longest = max(evaluation.metrics.topk)
+        if longest >= model.n_items:  # which counts the padding; a target that can't be recommended has that rank
             raise UsageError(
                 f"topk = {longest}: there are {model.n_items - 1} items, too few for that list; lower topk"
             )
@@ -90,12 +87,11 @@ class Trainer(RecBoleTrainer):
         self._evaluator = RankEvaluator(model, evaluation.batch_size, top_k)
         self._average = WeightAverage(model, settings.ema_decay)
 
-    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
+    def _build_optimizer(self, **kwargs: Any) -> Any:
         build: Any = super()._build_optimizer
         if fused := _FUSED.get(self.settings.learner.lower()):  # one pass instead of a dozen operations per parameter
             build, kwargs = fused, {"params": self.model.parameters(), "fused": True} | self._rates()
-        optimizer: torch.optim.Optimizer = build(**kwargs)
-        return optimizer
+        return build(**kwargs)
 
     def _rates(self) -> dict[str, float]:
         return {"lr": float(self.settings.learning_rate), "weight_decay": float(self.settings.weight_decay)}
@@ -291,8 +287,10 @@ class Trainer(RecBoleTrainer):
 
     def _save_last(self, next_epoch: int) -> None:
         """Writes all that an exact continuation with ``next_epoch`` needs."""
-        parts = self.model, self.optimizer, self._train_data, self._average
-        save_checkpoint(last_state(self._origin, self._progress(next_epoch - 1), *parts), self.last)
+        parts, progress = (self.optimizer, self._train_data, self._average), self._progress(next_epoch - 1)
+        save_checkpoint(last_state(self._origin, progress, self.model, *parts), self.last)
+        if next_epoch and next_epoch == self.model.first_stage_epochs:
+            save_checkpoint(best_state(self._origin, progress, self.model), self.last.with_name(FIRST_STAGE))
 
     def _progress(self, epoch: int) -> Progress:
         best = self.best_valid_score, self.best_valid_result, self.best_epoch

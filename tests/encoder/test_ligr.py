@@ -37,7 +37,7 @@ def layer_state(weights: dict[str, Tensor], theirs: str, ours: str) -> dict[str,
 
 
 def authors_model(k2: dict[str, Tensor]) -> Any:
-    sizes = {"hidden_size": 8, "inner_size": 16, "n_items": 13, "max_length": 6, "layer_norm_eps": 1e-5}
+    sizes: dict[str, Any] = {"hidden_size": 8, "inner_size": 16, "n_items": 13, "max_length": 6, "layer_norm_eps": 1e-5}
     model = build_model("SASRec", encoder="ligr", right_aligned=True, **sizes).eval()
     weights = {key[3:]: value for key, value in k2.items() if key.startswith("w::")}
     state = {"item_embedding.weight": weights["ids_emb.weight"]}

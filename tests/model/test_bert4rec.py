@@ -57,7 +57,7 @@ def test_equal_to_recboles_loss_and_gradients(tag: str) -> None:
 def test_draws_are_recboles() -> None:
     m2 = oracle("m2_recbole_bert4rec_masking")
     draws, width = 4000, m2["item_seq"].shape[1]
-    settings = {"max_length": width, "mask_ratio": float(m2["mask_ratio"]), "last_item_share": 0.0}
+    settings: dict[str, Any] = {"max_length": width, "mask_ratio": float(m2["mask_ratio"]), "last_item_share": 0.0}
     model = build_model("BERT4Rec", recbole_exact=True, **settings)
     item_seq, seq_len = m2["item_seq"].repeat(draws, 1), m2["item_len"].repeat(draws)
     hidden = model._hide(item_seq, seq_len)
@@ -90,7 +90,12 @@ def test_rows_hold_their_target_and_test_rows_a_mask() -> None:
     seen: list[tuple[Tensor, Tensor]] = []
     model = build_model("BERT4Rec", max_length=4, last_item_share=1.0).eval()
     encode = model.encode
-    model.encode = lambda rows: seen.append((rows.item_seq, rows.seq_len)) or encode(rows)
+
+    def noted(rows: Rows) -> Any:
+        seen.append((rows.item_seq, rows.seq_len))
+        return encode(rows)
+
+    model.encode = noted
     batch = Batch(torch.tensor([[3, 4, 5, 6], [7, 0, 0, 0]]), torch.tensor([4, 1]), torch.tensor([8, 9]))
     model.losses(batch)
     model(batch.item_seq, batch.seq_len)

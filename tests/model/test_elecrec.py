@@ -116,8 +116,13 @@ def test_a_share_of_next_items_is_replaced(form: str, ratio: float) -> None:
 def test_the_prefix_form_judges_the_next_item_of_every_place() -> None:
     seen: list[Tensor] = []
     model = build_model("ELECRec", train_form="prefix", replace_ratio=1e-9)
-    reality = model.reality
-    model.reality = lambda rows: seen.append(rows.item_seq) or reality(rows)
+    reality: Any = model.reality
+
+    def noted(rows: Rows) -> Tensor:
+        seen.append(rows.item_seq)
+        return reality(rows)
+
+    model.reality = noted
     model.losses(Batch(torch.tensor([[3, 4, 5, 6], [7, 0, 0, 0]]), torch.tensor([4, 1]), torch.tensor([8, 9])))
     assert seen[0].tolist() == [[4, 5, 6, 8], [9, 0, 0, 0]]
 

@@ -81,6 +81,11 @@ class Packing:
     outputs: tuple[Tensor, ...]
 
 
+def both_ways(packing: Packing) -> Packing:
+    """The same packing, in which every position looks at the later ones, too, even if the encoder is causal."""
+    return replace(packing, groups=tuple(replace(group, bidirectional=True) for group in packing.groups))
+
+
 def kind_of(rows: Rows) -> int:
     """What is wanted of the rows, by number."""
     return _WANTED.index(rows.wanted)
