@@ -15,6 +15,7 @@ from recbole_cl.config.schema import (
     OneOf,
     Pattern,
     Positive,
+    Rate,
     Settings,
     Share,
     Size,

@@ -44,7 +44,7 @@ class EncoderRecommenderSettings(MethodSettings):
     attn_dropout_prob: Rate
     layer_norm_eps: Positive
     filter_share: Share = Field(description="BSARec's alpha")
-    filter_cutoff: Count = Field(description="BSARec's c")
+    filter_cutoff: Size = Field(description="BSARec's c")
     initializer: Literal["normal", "xavier"]
     initializer_range: Positive
     scale_items: bool
