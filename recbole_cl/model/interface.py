@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -99,6 +100,15 @@ class TrainableModel(ABC):
     def stepped_twice(self) -> Sequence[nn.Parameter]:
         """Weights that every batch updates a second time, by the same gradients; in most models none."""
         return ()
+
+    def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
+        """What a training batch does to the weights: in most models one step, on ``named_losses``.
+
+        Each is a function of the terms whose sum the step minimises, called once the steps before it are taken. A step
+        leaves alone the parameters that its terms do not reach, so that a model may train its parts in turns. Where
+        terms of several steps have the same name, the last one is recorded.
+        """
+        return [partial(self.named_losses, interaction)]
 
     @abstractmethod
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,10 +101,30 @@ def compare_runs(
     Raises:
         UsageError: runs that are not comparable, a metric that a run lacks, or an absent or ambiguous baseline.
     """
+    return compare_groups(group_runs(runs), metrics, baseline, test)
+
+
+def compare_groups(
+    groups: Mapping[str, Sequence[RunGroup]],
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    baseline: str | None = None,
+    test: PairedTest = "t",
+) -> list[Table]:
+    """Compare groups of runs, one table for each dataset and protocol; see `compare_runs`.
+
+    Args:
+        groups: the groups of each dataset, with runs that are comparable (`refuse_incomparable`).
+        metrics: as for `compare_runs`.
+        baseline: as for `compare_runs`.
+        test: as for `compare_runs`.
+
+    Raises:
+        UsageError: a metric that a run lacks, or an absent or ambiguous baseline.
+    """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
     return [
-        _table(dataset, protocol.name, groups, _find_baseline(groups, baseline, dataset), names, test)
-        for dataset, groups in group_runs(runs).items()
+        _table(dataset, protocol.name, members, _find_baseline(members, baseline, dataset), names, test)
+        for dataset, members in groups.items()
         for protocol in PROTOCOLS
     ]
 
@@ -136,12 +156,12 @@ def _table(
 
 
 def _row(group: RunGroup, baseline: RunGroup, protocol: str, metric: str, test: PairedTest) -> Row:
-    figures = [_figure(run, protocol, metric) for run in group.runs]
+    figures = [figure_of(run, protocol, metric) for run in group.runs]
     mean = float(np.mean(figures))
     std = float(np.std(figures, ddof=1)) if len(figures) > 1 else None
     if group is baseline:
         return Row(metric, group.label, len(figures), mean, std)
-    others = [_figure(run, protocol, metric) for run in baseline.runs]
+    others = [figure_of(run, protocol, metric) for run in baseline.runs]
     reference = float(np.mean(others))
     if computable_from_ranks(metric):
         values, theirs = (_per_user(it, protocol, metric) for it in (group, baseline))
@@ -163,8 +183,12 @@ def _row(group: RunGroup, baseline: RunGroup, protocol: str, metric: str, test: 
     )
 
 
-def _figure(run: StoredRun, protocol: str, metric: str) -> float:
-    """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded."""
+def figure_of(run: StoredRun, protocol: str, metric: str) -> float:
+    """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded.
+
+    Raises:
+        UsageError: the run lacks it, or its ranks and its result disagree.
+    """
     recorded = run.test[protocol].get(metric)
     if not computable_from_ranks(metric):
         if recorded is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Trainer(RecBoleTrainer):
         best: Checkpoint of the best epoch.
         last: Checkpoint to go on from.
         log_dir: Folder for TensorBoard's events; must exist.
+        before_epoch: Is told the number of each epoch once ``last`` is written; what it raises ends the training there.
 
     Raises:
         UsageError: If there are fewer items than the longest list has places.
@@ -70,8 +71,10 @@ class Trainer(RecBoleTrainer):
         best: Path,
         last: Path,
         log_dir: Path,
+        before_epoch: Callable[[int], None] = lambda epoch: None,
     ) -> None:
         self.settings, self.evaluation, self.best, self.last = settings, evaluation, best, last
+        self._before_epoch = before_epoch
         with tensorboard_in(log_dir):
             super().__init__(config, model)
         self.saved_model_file = str(best)
@@ -153,6 +156,7 @@ class Trainer(RecBoleTrainer):
     ) -> float:
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
+        self._before_epoch(epoch_idx)
         begin, total = time.perf_counter(), len(train_data)
         self._set_learning_rate(epoch_idx)
         self.model.start_epoch(epoch_idx)
@@ -162,7 +166,7 @@ class Trainer(RecBoleTrainer):
         for step, interaction in enumerate(bar, start=1):
             terms = self._step(interaction.to(self.device))
             for name, value in terms.items():
-                sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+                sums[name] = sums[name] + value if name in sums else value.clone()
             if step % _LOG_INTERVAL == 0:
                 bar.set_postfix_str(f"loss {self._means(sums, step, epoch_idx)['total']:.4f}")
         self._losses = self._means(sums, total, epoch_idx)
@@ -189,16 +193,20 @@ class Trainer(RecBoleTrainer):
             self.logger.info(f"epoch {epoch}: " + ", ".join(f"{key} {value:.4f}" for key, value in diagnostics.items()))
 
     def _step(self, interaction: Any) -> dict[str, Tensor]:
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bfloat16):
-            terms = self.model.named_losses(interaction)
-        torch.stack(list(terms.values())).sum().backward()
-        if self.settings.clip_grad_norm:
-            clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
-        self.optimizer.step()
-        step_again(self.optimizer, self.model.stepped_twice)
-        self._average.update()
-        return terms
+        """Trains on a batch, in as many steps as the model takes; returns the terms that were minimised."""
+        taken: dict[str, Tensor] = {}
+        for terms_of_step in self.model.optimiser_steps(interaction):
+            self.optimizer.zero_grad(set_to_none=True)  # what then gets no gradient is not stepped
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bfloat16):
+                terms = terms_of_step()
+            torch.stack(list(terms.values())).sum().backward()
+            if self.settings.clip_grad_norm:
+                clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
+            self.optimizer.step()
+            step_again(self.optimizer, self.model.stepped_twice)
+            self._average.update()
+            taken |= {name: value.detach() for name, value in terms.items()}
+        return taken
 
     def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
         means = dict(zip(sums, (torch.stack(list(sums.values())) / steps).tolist(), strict=True))

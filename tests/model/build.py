@@ -54,7 +54,7 @@ def load_recbole_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] 
     """Copies the weights of RecBole's (or DuoRec's) SASRec-shaped model into ours."""
     state = {f"encoder.{name}": value for name, value in transformer_state(weights).items()}
     state["item_embedding.weight"] = torch.as_tensor(weights["item_embedding.weight"])
-    model.load_state_dict(state)
+    model.load_state_dict(model.state_dict() | state)  # what a method adds stays as it is
 
 
 def oracle_model(name: str, values: Mapping[str, Any], **settings: Any) -> Any:
