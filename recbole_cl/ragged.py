@@ -115,3 +115,23 @@ def compact(items: Tensor, keep: Tensor, width: int) -> tuple[Tensor, Tensor]:
     column = torch.where(keep & (column >= 0), column, width)  # what is dropped goes to a spare column
     packed = items.new_zeros(items.size(0), width + 1).scatter_(1, column, items)
     return packed[:, :width].contiguous(), total.squeeze(1).clamp(max=width)
+
+
+def append(items: Tensor, length: Tensor, last: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Puts one more item behind each right-padded row; where a row is full, its first item goes.
+
+    Args:
+        items: Rows of at most ``width`` columns. Shape [B, M].
+        length: Their lengths. Shape [B].
+        last: What to put there. Shape [B].
+        width: L, most items of a row.
+
+    Returns:
+        The rows, [B, M + 1] or [B, L] if that is less, and their lengths, [B].
+    """
+    if items.shape[1] < width:
+        items = torch.nn.functional.pad(items, (0, 1))
+    else:
+        items = torch.where((length == width).unsqueeze(1), items.roll(-1, 1), items)
+    place = length.clamp(max=width - 1)
+    return items.scatter(1, place.unsqueeze(1), last.unsqueeze(1)), place + 1

@@ -23,8 +23,9 @@ def test_every_experiment_is_a_run_that_would_start(line: str) -> None:
     settings = {key: parse_yaml(value) for key, value in flags.items()}
     files = [ROOT / name for name in str(settings.pop("config_files", "")).split()]
     model = settings.pop("model")
-    with_presets = [path.stem.removeprefix(f"{model}-") for path in PRESETS.glob(f"{model}-*.yaml")]
-    for dataset in ("ml-100k", *(name for name in with_presets if not name.endswith("-paper"))):
+    datasets = [path.stem for path in (ROOT / "props" / "dataset").glob("*.yaml")]
+    with_presets = [name for name in datasets if (PRESETS / f"{model}-{name}.yaml").is_file()]
+    for dataset in ("ml-100k", *with_presets):
         config = build_config(model, dataset, files, settings | {"use_gpu": False})
         config.model_class(config, Counts(300))
         assert all(config[key] == value for key, value in settings.items())

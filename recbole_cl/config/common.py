@@ -15,6 +15,7 @@ from recbole_cl.config.schema import (
     OneOf,
     Pattern,
     Positive,
+    Rate,
     Settings,
     Share,
     Size,
@@ -78,6 +79,7 @@ class TrainingKeys(Settings):
     warmup_share: Share
     floor_share: Share
     weight_decay: NotNegative
+    ema_decay: Rate
     clip_grad_norm: Clipping | None
     eval_step: Count
     stopping_step: Natural

@@ -21,6 +21,14 @@ _ADDED = {
     "only_seen_items": False,
     "pretrained_items": None,
     "freeze_pretrained_items": False,
+    "ema_decay": 0.0,
+    "label_smoothing": 0.0,
+    "gbce_calibration": 0.75,
+    "filter_share": 0.7,
+    "filter_cutoff": 5,
+    "initializer": "normal",
+    "scale_items": False,
+    "attend_padding": False,
 }
 
 

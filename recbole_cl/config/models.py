@@ -40,13 +40,16 @@ MODELS: Registry[Any] = Registry(
         name: f"recbole_cl.model.{name.lower()}.{name}"
         for name in (
             "AdaptiveRec",
+            "BERT4Rec",
             "CL4SRec",
             "CoSeRec",
             "DuoRec",
             "ECLSR",
+            "ELECRec",
             "ICLRec",
             "ICSRec",
             "MCLRec",
+            "S3Rec_MIP",
             "SASRec",
             "SRMA",
         )

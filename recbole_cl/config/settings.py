@@ -13,6 +13,8 @@ from recbole_cl.config.schema import MethodSettings, OneOf, Settings
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import attribute_of, is_path
 
+_ATTENDING = ("transformer", "query_norm", "ligr", "bsarec")  # encoders of ours with heads
+
 # Where and how a run is computed and shown: two runs that differ in these alone differ as two seeds do, at most.
 IDLE = frozenset(
     {
@@ -119,7 +121,8 @@ def check_settings(values: Mapping[str, Any], own: type[MethodSettings], theirs:
 
 
 def _check_heads(values: Mapping[str, Any]) -> None:
-    if values.get("encoder", "transformer") != "transformer" and values.get("extra_layer_kind") != "transformer":
+    encoder, extra = values.get("encoder", "transformer"), values.get("extra_layer_kind")
+    if encoder not in _ATTENDING and extra != "transformer":
         return  # nothing of ours attends; another encoder says itself whether it needs heads
     size, heads = values.get("hidden_size"), values.get("n_heads")
     if size is not None and heads is not None and size % heads:

@@ -107,7 +107,7 @@ def _steps(groups: Sequence[Group], n_tokens: int, items_alone: bool | None = No
         sizes, own_sizes = _sizes(groups)
         write = _slots(place, row, length, own_sizes)
         return _Steps(None, write, write, None, sizes)
-    real = torch.cat([_real(group) for group in groups])  # [T]
+    real = torch.cat([group.real for group in groups])  # [T]
     total = real.long().cumsum(0)
     count = total - (total - real.long())[start][row]  # [T] items of the row so far
     begun = count > 0
@@ -130,14 +130,6 @@ def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:
     rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
     first = offsets(sizes)  # place of each step
     return first[step] + rank[row]
-
-
-def _real(group: Group) -> Tensor:
-    """Which packed items are no padding, [n_tokens]."""
-    if group.barred is None:
-        return torch.ones(group.n_tokens, dtype=torch.bool, device=group.seq_len.device)
-    flat = ~group.barred.flatten()
-    return flat if group.slots is None else flat.index_select(0, group.slots)
 
 
 def _sizes(groups: Sequence[Group]) -> tuple[Tensor, Tensor]:

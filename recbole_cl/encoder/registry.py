@@ -7,6 +7,7 @@ that can use it takes it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -29,6 +30,10 @@ class EncoderSettings(NamedTuple):
         attn_dropout_prob: Dropout of attention weights, in [0, 1).
         layer_norm_eps: Added to the variance; 1e-12 in all authors' code.
         max_seq_length: Most items of a row, and so the number of positions.
+        scale_items: Whether item vectors are multiplied by the root of ``hidden_size`` before positions are added.
+        attend_padding: Whether places that a row leaves empty are attended to, as vectors of zeros.
+        filter_share: Share of the frequency branch in BSARec's blocks, in [0, 1].
+        filter_cutoff: How many real numbers the low frequencies make up, at least 1.
     """
 
     n_layers: int
@@ -39,6 +44,15 @@ class EncoderSettings(NamedTuple):
     attn_dropout_prob: float
     layer_norm_eps: float
     max_seq_length: int
+    scale_items: bool = False
+    attend_padding: bool = False
+    filter_share: float = 0.7
+    filter_cutoff: int = 5
+
+    @property
+    def item_scale(self) -> float:
+        """What item vectors are multiplied by."""
+        return math.sqrt(self.hidden_size) if self.scale_items else 1.0
 
 
 @dataclass(frozen=True)
@@ -52,12 +66,14 @@ class Abilities:
             do without attention take such encoders only.
         can_be_compiled: Whether ``compile_encoder`` may compile it.
         is_causal: Whether an output depends on no later item of its row; the sequence form trains such encoders only.
+        encodes_padding: Whether outputs depend on the padding of a row, so that rows have to be packed with it.
     """
 
     counts_positions: bool
     needs_heads: bool
     can_be_compiled: bool
     is_causal: bool
+    encodes_padding: bool = False
 
 
 class SequenceEncoder(nn.Module):
@@ -72,6 +88,13 @@ class SequenceEncoder(nn.Module):
 
     def __init__(self, settings: EncoderSettings, generator: torch.Generator | None = None) -> None:
         super().__init__()
+
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draws the first values of weights that are neither embeddings nor layers of torch's; there are none here.
+
+        Args:
+            generator: On the host.
+        """
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
         """Encodes packed item vectors.
@@ -90,6 +113,9 @@ ENCODERS: Registry[type[SequenceEncoder]] = Registry(
     "encoder",
     {
         "transformer": "recbole_cl.encoder.transformer.TransformerEncoder",
+        "query_norm": "recbole_cl.encoder.query_norm.QueryNormEncoder",
+        "ligr": "recbole_cl.encoder.ligr.LiGREncoder",
+        "bsarec": "recbole_cl.encoder.bsarec.BSARecEncoder",
         "gru": "recbole_cl.encoder.gru.GRUEncoder",
     },
 )

@@ -1,7 +1,7 @@
 """Recommendation losses: hidden states against the item table.
 
-Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives.
-The caller picks the rows that count, so no loss knows of padding.
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives,
+n negatives of a row. The caller picks the rows that count, so no loss knows of padding.
 """
 
 from __future__ import annotations
@@ -30,6 +30,33 @@ def cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
         The mean loss. `chunked_cross_entropy` gives the same in bounded memory, and faster.
     """
     return F.cross_entropy(hidden @ item_table.t(), target)
+
+
+def smoothing(hidden: Tensor, item_table: Tensor, target: Tensor, share: float) -> Tensor:
+    r"""What label smoothing adds to a cross-entropy, in the time of one score for each row.
+
+    Labels that give a share to all N items alike change :math:`\log Z - s_t` into
+    :math:`\log Z - (1 - \epsilon) s_t - \epsilon \bar s`. Scores are products with the items, so their mean is the
+    product with the mean item, and the difference is :math:`\epsilon\, h^\top (e_t - \bar e)`.
+
+    Reference:
+        Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision", CVPR
+        2016, section 7.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings, as the cross-entropy takes them.
+        target: The item that came next.
+        share: Epsilon, in [0, 1).
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target: [T]; result: scalar.
+
+    Returns:
+        The mean over rows, to be added to the mean cross-entropy.
+    """
+    above_mean = F.embedding(target, item_table) - item_table.mean(dim=0)  # [T, D]
+    return share * (hidden * above_mean).sum(dim=-1).mean()
 
 
 def sampled_softmax(
@@ -123,6 +150,67 @@ def bce(hidden: Tensor, item_table: Tensor, target: Tensor, negative: Tensor) ->
     positive = F.logsigmoid(_score(hidden, item_table, target))
     rejected = F.logsigmoid(-_score(hidden, item_table, negative))
     return -(_log_add_epsilon(positive) + _log_add_epsilon(rejected)).mean()
+
+
+def gbce(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor, calibration: float) -> Tensor:
+    r"""Generalised binary cross-entropy of the target against n sampled negatives, mean over rows.
+
+    .. math:: -\frac{1}{n + 1} \Big(\beta \log \sigma(s_+) + \sum_j \log (1 - \sigma(s_j))\Big), \qquad
+        \beta = 1 - t (1 - \alpha), \quad \alpha = \frac{n}{M - 1}
+
+    Reference:
+        Petrov and Macdonald, "gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative
+        Sampling", RecSys 2023.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings, of which row 0 is padding: M are items.
+        target: The item that came next.
+        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target counts as any.
+        calibration: t, in [0, 1]: 0 is plain binary cross-entropy with n negatives, 1 makes scores calibrated.
+
+    Shape:
+        hidden: [T, D]; item_table: [M + 1, D]; target: [T]; negatives: [T, n]; result: scalar.
+
+    Returns:
+        The mean loss.
+
+    Note:
+        The authors' code transforms the positive's score and clamps on the way, which caps the loss, and loses the
+        gradient, from |s| = 23 on; here it does not.
+    """
+    n = negatives.shape[1]
+    beta = 1 - calibration * (1 - n / (item_table.shape[0] - 2))
+    positive = F.logsigmoid(_score(hidden, item_table, target))
+    rejected = F.logsigmoid(-_scores(hidden, item_table, negatives)).sum(dim=1)
+    return -(beta * positive + rejected).mean() / (n + 1)
+
+
+def uncorrected_softmax(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
+    """Softmax cross-entropy of the target against sampled negatives of its own, without correction, mean over rows.
+
+    Reference:
+        The loss of "eSASRec: Enhancing Transformer-based Recommendations in a Modular Fashion", RecSys 2025.
+
+    Args:
+        hidden: State that predicts the next item.
+        item_table: Item embeddings.
+        target: The item that came next.
+        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target counts as any.
+
+    Shape:
+        hidden: [T, D]; item_table: [N, D]; target: [T]; negatives: [T, n]; result: scalar.
+
+    Returns:
+        The mean loss.
+    """
+    positive = _score(hidden, item_table, target).unsqueeze(1)
+    logits = torch.cat((positive, _scores(hidden, item_table, negatives)), dim=1)  # [T, n + 1]
+    return F.cross_entropy(logits, torch.zeros_like(target))
+
+
+def _scores(hidden: Tensor, item_table: Tensor, items: Tensor) -> Tensor:
+    return (F.embedding(items, item_table) @ hidden.unsqueeze(2)).squeeze(2)  # [T, n]
 
 
 def _score(hidden: Tensor, item_table: Tensor, item: Tensor) -> Tensor:

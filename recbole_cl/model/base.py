@@ -5,6 +5,7 @@ Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,7 +23,7 @@ from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
 from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import Depth, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share, Size, Width
 from recbole_cl.data.hooks import HookFactory
-from recbole_cl.encoder.packing import Packing, pack
+from recbole_cl.encoder.packing import Packing, pack, padded
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
@@ -43,16 +44,23 @@ class EncoderRecommenderSettings(MethodSettings):
     hidden_dropout_prob: Rate
     attn_dropout_prob: Rate
     layer_norm_eps: Positive
+    filter_share: Share = Field(description="BSARec's alpha")
+    filter_cutoff: Size = Field(description="BSARec's c")
+    initializer: Literal["normal", "xavier"]
     initializer_range: Positive
     pretrained_items: str | None
     freeze_pretrained_items: bool
+    scale_items: bool
+    attend_padding: bool
     train_form: Literal["prefix", "sequence"]
     anchors_per_row: Natural = Field(description="K")
     anchor_draw: Annotated[str, OneOf(*ANCHOR_DRAWS)]
     recommendation_loss: Annotated[str, Named(RECOMMENDATION_LOSSES)]
     n_negatives: Size
     popularity_exponent: Share
+    gbce_calibration: Share = Field(description="t")
     exclude_row_items: bool
+    label_smoothing: Rate
     length_grouping: Literal["auto"] | bool
     compile_encoder: bool
     right_aligned: bool
@@ -144,6 +152,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         """Refuses an encoder that cannot do what the settings, or this method, ask of it."""
         options = self.options
         name = f"encoder = {options.encoder}"
+        if self.needs_attention and can.encodes_padding:
+            raise UsageError(f"{name}: {type(self).__name__} encodes rows without padding; set encoder to transformer")
         if self.needs_attention and not can.needs_heads:
             raise UsageError(f"{name}: {type(self).__name__} needs attention; set encoder to transformer")
         if options.train_form == "sequence" and not can.is_causal:
@@ -180,7 +190,10 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
 
     def packed(self, segments: Sequence[Rows]) -> tuple[Tensor, Packing]:
         """The item vectors of all segments, [T, D], and how they are packed: what the encoder takes."""
-        packing = pack(segments, self.group_by_length, self._last_position)
+        with_padding = self.abilities.encodes_padding
+        if with_padding:  # all of it: outputs are not to depend on the longest row of a batch
+            segments = [padded(rows, self.max_seq_length) for rows in segments]
+        packing = pack(segments, self.group_by_length, self._last_position, with_padding)
         items = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, packing.token_index)
         return self.item_embedding(items), packing
 
@@ -285,18 +298,24 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     def initialise(self, module: nn.Module) -> None:
         """Normal weights and embeddings (padding row included) and zero biases, as in all authors' code.
 
+        With ``initializer: xavier`` their standard deviation is that of Glorot, the item table counted as one matrix.
         Recurrent weights are uniform, after Glorot, as in RecBole's GRU4Rec.
 
         Drawn on the host, so that a run starts from the same weights on every device. A method that adds modules
         after the base's constructor applies this to them.
         """
         if isinstance(module, nn.Linear | nn.Embedding):
-            module.weight.data.normal_(0, self.options.initializer_range, generator=self._init_generator)
+            std = self.options.initializer_range
+            if self.options.initializer == "xavier":
+                std = math.sqrt(2 / sum(module.weight.shape))
+            module.weight.data.normal_(0, std, generator=self._init_generator)
         if isinstance(module, nn.Linear) and module.bias is not None:
             module.bias.data.zero_()
         if isinstance(module, nn.GRU):
             for weight in module.parameters():
                 nn.init.xavier_uniform_(weight.data, generator=self._init_generator)
+        if isinstance(module, SequenceEncoder):
+            module.draw_weights(self._init_generator)
 
 
 def _groups_by_length(options: EncoderRecommenderSettings, device: torch.device) -> bool:

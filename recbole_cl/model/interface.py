@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from recbole.data.interaction import Interaction
-from torch import Tensor
+from torch import Tensor, nn
 
 from recbole_cl.data.hooks import HookFactory
 
@@ -42,7 +42,7 @@ class TrainableModel(ABC):
         n_items: N.
         device: Where the weights lie.
         generator: Source of the model's own draws, whose state goes into checkpoints; None if it has none.
-        train, eval, parameters, state_dict, load_state_dict: Torch's methods.
+        train, eval, parameters, named_parameters, state_dict, load_state_dict: Torch's methods.
         other_parameter: RecBole's method: what belongs to the weights and is no parameter, by name.
         load_other_parameter: RecBole's method, which takes that up.
     """
@@ -54,6 +54,7 @@ class TrainableModel(ABC):
     train: Callable[..., Any]
     eval: Callable[..., Any]
     parameters: Callable[..., Any]
+    named_parameters: Callable[..., Any]
     state_dict: Callable[..., Any]
     load_state_dict: Callable[..., Any]
     other_parameter: Callable[[], dict[str, Any]]
@@ -89,6 +90,16 @@ class TrainableModel(ABC):
     @abstractmethod
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a training batch by name, scalars whose sum is minimised."""
+
+    @property
+    def first_stage_epochs(self) -> int:
+        """After how many epochs a first stage ends whose weights are kept for other runs; 0 for no such stage."""
+        return 0
+
+    @property
+    def stepped_twice(self) -> Sequence[nn.Parameter]:
+        """Weights that every batch updates a second time, by the same gradients; in most models none."""
+        return ()
 
     def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
         """What a training batch does to the weights: in most models one step, on ``named_losses``.

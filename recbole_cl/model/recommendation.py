@@ -1,11 +1,13 @@
 """The recommendation losses that a model can be trained with, and the negatives that some of them need.
 
-Letters: B rows, L columns, T targets, D hidden size, N items (padding row 0 included), M shared negatives.
+Letters: B rows, L columns, T targets, D hidden size, N items (padding row 0 included), M shared negatives,
+n negatives of a target.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,18 +15,21 @@ from torch import Tensor
 
 from recbole_cl.batch import Batch
 from recbole_cl.errors import UsageError
+from recbole_cl.loss.recommendation import smoothing
 from recbole_cl.registry import Registry
-from recbole_cl.sampling.negatives import SharedNegatives, uniform_negatives_outside
+from recbole_cl.sampling.negatives import SharedNegatives, uniform_negatives, uniform_negatives_outside
 
 _AGAINST_ONE = ("bpr", "bce")
 _AGAINST_SHARED = "sampled_softmax"
+_AGAINST_OWN = ("gbce", "uncorrected_softmax")
+_OVER_ALL = ("ce", "chunked_ce")
 RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
     "recommendation loss",
     {
         "ce": "recbole_cl.loss.recommendation.cross_entropy",
         "chunked_ce": "recbole_cl.loss.chunked.chunked_cross_entropy",
         _AGAINST_SHARED: "recbole_cl.loss.recommendation.sampled_softmax",
-        **{name: f"recbole_cl.loss.recommendation.{name}" for name in _AGAINST_ONE},
+        **{name: f"recbole_cl.loss.recommendation.{name}" for name in (*_AGAINST_ONE, *_AGAINST_OWN)},
     },
 )
 
@@ -32,14 +37,15 @@ RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
 class RecommendationLoss:
     """The loss that ``recommendation_loss`` names, with negatives from the model's own generator.
 
-    * ``ce``, ``chunked_ce``: softmax over all items;
+    * ``ce``, ``chunked_ce``: softmax over all items, with ``label_smoothing``;
     * ``sampled_softmax``: the target against ``n_negatives`` items, which all targets of a batch share, drawn with
       replacement in proportion to (training targets + 1) ** ``popularity_exponent`` and corrected for it;
     * ``bpr``, ``bce``: the target against one item of its own, drawn uniformly from all others or, with
       ``exclude_row_items``, from those that are not in the row either;
+    * ``gbce``, ``uncorrected_softmax``: the target against ``n_negatives`` items of its own, drawn uniformly from all;
     * a dotted path: a function of (hidden, item_table, target) from anywhere importable, as ``ce``.
 
-    Negatives are never the padding item, the mask token or the target.
+    Negatives are never the padding item, the mask token or, but for the last two, the target.
 
     Args:
         options: The model's settings.
@@ -60,7 +66,15 @@ class RecommendationLoss:
         self.name: str = options.recommendation_loss
         self._loss = RECOMMENDATION_LOSSES.resolve(self.name)
         self.exclude_row_items: bool = options.exclude_row_items
-        self.n_items = n_items
+        self.label_smoothing: float = options.label_smoothing
+        if self.label_smoothing and self.name not in _OVER_ALL:
+            raise UsageError(
+                f"label_smoothing = {self.label_smoothing}: recommendation_loss = {self.name} has no labels to smooth; "
+                f"set it to 0, or recommendation_loss to {_OVER_ALL[-1]}"
+            )
+        self.n_items, self.n_negatives = n_items, options.n_negatives
+        if self.name == "gbce":
+            self._loss = partial(self._loss, calibration=options.gbce_calibration)
         self.generator = generator
         self._refuse_too_few_items(max_length)
         if self.name == _AGAINST_SHARED:
@@ -85,9 +99,13 @@ class RecommendationLoss:
         """
         if self.name in _AGAINST_ONE:
             return self._loss(hidden, item_table, target, self.one_each(target, batch))
+        if self.name in _AGAINST_OWN:
+            return self._loss(hidden, item_table, target, self.several_each(target))
         if self.name == _AGAINST_SHARED:
             negatives, log_count = self.shared.draw()
             return self._loss(hidden, item_table, target, negatives, hidden.new_zeros(len(target)), log_count)
+        if self.label_smoothing:
+            return self._loss(hidden, item_table, target) + smoothing(hidden, item_table, target, self.label_smoothing)
         return self._loss(hidden, item_table, target)
 
     def one_each(self, target: Tensor, batch: Batch | None = None) -> Tensor:
@@ -104,9 +122,14 @@ class RecommendationLoss:
         drawn = uniform_negatives_outside(row, self.n_items, batch.next_items.shape[1], self.generator)  # [B, L]
         return batch.at_targets(drawn)
 
+    def several_each(self, target: Tensor) -> Tensor:
+        """Draws ``n_negatives`` items for each target, [T] -> [T, n]."""
+        n = len(target) * self.n_negatives
+        return uniform_negatives(n, 1, self.n_items, self.generator, target.device).view(len(target), -1)
+
     def _refuse_too_few_items(self, max_length: int) -> None:
         items = self.n_items - 1
-        if self.name in (*_AGAINST_ONE, _AGAINST_SHARED) and items < 2:
+        if self.name in (*_AGAINST_ONE, *_AGAINST_OWN, _AGAINST_SHARED) and items < 2:
             raise UsageError(
                 f"recommendation_loss = {self.name}: {items} item leaves no negative to draw; choose chunked_ce"
             )

@@ -117,7 +117,7 @@ def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
     if not is_same_model(config.model_class, model := str(stored.get("model", config["model"]))):
         raise UsageError(f"model = {config['model']}: {config['resume']} began with {model}; start a new run")
-    for key in ("dataset", "seed", "learner", "valid_metric", "eval_history", "complement"):
+    for key in ("dataset", "seed", "learner", "ema_decay", "valid_metric", "eval_history", "complement"):
         if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
             raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
 

@@ -147,7 +147,9 @@ def _load(config: Config, folder: Path, train: ContrastiveDataset) -> EncoderRec
     its_config = Config(config_dict={key: config[key] for key in ("use_gpu", "gpu_id")}, stored=folder / CONFIG)
     model_class: Any = adapted(its_config.model_class)
     if not model_class.encodes_rows:
-        raise UsageError(f"complement = {folder}: {its_config['model']} is RecBole's; give a run of one of our models")
+        raise UsageError(
+            f"complement = {folder}: {its_config['model']} represents no rows; give a run of another method of ours"
+        )
     state = load_checkpoint(folder / BEST, config["device"])
     if state.get("items") != item_fingerprint(train):
         raise UsageError(

@@ -101,6 +101,7 @@ def _trainer_settings(config: Config) -> TrainerSettings:
         schedule=training.learning_rate_schedule,
         warmup_share=training.warmup_share,
         floor_share=training.floor_share,
+        ema_decay=training.ema_decay,
         clip_grad_norm=training.clip_grad_norm,
         bfloat16=training.enable_amp,
         loss_digits=training.loss_decimal_place,

@@ -19,6 +19,7 @@ from recbole_cl.runs.build import Data, build_evaluation_rows, build_loader, bui
 from recbole_cl.runs.complement import complement_of
 from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
+from recbole_cl.runs.pretrained import begin_pretrained
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.warm_start import start_from
 from recbole_cl.trainer.trainer import Trainer
@@ -90,6 +91,8 @@ def train(
         trainer.resume(loader)
     elif settings.init_from:
         start_from(model, items, Path(settings.init_from))
+    else:
+        begin_pretrained(config, model, train)
     _record_settings(config, run_dir)
     items.save(run_dir / ITEMS_FILE)
     if not (begun and trainer.is_finished()):

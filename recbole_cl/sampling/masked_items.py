@@ -20,3 +20,23 @@ def choose_items(logits: Tensor, generator: torch.Generator | None = None) -> Te
     if generator is None:
         return real.argmax(dim=1) + 1
     return torch.multinomial(real.float().softmax(dim=1), 1, generator=generator).squeeze(1) + 1
+
+
+def draw_items(logits: Tensor, generator: torch.Generator, power: float = 1.0) -> Tensor:
+    """An item for each row of logits, drawn in proportion to a power of its softmax probability; never the padding.
+
+    One uniform number for each row, looked up in the cumulated probabilities, where ``torch.multinomial`` draws one for
+    each logit.
+
+    Args:
+        logits: Scores of all items. Shape [C, N], N >= 2.
+        generator: Source of the draws, on the logits' device.
+        power: Of the probabilities, > 0.
+
+    Returns:
+        Items 1 to N - 1, int64. Shape [C].
+    """
+    cumulative = (power * logits[:, 1:].float()).softmax(dim=1).cumsum(dim=1, dtype=torch.float64)
+    uniform = torch.rand(len(logits), 1, generator=generator, device=logits.device, dtype=torch.float64)
+    place = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True).squeeze(1)
+    return place.clamp(max=logits.shape[1] - 2) + 1

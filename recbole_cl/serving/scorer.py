@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recbole_cl.batch import Rows
 from recbole_cl.encoder.layer_drop import LayerDropEncoder
-from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.packing import pack, padded
 from recbole_cl.encoder.registry import ENCODERS, EncoderSettings
 from recbole_cl.errors import UsageError
 
@@ -69,8 +69,12 @@ class SequenceScorer(nn.Module):
         Returns:
             Outputs at the last items, [B, D].
         """
-        packing = pack([Rows(item_seq, seq_len)], group_by_length=False, last_position=self.settings.last_position)
-        tokens = self.item_embedding(item_seq.flatten().index_select(0, packing.token_index))
+        rows, last = Rows(item_seq, seq_len), self.settings.last_position
+        with_padding = ENCODERS.resolve(self.settings.encoder).abilities.encodes_padding
+        if with_padding:
+            rows = padded(rows, self.width)
+        packing = pack([rows], group_by_length=False, last_position=last, padding_first=with_padding)
+        tokens = self.item_embedding(rows.item_seq.flatten().index_select(0, packing.token_index))
         output: Tensor = self.encoder(tokens, packing)
         return output.index_select(0, packing.outputs[0])
 

@@ -29,8 +29,15 @@ from recbole_cl.testing.toy import N_ITEMS, SMALL, write_cycle
 BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 
 
+def without_first_stage(model_class: type) -> dict[str, Any]:
+    """Settings that leave out epochs of pre-training, which would be all epochs of the runs here."""
+    return {"pretrain_epochs": 0} if "pretrain_epochs" in model_defaults(model_class) else {}
+
+
 def assemble(model_class: type, tmp_path: Path, **settings: Any) -> tuple[Config, Any, Any]:
-    config = Config(model_class, "cycle", config_dict=SMALL | write_cycle(tmp_path) | settings)
+    config = Config(
+        model_class, "cycle", config_dict=SMALL | write_cycle(tmp_path) | without_first_stage(model_class) | settings
+    )
     splits = build_data(config)[1]
     model = build_model(config, splits[0])
     return config, model, build_loader(config, model, splits[0])
@@ -106,7 +113,8 @@ def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None
     settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "train_batch_size": 64, "topk": [1, 5, 10]}
     dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
     protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "eval_step": step, "stopping_step": 2}
-    result = run(model_class, "cycle", **(SMALL | write_cycle(tmp_path) | settings | dropout | protocol))
+    settings |= write_cycle(tmp_path) | without_first_stage(model_class)
+    result = run(model_class, "cycle", **(SMALL | settings | dropout | protocol))
     history = {"keep": "history_kept", "remove": "history_removed"}[model_defaults(model_class)["eval_history"]]
     assert result.test[history]["recall@1"] > 0.9
 
@@ -114,6 +122,7 @@ def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None
 @BOTH_FORMS
 def test_one_epoch_and_one_more_equal_two(model_class: type, form: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = SMALL | write_cycle(tmp_path) | {"train_form": form}
+    settings |= without_first_stage(model_class)
     whole = run(model_class, "cycle", **settings, epochs=2)
     half = run(model_class, "cycle", **settings, epochs=1)
     resumed = run(model_class, "cycle", **settings, epochs=2, resume=str(half.run_dir))
@@ -125,7 +134,8 @@ def test_one_epoch_and_one_more_equal_two(model_class: type, form: str, tmp_path
 
 
 def test_a_loaded_run_scores_as_the_trained_one(model_class: type, tmp_path: Path) -> None:
-    result = run(model_class, "cycle", **SMALL, **write_cycle(tmp_path), epochs=1)
+    settings = SMALL | write_cycle(tmp_path) | without_first_stage(model_class)
+    result = run(model_class, "cycle", **settings, epochs=1)
     first, second = (load(result.run_dir, model_class) for _ in range(2))
     rows = first.splits[2][torch.arange(5)]
     with torch.no_grad():
@@ -139,7 +149,7 @@ def test_a_loaded_run_scores_as_the_trained_one(model_class: type, tmp_path: Pat
 
 
 def test_runs_in_a_plain_recbole_script(model_class: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings: dict[str, Any] = dict(write_cycle(tmp_path / "data"))
+    settings: dict[str, Any] = write_cycle(tmp_path / "data") | without_first_stage(model_class)
     monkeypatch.setattr("sys.argv", ["script.py"])
     monkeypatch.chdir(tmp_path)  # RecBole writes event files to the working directory
     settings |= {"epochs": 1, "train_neg_sample_args": None, "load_col": {"inter": ["user_id", "item_id", "timestamp"]}}

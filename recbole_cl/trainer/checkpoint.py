@@ -11,6 +11,8 @@ import torch
 from recbole_cl.errors import UsageError
 from recbole_cl.writing import atomic_writer
 
+FIRST_STAGE = "pretrained.pth"  # the weights that a first stage has ended with, beside the other checkpoints
+
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Writes a checkpoint to a temporary name beside ``path`` and renames it.

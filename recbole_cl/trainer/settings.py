@@ -20,6 +20,7 @@ class TrainerSettings:
         schedule: Of the learning rate, ``constant`` or ``cosine``; see ``schedule.rate_share``.
         warmup_share: Share of the epochs that warm up, in [0, 1].
         floor_share: Share of the learning rate where ``cosine`` begins and ends, in [0, 1].
+        ema_decay: Of the weights' running mean, which is validated and tested, in [0, 1); 0 for the weights themselves.
         clip_grad_norm: Arguments of torch's ``clip_grad_norm_``; None clips nothing.
         bfloat16: Whether losses are computed under autocast to bfloat16.
         loss_digits: Digits of logged losses behind the point.
@@ -34,6 +35,7 @@ class TrainerSettings:
     schedule: str
     warmup_share: float
     floor_share: float
+    ema_decay: float
     clip_grad_norm: Mapping[str, Any] | None
     bfloat16: bool
     loss_digits: int

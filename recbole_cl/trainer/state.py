@@ -13,6 +13,7 @@ from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprin
 from recbole_cl.data.loader import TrainLoader
 from recbole_cl.errors import UsageError
 from recbole_cl.model.interface import TrainableModel
+from recbole_cl.trainer.averaging import WeightAverage
 from recbole_cl.trainer.checkpoint import load_checkpoint
 
 
@@ -86,11 +87,17 @@ def best_state(origin: TrainedOn, progress: Progress, model: TrainableModel) -> 
 
 
 def last_state(
-    origin: TrainedOn, progress: Progress, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
+    origin: TrainedOn,
+    progress: Progress,
+    model: TrainableModel,
+    optimizer: torch.optim.Optimizer,
+    loader: TrainLoader,
+    average: WeightAverage,
 ) -> dict[str, Any]:
     """What ``last.pth`` holds: all that an exact continuation with the epoch after ``progress`` needs."""
     return best_state(origin, progress, model) | {
         "optimizer": optimizer.state_dict(),
+        "average": average.state_dict(),
         "random": _random_states(model, loader),
         "best_epoch": progress.best_epoch,
         "seconds": dict(progress.seconds),
@@ -100,7 +107,12 @@ def last_state(
 
 
 def take_up(
-    path: Path, origin: TrainedOn, model: TrainableModel, optimizer: torch.optim.Optimizer, loader: TrainLoader
+    path: Path,
+    origin: TrainedOn,
+    model: TrainableModel,
+    optimizer: torch.optim.Optimizer,
+    loader: TrainLoader,
+    average: WeightAverage,
 ) -> Progress:
     """Puts weights, optimiser and randomness back to where a ``last.pth`` left them.
 
@@ -110,6 +122,7 @@ def take_up(
         model: Gets the weights.
         optimizer: Gets its state; its learning rate and weight decay become those of the file, too.
         loader: Gets the state of its generator.
+        average: Gets its state, if the file has one.
 
     Returns:
         How far the training had come.
@@ -122,6 +135,7 @@ def take_up(
     try:
         model.load_state_dict(state["state_dict"])
         optimizer.load_state_dict(state["optimizer"])
+        average.load_state_dict(state.get("average", {}))  # of which runs of 0.1.0 know nothing
     except (RuntimeError, ValueError) as error:
         what = " ".join(str(error).split())[:200]
         raise UsageError(f"{path} does not fit these settings, use the run's own: {what}") from None

@@ -22,7 +22,9 @@ from recbole_cl.evaluation.evaluate import EvaluationSettings, RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.interface import TrainableModel
-from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
+from recbole_cl.trainer.again import step_again
+from recbole_cl.trainer.averaging import WeightAverage
+from recbole_cl.trainer.checkpoint import FIRST_STAGE, load_checkpoint, save_checkpoint
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.settings import TrainerSettings
 from recbole_cl.trainer.state import Progress, TrainedOn, best_state, last_state, load_weights, take_up, trained_on
@@ -71,14 +73,12 @@ class Trainer(RecBoleTrainer):
         log_dir: Path,
         before_epoch: Callable[[int], None] = lambda epoch: None,
     ) -> None:
-        self.settings, self.evaluation = settings, evaluation
-        self.best, self.last, self._before_epoch = best, last, before_epoch
+        self.settings, self.evaluation, self.best, self.last = settings, evaluation, best, last
+        self._before_epoch = before_epoch
         with tensorboard_in(log_dir):
             super().__init__(config, model)
         self.saved_model_file = str(best)
-        self.best_epoch = -1
-        self.epochs_run = 0
-        self.seconds = {"train": 0.0, "evaluate": 0.0}
+        self.best_epoch, self.epochs_run, self.seconds = -1, 0, {"train": 0.0, "evaluate": 0.0}
         self._losses: dict[str, float] = {}
         self._valid_result: dict[str, float] | None = None
         longest = max(evaluation.metrics.topk)
@@ -88,14 +88,13 @@ class Trainer(RecBoleTrainer):
             )
         top_k = longest if needs_top_items(evaluation.metrics) else 0
         self._evaluator = RankEvaluator(model, evaluation.batch_size, top_k)
+        self._average = WeightAverage(model, settings.ema_decay)
 
-    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
-        build: Any = _FUSED.get(self.settings.learner.lower())
-        if build is None:
-            optimizer: torch.optim.Optimizer = super()._build_optimizer(**kwargs)
-        else:  # one pass over all parameters instead of a dozen small operations for each
-            optimizer = build(self.model.parameters(), **self._rates(), fused=True)
-        return optimizer
+    def _build_optimizer(self, **kwargs: Any) -> Any:
+        build: Any = super()._build_optimizer
+        if fused := _FUSED.get(self.settings.learner.lower()):  # one pass instead of a dozen operations per parameter
+            build, kwargs = fused, {"params": self.model.parameters(), "fused": True} | self._rates()
+        return build(**kwargs)
 
     def _rates(self) -> dict[str, float]:
         return {"lr": float(self.settings.learning_rate), "weight_decay": float(self.settings.weight_decay)}
@@ -146,6 +145,7 @@ class Trainer(RecBoleTrainer):
         if not (stopped and self.model.has_next_stage):
             return False
         self.load_best()
+        self._average.restart()
         self.model.start_next_stage()
         self.logger.info(f"next stage: from epoch {next_epoch} on, with the weights of epoch {self.best_epoch}")
         self.start_epoch, self.epochs_run, self.cur_step = next_epoch, 0, 0
@@ -157,13 +157,12 @@ class Trainer(RecBoleTrainer):
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
         self._before_epoch(epoch_idx)
-        begin = time.perf_counter()
+        begin, total = time.perf_counter(), len(train_data)
         self._set_learning_rate(epoch_idx)
         self.model.start_epoch(epoch_idx)
         self.model.train()
         sums: dict[str, Tensor] = {}
-        total, label = len(train_data), f"Train {epoch_idx:>5}"
-        bar = tqdm(train_data, total=total, desc=label, ncols=100, disable=not show_progress)
+        bar = tqdm(train_data, total=total, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress)
         for step, interaction in enumerate(bar, start=1):
             terms = self._step(interaction.to(self.device))
             for name, value in terms.items():
@@ -204,16 +203,18 @@ class Trainer(RecBoleTrainer):
             if self.settings.clip_grad_norm:
                 clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
             self.optimizer.step()
+            step_again(self.optimizer, self.model.stepped_twice)
+            self._average.update()
             taken |= {name: value.detach() for name, value in terms.items()}
         return taken
 
     def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
         means = dict(zip(sums, (torch.stack(list(sums.values())) / steps).tolist(), strict=True))
-        means["total"] = sum(means.values())
-        if not math.isfinite(means["total"]):
+        means["total"] = total = sum(means.values())
+        if not math.isfinite(total):
             named = ", ".join(f"{name} {value}" for name, value in means.items())
             raise UsageError(
-                f"the loss became {means['total']} in epoch {epoch} ({named}): lower learning_rate or raise "
+                f"the loss became {total} in epoch {epoch} ({named}): lower learning_rate or raise "
                 f"temperature; {self.last} holds the state before that epoch"
             )
         return means
@@ -233,7 +234,8 @@ class Trainer(RecBoleTrainer):
     def _valid_epoch(self, valid_data: EvaluationRows, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         if self.model.pretraining:
             return (-math.inf if self.valid_metric_bigger else math.inf), {}  # no better than no validation at all
-        counts = self.rank(valid_data, show_progress)[self.evaluation.history]
+        with self._average.in_model():
+            counts = self.rank(valid_data, show_progress)[self.evaluation.history]
         self._valid_result = result = self.metrics(counts)
         write_scalars(self.tensorboard, "valid", result, self.start_epoch + self.epochs_run - 1)
         return result[self.evaluation.valid_metric], result
@@ -241,8 +243,7 @@ class Trainer(RecBoleTrainer):
     def rank(self, split: EvaluationRows, show_progress: bool = False) -> dict[str, RankCounts]:
         """Ranks of a split under both history protocols (``keep``, ``remove``), with the model as it stands."""
         begin = time.perf_counter()
-        total = len(split.order)
-        with tqdm(total=total, desc="Evaluate", ncols=100, leave=False, disable=not show_progress) as bar:
+        with tqdm(total=len(split.order), desc="Evaluate", ncols=100, leave=False, disable=not show_progress) as bar:
             ranks = self._evaluator.rank(split, bar.update)
         self.seconds["evaluate"] += time.perf_counter() - begin
         return ranks
@@ -276,7 +277,8 @@ class Trainer(RecBoleTrainer):
         Raises:
             UsageError: If there is no usable checkpoint, or it is another model's, dataset's or kind of device's.
         """
-        before = take_up(self.last, self._origin_with(train_data), self.model, self.optimizer, train_data)
+        parts = self._origin_with(train_data), self.model, self.optimizer, train_data, self._average
+        before = take_up(self.last, *parts)
         for group in self.optimizer.param_groups:
             group |= self._rates()
         self.start_epoch, self.cur_step = before.epoch + 1, before.cur_step
@@ -288,12 +290,15 @@ class Trainer(RecBoleTrainer):
         self.best_epoch = epoch = max(epoch, self.start_epoch - 1)  # RecBole says -1 where no epoch is left to run
         if self._valid_result is not None:
             self.best_valid_result = self._valid_result  # RecBole sets it only after saving
-        save_checkpoint(best_state(self._origin, self._progress(epoch), self.model), self.best)
+        with self._average.in_model():
+            save_checkpoint(best_state(self._origin, self._progress(epoch), self.model), self.best)
 
     def _save_last(self, next_epoch: int) -> None:
         """Writes all that an exact continuation with ``next_epoch`` needs."""
-        progress = self._progress(next_epoch - 1)
-        save_checkpoint(last_state(self._origin, progress, self.model, self.optimizer, self._train_data), self.last)
+        parts, progress = (self.optimizer, self._train_data, self._average), self._progress(next_epoch - 1)
+        save_checkpoint(last_state(self._origin, progress, self.model, *parts), self.last)
+        if next_epoch and next_epoch == self.model.first_stage_epochs:
+            save_checkpoint(best_state(self._origin, progress, self.model), self.last.with_name(FIRST_STAGE))
 
     def _progress(self, epoch: int) -> Progress:
         best = self.best_valid_score, self.best_valid_result, self.best_epoch

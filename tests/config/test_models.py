@@ -21,10 +21,10 @@ def test_ours_come_first_and_every_name_once() -> None:
     assert {"DuoRec", "SASRec"} <= set(ours)
     assert names[: len(ours)] == ours
     assert len(set(names)) == len(names)
-    assert {"GRU4Rec", "Caser", "NARM"} <= set(names[len(ours) :]) and "BERT4Rec" not in names
+    assert {"GRU4Rec", "Caser", "NARM"} <= set(names[len(ours) :]) and "FPMC" not in names
 
 
-@pytest.mark.parametrize(("name", "needs"), [("bert4rec", "transformed rows"), ("FPMC", "sampled negatives")])
+@pytest.mark.parametrize(("name", "needs"), [("shan", "transformed rows"), ("FPMC", "sampled negatives")])
 def test_what_the_loader_cannot_feed_is_refused_and_not_listed(name: str, needs: str) -> None:
     with pytest.raises(UsageError, match=f"needs {needs} in its batches"):
         registry.model_class(name)
@@ -159,6 +159,7 @@ def test_a_class_that_no_path_leads_to_has_to_be_given_again() -> None:
 def test_a_model_of_recbole_that_the_loader_cannot_feed_is_refused_as_a_class_too() -> None:
     with pytest.raises(UsageError, match="BERT4Rec needs transformed rows"):
         registry.model_class(registry.recboles_model("BERT4Rec"))
+    assert registry.model_class("bert4rec").__module__ == "recbole_cl.model.bert4rec"
 
 
 @pytest.mark.parametrize(

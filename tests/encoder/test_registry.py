@@ -10,13 +10,13 @@ import torch
 
 from recbole_cl.batch import Rows
 from recbole_cl.encoder.gru import GRUEncoder
-from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.packing import pack, padded
 from recbole_cl.encoder.registry import ENCODERS, EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import name_paths
 
-SETTINGS = EncoderSettings(1, 2, 8, 16, 0.0, 0.0, 1e-12, 5)
+SETTINGS = EncoderSettings(1, 2, 8, 16, 0.0, 0.0, 1e-12, 5, filter_cutoff=1)
 OUTSIDE = """
 from typing import Any, ClassVar
 
@@ -38,21 +38,26 @@ class Lookup(SequenceEncoder):
 
 
 def test_ours_are_found_by_name() -> None:
-    assert ENCODERS.names() == ["transformer", "gru"]
+    assert ENCODERS.names() == ["transformer", "query_norm", "ligr", "bsarec", "gru"]
     assert ENCODERS.resolve("transformer") is TransformerEncoder and ENCODERS.resolve("GRU") is GRUEncoder
 
 
-@pytest.mark.parametrize("name", ["transformer", "gru"])
+@pytest.mark.parametrize("name", ENCODERS.names())
 @pytest.mark.parametrize("grouped", [True, False])
 def test_ours_do_what_they_declare(name: str, grouped: bool) -> None:
     """Whether positions count, and whether later items reach earlier outputs."""
     encoder = ENCODERS.resolve(name)
     torch.manual_seed(0)
     model, vectors = encoder(SETTINGS).double(), torch.randn(9, 8).double()
+    model.draw_weights(torch.Generator())
     outputs = {}
     for last, items in ((2, [3, 4, 5]), (4, [3, 4, 5]), (2, [3, 4, 8])):
-        packing = pack([Rows(torch.tensor([items]), torch.tensor([3]), "items")], grouped, last)
-        outputs[last, items[-1]] = model(vectors[torch.tensor(items)][packing.token_index], packing)
+        rows = Rows(torch.tensor([items]), torch.tensor([3]), "items")
+        if encoder.abilities.encodes_padding:
+            rows = padded(rows, SETTINGS.max_seq_length)
+        packing = pack([rows], grouped, last, encoder.abilities.encodes_padding)
+        output = model(vectors[rows.item_seq.flatten()[packing.token_index]], packing)
+        outputs[last, items[-1]] = output[packing.outputs[0]]
     assert torch.allclose(outputs[2, 5], outputs[4, 5]) != encoder.abilities.counts_positions
     assert torch.allclose(outputs[2, 5][:2], outputs[2, 8][:2]) == encoder.abilities.is_causal
     assert not torch.allclose(outputs[2, 5][2], outputs[2, 8][2])

@@ -93,6 +93,18 @@ def load_s3rec_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] | 
     load_recbole_weights(model, renamed)
 
 
+def s3rec_state(weights: Mapping[str, np.ndarray[Any, Any] | Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """The state of our Transformer out of the S3Rec family's parameters, of whose names those with the prefix count."""
+    renamed = {}
+    for name, value in weights.items():
+        if name.startswith(prefix):
+            name = name[len(prefix) :]
+            for theirs, recboles in _RECBOLE_NAMES.items():
+                name = name.replace(theirs, recboles)
+            renamed[name] = value
+    return transformer_state(renamed)
+
+
 def from_left_padded(item_seq: Tensor) -> tuple[Tensor, Tensor]:
     """Left-padded rows as right-padded ones with their lengths; id 0 may stand inside a row."""
     width = item_seq.shape[1]

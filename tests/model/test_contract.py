@@ -10,13 +10,15 @@ from recbole_cl.config import models
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.testing.contract import *  # noqa: F403
 
+SLOW_LEARNERS = ("BERT4Rec",)  # which learns the circle in a test of its own, in more steps
 WHOLE_TRAININGS = ("test_learns_the_circle", "test_one_epoch_and_one_more_equal_two")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "model_class" in metafunc.fixturenames:
         marks = [pytest.mark.slow] if metafunc.function.__name__ in WHOLE_TRAININGS else []
-        names = [pytest.param(name, marks=marks) for name in models.own_models()]
+        left_out = SLOW_LEARNERS if metafunc.function.__name__ == "test_learns_the_circle" else ()
+        names = [pytest.param(name, marks=marks) for name in models.own_models() if name not in left_out]
         metafunc.parametrize("model_class", names, indirect=True)
 
 

@@ -15,9 +15,16 @@ from recbole_cl.config.models import model_class, own_models
 from tests.model.build import losses_and_gradients
 from tests.model.test_contract import BOTH_FORMS, assemble
 
-# Where the shape of something depends on values: ECL-SR's generator works on the items that were masked only, and in
-# the prefix form nobody has counted the items of a batch.
-WAITS = {("ECLSR", "prefix"): 2, ("ECLSR", "sequence"): 1}
+# Where the shape of something depends on values: BERT4Rec's head and ECL-SR's generator work on the items that were
+# masked only, and nobody has counted the items of rows with their targets, nor those of the prefix form.
+WAITS = {
+    ("BERT4Rec", "prefix"): 2,
+    ("BERT4Rec", "sequence"): 2,
+    ("ELECRec", "prefix"): 2,
+    ("ELECRec", "sequence"): 1,
+    ("ECLSR", "prefix"): 2,
+    ("ECLSR", "sequence"): 1,
+}
 SHAPED_BY_VALUES = ("nonzero", "masked_select", "unique", "_local_scalar_dense", "is_nonzero", "equal", "bincount")
 
 

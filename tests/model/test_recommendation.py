@@ -63,7 +63,13 @@ def rows(form: str = "sequence") -> Batch:
 def loss_of(
     name: str, dataset: Any = None, n_items: int = N, max_length: int = 3, **options: Any
 ) -> RecommendationLoss:
-    defaults = {"n_negatives": 50, "popularity_exponent": 0.0, "exclude_row_items": False}
+    defaults = {
+        "n_negatives": 50,
+        "popularity_exponent": 0.0,
+        "exclude_row_items": False,
+        "label_smoothing": 0.0,
+        "gbce_calibration": 0.75,
+    }
     settings = SimpleNamespace(**(defaults | {"recommendation_loss": name} | options))
     return RecommendationLoss(settings, n_items, max_length, generator(), dataset)
 
@@ -211,3 +217,15 @@ def test_rows_kept_out_must_be_known() -> None:
     loss = loss_of("bpr", exclude_row_items=True)
     with pytest.raises(UsageError, match="does not pass its batch to recommendation_loss"):
         loss(torch.ones(1, 2), torch.ones(N, 2), torch.tensor([1]))
+
+
+def test_labels_are_smoothed_where_there_are_any() -> None:
+    losses = {}
+    for loss in ("ce", "chunked_ce"):
+        for share in (0.0, 0.2):
+            model = build_small("SASRec", recommendation_loss=loss, label_smoothing=share)
+            losses[loss, share] = model.losses(rows())["recommendation"].item()
+        assert losses[loss, 0.2] != pytest.approx(losses[loss, 0.0])
+    assert losses["ce", 0.2] == pytest.approx(losses["chunked_ce", 0.2])
+    with pytest.raises(UsageError, match="label_smoothing = 0.2: recommendation_loss = bce has no labels to smooth"):
+        loss_of("bce", label_smoothing=0.2)

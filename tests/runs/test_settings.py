@@ -29,6 +29,7 @@ def test_every_value_reaches_its_part() -> None:
     given |= {"train_form": "sequence", "anchors_per_row": 3, "anchor_draw": "per_target"}
     given |= {"learner": "sgd", "learning_rate": 0.5}
     given |= {"weight_decay": 0.25, "learning_rate_schedule": "cosine", "warmup_share": 0.5, "floor_share": 0.75}
+    given |= {"ema_decay": 0.9}
     given |= {"clip_grad_norm": {"max_norm": 2.0}, "enable_amp": True, "loss_decimal_place": 3, "tail_ratio": 0.2}
     given |= {"metrics": ["Hit", "MAP"], "topk": [3, 4], "valid_metric": "MAP@3", "metric_decimal_place": 2}
     given |= {"eval_history": "remove", "eval_batch_size": 9}
@@ -42,7 +43,7 @@ def test_every_value_reaches_its_part() -> None:
     assert vars(run.trainer) == {
         **{"model": "SASRec", "dataset": "ml-100k", "learner": "sgd", "learning_rate": 0.5, "weight_decay": 0.25},
         **{"schedule": "cosine", "warmup_share": 0.5, "floor_share": 0.75, "clip_grad_norm": {"max_norm": 2.0}},
-        **{"bfloat16": True, "loss_digits": 3, "log_wandb": False},
+        **{"ema_decay": 0.9, "bfloat16": True, "loss_digits": 3, "log_wandb": False},
     }
     assert run.evaluation.metrics == MetricSettings(["Hit", "MAP"], [3, 4], 2, 0.2)
     assert (run.evaluation.valid_metric, run.evaluation.history, run.evaluation.batch_size) == ("map@3", "remove", 9)

@@ -19,7 +19,7 @@ BEST_KEYS = {
     *("model", "dataset", "items", "epoch", "cur_step", "best_valid_score", "best_valid_result"),
     *("state_dict", "other_parameter"),
 }  # of version 0.1.0, whose runs go on
-LAST_KEYS = BEST_KEYS | {"optimizer", "random", "best_epoch", "seconds", "device", "interactions"}
+LAST_KEYS = BEST_KEYS | {"optimizer", "average", "random", "best_epoch", "seconds", "device", "interactions"}
 PROGRESS = Progress(3, 1, 0.25, {"hit@10": 0.25}, 2, {"train": 1.5, "evaluate": 0.5})
 
 
@@ -32,7 +32,7 @@ def last_of(parts: Parts, **other: str) -> dict[str, Any]:
     """A ``last.pth`` of a trainer that has come to ``PROGRESS``."""
     model = parts.trainer.model
     origin = trained_on(other.get("model", "DuoRec"), other.get("dataset", "cycle"), parts.loader, model.device)
-    return last_state(origin, PROGRESS, model, parts.trainer.optimizer, parts.loader)
+    return last_state(origin, PROGRESS, model, parts.trainer.optimizer, parts.loader, parts.trainer._average)
 
 
 def take_up_in(parts: Parts, state: dict[str, Any], folder: Path) -> Progress:
@@ -40,7 +40,7 @@ def take_up_in(parts: Parts, state: dict[str, Any], folder: Path) -> Progress:
     save_checkpoint(state, folder / "last.pth")
     trainer = parts.trainer
     origin = trained_on("DuoRec", "cycle", parts.loader, trainer.model.device)
-    return take_up(folder / "last.pth", origin, trainer.model, trainer.optimizer, parts.loader)
+    return take_up(folder / "last.pth", origin, trainer.model, trainer.optimizer, parts.loader, trainer._average)
 
 
 @pytest.mark.parametrize(("name", "sources"), [("DuoRec", {"DuoRec", "TrainLoader"}), ("GRU4Rec", {"TrainLoader"})])

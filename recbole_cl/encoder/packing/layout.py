@@ -53,6 +53,14 @@ class Group:
         """Packed items of each row, [n_rows]."""
         return torch.full_like(self.seq_len, self.width) if self.slots is None else self.seq_len
 
+    @property
+    def real(self) -> Tensor:
+        """Which packed items are no padding, [n_tokens], bool."""
+        if self.barred is None:
+            return torch.ones(self.n_tokens, dtype=torch.bool, device=self.seq_len.device)
+        flat = ~self.barred.flatten()
+        return flat if self.slots is None else flat.index_select(0, self.slots)
+
 
 @dataclass(frozen=True)
 class Packing:
@@ -71,6 +79,11 @@ class Packing:
     wanted: Tensor | None
     groups: tuple[Group, ...]
     outputs: tuple[Tensor, ...]
+
+
+def both_ways(packing: Packing) -> Packing:
+    """The same packing, in which every position looks at the later ones, too, even if the encoder is causal."""
+    return replace(packing, groups=tuple(replace(group, bidirectional=True) for group in packing.groups))
 
 
 def kind_of(rows: Rows) -> int:
@@ -93,9 +106,11 @@ def starts_of_rows(segments: Sequence[Rows]) -> Tensor:
     return torch.cat(starts)
 
 
-def with_bars(groups: Sequence[Group], segments: Sequence[Rows], token_index: Tensor) -> list[Group]:
+def with_bars(
+    groups: Sequence[Group], segments: Sequence[Rows], token_index: Tensor, padding_first: bool = False
+) -> list[Group]:
     """Marks where groups hold id 0, if any segment may have it among its items."""
-    if not any(rows.wanted == "columns" or rows.holes for rows in segments):
+    if not padding_first and not any(rows.wanted == "columns" or rows.holes for rows in segments):
         return list(groups)
     empty = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, token_index) == 0  # [T]
     return [replace(group, barred=_barred(group, empty)) for group in groups]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
+
 from recbole_cl.batch import Rows
 from recbole_cl.encoder.packing.grouped import pack_grouped
 from recbole_cl.encoder.packing.layout import Packing
 from recbole_cl.encoder.packing.whole import pack_whole
 
 
-def pack(segments: Sequence[Rows], group_by_length: bool, last_position: int | None = None) -> Packing:
+def pack(
+    segments: Sequence[Rows], group_by_length: bool, last_position: int | None = None, padding_first: bool = False
+) -> Packing:
     """Packs the rows of all segments into one sequence of items, so that one pass encodes them all.
 
     Rows do not see one another, so their order is free: with ``group_by_length`` they are sorted by length, padding
@@ -23,6 +27,8 @@ def pack(segments: Sequence[Rows], group_by_length: bool, last_position: int | N
             ``group_by_length`` only.
         group_by_length: Whether to drop padding and group rows by length.
         last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
+        padding_first: Whether every row is packed with all its columns, padding before its items, whatever is wanted of
+            it; positions are then those columns. For encoders whose outputs depend on padding.
 
     Returns:
         The packing; encoder outputs of segment i are ``output[packing.outputs[i]]``.
@@ -32,4 +38,12 @@ def pack(segments: Sequence[Rows], group_by_length: bool, last_position: int | N
     """
     if not segments:
         raise ValueError("nothing to pack: give at least one segment of rows")
+    if padding_first:
+        return pack_whole(segments, None, padding_first=True)
     return (pack_grouped if group_by_length else pack_whole)(segments, last_position)
+
+
+def padded(rows: Rows, width: int) -> Rows:
+    """The same rows with ``width`` columns, at least as many as they have."""
+    missing = width - rows.item_seq.shape[1]
+    return rows._replace(item_seq=F.pad(rows.item_seq, (0, missing)), places=None) if missing else rows

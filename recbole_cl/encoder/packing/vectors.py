@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import Tensor, nn
 
 from recbole_cl.batch import Rows
+from recbole_cl.encoder.packing.layout import both_ways
 from recbole_cl.encoder.packing.pack import pack
 
 
@@ -36,8 +35,7 @@ def encode_vectors(
     """
     packing = pack([rows._replace(wanted="items")], group_by_length, last_position)
     if bidirectional:
-        groups = tuple(replace(group, bidirectional=True) for group in packing.groups)
-        packing = replace(packing, groups=groups)
+        packing = both_ways(packing)
     (own,) = packing.outputs
     tokens = vectors.new_zeros(len(packing.token_index), vectors.shape[-1]).index_copy(0, own, vectors)
     output: Tensor = encoder(tokens, packing)

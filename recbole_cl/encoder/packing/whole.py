@@ -24,12 +24,13 @@ from recbole_cl.encoder.packing.layout import (
 )
 
 
-def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
+def pack_whole(segments: Sequence[Rows], last_position: int | None, padding_first: bool = False) -> Packing:
     """Packs rows as they are, padding included, so that shapes depend on nothing but the batch's.
 
     Args:
         segments: Rows of one or more encodings, all of the same width.
         last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
+        padding_first: Whether all rows are packed as those are whose columns are wanted: padding, then items.
 
     Returns:
         Where every item goes, and where its output is found.
@@ -51,13 +52,15 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
         members = [i for i, rows in enumerate(segments) if kind_of(rows) == kind]
         if not members:
             continue
+        turned = padding_first or kind == COLUMNS
         extent = torch.cat([extent_of(segments[i]) for i in members])
         place = columns
-        if kind == COLUMNS:
+        if turned:
+            extent = torch.full_like(extent, width)
             place = (columns + torch.cat([segments[i].seq_len for i in members])[:, None]) % width  # [n, L]
         token_index.append((torch.cat([base[i] for i in members])[:, None] + place).flatten())
         n_rows, n_tokens, every = extent.shape[0], extent.shape[0] * width, kind != LAST
-        groups.append(Group(first, n_tokens, n_rows, width, None, kind != COLUMNS, extent, every))
+        groups.append(Group(first, n_tokens, n_rows, width, None, not turned, extent, every))
         position.append(_whole_positions(columns, extent, last_position))
         row_start = first + width * torch.arange(n_rows, device=device)
         wanted.append(torch.arange(first, first + n_tokens, device=device) if every else row_start + extent - 1)
@@ -68,6 +71,9 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
                 outputs[i] = torch.arange(n_out + width * done, n_out + width * (done + n), device=device)
             elif every:
                 outputs[i] = n_out + width * done + segments[i].item_places()
+                if padding_first:
+                    seq_len, n_items = segments[i].seq_len, len(outputs[i])
+                    outputs[i] += torch.repeat_interleave(width - seq_len, seq_len, output_size=n_items)
             else:
                 outputs[i] = torch.arange(n_out + done, n_out + done + n, device=device)
             done += n
@@ -75,7 +81,7 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None) -> Packing:
         n_out += wanted[-1].shape[0]
     tokens = torch.cat(token_index)
     all_wanted = torch.cat(wanted) if groups[0].every_position is False else None
-    barred = with_bars(groups, segments, tokens)
+    barred = with_bars(groups, segments, tokens, padding_first)
     return Packing(tokens, torch.cat(position), all_wanted, tuple(barred), tuple(outputs))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.loss.chunked import chunked_cross_entropy, default_chunk_rows
-from recbole_cl.sampling.masked_items import choose_items
+from recbole_cl.sampling.masked_items import choose_items, draw_items
 
 
 def generate_items(
@@ -33,6 +33,29 @@ def generate_items(
     chunks = hidden.detach().split(chunk_rows or default_chunk_rows(len(item_table), hidden.device))
     table = item_table.detach().t()
     return torch.cat([choose_items(chunk @ table, generator) for chunk in chunks])
+
+
+def sample_items(
+    hidden: Tensor, item_table: Tensor, generator: torch.Generator, *, power: float = 1.0, chunk_rows: int | None = None
+) -> Tensor:
+    """As ``generate_items``, but drawn in proportion to a power of the softmax.
+
+    Args:
+        hidden: States where items are wanted, any M of them.
+        item_table: Item embeddings; pass a slice to keep a mask token out.
+        generator: Source of the draws.
+        power: Of the probabilities, > 0.
+        chunk_rows: Rows whose logits are held at once; None chooses by ``default_chunk_rows``.
+
+    Shape:
+        hidden: [M, D]; item_table: [N, D], N >= 2; result: [M], int64.
+
+    Returns:
+        Items 1 to N - 1.
+    """
+    chunks = hidden.detach().split(chunk_rows or default_chunk_rows(len(item_table), hidden.device))
+    table = item_table.detach().t()
+    return torch.cat([draw_items(chunk @ table, generator, power) for chunk in chunks])
 
 
 def generate_items_with_loss(

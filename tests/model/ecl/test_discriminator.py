@@ -35,7 +35,7 @@ def slow_logits(
 ) -> Tensor:
     for layer in encoder.layers:
         assert isinstance(layer, TransformerLayer)
-        layer.causal = not model.bidirectional
+        layer.attention.causal = not model.bidirectional
     logits, begin = [], 0
     for i, n in enumerate(LENGTHS.tolist()):
         own = items[begin : begin + n]

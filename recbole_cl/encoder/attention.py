@@ -1,0 +1,191 @@
+"""Multi-head attention inside each row of a packed sequence.
+
+Letters: T packed items, W wanted outputs, D hidden size, H heads, n rows of a group, l its width, m queries of a row.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recbole_cl.encoder.dropout import Dropout
+from recbole_cl.encoder.packing import Group, Packing
+from recbole_cl.encoder.registry import EncoderSettings
+
+
+class Padding(NamedTuple):
+    """Padding that is looked at, although it is not packed: as many equal keys as a row lacks items.
+
+    Attributes:
+        key_value: The key and the value of every such place, one after the other. Shape [2D].
+        width: Places of a row, padding included.
+    """
+
+    key_value: Tensor
+    width: int
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention; has no weights of its own.
+
+    Args:
+        settings: Of which it takes ``n_heads`` and ``attn_dropout_prob``.
+        causal: Whether a position sees only itself and earlier ones.
+        generator: Source of the dropout masks on the CPU.
+
+    Raises:
+        ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
+    """
+
+    def __init__(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> None:
+        super().__init__()
+        if settings.hidden_size % settings.n_heads:
+            raise ValueError(f"hidden_size {settings.hidden_size} is not a multiple of n_heads {settings.n_heads}")
+        self.n_heads = settings.n_heads
+        self.causal = causal
+        self.dropout = Dropout(settings.attn_dropout_prob, generator)
+
+    def forward(
+        self, query: Tensor, key_value: Tensor, packing: Packing, only_wanted: bool, padding: Padding | None = None
+    ) -> Tensor:
+        """Attends inside every row.
+
+        Args:
+            query: Queries of all packed items, or of the wanted ones.
+            key_value: Keys and, behind them, values of all packed items.
+            packing: How the rows lie in them.
+            only_wanted: Whether the queries are those of the wanted items.
+            padding: Padding that is attended to as well; None for none.
+
+        Shape:
+            query and result: [T, D], or [W, D] with ``only_wanted``; key_value: [T, 2D].
+
+        Returns:
+            Weighted sums of values.
+        """
+        groups = packing.groups
+        one_query = [only_wanted and not group.every_position for group in groups]
+        n_queries = [group.n_rows if one else group.n_tokens for group, one in zip(groups, one_query, strict=True)]
+        # split, not slices: the gradient of a slice is a whole tensor of zeros for every group
+        queries = query.split(n_queries)
+        keys_values = key_value.split([group.n_tokens for group in groups])
+        parts = zip(queries, keys_values, groups, one_query, strict=True)
+        return torch.cat([self._attend_group(*part, padding) for part in parts])
+
+    def _attend_group(
+        self, query: Tensor, key_value: Tensor, group: Group, one_query: bool, padding: Padding | None
+    ) -> Tensor:
+        kv = self._heads(key_value, group, 2)  # [n, l, 2, H, d]
+        causal = self.causal and not one_query and not group.bidirectional
+        mask, missing = None, None
+        if padding is None:
+            mask = _mask(group, causal)
+        else:
+            kv = torch.cat([kv, padding.key_value.view(1, 1, *kv.shape[2:]).expand(len(kv), -1, -1, -1, -1)], dim=1)
+            mask = _later(group) if causal else _beyond(group) if group.padded else None
+            missing = padding.width - group.seq_len
+        k, v = (part.transpose(1, 2) for part in kv.unbind(2))  # [n, H, l, d]
+        if one_query:
+            q = query.view(group.n_rows, 1, self.n_heads, -1).transpose(1, 2)  # [n, H, 1, d]
+        else:
+            q = self._heads(query, group, 1).squeeze(2).transpose(1, 2)
+        bias = None if mask is None and missing is None else _bias(mask, missing, group, q.dtype)
+        scores = _scores(q / math.sqrt(q.shape[-1]), k, bias)  # [n, H, m, l]
+        context = self.dropout(scores.softmax(-1)) @ v
+        context = context.transpose(1, 2).reshape(-1, query.shape[-1])
+        return context if one_query or group.slots is None else context.index_select(0, group.slots)
+
+    def _heads(self, packed: Tensor, group: Group, parts: int) -> Tensor:
+        """Packed [n_tokens, parts * D] as the group's rectangle [n, l, parts, H, d], padded with zeros."""
+        if group.slots is not None:
+            padded = packed.new_zeros(group.n_rows * group.width, packed.shape[-1])
+            packed = padded.index_copy(0, group.slots, packed)
+        return packed.reshape(group.n_rows, group.width, parts, self.n_heads, -1)
+
+
+def project(linear: nn.Linear, query: Tensor, key_value: Tensor) -> tuple[Tensor, Tensor]:
+    """Queries and keys-with-values out of one layer [D] -> [3D] that holds the three projections.
+
+    Args:
+        linear: The projections of queries, keys and values, one below the other.
+        query: What queries are made of. Shape [Q, D].
+        key_value: What keys and values are made of. Shape [T, D]; the same tensor is multiplied once.
+
+    Returns:
+        Queries, [Q, D], and keys and values, [T, 2D].
+    """
+    size = query.shape[-1]
+    if query is key_value:
+        queries, keys_values = linear(query).split((size, 2 * size), dim=-1)
+        return queries, keys_values
+    weight, bias = linear.weight, linear.bias
+    keys_values = functional.linear(key_value, weight[size:], bias[size:])
+    return functional.linear(query, weight[:size], bias[:size]), keys_values
+
+
+def _mask(group: Group, causal: bool) -> Tensor | None:
+    """True where a query may not look: [l, l] for all rows, [n, 1 or l, l] where rows differ, None for nowhere."""
+    later = _later(group) if causal else None
+    if group.barred is None:
+        # right padding lies after every real query, so a causal mask needs no more
+        return later if causal else _beyond(group) if group.padded else None
+    mask = group.barred[:, None] if later is None else group.barred[:, None] | later
+    return torch.where(mask.all(-1, keepdim=True), _beyond(group), mask)
+
+
+def _later(group: Group) -> Tensor:
+    """True at later keys, [l, l]."""
+    return torch.ones(group.width, group.width, dtype=torch.bool, device=group.seq_len.device).triu_(1)
+
+
+def _beyond(group: Group) -> Tensor:
+    """True at keys beyond the end of their row, [n, 1, l]."""
+    columns = torch.arange(group.width, device=group.seq_len.device)
+    return (columns >= group.seq_len[:, None])[:, None]
+
+
+def _bias(mask: Tensor | None, missing: Tensor | None, group: Group, dtype: torch.dtype) -> Tensor:
+    """What is added to scores: -inf where a query may not look, and the log of how many equal keys the last one is.
+
+    Args:
+        mask: [l, l] for all rows, [n, 1, l] for all queries of a row, [n, m, l], or None.
+        missing: How many keys a further last column stands for, [n]; None for no such column.
+        group: The rows.
+        dtype: Of the scores.
+
+    Returns:
+        [l, l], [n, 1, l] or [n, m, l], with a column more for ``missing``.
+    """
+    device = group.seq_len.device
+    bias = torch.zeros(1, group.width, dtype=dtype, device=device)
+    if mask is not None:
+        bias = torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill_(mask, -math.inf)
+    if missing is None:
+        return bias
+    bias = bias.expand(group.n_rows, -1, -1)
+    count = missing.to(torch.promote_types(dtype, torch.float32)).log().to(dtype)[:, None, None]
+    return torch.cat([bias, count.expand(-1, bias.shape[1], -1)], dim=-1)
+
+
+def _scores(q: Tensor, k: Tensor, bias: Tensor | None) -> Tensor:
+    """Query-key products, to which a bias is added inside the product and not in a pass of its own.
+
+    Args:
+        q: Scaled queries, [n, H, m, d].
+        k: Keys, [n, H, l, d].
+        bias: [m, l] for all rows, [n, 1, l] for all queries of a row, [n, m, l], or None.
+
+    Returns:
+        Scores, [n, H, m, l].
+    """
+    if bias is None:
+        return q @ k.transpose(-1, -2)
+    n, heads, m, size = q.shape
+    if bias.dim() == 3:
+        bias = bias.repeat_interleave(heads, dim=0)
+    flat = torch.baddbmm(bias, q.reshape(n * heads, m, size), k.reshape(n * heads, -1, size).transpose(1, 2))
+    return flat.view(n, heads, m, -1)

@@ -1,0 +1,116 @@
+"""S3-Rec's masked-item prediction as pre-training, and fine-tuning as SASRec."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Gt, Le
+from pydantic import Field
+from torch import Tensor, nn
+
+from recbole_cl.augmentation.cloze import choose_hidden
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.schema import MethodSettings, Natural, Text
+from recbole_cl.encoder.packing import both_ways
+from recbole_cl.errors import UsageError
+from recbole_cl.loss.masked_item import masked_item_loss
+from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
+from recbole_cl.ragged import append
+from recbole_cl.sampling.negatives import uniform_negatives_outside
+
+
+class S3RecMIPSettings(EncoderRecommenderSettings):
+    """Settings of S3Rec_MIP."""
+
+    pretrain_epochs: Natural
+    pretrained: Text
+    mask_ratio: Annotated[float, Gt(0), Le(1)] = Field(description="mask_p")
+
+
+class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
+    r"""Two stages in one run: an encoder that looks both ways tells masked items, then it is trained as SASRec.
+
+    .. math:: L_{pre} = -\frac{1}{|M|} \sum_{t \in M}
+        \log \sigma\big(\sigma((W h_t)^\top e_{i_t}) - \sigma((W h_t)^\top e_{j_t})\big), \qquad L = L_{rec}
+
+    Masked are the last item of a prefix, and each other one with a probability. Prefixes are the rows with their
+    targets in the prefix form, and ``anchors_per_row`` random prefixes of each row in the sequence form. Early stopping
+    looks at the second stage alone.
+
+    Reference:
+        Zhou, Wang, Zhao et al., "S3-Rec: Self-Supervised Learning for Sequential Recommendation with Mutual Information
+        Maximization", CIKM 2020, section 4.2.2, without attributes and segments: ``S3Rec_MIP`` of later papers.
+
+    Note:
+        ``docs/methods/s3rec_mip.md`` says where the authors' code differs.
+    """
+
+    needs_attention = True
+    settings: ClassVar[type[MethodSettings]] = S3RecMIPSettings
+    options: S3RecMIPSettings
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self._check_first_stage("pretrain_epochs")
+        if self._given and self.options.pretrain_epochs:
+            raise UsageError(f"pretrained = {self.options.pretrained}: is pre-trained; set pretrain_epochs to 0")
+        self._epoch = 0
+        self.item_comparison: nn.Linear | None = None
+        if self.has_mask_token:
+            size = self.options.hidden_size
+            self.item_comparison = nn.Linear(size, size).apply(self.initialise)
+
+    @property
+    def has_mask_token(self) -> bool:
+        """Whether anything is, or was, masked."""
+        return bool(self.options.pretrain_epochs) or self._given
+
+    @property
+    def _given(self) -> bool:
+        return self.options.pretrained != "none"
+
+    @property
+    def first_stage_epochs(self) -> int:
+        """Those of pre-training."""
+        return self.options.pretrain_epochs
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether this epoch predicts masked items."""
+        return self._epoch < self.options.pretrain_epochs
+
+    def start_epoch(self, epoch: int) -> None:
+        """Turns to the epoch's stage."""
+        self._epoch = epoch
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        if not self.pretraining:
+            (hidden,) = self.encode(batch.supervised)
+            return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        anchors = batch.anchors
+        item_seq, seq_len = append(anchors.item_seq, anchors.seq_len, batch.anchor_target, self.max_seq_length)
+        masked = choose_hidden(item_seq, seq_len, self.generator, ratio=self.options.mask_ratio, always="last")
+        negatives = uniform_negatives_outside(item_seq, self.n_items, item_seq.shape[1], self.generator)
+        return {"masked_item": self.predict_masked(Rows(item_seq, seq_len), masked, negatives)}
+
+    def predict_masked(self, rows: Rows, masked: Tensor, negatives: Tensor) -> Tensor:
+        """The loss of masked items, mean over them.
+
+        Args:
+            rows: The rows as they are.
+            masked: Which items are masked, at least one. [B, L], bool.
+            negatives: What each item is told from. [B, L].
+
+        Returns:
+            Scalar. Waits for the device, since how many items are masked depends on the draw.
+        """
+        assert self.item_comparison is not None
+        places = rows.item_places()
+        given = rows.item_seq.masked_fill(masked, self.mask_id)
+        tokens, packing = self.packed([Rows(given, rows.seq_len, "items", places=places)])
+        hidden = self.encoder(tokens, both_ways(packing))
+        chosen = masked.flatten().index_select(0, places).nonzero().squeeze(1)
+        hidden = hidden.index_select(0, packing.outputs[0].index_select(0, chosen))
+        place = places.index_select(0, chosen)
+        items, others = (it.flatten().index_select(0, place) for it in (rows.item_seq, negatives))
+        return masked_item_loss(self.item_comparison(hidden), self.item_table, items, others)
