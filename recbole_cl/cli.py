@@ -273,8 +273,10 @@ def _split_flags(argv: Sequence[str], command: str) -> tuple[list[str], dict[str
         name, equals, text = token.partition("=")
         if name in flags:
             own.append(f"{name}={text if equals else _value_after(name, tokens)}")
+            _refuse_empty(name, own[-1].partition("=")[2])
         elif name.startswith("--") and name not in ("--", "--help"):
             value = text if equals else _value_after(name, tokens)
+            _refuse_empty(name, value)
             _refuse_second(name, settings.get(name[2:]), value)
             settings[name[2:]] = value
         else:
@@ -287,6 +289,14 @@ def _value_after(name: str, tokens: Iterator[str]) -> str:
     if value.startswith("--"):
         raise UsageError(f"{name} has no value: write {name}=VALUE, for a switch {name}=True")
     return value
+
+
+def _refuse_empty(name: str, value: str) -> None:
+    """Refuses what a variable of the shell that is not set leaves of ``--resume=$RUN``: it would be a new run."""
+    if not value.strip() and name != "--gpu_id":  # which means the CPU then, as CUDA_VISIBLE_DEVICES does
+        raise UsageError(
+            f"{name} is empty: give it a value (~ for none), or leave it out; is a shell variable not set?"
+        )
 
 
 def _refuse_second(name: str, first: str | None, second: str) -> None:

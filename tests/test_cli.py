@@ -113,6 +113,10 @@ def test_seeds_are_a_list_or_a_number_of_runs(argv: list[str], seeds: list[int])
         (["--epochs"], "--epochs has no value: write --epochs=VALUE, for a switch --epochs=True"),
         (["--shuffle", "--epochs=1"], "--shuffle has no value"),
         (["-m"], "-m has no value"),
+        (["--resume="], "--resume is empty: give it a value (~ for none), or leave it out; is a shell variable"),
+        (["--dataset="], "--dataset is empty"),
+        (["-m", ""], "-m is empty"),
+        (["--config_files= "], "--config_files is empty"),
         (["SASRec"], "unrecognized arguments: SASRec; see run_recbole_cl.py --help"),
     ],
 )

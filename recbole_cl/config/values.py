@@ -36,6 +36,11 @@ def plain(key: str, value: Any) -> Any:
     return _Reader(key).read(value, 0)
 
 
+def is_folder_name(name: str) -> bool:
+    """Tells whether a text names one folder, such as a dataset's, and leads nowhere else."""
+    return name.isprintable() and name not in ("", ".", "..") and not {"/", "\\"} & {*name}
+
+
 def without_none_texts(values: dict[str, Any], cls: type[Settings]) -> None:
     """Takes the text None, which RecBole reads as nothing at all, as that, wherever a setting may be nothing.
 

@@ -69,6 +69,7 @@ def main(args: argparse.Namespace) -> int:
     if args.output is None:
         print(text, end="")
     else:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_text(args.output, text)
     return 0
 

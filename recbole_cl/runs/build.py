@@ -50,8 +50,8 @@ def build_config(
     stored = resumed_folder(resume) / CONFIG if resume else None
     files = _listed(config_files)
     given = {key for file in ([stored] if stored else []) + files for key in read_settings(file)}
-    model = model or (None if "model" in given else DEFAULT_MODEL)
-    dataset = dataset or (None if "dataset" in given else DEFAULT_DATASET)
+    model = DEFAULT_MODEL if model is None and "model" not in given else model
+    dataset = DEFAULT_DATASET if dataset is None and "dataset" not in given else dataset
     config = Config(model, dataset, files, settings, stored=stored)
     if config["log_wandb"] and find_spec("wandb") is None:
         raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
@@ -71,6 +71,8 @@ def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | P
         The folder as it was written, or None if neither names one.
     """
     if "resume" in settings:
+        if settings["resume"] == "":
+            raise UsageError("resume is empty: give a run folder, or leave it out")
         return settings["resume"]
     return next((it for file in reversed(_listed(config_files)) if (it := read_settings(file).get("resume"))), None)
 

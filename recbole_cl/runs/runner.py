@@ -31,6 +31,7 @@ from recbole_cl.runs.folder import (
     resumed_folder,
     usable_when_interrupted,
 )
+from recbole_cl.runs.lock import locked
 from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
@@ -39,7 +40,7 @@ from recbole_cl.serving.loaded import Serving, Until
 from recbole_cl.serving.recommending import SEEN
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.state import load_weights
-from recbole_cl.writing import atomic_writer
+from recbole_cl.writing import atomic_writer, remove_leftovers
 
 if TYPE_CHECKING:
     import pandas
@@ -136,7 +137,9 @@ def run(
     else:
         run_dir = new_folder(typed.folders, typed.model, typed.dataset, typed.seed)
     log = logging_to(run_dir / LOG, typed.log_level or "INFO")
-    with gone_if_useless(run_dir), log, usable_when_interrupted(run_dir):
+    with gone_if_useless(run_dir), locked(run_dir), log, usable_when_interrupted(run_dir):
+        remove_leftovers(run_dir)
+        _warn_of_missing_gpu(config)
         return _run(config, run_dir)
 
 
@@ -200,7 +203,7 @@ def load(run_dir: str | Path, model: str | type | None = None) -> LoadedRun:
     state = load_checkpoint(folder / BEST, trained.device)
     if state.get("items") != item_fingerprint(dataset):
         raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train anew")
-    load_weights(state, trained)
+    load_weights(state, trained, folder / BEST)
     return LoadedRun(config, trained.eval(), dataset, splits)
 
 
@@ -236,3 +239,10 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
     logger.info(f"run folder: {run_dir}")
     return result
+
+
+def _warn_of_missing_gpu(config: Config) -> None:
+    """Says so where the run was told which GPU to take, and takes none."""
+    asked = config.settings_dict()["gpu_id"]
+    if asked not in (None, "", "visible") and config["use_gpu"] and config["device"].type == "cpu":
+        getLogger().warning(f"gpu_id = {asked}: PyTorch finds no such GPU here; this run trains on the CPU")

@@ -255,7 +255,7 @@ class Trainer(RecBoleTrainer):
     def load_best(self) -> None:
         """Puts the weights of the best epoch into the model."""
         state = load_checkpoint(self.best, self.device)
-        load_weights(state, self.model)
+        load_weights(state, self.model, self.best)
         self.best_epoch = state["epoch"]
 
     def resume(self, train_data: TrainLoader) -> None:

@@ -134,6 +134,7 @@ class Output:
             has_times: Whether timestamps are times, and not positions.
         """
         settings = dataset_settings(packaged_settings(self.name), has_times)
+        self.inter.parent.mkdir(parents=True, exist_ok=True)
         if settings:
             atomic_write_text(self.settings, _settings_text(self.name, settings, self.again))
         else:
