@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.errors import UsageError
+from recbole_cl.guard import guarded
 
 PROGRAM = "recbole-cl"
 
@@ -42,6 +43,7 @@ _MODULES = {
 }
 
 _WITH_SETTINGS = ("train", "tune")  # take --KEY=VALUE for any setting
+_MOST_SEEDS = 1000
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
 
 _TRAIN_EPILOG = """\
@@ -122,7 +124,7 @@ def main(argv: Sequence[str] | None = None, train: Callable[[Training], None] = 
         train: Is given what the train command asks for.
 
     Returns:
-        The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
+        The exit code, as ``guarded``.
     """
     return guarded(PROGRAM, partial(_dispatch, train=train), sys.argv[1:] if argv is None else argv)
 
@@ -149,34 +151,6 @@ def program() -> int:
     """The installed command ``recbole-cl``: ``main`` in a process of its own."""
     restart_with_tuned_malloc()
     return main()
-
-
-def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """Runs a command, and tells mistakes in the input in one line.
-
-    Args:
-        prog: The command's name.
-        command: Takes the arguments, returns the exit code.
-        argv: The arguments.
-
-    Returns:
-        The exit code: that of the command, 2 after a mistake in the input, 130 if interrupted.
-    """
-    try:
-        return command(argv)
-    except UsageError as error:
-        print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        if error.filename is None:
-            raise
-        print(
-            f"{prog}: error: {error.filename2 or error.filename}: {error.strerror}; give another path", file=sys.stderr
-        )
-        return 2
-    except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
-        return 130
 
 
 def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
@@ -317,6 +291,8 @@ def _parse_value(text: str) -> Any:
 def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:
     """Reads ``--seeds``: a list as it is, a number N as the configured seed and the N - 1 after it."""
     text = args.seeds
+    if len(text) > _MOST_SEEDS * 11 or (text.isdecimal() and int(text) > _MOST_SEEDS):
+        raise UsageError(f"--seeds={text[:20]}: expected at most {_MOST_SEEDS} runs")
     if not re.fullmatch(r"0*[1-9]\d*|(\d+,)+\d*", text):
         raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
     if "," in text:

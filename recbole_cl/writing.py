@@ -41,6 +41,10 @@ def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+    except OSError as error:
+        error.filename = error.filename or str(target)  # a write that the system refuses tells no name
+        error.filename2 = None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

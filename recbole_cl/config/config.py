@@ -17,10 +17,10 @@ from recbole.utils import InputType, dataset_arguments, evaluation_arguments, ge
 
 from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.known import keys_by_model
+from recbole_cl.config.messages import shown
 from recbole_cl.config.models import model_class as find_model_class
 from recbole_cl.config.models import model_path, own_models
 from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, with_todays_names
-from recbole_cl.config.messages import shown
 from recbole_cl.config.presets import (
     SettingsLoader,
     experiment_preset,

@@ -14,6 +14,7 @@ from recbole.utils import init_seed
 
 from recbole_cl.config.common import CommonSettings
 from recbole_cl.config.config import Config
+from recbole_cl.config.messages import shown
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL, is_same_model
 from recbole_cl.config.presets import read_settings
 from recbole_cl.config.recboles import defaults_of
@@ -78,6 +79,8 @@ def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | P
 
 
 def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:
+    if not isinstance(files, str | Path | list | tuple) or not all(isinstance(it, str | Path) for it in files):
+        raise UsageError(f"config_files = {shown(files)}: expected a path or a list of paths")
     return [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
 
 

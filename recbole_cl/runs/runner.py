@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_cl.config.config import Config
+from recbole_cl.config.messages import shown
 from recbole_cl.config.models import is_same_model
 from recbole_cl.config.presets import read_settings
 from recbole_cl.data.dataset import ContrastiveDataset
@@ -33,6 +34,7 @@ from recbole_cl.runs.folder import (
 )
 from recbole_cl.runs.lock import locked
 from recbole_cl.runs.logs import logging_to
+from recbole_cl.runs.memory import told_when_memory_runs_out
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.training import train
@@ -140,7 +142,8 @@ def run(
     with gone_if_useless(run_dir), locked(run_dir), log, usable_when_interrupted(run_dir):
         remove_leftovers(run_dir)
         _warn_of_missing_gpu(config)
-        return _run(config, run_dir)
+        with told_when_memory_runs_out():
+            return _run(config, run_dir)
 
 
 def run_seeds(
@@ -166,7 +169,9 @@ def run_seeds(
     Raises:
         UsageError: As ``run``, or if a seed is given twice.
     """
-    if len(set(seeds)) < len(seeds):
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str | bytes):
+        raise UsageError(f"seeds = {shown(seeds)}: expected a list of seeds, such as [1, 2, 3]")
+    if len({*map(repr, seeds)}) < len(seeds):
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
     if resume := resume_asked_for(settings, config_files):
         raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
@@ -177,11 +182,11 @@ def run_seeds(
     return [run(model, name, config_files=config_files, **each) for each in settings_of_each]
 
 
-def load(run_dir: str | Path, model: str | type | None = None) -> LoadedRun:
+def load(run_dir: str | Path | RunResult, model: str | type | None = None) -> LoadedRun:
     """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
 
     Args:
-        run_dir: A run folder.
+        run_dir: A run folder, or what a run returned.
         model: The class of the model, or its dotted path, where that is neither ours nor RecBole's: a module that the
             folder alone names is not imported.
 
@@ -191,7 +196,10 @@ def load(run_dir: str | Path, model: str | type | None = None) -> LoadedRun:
     Raises:
         UsageError: If the folder holds no run, or one of another model, or its checkpoint is refused.
     """
-    folder = Path(run_dir)
+    where = run_dir.run_dir if isinstance(run_dir, RunResult) else run_dir
+    if not isinstance(where, str | Path):
+        raise UsageError(f"load({shown(where)}): expected a run folder, or what a run returned")
+    folder = Path(where)
     if not (folder / CONFIG).is_file():
         raise UsageError(f"{folder} is no run folder: it has no {CONFIG}")
     config = Config(model, stored=folder / CONFIG)

@@ -24,7 +24,10 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         path: The file; an existing one is replaced in one step.
     """
     with atomic_writer(path) as file:
-        torch.save(state, file)
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # how its writer ends after the system has refused a write
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

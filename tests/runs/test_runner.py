@@ -20,7 +20,7 @@ from recbole_cl import run, run_seeds
 from recbole_cl.cli import train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import load_run
-from recbole_cl.runs.lock import LOCK, locked
+from recbole_cl.runs.lock import LOCK
 from recbole_cl.testing.toy import N_ITEMS, N_USERS, TINY, write_cycle
 from tests.runs.test_lock import HOLDER
 from tests.watching import interrupted_at
