@@ -42,8 +42,7 @@ def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except OSError as error:
-        error.filename = error.filename or str(target)  # a write that the system refuses tells no name
-        error.filename2 = None
+        error.filename = str(target)  # a write that the system refuses tells no name
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -162,7 +162,15 @@ def test_what_is_asked_for_is_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models"]) == 0
-    assert capsys.readouterr().out.split() == registry.available_models()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == registry.available_models()
+    assert all(20 < len(line) <= 120 for line in lines) and "DuoRec      contrast between dropout views and" in lines[3]
+
+
+def test_versions_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0 and ", recbole 1.2.1, torch 2." in capsys.readouterr().out
 
 
 def test_the_settings_of_a_model_are_listed_with_range_default_and_the_papers_value(

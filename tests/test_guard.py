@@ -92,6 +92,6 @@ def test_a_command_runs_in_a_thread_too_and_its_writers_are_silent(capsys: pytes
 @pytest.mark.slow
 def test_a_reader_that_is_gone_ends_a_command_quietly() -> None:
     code = "import sys; from recbole_cl.cli import main; sys.exit(main(['schema']))"
-    command = f"{sys.executable} -c \"{code}\" | true; echo ${{PIPESTATUS[0]}}"
+    command = f'{sys.executable} -c "{code}" | true; echo ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "141\n" and done.stderr == ""

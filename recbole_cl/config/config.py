@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import recbole
 import torch
-from recbole.config import Config as RecBoleConfig
-from recbole.utils import InputType, dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
 from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.known import keys_by_model
@@ -31,6 +29,14 @@ from recbole_cl.config.presets import (
     read_settings,
 )
 from recbole_cl.config.recboles import recboles_settings
+from recbole_cl.config.recboles_config import (
+    InputType,
+    RecBoleConfig,
+    dataset_arguments,
+    evaluation_arguments,
+    general_arguments,
+    training_arguments,
+)
 from recbole_cl.config.settings import check_settings, listed, settings_class
 from recbole_cl.config.suggestions import refuse_unknown
 from recbole_cl.config.values import is_folder_name, plain, without_none_texts

@@ -19,7 +19,7 @@ from recbole_cl.runs.result import RunResult, parse_result
 from recbole_cl.writing import PathLike
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredRun(RunResult):
     """A finished run: what it measured, and what else tables are made from.
 

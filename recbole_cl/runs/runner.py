@@ -41,6 +41,7 @@ from recbole_cl.runs.training import train
 from recbole_cl.serving.loaded import Serving, Until
 from recbole_cl.serving.recommending import SEEN
 from recbole_cl.trainer.checkpoint import load_checkpoint
+from recbole_cl.trainer.console import FOR_THE_FILE
 from recbole_cl.trainer.state import load_weights
 from recbole_cl.writing import atomic_writer, remove_leftovers
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadedRun:
     """A trained model with all that is needed to use it.
 
@@ -68,6 +69,10 @@ class LoadedRun:
     def serving(self) -> Serving:
         """What the run is asked for by tokens of users and items."""
         return Serving(self)
+
+    def __repr__(self) -> str:
+        """What it is, without its settings."""
+        return f"LoadedRun({type(self.model).__name__} on {self.dataset.dataset_name})"
 
     def recommend(
         self,
@@ -244,8 +249,8 @@ def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
             np.save(file, test_ranks[protocol.setting].rank.cpu().numpy().astype(np.int32))
     trainer.report_test(result.test)
     write_result(result)
-    logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
-    logger.info(f"run folder: {run_dir}")
+    logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}", extra={FOR_THE_FILE: True})
+    logger.info(f"tested with the weights of epoch {result.best_epoch + 1}; run folder: {run_dir}")
     return result
 
 

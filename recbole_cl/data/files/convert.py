@@ -14,6 +14,7 @@ from recbole_cl.errors import UsageError
 
 DEFAULT_COLUMNS = Columns()
 FORMATS = ("csv", "jsonl", "sequences")
+_ENDINGS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "sequences"}
 
 
 def convert(
@@ -65,6 +66,19 @@ def _read(source: Path, source_format: str, columns: Columns, separator: str) ->
         raise UsageError(f"{source} cannot be read as UTF-8 text: {error}") from None
 
 
+def _format_of(source: Path) -> str:
+    """The format that a file's ending tells, that of a compressed one included.
+
+    Raises:
+        UsageError: If it tells none.
+    """
+    endings = [ending.lower() for ending in source.suffixes]
+    found = next((_ENDINGS[ending] for ending in reversed(endings) if ending in _ENDINGS), None)
+    if found is None:
+        raise UsageError(f"{source}: its ending tells no format; give --format {' or '.join(FORMATS)}")
+    return found
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``recbole-cl convert``.
 
@@ -73,14 +87,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     option = parser.add_argument
     option("source", metavar="SOURCE", type=Path, help="file to read; .gz is decompressed")
-    option("--format", required=True, choices=FORMATS, help="sequences: `user item item ...` per line, oldest first")
+    option(
+        "--format",
+        choices=FORMATS,
+        help="sequences: `user item item ...` per line, oldest first (default: by the file's ending)",
+    )
     option("--name", required=True, help="name of the dataset, for --dataset")
     option("--output", type=Path, default=DEFAULT_OUTPUT, help="folder of all datasets (default: %(default)s)")
     option("--user-column", default=USER, help="column or json key of users (default: %(default)s; Amazon: reviewerID)")
     option("--item-column", default=ITEM, help="of items (default: %(default)s; Amazon: asin)")
     option("--time-column", default=TIME, help="of times, as numbers (default: %(default)s; Amazon: unixReviewTime)")
     option("--rating-column", help='of ratings (default: rating, if present; "" leaves it out; Amazon: overall)')
-    option("--separator", default=",", help=r"character between csv values, \t for a tab (default: %(default)s)")
+    option("--separator", help=r"character between csv values, \t for a tab (default: that for .tsv, else a comma)")
     option("--overwrite", action="store_true", help="replace the files of an earlier conversion")
 
 
@@ -97,14 +115,14 @@ def main(args: argparse.Namespace) -> int:
         UsageError: As ``convert`` does.
     """
     columns = Columns(args.user_column, args.item_column, args.time_column, args.rating_column)
-    separator = args.separator.replace("\\t", "\t")
+    separator = args.separator or ("\t" if ".tsv" in args.source.suffixes else ",")
     statistics = convert(
         args.source,
         args.name,
-        source_format=args.format,
+        source_format=args.format or _format_of(args.source),
         output=args.output,
         columns=columns,
-        separator=separator,
+        separator=separator.replace("\\t", "\t"),
         overwrite=args.overwrite,
     )
     print(statistics.table())
