@@ -105,7 +105,7 @@ def about(name: str) -> str:
     path = MODELS.path(name)
     if path is not None:
         source = Path(__file__).parents[1].joinpath(*path.split(".")[1:-1]).with_suffix(".py")
-        return _docstring(source).partition("\n")[0].removeprefix(f"{name}: ")
+        return re.sub(r"^[\w-]+: ", "", _docstring(source).partition("\n")[0])
     source = _recbole().joinpath(*_RECBOLE.split(".")[1:], f"{name.lower()}.py")
     text = " ".join(_docstring(source).split()) if source.is_file() else ""
     reference = re.search(r"Reference[s:]*\s*(.*?)(?:\s*Reference code|$)", text)
