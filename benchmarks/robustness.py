@@ -16,17 +16,18 @@ from pathlib import Path
 from random import Random
 
 import torch
-from _children import Outcome, Part
 from tabulate import tabulate
 
-from recbole_cl.writing import atomic_write_text
-
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from benchmarks._children import Outcome, Part  # noqa: E402
+from recbole_cl.writing import atomic_write_text  # noqa: E402
 
 
 def parts() -> dict[str, Part]:
     """All parts by name."""
-    modules = [import_module(path.stem) for path in sorted(HERE.glob("robustness_*.py"))]
+    modules = [import_module(f"benchmarks.{path.stem}") for path in sorted(HERE.glob("robustness_*.py"))]
     return {name: part for module in modules for name, part in module.PARTS.items()}
 
 

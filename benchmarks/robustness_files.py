@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from _children import Outcome, Part, flags, problem, start
 
+from benchmarks._children import Outcome, Part, flags, problem, start
 from recbole_cl import load, run
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.folder import BEST, CONFIG, LAST, RANKS, RESULT
@@ -104,7 +104,7 @@ def _damaged_checkpoints(count: int, random: Random, folder: Path) -> Iterator[O
             yield Outcome(label, "taken: no value in it has changed", good=True)
         else:
             allowed = damage is without_an_entry  # figures that nothing depends on, such as seconds
-            yield Outcome(label, "taken: an entry of the right type that a person changed", good=allowed)
+            yield Outcome(label, "taken: an entry that nothing reads, or of a right type, is another", good=allowed)
 
 
 # --- input that means harm

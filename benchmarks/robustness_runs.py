@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from _children import Child, Outcome, Part, flags, problem, start
 
+from benchmarks._children import Child, Outcome, Part, flags, problem, start
 from recbole_cl.config.models import own_models
 from recbole_cl.runs.folder import BEST, CONFIG, LAST, RANKS, RESULT
 from recbole_cl.testing.toy import TINY, write_cycle

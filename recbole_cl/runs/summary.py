@@ -42,11 +42,11 @@ def next_steps(results: Sequence[RunResult]) -> str:
     Args:
         results: Runs that have just ended, at least one.
     """
-    last, saved = results[-1], shlex.quote(str(results[-1].run_dir.parent))
-    code = f"from recbole_cl import load; run = load({str(last.run_dir)!r}); print(run.recommend(run.users[:3]))"
+    last = results[-1]
+    saved, run = shlex.quote(str(last.run_dir.parent)), shlex.quote(str(last.run_dir))
     steps = {
         f"recbole-cl compare {saved}/*-{shlex.quote(last.dataset)}-*": "all finished runs on these data",
-        f"python -c {shlex.quote(code)}": "the best items for three users",
-        f"tensorboard --logdir {shlex.quote(str(last.run_dir))}": "losses and validations as curves",
+        f"recbole-cl recommend {run} --users all --out recommendations.csv": "the best items for every user",
+        f"tensorboard --logdir {run}": "losses and validations as curves",
     }
     return "\n".join(["next:", *(f"  {command}\n      {what}" for command, what in steps.items())])
