@@ -8,8 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
-from importlib.metadata import version
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -103,11 +102,18 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "(not installed)"  # run from its source tree
+
+
 class _Version(argparse.Action):
     """Prints versions, which take time to look up, and ends."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        versions = [f"{name} {version(name)}" for name in ("recbole_cl", "recbole", "torch")]
+        versions = [f"{name} {_version(name)}" for name in ("recbole_cl", "recbole", "torch")]
         print(f"{', '.join(versions)}, Python {platform.python_version()}")
         parser.exit()
 

@@ -105,6 +105,7 @@ def test_seeds_are_a_list_or_a_number_of_runs(argv: list[str], seeds: list[int])
     [
         (["--seeds=0"], "--seeds=0: expected a number of runs >= 1, or a list of seeds such as 1,2,3"),
         (["--seeds=a"], "--seeds=a: expected"),
+        (["--seeds=20000000"], "--seeds=20000000: expected at most 1000 runs"),
         (["--seeds=-1"], "--seeds=-1: expected"),
         (["--seeds=1,2", "--seed=3"], "--seed=3 has no use beside --seeds=1,2: leave one out"),
         (["--seeds=2", "--epochs=-1"], "epochs = -1: expected an integer >= 0"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -16,14 +18,14 @@ import pytest
 import torch
 import yaml
 
-from recbole_cl import run, run_seeds
+from recbole_cl import load, run, run_seeds
 from recbole_cl.cli import train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import load_run
 from recbole_cl.runs.lock import LOCK
 from recbole_cl.testing.toy import N_ITEMS, N_USERS, TINY, write_cycle
 from tests.runs.test_lock import HOLDER
-from tests.watching import interrupted_at
+from tests.watching import interrupted_at, watching
 
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 
@@ -191,6 +193,42 @@ def test_a_dataset_is_one_folder_and_nothing_is_made_elsewhere(
     with pytest.raises(UsageError, match="dataset = .*expected the name of a folder"):
         run("SASRec", name, **settings)
     assert {*tmp_path.rglob("*")} == before
+
+
+def test_a_folder_that_is_removed_under_a_run_is_told_and_not_made_again(
+    settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = Path(settings["checkpoint_dir"])
+
+    def remove(message: str) -> None:
+        if "epoch 0 training" in message:
+            shutil.rmtree(next(saved.iterdir()))
+
+    with watching(remove):
+        assert train_main(["-m", "SASRec", *flags(settings, epochs=3)]) == 2
+    *_, told, error = capsys.readouterr().err.splitlines()
+    assert "holds nothing to go on from" in told and "best.pth: No such file or directory; was it moved" in error
+    assert list(saved.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: load(5),  # type: ignore[arg-type]
+        lambda: load("a\0b"),
+        lambda: run(model=5),  # type: ignore[arg-type]
+        lambda: run(dataset=5),  # type: ignore[arg-type]
+        lambda: run(dataset=""),
+        lambda: run(config_files=5),  # type: ignore[arg-type]
+        lambda: run(config_files="a\0b"),
+        lambda: run(resume=5),
+        lambda: run_seeds("SASRec", "cycle", 5),  # type: ignore[arg-type]
+        lambda: run_seeds("SASRec", "cycle", [[1]]),  # type: ignore[list-item]
+    ],
+)
+def test_a_wrong_type_is_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(UsageError):
+        call()
 
 
 def test_an_empty_resume_is_no_new_run(settings: dict[str, Any]) -> None:
