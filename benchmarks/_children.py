@@ -75,13 +75,12 @@ class Child:
                 return os.waitstatus_to_exitcode(status)
             time.sleep(0.005)
         self.kill()
+        os.waitpid(self.pid, 0)
         return None
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Sends it a signal; after SIGKILL it is gone when this returns."""
+        """Sends it a signal; ``wait`` tells whether that, or something before, has ended it."""
         os.kill(self.pid, number)
-        if number == signal.SIGKILL:
-            os.waitpid(self.pid, 0)
 
     @property
     def text(self) -> str:

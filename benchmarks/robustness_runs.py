@@ -38,19 +38,19 @@ class Reference:
 
     def __init__(self, folder: Path, model: str, settings: dict[str, Any]) -> None:
         self.folder = folder
-        given = {**_SETTINGS, **write_cycle(folder / "data"), **settings, "checkpoint_dir": str(folder / "saved")}
-        self.arguments = ["-m", model, "-d", "cycle", *flags({k: v for k, v in given.items() if v is not None})]
+        data = write_cycle(folder / "data")["data_path"]
+        given = {key: it for key, it in {**_SETTINGS, "data_path": data, **settings}.items() if it is not None}
+        self.arguments = ["train", "-m", model, "-d", "cycle", *flags(given)]
         self.name, begin = f"{model} {settings}" if settings else model, time.monotonic()
-        child = start(["train", *self.arguments], folder)
-        code = child.wait()
-        if code != 0:
+        child = self.train(folder / "saved")
+        if child.wait() != 0:
             raise RuntimeError(f"{self.name} fails by itself: {child.text}")
         self.seconds = time.monotonic() - begin
         self.run = only_run(folder / "saved")
 
     def train(self, saved: Path) -> Child:
         """Begins the same run, in a folder of its own."""
-        return start(["train", *self.arguments[:-1], f"--checkpoint_dir={saved}"], self.folder)
+        return start([*self.arguments, f"--checkpoint_dir={saved}"], self.folder)
 
     def equals(self, run: Path) -> bool:
         """Whether another run came to the same figures, ranks and weights, to the last bit."""
@@ -102,7 +102,7 @@ def _ended_by(number: int, count: int, random: Random, folder: Path) -> Iterator
         child, at = reference.train(saved), random.uniform(0, reference.seconds)
         time.sleep(at)
         child.kill(number)
-        code = -number if number == signal.SIGKILL else child.wait()
+        code = child.wait()
         name = f"{reference.name} after {at:.2f} of {reference.seconds:.2f} s"
         run = only_run(saved)
         if code not in (-number, 128 + number, 0) or "Traceback" in child.text:

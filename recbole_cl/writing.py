@@ -42,6 +42,8 @@ def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except OSError as error:
+        if error.errno is None:  # numpy's, which has words alone
+            raise OSError(f"{target}: {error}") from error
         error.filename = str(target)  # a write that the system refuses tells no name
         raise
     finally:
