@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from recbole_cl.runs.runner import LoadedRun, load, run, run_seeds
     from recbole_cl.search.tune import SearchResult, tune
     from recbole_cl.serving.package import Package, load_package
+    from recbole_cl.suites.command import suite
 
 ask_for_huge_pages()  # here, since torch reads it once, when it is imported
 
@@ -25,6 +26,7 @@ __all__ = [
     "load_package",
     "run",
     "run_seeds",
+    "suite",
     "tune",
 ]
 
@@ -43,6 +45,10 @@ def __getattr__(name: str) -> Any:
         from recbole_cl.search import tune as search
 
         return getattr(search, name)
+    if name == "suite":
+        from recbole_cl.suites import command
+
+        return command.suite
     if name in __all__:
         from recbole_cl.runs import runner
 

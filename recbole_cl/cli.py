@@ -24,6 +24,7 @@ PROGRAM = "recbole-cl"
 _COMMANDS = {
     "train": "train a model and test it",
     "tune": "search for the settings with the best validation score",
+    "suite": "do all runs of a table or figure, or go on with them",
     "compare": "put finished runs side by side, with significance",
     "runs": "list the runs that there are, and how far each has come",
     "recommend": "give the best items for users of a run, or for any histories",
@@ -44,6 +45,7 @@ _MODULES = {
     "models": "recbole_cl.config.listing",
     "schema": "recbole_cl.config.schema_command",
     "tune": "recbole_cl.search.command",
+    "suite": "recbole_cl.suites.command",
 }
 
 _WITH_SETTINGS = ("train", "tune")  # take --KEY=VALUE for any setting

@@ -1,4 +1,4 @@
-"""The runs of docs/experiments.md: each would start."""
+"""The single runs of docs/experiments.md: each would start. Its suites are tested in tests/suites."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from recbole_cl.config.models import own_models
 from recbole_cl.config.presets import parse_yaml
 from recbole_cl.runs.build import build_config
 from tests.model.build import Counts
@@ -29,7 +28,3 @@ def test_every_experiment_is_a_run_that_would_start(line: str) -> None:
         config = build_config(model, dataset, files, settings | {"use_gpu": False})
         config.model_class(config, Counts(300))
         assert all(config[key] == value for key, value in settings.items())
-
-
-def test_experiments_cover_every_method() -> None:
-    assert set(re.findall(r"--model=(\w+)", EXPERIMENTS)) == set(own_models())

@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     source = tmp_path_factory.mktemp("source")
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("recbole_cl", "props"):
+    for name in ("recbole_cl", "props", "suites"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     out = tmp_path_factory.mktemp("wheel")
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(out)]
@@ -68,6 +68,7 @@ def needs_of(name: str) -> Iterator[Requirement]:
 def test_the_wheel_holds_every_module_and_every_preset(wheel: zipfile.ZipFile) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "recbole_cl").rglob("*.py")}
     presets = {f"recbole_cl/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "props").rglob("*.yaml")}
+    presets |= {f"recbole_cl/suites/files/{path.name}" for path in (ROOT / "suites").glob("*.yaml")}
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed - {"recbole_cl/py.typed"} == modules | presets
 

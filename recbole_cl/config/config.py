@@ -114,6 +114,10 @@ class Config(RecBoleConfig):
         """
         return deepcopy(self._settings)
 
+    def knows(self, key: str) -> bool:
+        """Whether a run of this model reads a setting."""
+        return key in self._known
+
     def compatibility_settings(self) -> None:
         """Gives numpy the old names that RecBole uses, where they are missing."""
         for name, scalar in _NUMPY_ALIASES.items():

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,11 @@ def parse_yaml(text: str | bytes) -> Any:
     """
     if len(text) > _LONGEST:
         raise yaml.YAMLError(f"{len(text)} characters, of {_LONGEST} at most")
+    return deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=128)  # a plan of many runs reads the same presets for each
+def _parsed(text: str | bytes) -> Any:
     _refuse_tags_and_depth(text)
     loader = SettingsLoader(text)
     try:

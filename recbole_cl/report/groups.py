@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from recbole_cl.config.settings import IDLE, canonical
+from recbole_cl.config.identity import identity
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import StoredRun
 from recbole_cl.runs.folder import CONFIG
@@ -19,17 +19,6 @@ _DATA = {
     "rm_dup_inter",
     "user_inter_num_interval",
     "val_interval",
-}
-# Settings that came after version 0.1.0, with the value under which a run is as it was before: one that lacks the
-# setting and one that has this value are the same experiment.
-_ADDED = {
-    "operators": ["crop", "mask", "reorder"],
-    "operator_options": {},
-    "correlation": "hybrid",
-    "inverse_user_frequency": True,
-    "switch_epoch": 160,
-    "anchor_draw": "per_row",
-    "insert_from": "catalogue",
 }
 _UNSET = "unset"
 
@@ -77,7 +66,7 @@ def renamed(groups: Mapping[str, Sequence[RunGroup]], names: Sequence[str]) -> d
 
 
 def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
-    _check_same_users(runs)
+    refuse_incomparable(runs)
     members: dict[tuple[str, frozenset[tuple[str, str]]], list[StoredRun]] = {}
     for run in runs:
         members.setdefault((run.model, frozenset(_fingerprint(run).items())), []).append(run)
@@ -89,13 +78,9 @@ def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
 
 
 def _fingerprint(run: StoredRun) -> dict[str, str]:
-    """What a run was made with, as text; RecBole takes a setting of None for one that is not there."""
-    settings = {**_ADDED, **(run.settings or {}), CONFIG: run.settings is not None, "train_form": run.train_form}
-    return {
-        name: canonical(value)
-        for name, value in settings.items()
-        if value is not None and name != "seed" and name not in IDLE
-    }
+    """What a run was made with, but for its seed, as text."""
+    found = identity({**(run.settings or {}), CONFIG: run.settings is not None, "train_form": run.train_form})
+    return {name: value for name, value in found.items() if name != "seed"}
 
 
 def _label(run: StoredRun, namesakes: Sequence[StoredRun]) -> str:
@@ -120,7 +105,12 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
 
-def _check_same_users(runs: Sequence[StoredRun]) -> None:
+def refuse_incomparable(runs: Sequence[StoredRun]) -> None:
+    """Refuse runs of one dataset whose test users, test items or data settings differ.
+
+    Raises:
+        UsageError: with two of the runs, and in what they differ.
+    """
     first = runs[0]
     for run in runs[1:]:
         if run.n_users != first.n_users:

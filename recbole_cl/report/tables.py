@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -123,11 +123,33 @@ def compare_runs(
     Raises:
         UsageError: runs that are not comparable, a metric that a run lacks, or an absent or ambiguous baseline.
     """
+    return compare_groups(renamed(group_runs(runs), labels), metrics, baseline, test, split)
+
+
+def compare_groups(
+    groups: Mapping[str, Sequence[RunGroup]],
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    baseline: str | None = None,
+    test: PairedTest = "t",
+    split: Split = "test",
+) -> list[Table]:
+    """Compare groups of runs, one table for each dataset and protocol; see `compare_runs`.
+
+    Args:
+        groups: the groups of each dataset, with runs that are comparable (`refuse_incomparable`).
+        metrics: as for `compare_runs`.
+        baseline: as for `compare_runs`.
+        test: as for `compare_runs`.
+        split: as for `compare_runs`.
+
+    Raises:
+        UsageError: a metric that a run lacks, or an absent or ambiguous baseline.
+    """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
     return [
-        _table(dataset, Measure(split, protocol), groups, _find_baseline(groups, baseline, dataset), names, test)
-        for dataset, groups in renamed(group_runs(runs), labels).items()
-        for protocol in (_protocols_of(groups) if split == "valid" else [it.name for it in PROTOCOLS])
+        _table(dataset, Measure(split, protocol), members, _find_baseline(members, baseline, dataset), names, test)
+        for dataset, members in groups.items()
+        for protocol in (_protocols_of(members) if split == "valid" else [it.name for it in PROTOCOLS])
     ]
 
 
@@ -169,12 +191,12 @@ def _table(
 
 
 def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, test: PairedTest) -> Row:
-    figures = [_figure(run, measure, metric) for run in group.runs]
+    figures = [figure_of(run, measure.protocol, metric, measure.split) for run in group.runs]
     mean = float(np.mean(figures))
     std = float(np.std(figures, ddof=1)) if len(figures) > 1 else None
     if group is baseline:
         return Row(metric, group.label, len(figures), mean, std)
-    others = [_figure(run, measure, metric) for run in baseline.runs]
+    others = [figure_of(run, measure.protocol, metric, measure.split) for run in baseline.runs]
     reference = float(np.mean(others))
     if measure.has_ranks_for(metric):
         values, theirs = (_per_user(it, measure.protocol, metric) for it in (group, baseline))
@@ -196,12 +218,15 @@ def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, tes
     )
 
 
-def _figure(run: StoredRun, measure: Measure, metric: str) -> float:
-    """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded."""
-    protocol = measure.protocol
-    all_recorded = run.test[protocol] if measure.split == "test" else run.valid
+def figure_of(run: StoredRun, protocol: str, metric: str, split: Split = "test") -> float:
+    """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded.
+
+    Raises:
+        UsageError: the run lacks it, or its ranks and its result disagree.
+    """
+    all_recorded = run.test[protocol] if split == "test" else run.valid
     recorded = all_recorded.get(metric)
-    if not measure.has_ranks_for(metric):
+    if not Measure(split, protocol).has_ranks_for(metric):
         if recorded is None:
             known = ", ".join(all_recorded) or "nothing"
             raise UsageError(

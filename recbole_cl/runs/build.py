@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -167,7 +167,9 @@ def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) 
     return evaluation_rows(rows, split.item_num)
 
 
-def build_trainer(config: Config, model: TrainableModel, run_dir: Path) -> Trainer:
+def build_trainer(
+    config: Config, model: TrainableModel, run_dir: Path, before_epoch: Callable[[int], None] = lambda epoch: None
+) -> Trainer:
     """The trainer, which leaves checkpoints and TensorBoard's events in the run folder; that must exist."""
     settings, files = settings_of(config), {"best": run_dir / BEST, "last": run_dir / LAST, "log_dir": run_dir}
-    return Trainer(config, model, settings.trainer, settings.evaluation, **files)
+    return Trainer(config, model, settings.trainer, settings.evaluation, **files, before_epoch=before_epoch)

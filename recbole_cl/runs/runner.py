@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from logging import getLogger
@@ -143,12 +143,29 @@ def run(
         run_dir = resumed_folder(typed.resume)
     else:
         run_dir = new_folder(typed.folders, typed.model, typed.dataset, typed.seed)
-    log = logging_to(run_dir / LOG, typed.log_level or "INFO")
+    return carry_out(config, run_dir)
+
+
+def carry_out(config: Config, run_dir: Path, before_epoch: Callable[[int], None] = lambda epoch: None) -> RunResult:
+    """Trains and tests a run in a folder that is given.
+
+    Args:
+        config: Its settings; with ``resume``, those of the run in that folder.
+        run_dir: The folder, which exists.
+        before_epoch: Is told the number of each epoch; what it raises ends the run there, to be resumed exactly.
+
+    Returns:
+        The measurements.
+
+    Raises:
+        UsageError: If a setting or the data is wrong.
+    """
+    log = logging_to(run_dir / LOG, settings_of(config).log_level or "INFO")
     with gone_if_useless(run_dir), locked(run_dir), log, usable_when_interrupted(run_dir):
         remove_leftovers(run_dir)
         _warn_of_missing_gpu(config)
         with told_when_memory_runs_out():
-            return _run(config, run_dir)
+            return _run(config, run_dir, before_epoch)
 
 
 def run_seeds(
@@ -220,14 +237,18 @@ def load(run_dir: str | Path | RunResult, model: str | type | None = None) -> Lo
     return LoadedRun(config, trained.eval(), dataset, splits)
 
 
-def _run(config: Config, run_dir: Path, data: Data | None = None) -> RunResult:
+def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], data: Data | None = None) -> RunResult:
     logger, settings = getLogger(), settings_of(config)
     begin = time.perf_counter()
     data = data or build_data(config)
     test = data[1][2]
     test_rows = build_evaluation_rows(config, test, "test")
     data_seconds = time.perf_counter() - begin
-    trained = train(config, run_dir, data, train_first=_run)
+
+    def train_first(small: Config, folder: Path, data: Data) -> None:
+        _run(small, folder, before_epoch, data)
+
+    trained = train(config, run_dir, data, train_first, before_epoch=before_epoch)
     trainer = trained.trainer
     trainer.load_best()
     test_ranks = trainer.rank(test_rows, settings.show_progress)

@@ -46,6 +46,7 @@ def train(
     data: Data,
     train_first: Callable[[Config, Path, Data], object],
     on_validation: Callable[[int, float], None] | None = None,
+    before_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Trained:
     """Trains a run with early stopping; its test items are never looked at.
 
@@ -55,6 +56,7 @@ def train(
         data: What ``build_data`` made by these settings, or by others that differ in nothing that the data depend on.
         train_first: Trains the complementary encoder's run, if the settings ask for one.
         on_validation: Is given epoch, from 0, and score of each validation; what it raises ends the training.
+        before_epoch: Is given the number of each epoch; what it raises ends the training there, to be resumed exactly.
 
     Returns:
         The trained run.
@@ -80,7 +82,7 @@ def train(
     loader = build_loader(config, model, train)
     form = loader.settings.train_form
     getLogger().info(f"{len(loader.rows)} training rows ({form} form), {len(loader)} batches an epoch")
-    trainer = build_trainer(config, model, run_dir)
+    trainer = build_trainer(config, model, run_dir, before_epoch)
     begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
     if begun:
         trainer.resume(loader)

@@ -46,6 +46,7 @@ class Trainer(RecBoleTrainer):
         best: Checkpoint of the best epoch.
         last: Checkpoint to go on from.
         log_dir: Folder for TensorBoard's events; must exist.
+        before_epoch: Is told the number of each epoch once ``last`` is written; what it raises ends the training there.
 
     Raises:
         UsageError: If there are fewer items than the longest list has places.
@@ -67,9 +68,10 @@ class Trainer(RecBoleTrainer):
         best: Path,
         last: Path,
         log_dir: Path,
+        before_epoch: Callable[[int], None] = lambda epoch: None,
     ) -> None:
         self.settings, self.evaluation = settings, evaluation
-        self.best, self.last = best, last
+        self.best, self.last, self._before_epoch = best, last, before_epoch
         with tensorboard_in(log_dir):
             super().__init__(config, model)
         self.saved_model_file = str(best)
@@ -167,6 +169,7 @@ class Trainer(RecBoleTrainer):
     ) -> float:
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
+        self._before_epoch(epoch_idx)
         begin = time.perf_counter()
         self._set_learning_rate(epoch_idx)
         self.model.start_epoch(epoch_idx)

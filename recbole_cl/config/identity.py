@@ -1,0 +1,42 @@
+"""Which experiment the settings of a run describe: two runs of equal identity differ as two repetitions do, at most."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from recbole_cl.config.settings import IDLE, canonical
+
+# Settings that came after version 0.1.0, with the value under which a run is as it was before: one that lacks the
+# setting and one that has this value are the same experiment.
+_ADDED = {
+    "operators": ["crop", "mask", "reorder"],
+    "operator_options": {},
+    "correlation": "hybrid",
+    "inverse_user_frequency": True,
+    "switch_epoch": 160,
+    "anchor_draw": "per_row",
+    "insert_from": "catalogue",
+}
+
+
+def identity(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What decides the numbers of a run, seed included; RecBole takes a setting of None for one that is not there.
+
+    Args:
+        settings: All settings of a run, as its `config.yaml` has them.
+
+    Returns:
+        Setting -> text, the same for equal values.
+    """
+    return {
+        name: canonical(value)
+        for name, value in (_ADDED | dict(settings)).items()
+        if value is not None and name not in IDLE
+    }
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that stand for the identity of a run, for the name of its folder."""
+    return hashlib.sha256(canonical(identity(settings)).encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Suites: many runs by one file, resumable, by any number of workers."""

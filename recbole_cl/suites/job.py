@@ -1,0 +1,229 @@
+"""One run of a suite: what becomes of it, and how it is carried out in a process of its own.
+
+A process for each run costs the seconds of its imports, and keeps what one run does to its process (memory that leaks
+or breaks apart, a crash in a kernel, the system's out-of-memory killer, global state of libraries) from all others. It
+ends at once when its worker does, so that a dead worker's lock is free.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.folder import LAST, RESULT, resumed_folder
+from recbole_cl.runs.lock import locked
+from recbole_cl.suites.plan import PlannedRun
+from recbole_cl.writing import atomic_write_json
+
+FAILED = "failed.json"  # why a run ended without a result; gone once it has one
+
+
+class State(Enum):
+    """What is known of a run from its folder."""
+
+    TO_DO = "to do"
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Outcome(Enum):
+    """How carrying out a run ended; the values are exit codes of its process."""
+
+    DONE = 0
+    FAILED = 3
+    TAKEN = 4  # another worker is at it
+    PAUSED = 5  # the time is up
+
+
+class _Paused(Exception):
+    """Ends a training between two epochs."""
+
+
+def state_of(run: PlannedRun) -> State:
+    """What is known of a run."""
+    if (run.folder / RESULT).is_file():
+        return State.DONE
+    if (run.folder / FAILED).is_file():
+        return State.FAILED
+    return State.BEGUN if _begun(run.folder) else State.TO_DO
+
+
+def failure_of(run: PlannedRun) -> str:
+    """Why a run failed, in one line."""
+    return str(json.loads((run.folder / FAILED).read_text(encoding="utf-8"))["reason"])
+
+
+def forget_failure(run: PlannedRun) -> None:
+    """Has a failed run tried again; it goes on where its last checkpoint is."""
+    (run.folder / FAILED).unlink(missing_ok=True)
+
+
+def is_taken(run: PlannedRun) -> bool:
+    """Whether a process is at work on a run."""
+    if not run.folder.is_dir():
+        return False
+    try:
+        with locked(run.folder):
+            return False
+    except UsageError:
+        return True
+
+
+def carry_out_here(run: PlannedRun, deadline: float | None = None) -> Outcome:
+    """Carries a run out in this process: begins it, or goes on with it, and records why if it fails.
+
+    Args:
+        run: The run.
+        deadline: Time (of ``time.time``) after which it is paused before its next epoch; None for never.
+
+    Returns:
+        How it ended; a run that is done already is not done again.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(run.folder):
+            return _carry_out(run, deadline)
+    except UsageError:  # of the lock alone
+        return Outcome.TAKEN
+
+
+def carry_out_apart(
+    run: PlannedRun, deadline: float | None, environment: Mapping[str, str], wait: Callable[[], object]
+) -> Outcome:
+    """Carries a run out in a process of its own.
+
+    Args:
+        run: The run.
+        deadline: As for ``carry_out_here``.
+        environment: Its environment variables.
+        wait: Is called every second.
+
+    Returns:
+        How it ended. One that died is recorded as failed.
+
+    Raises:
+        KeyboardInterrupt: If it was interrupted.
+    """
+    job = {**vars(run), "data_folder": str(run.data_folder), "folder": str(run.folder), "deadline": deadline}
+    with tempfile.TemporaryFile() as said:
+        command = [sys.executable, "-m", "recbole_cl.suites.job"]
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=dict(environment)
+        )
+        assert child.stdin is not None
+        try:
+            child.stdin.write(f"{json.dumps(job)}\n".encode())
+            child.stdin.flush()  # and stays open: the child ends when it reads that this process has
+            while (code := _ended(child)) is None:
+                wait()
+        except BrokenPipeError:
+            code = child.wait()
+        finally:
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+            child.wait()
+        if code == 130:
+            raise KeyboardInterrupt
+        if code in {outcome.value for outcome in Outcome}:
+            return Outcome(code)
+        _record_failure(run, _death(code, said))
+        return Outcome.FAILED
+
+
+def main() -> int:
+    """Carries out the run that standard input describes, until that ends."""
+    line = sys.stdin.buffer.readline()
+    job: dict[str, Any] = json.loads(line)
+    threading.Thread(target=_end_with_worker, daemon=True).start()
+    deadline = job.pop("deadline")
+    job |= {key: Path(job[key]) for key in ("data_folder", "folder")}
+    try:
+        return carry_out_here(PlannedRun(**job), deadline).value
+    except KeyboardInterrupt:
+        return 130
+
+
+def _end_with_worker() -> None:
+    """Ends this process at once when the worker that started it has ended, as if it had been killed with it."""
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(1)
+
+
+def _carry_out(run: PlannedRun, deadline: float | None) -> Outcome:
+    if state_of(run) in (State.DONE, State.FAILED):  # another worker was faster
+        return Outcome.DONE if state_of(run) is State.DONE else Outcome.FAILED
+    from recbole_cl.runs import runner
+    from recbole_cl.runs.build import build_config
+
+    def before_epoch(epoch: int) -> None:
+        if deadline is not None and time.time() >= deadline:
+            raise _Paused
+
+    settings = dict(run.settings) | {"show_progress": False}
+    if _begun(run.folder):
+        settings["resume"] = str(run.folder)
+    try:
+        runner.carry_out(build_config(run.model, run.dataset, (), settings), run.folder, before_epoch)
+    except _Paused:
+        return Outcome.PAUSED
+    except Exception as error:  # whatever a model may raise: the others are to go on
+        kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
+        _write_failure(run, f"{kind}{' '.join(str(error).split())}")
+        return Outcome.FAILED
+    return Outcome.DONE
+
+
+def _begun(folder: Path) -> bool:
+    """Whether a run can be taken up from what lies in its folder."""
+    try:
+        return resumed_folder(folder) == folder
+    except UsageError:
+        return False
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return child.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _death(code: int, said: BinaryIO) -> str:
+    """Why a process ended, by its exit code and its last words."""
+    if code < 0:
+        why = ", as the system does when memory is short" if code == -9 else ""
+        return f"its process was killed by signal {-code}{why}"
+    said.seek(0)
+    words = [line for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+    return f"its process ended with exit code {code}{f': {words[-1].strip()}' if words else ''}"
+
+
+def _record_failure(run: PlannedRun, reason: str) -> None:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(run.folder):
+            if state_of(run) is not State.DONE:
+                _write_failure(run, reason)
+    except UsageError:
+        pass  # another worker has taken it up
+
+
+def _write_failure(run: PlannedRun, reason: str) -> None:
+    atomic_write_json(run.folder / FAILED, {"reason": reason, "checkpoint": (run.folder / LAST).is_file()})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+"""Which runs a suite consists of, in their order, each with its settings checked and a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.config.config import Config
+from recbole_cl.config.identity import digest
+from recbole_cl.config.presets import merge_settings, read_settings
+from recbole_cl.data.files.names import ensure_dataset_available
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_config
+from recbole_cl.runs.folder import CONFIG, RESULT
+from recbole_cl.runs.settings import settings_of
+from recbole_cl.suites.schema import Suite, Variant
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a suite is asked for, and what is set beside it; empty for all, and nothing.
+
+    Attributes:
+        datasets: Some of the suite's.
+        variants: Some of the suite's.
+        seeds: In place of the suite's; a number N stands for its first seed and the N - 1 after it.
+        settings: Above all that the suite sets; each run takes those that its model knows.
+    """
+
+    datasets: Sequence[str] = ()
+    variants: Sequence[str] = ()
+    seeds: Sequence[int] | int = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a suite.
+
+    Attributes:
+        variant: Name of the variant.
+        label: What the table calls it: the variant, and the swept value if there is one.
+        dataset: Name of the dataset.
+        seed: Its seed.
+        model: Name or dotted path of the model.
+        settings: What is set, seed included.
+        data_folder: The dataset's own folder.
+        folder: The run folder, which need not exist.
+    """
+
+    variant: str
+    label: str
+    dataset: str
+    seed: int
+    model: str
+    settings: Mapping[str, Any]
+    data_folder: Path
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.label}, {self.dataset}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of the table on one dataset: what all seeds of it share."""
+
+    variant: str
+    label: str
+    dataset: str
+    model: str
+    settings: dict[str, Any]
+    config: Config
+
+
+def plan(suite: Suite, choice: Choice = Choice()) -> list[PlannedRun]:
+    """The runs of a suite: seed by seed, so that all lines have their first seed before any has its second.
+
+    A run whose settings a folder of the same ``checkpoint_dir`` holds already, whatever made it, gets that folder.
+
+    Args:
+        suite: The suite.
+        choice: What of it is asked for.
+
+    Returns:
+        The runs, in the order in which they are done.
+
+    Raises:
+        UsageError: With all that is wrong, if a name of the choice, a model or a setting is.
+    """
+    seeds = choice.seeds or suite.seeds
+    if isinstance(seeds, int):
+        seeds = range(suite.seeds[0], suite.seeds[0] + seeds)
+    lines = _lines(suite, choice)
+    folders = _Folders()
+    return [_planned(line, seed, folders) for seed in seeds for line in lines]
+
+
+def refuse_missing_data(runs: Sequence[PlannedRun]) -> None:
+    """Refuses a plan of which a dataset is not there, and cannot be downloaded.
+
+    Raises:
+        UsageError: For all such datasets together.
+    """
+    problems = []
+    for folder, dataset in dict.fromkeys((run.data_folder, run.dataset) for run in runs):
+        try:
+            ensure_dataset_available(dataset, folder)
+        except UsageError as error:
+            problems.append(str(error))
+    if problems:
+        some = sorted({run.dataset for run in runs if (run.data_folder / f"{run.dataset}.inter").is_file()})
+        hint = f" | or leave them out: --datasets {' '.join(some)}" if some else ""
+        raise UsageError(f"{' | '.join(problems)}{hint}")
+
+
+def _lines(suite: Suite, choice: Choice) -> list[_Line]:
+    datasets = _chosen("datasets", choice.datasets, suite.datasets)
+    variants = _chosen("variants", choice.variants, suite.variants)
+    models = {name: suite.variants[name].model or name for name in variants}
+    problems: list[str] = []
+    bare = _bare_configs(models, next(iter(datasets)), problems)
+    _tell_unknown(suite, choice, datasets, bare, problems)
+    lines = []
+    for dataset, name in product(datasets, variants):
+        variant, common = suite.variants[name], _common(suite, dataset)
+        if name not in bare or dataset not in (variant.datasets or [dataset]):
+            continue
+        for label, own in _points(name, variant):
+            values = merge_settings(_known_to(bare[name], common), own)
+            merge_settings(values, _known_to(bare[name], choice.settings))
+            try:
+                config = build_config(models[name], dataset, (), values)
+            except UsageError as error:
+                problems.append(f"{label}: {error}")
+            else:
+                lines.append(_Line(name, label, dataset, models[name], values, config))
+    if problems:
+        raise UsageError(" | ".join(dict.fromkeys(problems)))
+    return lines
+
+
+def _chosen(what: str, wanted: Sequence[str], there: Mapping[str, Any]) -> list[str]:
+    if unknown := [name for name in wanted if name not in there]:
+        raise UsageError(f"{what} = {', '.join(unknown)}: the suite has {', '.join(there)}")
+    return [name for name in there if name in wanted] if wanted else list(there)
+
+
+def _common(suite: Suite, dataset: str) -> dict[str, Any]:
+    """The settings of all runs on a dataset."""
+    values: dict[str, Any] = {}
+    for file in suite.config_files:
+        merge_settings(values, read_settings(file))
+    merge_settings(values, {**suite.settings, "eval_history": suite.eval_history})
+    return merge_settings(values, suite.datasets[dataset])
+
+
+def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) -> dict[str, Config]:
+    """Of each variant the settings of its model alone, which tell what that knows."""
+    found: dict[str, Config] = {}
+    by_model: dict[str, Config] = {}
+    for name, model in models.items():
+        try:
+            found[name] = by_model[model] = by_model.get(model) or build_config(model, dataset, (), {})
+        except UsageError as error:
+            problems.append(f"{name}: {error}")
+    return found
+
+
+def _tell_unknown(
+    suite: Suite, choice: Choice, datasets: Sequence[str], bare: Mapping[str, Config], problems: list[str]
+) -> None:
+    """Tells of settings for all runs that no model of the suite knows."""
+    given = [choice.settings, *(_common(suite, dataset) for dataset in datasets)]
+    unknown = {key: it[key] for it in given for key in it if not any(one.knows(key) for one in bare.values())}
+    if unknown and bare:
+        one = next(iter(bare.values()))
+        try:
+            build_config(one.model_class, one["dataset"], (), unknown)  # which says what was meant
+        except UsageError as error:
+            problems.append(str(error))
+
+
+def _known_to(bare: Config, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings that a model knows."""
+    return {key: value for key, value in values.items() if bare.knows(key)}
+
+
+def _points(name: str, variant: Variant) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Label and settings of a variant, or of each value that it is swept over."""
+    own: dict[str, Any] = {}
+    for file in variant.config_files:
+        merge_settings(own, read_settings(file))
+    merge_settings(own, variant.settings)
+    if not variant.sweeps:
+        yield name, own
+    for key, values in variant.sweeps.items():
+        for value in values:
+            yield f"{name} ({key}={_text(value)})", {**own, **dict.fromkeys(key.split(", "), value)}
+
+
+def _text(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _planned(line: _Line, seed: int, folders: _Folders) -> PlannedRun:
+    typed = settings_of(line.config)
+    all_settings = line.config.settings_dict() | {"seed": seed}
+    return PlannedRun(
+        line.variant,
+        line.label,
+        line.dataset,
+        seed,
+        line.model,
+        {**line.settings, "seed": seed},
+        typed.data_folder,
+        folders.of(all_settings, typed.folders, f"{typed.model}-{line.dataset}-{seed}"),
+    )
+
+
+class _Folders:
+    """Finds the folder of a run by its settings."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, Path]] = {}
+
+    def of(self, settings: Mapping[str, Any], parent: Path, stem: str) -> Path:
+        """The folder that holds such a run, finished ones first; or else where every worker will put it."""
+        if parent not in self._known:
+            self._known[parent] = dict(_stored(parent))
+        name = digest(settings)
+        return self._known[parent].get(name, parent / f"{stem}-{name}")
+
+
+def _stored(parent: Path) -> Iterator[tuple[str, Path]]:
+    """Digest and folder of each stored run, finished ones last."""
+    folders = sorted(path.parent for path in parent.glob(f"*/{CONFIG}"))
+    for folder in sorted(folders, key=lambda it: (it / RESULT).is_file()):
+        try:
+            yield digest(read_settings(folder / CONFIG)), folder
+        except UsageError:
+            continue  # somebody else's

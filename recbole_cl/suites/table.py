@@ -1,0 +1,132 @@
+"""The table of a suite, as far as its runs have come, with published figures beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import mean, stdev
+
+from tabulate import tabulate
+
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import PROTOCOLS
+from recbole_cl.report.groups import RunGroup, refuse_incomparable
+from recbole_cl.report.render import as_markdown
+from recbole_cl.report.store import StoredRun, load_run
+from recbole_cl.report.tables import Table, compare_groups, figure_of
+from recbole_cl.suites.job import State, failure_of, state_of
+from recbole_cl.suites.plan import PlannedRun
+from recbole_cl.suites.schema import Suite
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """A suite as far as it is done; printed, it is its table.
+
+    Attributes:
+        suite: The suite.
+        runs: All its runs, done or not.
+    """
+
+    suite: Suite
+    runs: Sequence[PlannedRun]
+
+    @cached_property
+    def groups(self) -> dict[str, list[RunGroup]]:
+        """Dataset -> the lines of its table, with all runs that are done; lines without one are left out."""
+        found: dict[str, dict[str, list[StoredRun]]] = {}
+        models = {run.label: run.variant for run in self.runs}
+        for run in self.runs:
+            if state_of(run) is State.DONE:
+                found.setdefault(run.dataset, {}).setdefault(run.label, []).append(load_run(run.folder))
+        return {
+            dataset: [RunGroup(label, models[label], tuple(runs)) for label, runs in lines.items()]
+            for dataset, lines in found.items()
+        }
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Run -> why it failed."""
+        return {str(run): failure_of(run) for run in self.runs if state_of(run) is State.FAILED}
+
+    def tables(self) -> list[Table]:
+        """The lines side by side with their significance, one table for each dataset and protocol."""
+        tables = []
+        for dataset, groups in self.groups.items():
+            refuse_incomparable([run for group in groups for run in group.runs])
+            names = {group.label for group in groups} | {group.model for group in groups}
+            baseline = self.suite.baseline if self.suite.baseline in names else None
+            tables += compare_groups({dataset: groups}, self.suite.metrics, baseline)
+        return tables
+
+    def __str__(self) -> str:
+        return "\n\n".join([*map(self.text_of, dict.fromkeys(run.dataset for run in self.runs)), *self._notes()])
+
+    def text_of(self, dataset: str, style: str = "simple") -> str:
+        """The table of one dataset, under the suite's protocol.
+
+        Args:
+            dataset: The dataset.
+            style: One of tabulate's.
+        """
+        published = self.suite.published.figures.get(dataset, {}) if self.suite.published else {}
+        groups = {group.label: group for group in self.groups.get(dataset, [])}
+        labels = dict.fromkeys([*(run.label for run in self.runs if run.dataset == dataset), *published])
+        header = [dataset, "seeds"]
+        for metric in self.suite.metrics:
+            header += [metric, "published"] if published else [metric]
+        lines = []
+        for label in labels:
+            group = groups.get(label)
+            line = [label, str(len(group.runs)) if group else "-"]
+            for metric in self.suite.metrics:
+                line += self._cells(group, metric, published.get(label, {}).get(metric), bool(published))
+            lines.append(line)
+        alignment = ["left", *["right"] * (len(header) - 1)]
+        grid: str = tabulate(lines, headers=header, tablefmt=style, disable_numparse=True, colalign=alignment)
+        return grid
+
+    def markdown(self) -> str:
+        """All of it as a page."""
+        datasets = dict.fromkeys(run.dataset for run in self.runs)
+        parts = [f"# {self.suite.title}", *([self.suite.about] if self.suite.about else [])]
+        parts += [self.text_of(dataset, "pipe") for dataset in datasets]
+        parts += self._notes()
+        if any(len(groups) > 1 for groups in self.groups.values()):
+            parts.append(f"## Significance\n\n{self._significance()}")
+        return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+    def _significance(self) -> str:
+        try:
+            return as_markdown(self.tables())
+        except UsageError as error:  # variants that differ in the data are not comparable: their figures still stand
+            return str(error)
+
+    def _cells(self, group: RunGroup | None, metric: str, published: float | None, with_published: bool) -> list[str]:
+        protocol = next(it.name for it in PROTOCOLS if it.setting == self.suite.eval_history)
+        figures = [figure_of(run, protocol, metric) for run in group.runs] if group else []
+        spread = f" ± {stdev(figures):.4f}" if len(figures) > 1 else ""
+        ours = f"{mean(figures):.4f}{spread}" if figures else "-"
+        if not with_published:
+            return [ours]
+        if published is None:
+            return [ours, "-"]
+        beside = f" ({100 * (mean(figures) / published - 1):+.1f} %)" if figures and published else ""
+        return [ours, f"{published:.4f}{beside}"]
+
+    def _notes(self) -> list[str]:
+        kept = self.suite.eval_history == "keep"
+        history = (
+            "with the users' history left in the ranking" if kept else "with the users' history out of the ranking"
+        )
+        notes = [f"Mean over seeds, ± their standard deviation, {history}."]
+        if self.suite.published:
+            notes.append(f"Published: {self.suite.published.source}; in brackets, how far ours lies above or below it.")
+        states = [state_of(run) for run in self.runs]
+        counts = {state: states.count(state) for state in State if state in states}
+        notes.append(
+            f"{len(self.runs)} runs: {', '.join(f'{count} {state.value}' for state, count in counts.items())}."
+        )
+        notes += [f"Failed: {run}: {reason}" for run, reason in self.failures.items()]
+        return notes

@@ -1,0 +1,82 @@
+"""A worker: does the runs of a plan that nobody else does, one after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from recbole_cl.suites.job import Outcome, State, carry_out_apart, is_taken, state_of
+from recbole_cl.suites.plan import PlannedRun
+
+_POLL = 5.0  # seconds between two looks at what other workers do
+
+Execute = Callable[[PlannedRun, float | None], Outcome]
+
+
+def work(
+    runs: Sequence[PlannedRun],
+    execute: Execute,
+    deadline: float | None,
+    after: Callable[[PlannedRun], object],
+    bar: Any,
+    poll: float = _POLL,
+) -> None:
+    """Does the runs that are to do, in their order, and waits for those that other workers have taken.
+
+    Args:
+        runs: The plan.
+        execute: Carries one out.
+        deadline: Time (of ``time.time``) after which no run is begun; None for never.
+        after: Is told of each run that this worker has done, or that has failed.
+        bar: A progress bar over all runs.
+        poll: Seconds between two looks at what other workers do.
+    """
+    while open_runs := _open(runs):
+        idle = True
+        for run in open_runs:
+            _show(bar, runs, str(run))
+            if _is_over(deadline):
+                return
+            if state_of(run) not in (State.TO_DO, State.BEGUN) or is_taken(run):
+                continue
+            outcome = execute(run, deadline)
+            if outcome is Outcome.PAUSED:
+                return
+            if outcome is not Outcome.TAKEN:
+                idle = False
+                after(run)
+        if idle and _open(runs):
+            _show(bar, runs, "waiting for other workers")
+            time.sleep(poll)
+    _show(bar, runs, "")
+
+
+def progress_bar(runs: Sequence[PlannedRun], shown: bool) -> Any:
+    """A bar over all runs, which estimates the time left by all that were finished since it began."""
+    done = len(runs) - len(_open(runs))
+    return tqdm(total=len(runs), initial=done, unit="run", smoothing=0, dynamic_ncols=True, disable=not shown)
+
+
+def in_processes(bar: Any, environment: Mapping[str, str]) -> Execute:
+    """Carries runs out in processes of their own, and keeps the bar's clock going."""
+
+    def execute(run: PlannedRun, deadline: float | None) -> Outcome:
+        return carry_out_apart(run, deadline, environment, bar.refresh)
+
+    return execute
+
+
+def _open(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    return [run for run in runs if state_of(run) in (State.TO_DO, State.BEGUN)]
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.time() >= deadline
+
+
+def _show(bar: Any, runs: Sequence[PlannedRun], words: str) -> None:
+    bar.update(len(runs) - len(_open(runs)) - bar.n)  # other workers' runs count
+    bar.set_postfix_str(words)

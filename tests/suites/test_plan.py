@@ -1,0 +1,89 @@
+"""Which runs a suite has, in which order, with which settings and in which folders."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_config
+from recbole_cl.suites.plan import Choice, plan, refuse_missing_data
+from tests.suites.conftest import suite_of
+
+
+def test_all_lines_have_their_first_seed_before_any_has_its_second(toy: Choice) -> None:
+    runs = plan(suite_of(variants=["SASRec", "CL4SRec"]), toy)
+    assert [(run.label, run.seed) for run in runs] == [("SASRec", 1), ("CL4SRec", 1), ("SASRec", 2), ("CL4SRec", 2)]
+    assert len({run.folder for run in runs}) == 4 and not any(run.folder.exists() for run in runs)
+    assert [run.seed for run in plan(suite_of(), replace(toy, seeds=3))] == [1, 2, 3]
+
+
+def test_settings_outrank_one_another_in_the_order_that_is_promised(toy: Choice, tmp_path: Path) -> None:
+    (tmp_path / "weak.yaml").write_text("{epochs: 9, n_layers: 9, n_heads: 9, temperature: 9, stopping_step: 9}")
+    (tmp_path / "own.yaml").write_text("{temperature: 5, stopping_step: 5}")
+    suite = suite_of(
+        config_files=[str(tmp_path / "weak.yaml")],
+        settings={"n_layers": 1, "n_heads": 8, "temperature": 8},
+        datasets={"cycle": {"n_heads": 4, "temperature": 7}},
+        variants={
+            "CL4SRec": {
+                "config_files": [str(tmp_path / "own.yaml")],
+                "stopping_step": 3,
+                "sweeps": {"temperature": [0.5, 0.7]},
+            }
+        },
+    )
+    first, second, *_ = plan(suite, toy)
+    chosen = ("epochs", "n_layers", "n_heads", "stopping_step", "temperature", "eval_history", "seed")
+    assert [first.settings[key] for key in chosen] == [2, 1, 4, 3, 0.5, "keep", 1]
+    assert (first.label, second.label) == ("CL4SRec (temperature=0.5)", "CL4SRec (temperature=0.7)")
+
+
+def test_settings_swept_together_have_one_value_and_others_take_turns(toy: Choice) -> None:
+    sweeps = {"hidden_dropout_prob, attn_dropout_prob": [0.1, 0.2], "n_layers": [1]}
+    runs = plan(suite_of(variants={"SASRec": {"sweeps": sweeps}}), replace(toy, seeds=[1]))
+    points = [{key: run.settings.get(key) for key in ("hidden_dropout_prob", "attn_dropout_prob")} for run in runs]
+    assert [set(point.values()) for point in points] == [{0.1}, {0.2}, {None}] and runs[2].settings["n_layers"] == 1
+
+
+def test_a_run_takes_of_the_suites_settings_those_that_its_model_knows(toy: Choice) -> None:
+    suite = suite_of(variants=["SASRec", "GRU4Rec"], settings={"n_heads": 1, "dropout_prob": 0.1})
+    ours, recboles = plan(suite, replace(toy, seeds=[1]))
+    assert "n_heads" in ours.settings and "n_heads" not in recboles.settings
+    assert "dropout_prob" in recboles.settings and "dropout_prob" not in ours.settings
+
+
+def test_all_mistakes_in_models_and_settings_are_told_together(toy: Choice) -> None:
+    suite = suite_of(
+        variants={"SASRek": {}, "CL4SRec": {"temperatur": 1.0}, "DuoRec": {"temperature": -1.0}, "SASRec": {}},
+        settings={"n_layrs": 1},
+    )
+    with pytest.raises(UsageError) as error:
+        plan(suite, toy)
+    for words in ("SASRek", "temperatur'", "temperature = -1.0", "n_layrs"):
+        assert words in str(error.value)
+
+
+def test_a_run_that_is_stored_is_known_by_its_settings_whatever_its_folder_is_called(toy: Choice) -> None:
+    (run,) = plan(suite_of(seeds=[1]), toy)
+    own = Path(toy.settings["checkpoint_dir"]) / "by-hand"
+    own.mkdir(parents=True)
+    stored = build_config(run.model, run.dataset, (), {**run.settings, "eval_batch_size": 7}).settings_dict()
+    (own / "config.yaml").write_text(yaml.safe_dump(stored))
+    assert plan(suite_of(seeds=[1]), toy)[0].folder == own  # how it was evaluated is no other experiment
+    assert plan(suite_of(seeds=[2]), toy)[0].folder != own
+    assert plan(suite_of(seeds=[1], settings={"n_layers": 1}), toy)[0].folder != own
+
+
+def test_what_is_chosen_must_be_there_and_so_must_the_data(toy: Choice, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="variants = DuoRec: the suite has SASRec"):
+        plan(suite_of(), Choice(variants=["DuoRec"]))
+    runs = plan(suite_of(datasets=["cycle", "cycel", "no-such"]), toy)
+    with pytest.raises(UsageError) as error:
+        refuse_missing_data(runs)
+    assert "'cycel'" in str(error.value) and "'no-such'" in str(error.value)
+    assert "leave them out: --datasets cycle" in str(error.value)
+    refuse_missing_data([run for run in runs if run.dataset == "cycle"])

@@ -1,0 +1,34 @@
+"""The suites of the package, and the page that lists them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from recbole_cl.config.models import own_models
+from recbole_cl.suites.plan import Choice, plan
+from recbole_cl.suites.schema import read_suite, shipped_suites
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", shipped_suites(), ids=lambda path: path.stem)
+def test_every_run_of_every_suite_has_settings_that_fit(path: Path, tmp_path: Path) -> None:
+    suite = read_suite(path)
+    runs = plan(suite, Choice(seeds=suite.seeds[:1], settings={"checkpoint_dir": str(tmp_path), "use_gpu": False}))
+    labels = {(run.dataset, run.label) for run in runs}
+    published = suite.published.figures if suite.published else {}
+    assert {(dataset, label) for dataset, lines in published.items() for label in lines} <= labels
+
+
+def test_suites_cover_every_method() -> None:
+    suites = map(read_suite, shipped_suites())
+    assert set(own_models()) <= {one.model or name for suite in suites for name, one in suite.variants.items()}
+
+
+def test_the_page_lists_every_suite_and_names_none_that_is_not_there() -> None:
+    named = set(re.findall(r"recbole-cl suite ([\w-]+)", PAGE)) - {"NAME"}
+    assert named == {path.stem for path in shipped_suites()}
