@@ -79,9 +79,10 @@ def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | P
 
 
 def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:
-    if not isinstance(files, str | Path | list | tuple) or not all(isinstance(it, str | Path) for it in files):
+    several = [files] if isinstance(files, str | Path) else files
+    if not isinstance(several, list | tuple) or not all(isinstance(it, str | Path) for it in several):
         raise UsageError(f"config_files = {shown(files)}: expected a path or a list of paths")
-    return [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+    return [Path(file) for file in several]
 
 
 def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
