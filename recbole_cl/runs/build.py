@@ -71,11 +71,11 @@ def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | P
     Returns:
         The folder as it was written, or None if neither names one.
     """
-    if "resume" in settings:
-        if settings["resume"] == "":
-            raise UsageError("resume is empty: give a run folder, or leave it out")
-        return settings["resume"]
-    return next((it for file in reversed(_listed(config_files)) if (it := read_settings(file).get("resume"))), None)
+    asked = [read_settings(file).get("resume") for file in _listed(config_files)]
+    found = settings["resume"] if "resume" in settings else next((it for it in reversed(asked) if it), None)
+    if found == "" or not isinstance(found, str | Path | None):
+        raise UsageError(f"resume = {shown(found)}: expected a run folder; give one, or leave it out")
+    return found
 
 
 def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:

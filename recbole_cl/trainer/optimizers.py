@@ -29,20 +29,21 @@ def build_optimizer(learner: str, parameters: Iterable[torch.nn.Parameter], **ra
         **rates: ``lr`` and ``weight_decay``.
     """
     name = learner.lower()
-    build: Any = _without_compiler(_LEARNERS[name])
+    build: Any = _without_compiler(name)
     optimizer: Optimizer = build(parameters, **rates, **({"fused": True} if name in _FUSED else {}))
     return optimizer
 
 
 @cache
-def _without_compiler(cls: type[Optimizer]) -> type[Optimizer]:
+def _without_compiler(name: str) -> type[Optimizer]:
     """A class that does the same, by the functions that PyTorch's decorators for its compiler are laid around.
 
     Those decorators import ``torch._dynamo``: two seconds of CPU time, more than a small run's training. Nothing
     compiles an optimiser here. What else is laid around ``step``, the hooks and the profiler, PyTorch lays around the
     new class's as well. Where a later PyTorch has no such decorators, the functions are its own.
     """
+    cls = _LEARNERS[name]
     plain = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
-    methods: dict[str, Any] = {name: inspect.unwrap(getattr(cls, name)) for name in plain}
+    methods: dict[str, Any] = {method: inspect.unwrap(getattr(cls, method)) for method in plain}
     methods["step"] = torch.no_grad()(inspect.unwrap(cls.step))  # whose decorator switches gradients off, too
     return type(cls.__name__, (cls,), methods)

@@ -222,6 +222,7 @@ def test_a_folder_that_is_removed_under_a_run_is_told_and_not_made_again(
         lambda: run(config_files=5),  # type: ignore[arg-type]
         lambda: run(config_files="a\0b"),
         lambda: run(resume=5),
+        lambda: run(resume={"a": 1}),
         lambda: run_seeds("SASRec", "cycle", 5),  # type: ignore[arg-type]
         lambda: run_seeds("SASRec", "cycle", [[1]]),  # type: ignore[list-item]
     ],
@@ -232,7 +233,7 @@ def test_a_wrong_type_is_refused(call: Callable[[], object]) -> None:
 
 
 def test_an_empty_resume_is_no_new_run(settings: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="resume is empty"):
+    with pytest.raises(UsageError, match="resume = '': expected a run folder"):
         run("SASRec", "cycle", resume="", **settings)
 
 
