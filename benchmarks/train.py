@@ -12,8 +12,9 @@ turn sets up what its contender's users have:
 its users have it; ``GLIBC_TUNABLES=`` before the command leaves it as it is.
 
 The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
-epoch. Peaks are those of a separate process for each contender, loading included. On the CPU, or with ``--gpu`` on the
-GPU, where a step ends when the device is done with it.
+epoch, and what the model does before an epoch's first one: ICLRec clusters its rows there. Peaks are those of a
+separate process for each contender, loading included. On the CPU, or with ``--gpu`` on the GPU, where a step ends when
+the device is done with it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ COLUMNS = (
     ("model", ""),
     ("form", ""),
     ("step, s", ".4f"),
+    ("start, s", ".2f"),
     ("targets / s", ".0f"),
     ("epoch, s", ".2f"),
     ("peak, MB", ".0f"),
@@ -77,6 +79,7 @@ class Contender:
         batches: Steps of an epoch.
         targets: Targets that an epoch supervises.
         take: Trains so many steps; returns the seconds of each, fetching the batch included.
+        begin: Does what an epoch, counted from 0, begins with; returns the seconds.
         views: Views of every batch taken so far.
         sizes: Of the model.
     """
@@ -86,6 +89,7 @@ class Contender:
     batches: int
     targets: int
     take: Callable[[int], list[float]]
+    begin: Callable[[int], float]
     views: list[list[Segment]]
     sizes: Sizes
 
@@ -117,7 +121,8 @@ def _recbole(name: str, config: Any, train: Any, folder: Path, gpu: bool) -> Con
             trainer._train_epoch(_clocked(batches, n, seconds, gpu), 0)
         return seconds
 
-    return Contender(name, "prefix", len(loader), len(train), take, record_segments(model), sizes_of(model, config))
+    views, sizes = record_segments(model), sizes_of(model, config)
+    return Contender(name, "prefix", len(loader), len(train), take, lambda epoch: 0.0, views, sizes)
 
 
 def _ours(
@@ -141,8 +146,13 @@ def _ours(
                 trainer._step(batch.to(config["device"]))
         return seconds
 
+    def begin(epoch: int) -> float:
+        start = common.now(args.gpu)
+        model.start_epoch(epoch)
+        return common.now(args.gpu) - start
+
     targets = len(loader.prefixes)  # each prefix's target is one of some row, in either form
-    return Contender(name, form, len(loader), targets, take, record_segments(model), sizes_of(model, config))
+    return Contender(name, form, len(loader), targets, take, begin, record_segments(model), sizes_of(model, config))
 
 
 def _forever(loader: Iterable[Any]) -> Iterator[Any]:
@@ -172,6 +182,7 @@ def interleave(runners: Sequence[Contender], steps: int, warmup: int, turn: int)
     """
     seconds: list[list[float]] = [[] for _ in runners]
     for runner in runners:
+        runner.begin(0)
         runner.take(warmup)
     for done in range(0, steps, turn):
         for runner, mine in zip(runners, seconds, strict=True):
@@ -183,12 +194,14 @@ def figures(runners: Sequence[Contender], seconds: Sequence[Sequence[float]]) ->
     """The record of each contender, its peak left open."""
     records: common.Records = []
     for runner, mine in zip(runners, seconds, strict=True):
-        epoch = statistics.median(mine) * runner.batches
+        start = runner.begin(1)
+        epoch = start + statistics.median(mine) * runner.batches
         records.append(
             {
                 "name": runner.name,
                 "form": runner.form,
                 "median_step_seconds": statistics.median(mine),
+                "epoch_start_seconds": start,
                 "targets_per_second": runner.targets / epoch,
                 "epoch_seconds": epoch,
                 "peak_mb": None,

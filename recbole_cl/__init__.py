@@ -8,6 +8,7 @@ from recbole_cl.allocator import ask_for_huge_pages
 
 if TYPE_CHECKING:
     from recbole_cl.data.files.dataframe import from_dataframe
+    from recbole_cl.interop.register import register
     from recbole_cl.runs.result import RunResult
     from recbole_cl.runs.runner import LoadedRun, load, run, run_seeds
     from recbole_cl.search.tune import SearchResult, tune
@@ -24,6 +25,7 @@ __all__ = [
     "from_dataframe",
     "load",
     "load_package",
+    "register",
     "run",
     "run_seeds",
     "suite",
@@ -49,6 +51,10 @@ def __getattr__(name: str) -> Any:
         from recbole_cl.suites import command
 
         return command.suite
+    if name == "register":
+        from recbole_cl.interop import register
+
+        return register.register
     if name in __all__:
         from recbole_cl.runs import runner
 

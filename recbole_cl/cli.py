@@ -33,6 +33,7 @@ _COMMANDS = {
     "evaluate": "measure a run anew: other metrics, cut-offs, groups of users",
     "export": "write a run's model for use elsewhere: a package or ONNX",
     "convert": "make a dataset from csv, json or sequence text",
+    "convert-checkpoint": "turn a SASRec of RecBole's into a run folder, or back",
     "models": "list the models, one line on each; or the settings of one",
     "schema": "print the JSON schema of YAML files, by which an editor completes and checks them",
 }
@@ -42,6 +43,7 @@ _MODULES = {
     "convert": "recbole_cl.data.files.convert",
     "runs": "recbole_cl.report.listing",
     **{name: f"recbole_cl.serving.{name}" for name in ("recommend", "similar", "embeddings", "evaluate", "export")},
+    "convert-checkpoint": "recbole_cl.interop.convert_checkpoint",
     "models": "recbole_cl.config.listing",
     "schema": "recbole_cl.config.schema_command",
     "tune": "recbole_cl.search.command",

@@ -44,13 +44,14 @@ class RunKeys(Settings):
     seed: Seed
     reproducibility: bool
     state: Level | None
-    gpu_id: Natural | str | Annotated[list[Natural], MinLen(1)] | None
+    gpu_id: Annotated[int, Ge(-1)] | str | Annotated[list[Natural], MinLen(1)] | None
     use_gpu: bool
     data_path: Text
     checkpoint_dir: Text
     resume: Text | None
     init_from: Text | None
     show_progress: bool
+    recbole_defaults: bool
     log_wandb: bool
     wandb_project: Text
 
@@ -79,7 +80,7 @@ class TrainingKeys(Settings):
     weight_decay: NotNegative
     clip_grad_norm: Clipping | None
     eval_step: Count
-    stopping_step: Count
+    stopping_step: Natural
     loss_decimal_place: Digits
     enable_amp: bool
 

@@ -14,11 +14,13 @@ import recbole
 import torch
 
 from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
-from recbole_cl.config.known import keys_by_model
+from recbole_cl.config.defaults import SWITCH, as_recbole, unlike_recbole
+from recbole_cl.config.foreign import drop_foreign, drop_harmless, looks_misspelt
+from recbole_cl.config.known import keys_by_model, keys_of_ours
 from recbole_cl.config.messages import shown
 from recbole_cl.config.models import model_class as find_model_class
-from recbole_cl.config.models import model_path, own_models
-from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, with_todays_names
+from recbole_cl.config.models import model_path, own_models, recbole_has
+from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, older_names, with_todays_names
 from recbole_cl.config.presets import (
     SettingsLoader,
     experiment_preset,
@@ -118,6 +120,12 @@ class Config(RecBoleConfig):
         """Whether a run of this model reads a setting."""
         return key in self._known
 
+    def unlike_recbole(self) -> str:
+        """Where RecBole's own command would be given other settings, in one line; nothing for a model of ours alone."""
+        theirs = self.model_class.__module__.startswith("recbole.") or recbole_has(self.model)
+        given = {key for _, values in [self._beside, *self._sources] for key in values}
+        return unlike_recbole(self._settings, self._theirs, given) if theirs else ""
+
     def compatibility_settings(self) -> None:
         """Gives numpy the old names that RecBole uses, where they are missing."""
         for name, scalar in _NUMPY_ALIASES.items():
@@ -183,7 +191,8 @@ class Config(RecBoleConfig):
         # RecBole's file of the model is that of its own class: it has some for models that we replace (SASRec, say).
         theirs = next(cls.__name__ for cls in model_class.__mro__ if cls.__module__.startswith("recbole."))
         super()._load_internal_config_dict(theirs, model_class, dataset)
-        self._recboles = {*self.internal_config_dict} - {"MODEL_TYPE"}
+        self._theirs = deepcopy({key: it for key, it in self.internal_config_dict.items() if key != "MODEL_TYPE"})
+        self._recboles = {*self._theirs}
         for preset in (props_dir() / "overall.yaml", *model_presets(model_class)):
             self._load_preset(preset)
         self._load_preset(props_dir() / "dataset" / f"{dataset}.yaml")
@@ -204,12 +213,22 @@ class Config(RecBoleConfig):
             known |= DONE_ANYWAY
         self._known = known
         self._sources = [(source, with_todays_names(values, known)) for source, values in self._sources]
+        reads_any = not own.model_fields and not self.model_class.__module__.startswith("recbole.")
+        for source, values in self._sources:
+            drop_harmless(values)
+            if source or reads_any:
+                drop_foreign(source, values, known | older_names(known), keys_of_ours, keep=reads_any)
+        if reads_any:  # a class in RecBole's form: what it reads of its Config, only its code tells
+            far = {key for _, values in self._sources for key in values if not looks_misspelt(key, known)}
+            self._known = known | far
         self.external_config_dict = self._merged_sources()
 
     def _load_preset(self, path: Path) -> None:
         if path.is_file():
             values = read_settings(path)
             name_paths(values)  # of this package, or of a class that the caller has named
+            if self.external_config_dict.get(SWITCH) is True:
+                values = as_recbole(values, self._recboles)
             self._presets.append((str(path), values))
             merge_settings(self.internal_config_dict, values)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_cl.config.common import COMMON
+from recbole_cl.config.foreign import HARMLESS, drop_foreign
 from recbole_cl.config.models import (
     DEFAULT_MODEL,
     MODELS,
@@ -27,6 +28,11 @@ def keys_by_model() -> dict[str, Iterable[str]]:
     ours = {name: own_keys(name) for name in own_models()}
     files = {name: recboles_presets() / f"{name}.yaml" for name in available_models() if name not in ours}
     return {**ours, **{name: _keys(path) for name, path in files.items() if path.is_file()}}
+
+
+def keys_of_ours() -> set[str]:
+    """The keys of all models of ours."""
+    return {key for name in own_models() for key in own_keys(name)}
 
 
 def own_keys(name: str) -> list[str]:
@@ -63,4 +69,7 @@ def refuse_unknown_flags(model: str | None, files: Iterable[str | Path], setting
     if not name or not class_chain(name):
         return  # not one of ours: its class decides what it knows
     known = {"model", "dataset", *COMMON, *own_keys(name), *DONE_ANYWAY}
-    refuse_unknown([*read.items(), ("", settings)], known, name, keys_by_model, taken=older_names(known))
+    taken = {*older_names(known), *HARMLESS, "nproc"}
+    for file, values in read.items():
+        drop_foreign(file, values, known | taken, keys_of_ours)
+    refuse_unknown([*read.items(), ("", settings)], known, name, keys_by_model, taken=taken)

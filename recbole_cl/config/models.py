@@ -19,6 +19,7 @@ from recbole_cl.registry import Registry, is_path
 
 DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
 _OURS, _RECBOLE = "recbole_cl", "recbole.model.sequential_recommender"
+_THEIRS = "recbole:"  # before a name: RecBole's model, also where ours has that name
 # What they read in their batches is more than our loader makes.
 _UNFIT = {
     **dict.fromkeys(("BERT4Rec", "SHAN"), "transformed rows"),
@@ -38,7 +39,18 @@ MODELS: Registry[Any] = Registry(
     "model",
     {
         name: f"recbole_cl.model.{name.lower()}.{name}"
-        for name in ("AdaptiveRec", "CL4SRec", "CoSeRec", "DuoRec", "ECLSR", "SASRec", "SRMA")
+        for name in (
+            "AdaptiveRec",
+            "CL4SRec",
+            "CoSeRec",
+            "DuoRec",
+            "ECLSR",
+            "ICLRec",
+            "ICSRec",
+            "MCLRec",
+            "SASRec",
+            "SRMA",
+        )
     },
     accepts=_is_model,
     expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender",
@@ -69,7 +81,8 @@ def model_class(model: str | type) -> Any:
     """Finds a model class.
 
     Args:
-        model: The model's name, in any capitals; the dotted path of a class; or a class.
+        model: The model's name, in any capitals; ``recbole:`` and the name of one of RecBole's; the dotted path of a
+            class; or a class.
 
     Returns:
         Our class of that name, or else RecBole's; or the class that the path leads to.
@@ -80,16 +93,19 @@ def model_class(model: str | type) -> Any:
     """
     if isinstance(model, type):
         return _fit(MODELS.check(model, model.__name__))
+    name, theirs = model.lower().removeprefix(_THEIRS), model.lower().startswith(_THEIRS)
     for unfit in _UNFIT:
-        if unfit.lower() == model.lower():
+        if unfit.lower() == name and (theirs or not MODELS.find(name)):
             raise UsageError(_needs(unfit))
-    recboles = {name.lower(): name for name in _recbole_models()}
-    if not MODELS.find(model) and model.lower() in recboles:
-        return recboles_model(recboles[model.lower()])
+    recboles = {known.lower(): known for known in _recbole_models()}
+    if name in recboles and (theirs or not MODELS.find(name)):
+        return recboles_model(recboles[name])
+    if theirs:
+        raise UsageError(_unknown(model))
     _refuse_unreachable(model)
     if not MODELS.find(model) and not is_path(model):
         raise UsageError(_unknown(model))
-    with _anomaly_detection_left_alone():  # an outside model may import RecBole's
+    with anomaly_detection_left_alone():  # an outside model may import RecBole's
         return _fit(MODELS.resolve(model))
 
 
@@ -145,6 +161,11 @@ def recboles_presets() -> Path:
     return _recbole() / "properties" / "model"
 
 
+def recbole_has(name: str) -> bool:
+    """Tells whether RecBole has a sequential model of a name."""
+    return name in _recbole_models()
+
+
 def refuse_unknown_model(name: str) -> None:
     """Refuses a name that is neither a known model's nor a dotted path, without importing anything.
 
@@ -152,6 +173,8 @@ def refuse_unknown_model(name: str) -> None:
         UsageError: With the nearest name.
     """
     known = {*own_models(), *_recbole_models()}
+    if name.lower().startswith(_THEIRS):
+        name, known = name[len(_THEIRS) :], {*_recbole_models()}
     if not is_path(name) and name.lower() not in {it.lower() for it in known}:
         raise UsageError(_unknown(name))
 
@@ -163,11 +186,13 @@ def model_path(cls: type) -> str:
         cls: A model class.
 
     Returns:
-        The name of one of ours, or of RecBole's that ours do not replace; else the dotted path of the class.
+        The name of one of ours, or of RecBole's, after ``recbole:`` where ours has that name; else the dotted path of
+        the class.
     """
     path = f"{cls.__module__}{':' if '.' in cls.__qualname__ else '.'}{cls.__qualname__}"
-    recboles = cls.__module__.startswith(f"{_RECBOLE}.") and not MODELS.find(cls.__name__)
-    return cls.__name__ if recboles or MODELS.path(cls.__name__) == path else path
+    if cls.__module__.startswith(f"{_RECBOLE}."):
+        return f"{_THEIRS if MODELS.find(cls.__name__) else ''}{cls.__name__}"
+    return cls.__name__ if MODELS.path(cls.__name__) == path else path
 
 
 def is_same_model(cls: type, stored: str) -> bool:
@@ -217,12 +242,12 @@ def recboles_model(name: str) -> Any:
     Returns:
         The class, also where ours of that name takes its place elsewhere.
     """
-    with _anomaly_detection_left_alone():
+    with anomaly_detection_left_alone():
         return getattr(import_module(_RECBOLE), name)
 
 
 @contextmanager
-def _anomaly_detection_left_alone() -> Iterator[None]:
+def anomaly_detection_left_alone() -> Iterator[None]:
     """RecBole's sine.py switches it on for the whole process; training would take half as long again."""
     import torch
 
@@ -251,7 +276,23 @@ def _body(source: Path) -> list[ast.stmt]:
     return ast.parse(source.read_text(encoding="utf-8"), str(source)).body
 
 
+# Folders of RecBole's other models, and what they hold.
+_OTHERS = {
+    "context_aware_recommender": "context-aware",
+    "knowledge_aware_recommender": "knowledge-aware",
+    "exlib_recommender": "decision-tree",
+    "general_recommender": "general",
+}
+
+
 def _unknown(name: str) -> str:
+    name = name[len(_THEIRS) :] if name.lower().startswith(_THEIRS) else name
+    for folder, kind in _OTHERS.items():
+        if name.isidentifier() and (_recbole() / "model" / folder / f"{name.lower()}.py").is_file():
+            return (
+                f"{name} is one of RecBole's {kind} models, and only sequential ones run here: train it with RecBole "
+                "itself"
+            )
     known = {candidate.lower(): candidate for candidate in available_models()}
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {known[near[0]]}? " if near else ""

@@ -138,9 +138,7 @@ _FORMS: dict[str, tuple[tuple[str, ...], Callable[[str, Any], Today | None]]] = 
     "lmd": (("unsupervised_weight", "contrastive_weight"), _same),
     "lmd_sem": (("supervised_weight", "contrastive_weight"), _same),
     "embedding_size": (("hidden_size",), _same),
-    "log_root": (("checkpoint_dir",), _idle()),
     "load_checkpoint": (("resume",), _idle(*_NOTHING)),
-    "train_from_scratch": (("resume",), _idle(True)),
     "device": (("use_gpu",), _device),
     # RecBole before 1.1
     "neg_sampling": (("train_neg_sample_args",), _no_negatives),

@@ -27,6 +27,7 @@ IDLE = frozenset(
         "log_wandb",
         "loss_decimal_place",
         "metrics",
+        "recbole_defaults",
         "resume",
         "save_dataloaders",
         "save_dataset",

@@ -9,7 +9,7 @@ from recbole_cl.config.common import WITHOUT_EFFECT
 from recbole_cl.errors import UsageError
 
 # What other programs call some of these settings; letters alone would lead elsewhere.
-_ELSEWHERE = {
+ELSEWHERE = {
     "lr": ("learning_rate",),
     "batch_size": ("train_batch_size", "eval_batch_size"),
     "n_epochs": ("epochs",),
@@ -67,7 +67,7 @@ def _nearest(key: str, known: list[str]) -> list[str]:
     word = key.lower().replace("-", "_")
     if word in folded:
         return [folded[word]]
-    if elsewhere := [name for name in _ELSEWHERE.get(word, ()) if name in known]:
+    if elsewhere := [name for name in ELSEWHERE.get(word, ()) if name in known]:
         return elsewhere
     holders = [name for low, name in folded.items() if len(word) >= 4 and word in low.split("_")]
     close = [folded[low] for low in difflib.get_close_matches(word, folded, n=1, cutoff=0.7)]

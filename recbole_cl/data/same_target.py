@@ -12,6 +12,8 @@ from recbole_cl.batch import Rows
 from recbole_cl.data.hooks import TrainingRows
 from recbole_cl.ragged import offsets
 
+_BLOCK = 1 << 14  # rows that are written out at a time
+
 
 class GroupIndex:
     """Draws, for each row, another training row of the same group, such as those with one target.
@@ -64,3 +66,39 @@ class SameTarget:
     def draw(self, row: Tensor, generator: torch.Generator) -> Rows:
         """Draws a positive for each anchor: see ``data/hooks.py``."""
         return self._rows.take(self._index.draw(row, generator))
+
+
+class LastSameTarget:
+    """A fixed positive for every anchor: the last training row with the same target and other items.
+
+    Rows count in the order of users and of time, which is the file's where that lists user after user. A row that no
+    other one differs from is its own positive.
+
+    Reference:
+        The code of ICSRec (Qin et al., WSDM 2024), which lists the candidates of a row and never draws among them.
+
+    Args:
+        rows: The training rows.
+    """
+
+    def __init__(self, rows: TrainingRows) -> None:
+        self._rows = rows
+        target = rows.target
+        row = torch.arange(len(target), device=target.device)
+        nothing = torch.full((int(target.max()) + 1,), -1, device=target.device)
+        last = nothing.scatter_reduce(0, target, row, "amax")[target]  # [R]
+        same = self._equal(row, last)
+        # The last row's own positive, and that of all rows like it, is the last one that differs from it.
+        other = nothing.scatter_reduce(0, target, row.where(~same, -1), "amax")[target]
+        partner = torch.where(same, other, last)
+        self.partner = torch.where(partner < 0, row, partner)  # [R]
+
+    def _equal(self, row: Tensor, other: Tensor) -> Tensor:
+        """Whether two rows hold the same items, for many pairs: [R] and [R] -> [R]."""
+        blocks = zip(row.split(_BLOCK), other.split(_BLOCK), strict=True)
+        windows = ((self._rows.take(a).item_seq, self._rows.take(b).item_seq) for a, b in blocks)
+        return torch.cat([(a == b).all(1) for a, b in windows])
+
+    def draw(self, row: Tensor, generator: torch.Generator) -> Rows:
+        """The positive of each anchor: see ``data/hooks.py``."""
+        return self._rows.take(self.partner[row])

@@ -27,7 +27,7 @@ from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, Se
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
 from recbole_cl.model.interface import Scorer, TrainableModel
-from recbole_cl.model.reading import TrainingPlan, read_options, read_plan
+from recbole_cl.model.reading import TrainingPlan, read_options, read_plan, refuse_sampled_targets
 from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
 
 
@@ -99,6 +99,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     options: EncoderRecommenderSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
+        refuse_sampled_targets(config, type(self).__name__)
         super().__init__(config, dataset)
         self.options = read_options(config, type(self))
         self.plan: TrainingPlan = read_plan(config)

@@ -1,6 +1,6 @@
 """RecBole's batches as the methods see them.
 
-Letters: B rows, L columns, R training rows.
+Letters: B rows, L columns.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from recbole_cl.batch import (
     Rows,
 )
 from recbole_cl.data.hooks import HookFactory
+from recbole_cl.data.training_rows import PaddedRows, training_rows
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class BatchReader:
         self._fields = fields
         self._hook_names = tuple(hooks)
         self._plain = None
-        features = getattr(dataset, "inter_feat", None)
-        if hooks and features is not None and fields.item_seq in features:
-            rows = PaddedRows(features, fields)
+        rows = training_rows(dataset, whole=False) if hooks else None
+        if isinstance(rows, PaddedRows):
+            features = dataset.inter_feat
             self._plain = {name: build(rows) for name, build in hooks.items()}
             self._generator = torch.Generator().manual_seed(seed)
             features.update(Interaction({ROW_ID: torch.arange(len(features))}))
@@ -101,20 +102,3 @@ class BatchReader:
             else:
                 drawn[name] = value.to(device)
         return drawn
-
-
-class PaddedRows:
-    """RecBole's padded training rows, as hooks see them: see ``TrainingRows``.
-
-    Args:
-        features: Interactions of RecBole's training split.
-        fields: Names of their fields.
-    """
-
-    def __init__(self, features: Interaction, fields: Fields) -> None:
-        self.target, self.user = features[fields.item], features[fields.user]
-        self._item_seq, self._seq_len = features[fields.item_seq], features[fields.seq_len]
-
-    def take(self, row: Tensor) -> Rows:
-        """The rows with the given numbers: [B] -> [B, L] rows."""
-        return Rows(self._item_seq[row], self._seq_len[row])

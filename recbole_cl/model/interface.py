@@ -6,7 +6,8 @@ Letters: B rows, L columns, N items (padding row 0 included).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -88,6 +89,15 @@ class TrainableModel(ABC):
     @abstractmethod
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a training batch by name, scalars whose sum is minimised."""
+
+    def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
+        """What a training batch does to the weights: in most models one step, on ``named_losses``.
+
+        Each is a function of the terms whose sum the step minimises, called once the steps before it are taken. A step
+        leaves alone the parameters that its terms do not reach, so that a model may train its parts in turns. Where
+        terms of several steps have the same name, the last one is recorded.
+        """
+        return [partial(self.named_losses, interaction)]
 
     @abstractmethod
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:

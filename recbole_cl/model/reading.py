@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from recbole_cl.config.config import Config
 from recbole_cl.config.presets import model_defaults
 from recbole_cl.config.settings import method_settings, settings_class
 from recbole_cl.config.values import plain
+from recbole_cl.errors import UsageError
 from recbole_cl.registry import name_paths
 
 
@@ -32,6 +34,29 @@ def read_options(config: Any, model_class: type) -> Any:
     if not isinstance(config, Config):  # a plain RecBole script: its author named what the settings name
         name_paths([*given.values(), defaults])
     return method_settings(model_class, defaults | {key: plain(key, it) for key, it in given.items() if it is not None})
+
+
+def refuse_sampled_targets(config: Any, model: str) -> None:
+    """Refuses RecBole's sampled negatives, which a batch would hold as if they were targets.
+
+    Every model of ours declares ``InputType.POINTWISE``, as a loss over one target per row needs it. RecBole's loader
+    then appends a sampled item for each target and tells the two apart by a label, which no loss here reads; RecBole's
+    own check of ``loss_type`` does not see it. They are its default.
+
+    Args:
+        config: RecBole's or our ``Config``.
+        model: Name of the model, for the message.
+
+    Raises:
+        UsageError: If they are asked for.
+    """
+    negatives = config["train_neg_sample_args"]
+    drawn = negatives.get("distribution", "uniform") if isinstance(negatives, Mapping) else negatives
+    if drawn not in (None, "none", "None"):
+        raise UsageError(
+            f"train_neg_sample_args draws {drawn} negatives (RecBole's default: uniform), and {model} would train on "
+            "them as targets; set train_neg_sample_args to None, or leave it out and call recbole_cl.register() first"
+        )
 
 
 class TrainingPlan(NamedTuple):

@@ -61,6 +61,40 @@ def build_config(
     return config
 
 
+def config_of_run(folder: Path, model: str | type | None = None, data_path: str | Path | None = None) -> Config:
+    """The settings of a finished run, with its data where the run found it.
+
+    A relative ``data_path`` is that of the folder in which the run was started, as far as ``checkpoint_dir`` tells it:
+    a project can be moved as a whole, and its runs be loaded from anywhere.
+
+    Args:
+        folder: The run folder.
+        model: The class of the model, or its dotted path, where that is neither ours nor RecBole's.
+        data_path: Folder of dataset folders; None for that of the run.
+
+    Raises:
+        UsageError: If the folder holds no run, or one of another model.
+    """
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"{folder} is no run folder: it has no {CONFIG}")
+    stored = read_settings(folder / CONFIG)
+    found = data_path or _data_path_of(folder, stored)
+    config = Config(model, config_dict={"data_path": str(found)} if found else {}, stored=folder / CONFIG)
+    if not is_same_model(config.model_class, str(stored.get("model"))):
+        raise UsageError(f"model = {model}: {folder} holds {stored.get('model')}; leave model out, or give that one")
+    return config
+
+
+def _data_path_of(folder: Path, stored: Mapping[str, Any]) -> Path | None:
+    """Where a run found its data, if its stored path counts from the folder in which it was started."""
+    data, runs = (Path(str(stored.get(key, "/"))) for key in ("data_path", "checkpoint_dir"))
+    above = folder.resolve().parent  # <started in>/<runs>
+    if data.is_absolute() or above.parts[-len(runs.parts) :] != runs.parts:
+        return None
+    found = Path(*above.parts[: -len(runs.parts)], data)
+    return found if (found / str(stored.get("dataset"))).is_dir() else None
+
+
 def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | Path] | str | Path) -> str | Path | None:
     """The run folder that is to be taken up.
 

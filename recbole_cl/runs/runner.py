@@ -14,17 +14,22 @@ import numpy as np
 
 from recbole_cl.config.config import Config
 from recbole_cl.config.messages import shown
-from recbole_cl.config.models import is_same_model
-from recbole_cl.config.presets import read_settings
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import item_fingerprint, target_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS
-from recbole_cl.runs.build import Data, build_config, build_data, build_evaluation_rows, build_model, resume_asked_for
+from recbole_cl.runs.build import (
+    Data,
+    build_config,
+    build_data,
+    build_evaluation_rows,
+    build_model,
+    config_of_run,
+    resume_asked_for,
+)
 from recbole_cl.runs.folder import (
     BEST,
-    CONFIG,
     LOG,
     RANKS,
     gone_if_useless,
@@ -204,13 +209,16 @@ def run_seeds(
     return [run(model, name, config_files=config_files, **each) for each in settings_of_each]
 
 
-def load(run_dir: str | Path | RunResult, model: str | type | None = None) -> LoadedRun:
+def load(
+    run_dir: str | Path | RunResult, model: str | type | None = None, *, data_path: str | Path | None = None
+) -> LoadedRun:
     """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
 
     Args:
         run_dir: A run folder, or what a run returned.
         model: The class of the model, or its dotted path, where that is neither ours nor RecBole's: a module that the
             folder alone names is not imported.
+        data_path: Folder of dataset folders, where that is no longer where the run found it.
 
     Returns:
         The run, its model in eval mode.
@@ -222,12 +230,7 @@ def load(run_dir: str | Path | RunResult, model: str | type | None = None) -> Lo
     if not isinstance(where, str | Path):
         raise UsageError(f"load({shown(where)}): expected a run folder, or what a run returned")
     folder = Path(where)
-    if not (folder / CONFIG).is_file():
-        raise UsageError(f"{folder} is no run folder: it has no {CONFIG}")
-    config = Config(model, stored=folder / CONFIG)
-    stored = str(read_settings(folder / CONFIG).get("model"))
-    if not is_same_model(config.model_class, stored):
-        raise UsageError(f"model = {model}: {folder} holds {stored}; leave model out, or give that one")
+    config = config_of_run(folder, model, data_path)
     dataset, splits = build_data(config)
     trained = build_model(config, splits[0])
     state = load_checkpoint(folder / BEST, trained.device)

@@ -68,6 +68,8 @@ def train(
     dataset, (train, valid, _) = data
     valid_rows = build_evaluation_rows(config, valid, "validation")
     getLogger().info(_describe(dataset))
+    if differences := config.unlike_recbole():
+        getLogger().info(differences)
     items = Vocabulary(list(map(str, dataset.field2id_token[dataset.iid_field])))
     model = build_model(config, train)  # refuses settings that do not fit before anything is trained
 

@@ -19,6 +19,7 @@ from recbole.trainer import Trainer as RecBoleTrainer
 from recbole_cl import load, run
 from recbole_cl.config.config import Config
 from recbole_cl.config.presets import model_defaults
+from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.runs.build import build_data, build_loader, build_model
@@ -149,3 +150,13 @@ def test_runs_in_a_plain_recbole_script(model_class: type, tmp_path: Path, monke
     trainer.fit(train, valid, verbose=False, saved=False)
     metrics = trainer.evaluate(test, load_best_model=False)
     assert 0 <= metrics["hit@10"] <= 1 and trainer.train_loss_dict[0] > 0
+
+
+@pytest.mark.parametrize("negatives", [{}, {"train_neg_sample_args": {"distribution": "popularity"}}])
+def test_never_takes_a_plain_scripts_sampled_negatives_for_targets(
+    model_class: type, negatives: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["script.py"])
+    config = RecBoleConfig(model=model_class, dataset="cycle", config_dict=negatives)  # uniform ones are its default
+    with pytest.raises(UsageError, match="train_neg_sample_args draws (uniform|popularity) negatives"):
+        model_class(config, None)  # before it looks at the data

@@ -180,7 +180,7 @@ class Trainer(RecBoleTrainer):
         for step, interaction in enumerate(train_data, start=1):
             terms = self._step(interaction.to(self.device))
             for name, value in terms.items():
-                sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+                sums[name] = sums[name] + value if name in sums else value.clone()
             told = step % _LOG_INTERVAL == 0
             self._console.steps(self._means(sums, step, epoch_idx)["total"] if told else None)
         self._losses = self._means(sums, total, epoch_idx)
@@ -207,14 +207,18 @@ class Trainer(RecBoleTrainer):
             self.logger.info(f"epoch {epoch}: " + ", ".join(f"{key} {value:.4f}" for key, value in diagnostics.items()))
 
     def _step(self, interaction: Any) -> dict[str, Tensor]:
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bfloat16):
-            terms = self.model.named_losses(interaction)
-        torch.stack(list(terms.values())).sum().backward()
-        if self.settings.clip_grad_norm:
-            clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
-        self.optimizer.step()
-        return terms
+        """Trains on a batch, in as many steps as the model takes; returns the terms that were minimised."""
+        taken: dict[str, Tensor] = {}
+        for terms_of_step in self.model.optimiser_steps(interaction):
+            self.optimizer.zero_grad(set_to_none=True)  # what then gets no gradient is not stepped
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bfloat16):
+                terms = terms_of_step()
+            torch.stack(list(terms.values())).sum().backward()
+            if self.settings.clip_grad_norm:
+                clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
+            self.optimizer.step()
+            taken |= {name: value.detach() for name, value in terms.items()}
+        return taken
 
     def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
         means = dict(zip(sums, (torch.stack(list(sums.values())) / steps).tolist(), strict=True))

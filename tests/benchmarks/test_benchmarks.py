@@ -24,6 +24,7 @@ TRAIN_KEYS = [
     "name",
     "form",
     "median_step_seconds",
+    "epoch_start_seconds",
     "targets_per_second",
     "epoch_seconds",
     "peak_mb",
@@ -112,7 +113,7 @@ def test_turns_go_round_and_their_first_step_is_not_counted() -> None:
             taken.append((name, n))
             return [9.0] + [1.0] * (n - 1)
 
-        return train.Contender(name, "prefix", 1, 1, take, [], Sizes(1, 1, 1, 1))
+        return train.Contender(name, "prefix", 1, 1, take, lambda epoch: 0.0, [], Sizes(1, 1, 1, 1))
 
     seconds = train.interleave([contender("a"), contender("b")], steps=5, warmup=2, turn=3)
     assert taken == [("a", 2), ("b", 2), ("a", 4), ("b", 4), ("a", 3), ("b", 3)]

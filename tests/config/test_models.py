@@ -66,6 +66,26 @@ def test_loading_recbole_models_leaves_anomaly_detection_off(monkeypatch: pytest
     assert not torch.is_anomaly_enabled()
 
 
+def test_a_prefix_asks_for_recboles_where_ours_has_the_name() -> None:
+    theirs = registry.model_class("recbole:sasrec")
+    assert theirs.__module__ == "recbole.model.sequential_recommender.sasrec"
+    assert registry.model_path(theirs) == "recbole:SASRec" and registry.is_same_model(theirs, "recbole:SASRec")
+    assert not registry.is_same_model(registry.model_class("SASRec"), "recbole:SASRec")
+    assert registry.model_path(registry.model_class("recbole:GRU4Rec")) == "GRU4Rec"  # of which ours has none
+    with pytest.raises(UsageError, match="BERT4Rec needs transformed rows"):
+        registry.model_class("recbole:BERT4Rec")
+    with pytest.raises(UsageError, match="unknown model 'DuoRec'"):
+        registry.refuse_unknown_model("recbole:DuoRec")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("DeepFM", "context-aware"), ("KGAT", "knowledge-aware"), ("LightGBM", "decision-tree")]
+)
+def test_recboles_other_kinds_of_models_are_told_to_be_out_of_scope(name: str, kind: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is one of RecBole's {kind} models, and only sequential ones run"):
+        registry.refuse_unknown_model(name)
+
+
 def test_anomaly_detection_that_the_user_wants_stays_on() -> None:
     with torch.autograd.set_detect_anomaly(True, check_nan=False):
         registry.model_class("Caser")

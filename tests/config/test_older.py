@@ -52,9 +52,7 @@ def test_an_older_name_is_taken_where_it_means_the_same(
     [
         ("SASRec", {"neg_sampling": {"uniform": 1}}, "train_neg_sample_args = {'uniform': 1} has no effect here: the"),
         ("SASRec", {"eval_setting": "RO_RS,full"}, "an older setting; today's is eval_args"),
-        ("SASRec", {"log_root": "./log/"}, "an older setting; today's is checkpoint_dir"),
         ("SASRec", {"load_checkpoint": "a.pth"}, "an older setting; today's is resume"),
-        ("SASRec", {"train_from_scratch": False}, "an older setting; today's is resume"),
         ("SASRec", {"device": "tpu"}, "an older setting; today's is use_gpu"),
         ("SASRec", {"min_user_inter_num": "5"}, "an older setting; today's is user_inter_num_interval"),
         ("CL4SRec", {"lmd": 0.3, "contrastive_weight": 0.1}, "is there, too, under one of its names; leave one out"),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recbole_cl.config.models import model_class
 from recbole_cl.config.presets import model_defaults
+from recbole_cl.interop.sasrec import transformer_state as recboles_state
 from recbole_cl.testing.gradients import losses_and_gradients as losses_and_gradients  # for those who build here
 
 
@@ -54,7 +55,7 @@ def load_recbole_weights(model: Any, weights: Mapping[str, np.ndarray[Any, Any] 
     """Copies the weights of RecBole's (or DuoRec's) SASRec-shaped model into ours."""
     state = {f"encoder.{name}": value for name, value in transformer_state(weights).items()}
     state["item_embedding.weight"] = torch.as_tensor(weights["item_embedding.weight"])
-    model.load_state_dict(state)
+    model.load_state_dict(model.state_dict() | state)  # what a method adds stays as it is
 
 
 def oracle_model(name: str, values: Mapping[str, Any], **settings: Any) -> Any:
@@ -67,24 +68,9 @@ def oracle_model(name: str, values: Mapping[str, Any], **settings: Any) -> Any:
 
 def transformer_state(weights: Mapping[str, np.ndarray[Any, Any] | Tensor], prefix: str = "") -> dict[str, Tensor]:
     """The state of our Transformer out of RecBole's parameters, of whose names those with the prefix are taken."""
-    given = {name[len(prefix) :]: torch.as_tensor(value) for name, value in weights.items() if name.startswith(prefix)}
-    state = {
-        "position_embedding.weight": given["position_embedding.weight"],
-        "layer_norm.weight": given["LayerNorm.weight"],
-        "layer_norm.bias": given["LayerNorm.bias"],
-    }
-    for i in range(sum(name.endswith("query.weight") for name in given)):
-        theirs, ours = f"trm_encoder.layer.{i}.", f"layers.{i}."
-        for kind in ("weight", "bias"):
-            attention = theirs + "multi_head_attention."
-            parts = [given[f"{attention}{part}.{kind}"] for part in ("query", "key", "value")]
-            state[f"{ours}query_key_value.{kind}"] = torch.cat(parts)
-            state[f"{ours}attention_output.{kind}"] = given[f"{attention}dense.{kind}"]
-            state[f"{ours}attention_norm.{kind}"] = given[f"{attention}LayerNorm.{kind}"]
-            state[f"{ours}inner.{kind}"] = given[f"{theirs}feed_forward.dense_1.{kind}"]
-            state[f"{ours}outer.{kind}"] = given[f"{theirs}feed_forward.dense_2.{kind}"]
-            state[f"{ours}output_norm.{kind}"] = given[f"{theirs}feed_forward.LayerNorm.{kind}"]
-    return state
+    return recboles_state(
+        {name[len(prefix) :]: torch.as_tensor(it) for name, it in weights.items() if name.startswith(prefix)}
+    )
 
 
 # The S3Rec family's parameter names, and RecBole's.

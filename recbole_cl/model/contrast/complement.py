@@ -12,6 +12,7 @@ from recbole_cl.batch import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
+from recbole_cl.model.contrast.pooling import pools_padding
 
 
 class Complement:
@@ -103,8 +104,9 @@ def refuse_misfit(setting: str, its: EncoderRecommender, ours: EncoderRecommende
         if theirs != here:
             raise UsageError(f"complement = {setting}: its {name} is {theirs}, here it is {here}; train one like this")
     oldest_first = its.abilities.counts_positions and not its.options.right_aligned
-    if oldest_first and getattr(ours.options, "pooling", None) == "concat":
+    pooling = str(getattr(ours.options, "pooling", "last"))
+    if oldest_first and pools_padding(pooling):
         raise UsageError(
-            f"complement = {setting}: it counts positions from the oldest item, pooling = concat from the newest; "
+            f"complement = {setting}: it counts positions from the oldest item, pooling = {pooling} from the newest; "
             "train one with right_aligned = True, or choose another pooling"
         )

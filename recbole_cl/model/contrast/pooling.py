@@ -16,18 +16,23 @@ from recbole_cl.errors import UsageError
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.ragged import offsets, row_numbers
 
-_WANTED: dict[str, Wanted] = {"concat": "columns", "last": "last", "mean": "items"}
+_WANTED: dict[str, Wanted] = {"concat": "columns", "column_mean": "columns", "last": "last", "mean": "items"}
 POOLINGS = tuple(_WANTED)
+
+
+def pools_padding(pooling: str) -> bool:
+    """Whether padding is pooled like items, so that positions have to count from the newest one."""
+    return _WANTED.get(pooling) == "columns"  # of a method elsewhere, a pooling of its own
 
 
 def refuse_pooling(pooling: str, right_aligned: bool) -> None:
     """Refuses a pooling that positions, counted as they are, give no meaning.
 
     Raises:
-        UsageError: If all positions are to stand side by side, and padding does not stand before the items.
+        UsageError: If padding is pooled as well, and does not stand before the items.
     """
-    if pooling == "concat" and not right_aligned:
-        raise UsageError("pooling = concat: padding stands before the items, so set right_aligned to True")
+    if pools_padding(pooling) and not right_aligned:
+        raise UsageError(f"pooling = {pooling}: padding stands before the items, so set right_aligned to True")
 
 
 def rows_to_pool(view: Rows, pooling: str, holes: bool = False) -> Rows:
@@ -35,7 +40,7 @@ def rows_to_pool(view: Rows, pooling: str, holes: bool = False) -> Rows:
 
     Args:
         view: Right-padded rows. [B, L] and [B].
-        pooling: ``concat``, ``last`` or ``mean``.
+        pooling: ``concat``, ``column_mean``, ``last`` or ``mean``.
         holes: Whether id 0 may stand among a row's items.
 
     Returns:
@@ -48,11 +53,13 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
     """Turns the outputs of ``rows_to_pool`` into one vector per row.
 
     * ``concat``: all L columns side by side, padding included, as in CoSeRec's and SRMA's code;
+    * ``column_mean``: the mean over all L columns, padding included, as in ICLRec's code;
     * ``last``: the newest position's, whose item may be masked;
     * ``mean``: the mean over the row's items, holes left out.
 
     Args:
-        hidden: Encoder outputs. [B * L, D], [B, D] or [T, D], in this order of poolings.
+        hidden: Encoder outputs. [B * L, D] for ``concat`` and ``column_mean``, [B, D] for ``last``, [T, D] for
+            ``mean``.
         rows: The encoded rows.
         pooling: As for ``rows_to_pool``.
 
@@ -62,6 +69,8 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
     n_rows = len(rows.seq_len)
     if pooling == "concat":
         return hidden.view(n_rows, -1)
+    if pooling == "column_mean":
+        return hidden.view(n_rows, -1, hidden.shape[-1]).mean(1)
     if pooling == "last":
         return hidden
     row = row_numbers(rows.seq_len, len(hidden))

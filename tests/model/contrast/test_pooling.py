@@ -19,6 +19,13 @@ def test_the_mean_is_over_items_and_not_over_holes() -> None:
     torch.testing.assert_close(pool(hidden, rows, "mean"), expected)
 
 
+def test_the_mean_of_columns_counts_padding_and_holes() -> None:
+    rows = rows_to_pool(VIEW, "column_mean", holes=True)
+    hidden = torch.arange(24.0).view(12, 2)
+    assert rows.wanted == "columns"
+    torch.testing.assert_close(pool(hidden, rows, "column_mean"), hidden.view(3, 4, 2).mean(1))
+
+
 @pytest.mark.parametrize(("pooling", "shape"), [("concat", (3, 8)), ("last", (3, 2))])
 def test_the_others_take_what_the_encoder_gives(pooling: str, shape: tuple[int, int]) -> None:
     rows = rows_to_pool(VIEW, pooling)
@@ -33,7 +40,7 @@ def test_a_pair_is_pooled_like_each_of_its_views(pooling: str) -> None:
         rows_to_pool(VIEW, pooling, holes=True),
         rows_to_pool(Rows(VIEW.item_seq.flip(0), VIEW.seq_len.flip(0)), pooling),
     ]
-    n_outputs = {"concat": 12, "last": 3, "mean": 7}[pooling]
+    n_outputs = {"concat": 12, "column_mean": 12, "last": 3, "mean": 7}[pooling]
     encoded = list(torch.randn(2, n_outputs, 2))
     anchors = Rows(VIEW.item_seq + 1, torch.full((3,), 4), "items")
     pair = pooled_pair(encoded, views, anchors, pooling)
@@ -44,8 +51,9 @@ def test_a_pair_is_pooled_like_each_of_its_views(pooling: str) -> None:
 
 
 def test_columns_are_compared_only_where_padding_stands_before_the_items() -> None:
-    with pytest.raises(UsageError, match="pooling = concat: .* set right_aligned to True"):
-        refuse_pooling("concat", right_aligned=False)
+    for pooling in ("concat", "column_mean"):
+        with pytest.raises(UsageError, match=f"pooling = {pooling}: .* set right_aligned to True"):
+            refuse_pooling(pooling, right_aligned=False)
     for pooling in POOLINGS:
         refuse_pooling(pooling, right_aligned=True)
     refuse_pooling("mean", right_aligned=False)

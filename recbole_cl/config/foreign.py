@@ -1,0 +1,116 @@
+"""Keys of RecBole's that change nothing here, and keys in a user's files that are for other programs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from logging import getLogger
+from typing import Any
+
+from recbole_cl.config.common import WITHOUT_EFFECT
+from recbole_cl.config.messages import shown
+from recbole_cl.config.suggestions import ELSEWHERE
+from recbole_cl.errors import UsageError
+
+_TYPO = 0.85  # from this likeness on, a key in a file is taken for a misspelt one
+
+
+# Keys of RecBole's that decide no figure, whatever they are, and the types of their values (None passes, too).
+_IDLE_KINDS: dict[str, tuple[type, ...]] = {
+    "worker": (int,),
+    **dict.fromkeys(("save_dataset", "save_dataloaders", "enable_scaler"), (bool,)),
+    **dict.fromkeys(("valid_metric_bigger", "kg_reverse_r"), (bool,)),
+    **dict.fromkeys(("dataset_save_path", "dataloaders_save_path", "RATING_FIELD", "LABEL_FIELD"), (str,)),
+    **dict.fromkeys(("NEG_PREFIX", "POSITION_FIELD", "entity_kg_num_interval", "relation_kg_num_interval"), (str,)),
+    **dict.fromkeys(("HEAD_ENTITY_ID_FIELD", "TAIL_ENTITY_ID_FIELD"), (str,)),
+    **dict.fromkeys(("RELATION_ID_FIELD", "ENTITY_ID_FIELD"), (str,)),
+    "threshold": (dict,),
+    "numerical_features": (list,),
+}
+_ONE_PROCESS = "a run is one process"
+# Keys of the authors' code and of RecBole's script, of which RecBole's Config reads nothing: key -> types, why.
+_OF_SCRIPTS: dict[str, tuple[tuple[type, ...], str]] = {
+    "log_root": ((str,), "a run's log lies in its folder"),
+    "train_from_scratch": ((bool,), "resume names the run to go on with"),
+    "world_size": ((int,), _ONE_PROCESS),
+    "ip": ((str,), _ONE_PROCESS),
+    "port": ((str, int), _ONE_PROCESS),
+    "group_offset": ((int,), _ONE_PROCESS),
+}
+_USUAL = ("train_from_scratch", True)  # of which nothing need be said
+HARMLESS: dict[str, str] = {
+    **{key: WITHOUT_EFFECT[key].why for key in _IDLE_KINDS},
+    **{key: why for key, (_, why) in _OF_SCRIPTS.items()},
+}  # key -> why it makes no difference
+
+# Values that mean something to RecBole which is done otherwise here: key and value -> reason and way.
+_OTHERWISE: dict[tuple[str, Any], str] = {
+    ("eval_step", 0): "RecBole validates no epoch then and tests the last one; here the best one is tested: set it to "
+    "epochs to validate once, at the end",
+}
+
+
+def drop_harmless(values: dict[str, Any]) -> None:
+    """Takes out RecBole's keys that change nothing, and says so once for all of them.
+
+    Args:
+        values: What a file or the caller has set; written to.
+
+    Raises:
+        UsageError: If a value means to RecBole what is done otherwise here; it says how.
+    """
+    for key, value in values.items():
+        if not isinstance(value, bool | list | Mapping) and (reason := _OTHERWISE.get((key, value))):
+            raise UsageError(f"{key} = {shown(value)}: {reason}")
+    if "nproc" in values and (processes := values.pop("nproc")) != 1:
+        raise UsageError(f"nproc = {shown(processes)}: a run is one process; leave it out")
+    usual = {key for key, value in values.items() if key in WITHOUT_EFFECT and value == WITHOUT_EFFECT[key].idle}
+    taken = [key for key in sorted((HARMLESS.keys() & values.keys()) - usual) if _is_harmless(key, values[key])]
+    said = {key: values.pop(key) for key in taken}
+    if unusual := [key for key, value in said.items() if value is not None and (key, value) != _USUAL]:
+        words = "; ".join(f"{key} = {shown(said[key])} ({HARMLESS[key]})" for key in unusual)
+        getLogger().warning(f"without effect here: {words}")
+
+
+def drop_foreign(
+    source: str,
+    values: dict[str, Any],
+    known: Collection[str],
+    ours: Callable[[], Collection[str]],
+    *,
+    keep: bool = False,
+) -> None:
+    """Passes over keys in a file that no setting here resembles, as RecBole does, and names them all in one line.
+
+    Those that look misspelt, or are settings of another method of ours, stay, to be refused.
+
+    Args:
+        source: Name of the file.
+        values: Its settings; written to.
+        known: All settings that are taken, older names included.
+        ours: Reads the settings of all methods of ours; called only if something is unknown.
+        keep: Whether to leave them in all the same: the model's class may read any key.
+    """
+    unknown = [str(key) for key in values if key not in known]
+    if not unknown:
+        return
+    claimed = set() if keep else ours()
+    foreign = [key for key in unknown if key not in claimed and not looks_misspelt(key, known)]
+    if foreign and keep:
+        getLogger().info(f"{source}: left to the model's class: {', '.join(foreign)}")
+    elif foreign:
+        getLogger().warning(f"{source}: nothing here reads {', '.join(foreign)}")
+        for key in foreign:
+            del values[key]
+
+
+def _is_harmless(key: str, value: Any) -> bool:
+    kinds = _IDLE_KINDS[key] if key in _IDLE_KINDS else _OF_SCRIPTS[key][0]
+    return value is None or (isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)))
+
+
+def looks_misspelt(key: str, known: Collection[str]) -> bool:
+    """Tells whether a key is so like a known one, or so usual elsewhere, that passing over it would mislead."""
+    word = key.lower().replace("-", "_")
+    folded = [name.lower() for name in known]
+    return word in ELSEWHERE or word in folded or bool(difflib.get_close_matches(word, folded, n=1, cutoff=_TYPO))

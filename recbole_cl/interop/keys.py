@@ -1,0 +1,79 @@
+"""What each of RecBole's keys does here: ``docs/recbole_keys.md`` is made of this, out of the settings themselves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import recbole
+
+from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.foreign import HARMLESS
+from recbole_cl.config.messages import expected, shown
+from recbole_cl.config.presets import props_dir, read_settings
+
+_FILES = ("overall.yaml", "quick_start_config/sequential.yaml", "dataset/sample.yaml")
+_INTRODUCTION = """\
+# RecBole's keys
+
+What becomes here of every key that RecBole 1.2.1 has for all models (`properties/overall.yaml` and
+`properties/dataset/sample.yaml`), on the command line, in `config_files` and in `run(...)`. This page is generated:
+`python -m recbole_cl.interop.keys > docs/recbole_keys.md`.
+
+* *as RecBole*: read here; the range is what passes. A default in bold is another one than RecBole's;
+  `--recbole_defaults=True` takes RecBole's.
+* *no effect*: taken, and named in one line of the log, since it decides no figure here.
+* *refused*: any value but the one given would change what is trained or measured, and is not supported.
+
+RecBole's keys of single models are read by its own models and by those of ours that have them (`recbole-cl models
+--settings NAME`). Other keys in a file are passed over with a line that names them, unless they resemble a known one.
+RecBole's context-aware, knowledge-aware and decision-tree models are out of scope.
+"""
+
+
+def page() -> str:
+    """The page, in Markdown."""
+    lines = [_INTRODUCTION, "| key | here | RecBole's default | default here |", "|---|---|---|---|"]
+    defaults = read_settings(props_dir() / "overall.yaml")
+    for key, value in _recboles_defaults().items():
+        ours = _code(defaults[key]) if key in defaults else "the same"
+        ours = "the same" if key in defaults and defaults[key] == value else ours
+        bold = f"**{ours}**" if ours != "the same" else ours
+        lines.append(f"| `{key}` | {_what(key, value)} | {_code(value)} | {bold if _is_read(key) else ''} |")
+    return "\n".join([*lines, ""])
+
+
+def _recboles_defaults() -> dict[str, Any]:
+    """RecBole's keys in the order of its files, with the defaults of sequential models."""
+    folder = Path(recbole.__file__).parent / "properties"
+    merged: dict[str, Any] = {}
+    for name in _FILES:
+        merged.update(read_settings(folder / name))
+    return merged
+
+
+def _is_read(key: str) -> bool:
+    return key in CommonSettings.model_fields and key not in HARMLESS
+
+
+def _what(key: str, value: Any) -> str:
+    if key in HARMLESS:
+        return f"no effect: {HARMLESS[key]}"
+    if key in CommonSettings.model_fields:
+        field = CommonSettings.model_fields[key]
+        return f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
+    idle, why = WITHOUT_EFFECT[key]  # a key of RecBole's that is in no table fails here, and so in a test
+    return f"refused, but for {_code(idle)}: {why}"
+
+
+def _code(value: Any) -> str:
+    return f"`{_cell(shown(value))}`" if value is not None else "`~`"
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\|", r"\\|", text)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,53 @@
+"""RecBole's ``load_data_and_model``, for the checkpoints of its trainer and for the run folders of ours."""
+
+from __future__ import annotations
+
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+from recbole.data import create_dataset, data_preparation
+from recbole.utils import init_logger, init_seed
+
+from recbole_cl.data.fingerprint import item_fingerprint
+from recbole_cl.errors import UsageError
+from recbole_cl.interop.checkpoints import read_checkpoint
+from recbole_cl.model.adapter import adapted
+from recbole_cl.runs.build import config_of_run
+from recbole_cl.runs.folder import BEST, CONFIG, LAST
+from recbole_cl.trainer.checkpoint import load_checkpoint
+
+LoadedByRecBole = tuple[Any, Any, Any, Any, Any, Any]
+
+
+def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
+    """Loads a trained model, and its data by RecBole's loaders.
+
+    Args:
+        model_file: A checkpoint of RecBole's trainer; or the ``best.pth`` or ``last.pth`` of a run folder of ours,
+            whose settings are in the ``config.yaml`` beside it.
+
+    Returns:
+        ``Config``, model, dataset, and the loaders of training, validation and test.
+
+    Raises:
+        UsageError: If the checkpoint is refused, or the data has other items by now.
+    """
+    file = Path(model_file)
+    ours = file.name in (BEST, LAST) and (file.parent / CONFIG).is_file()
+    state = load_checkpoint(file) if ours else read_checkpoint(file)
+    config: Any = config_of_run(file.parent) if ours else state["config"]
+    init_seed(config["seed"], config["reproducibility"])
+    init_logger(config)
+    getLogger().info(config)
+    dataset = create_dataset(config)
+    getLogger().info(dataset)
+    if ours and state.get("items") != item_fingerprint(dataset):
+        raise UsageError(f"{file} was trained on other items than {dataset.dataset_name} has now: train anew")
+    train, valid, test = data_preparation(config, dataset)
+    init_seed(config["seed"], config["reproducibility"])
+    cls: Any = adapted(config.model_class) if ours else config.model_class
+    model = cls(config, train._dataset).to(config["device"])
+    model.load_state_dict(state["state_dict"])
+    model.load_other_parameter(state.get("other_parameter"))
+    return config, model, dataset, train, valid, test

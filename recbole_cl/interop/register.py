@@ -1,0 +1,181 @@
+"""``register()``: RecBole's entry points take our models, and work with current libraries.
+
+This is the one place where RecBole is changed, and only when somebody calls it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from logging import getLogger
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import recbole.trainer.trainer as recboles_trainer
+import recbole.utils.utils as recboles_utils
+import torch
+from recbole.config import Config as RecBoleConfig
+
+from recbole_cl.config.common import COMMON
+from recbole_cl.config.config import Config
+from recbole_cl.config.models import MODELS, model_class
+from recbole_cl.config.older import with_todays_names
+from recbole_cl.config.presets import model_defaults
+from recbole_cl.config.settings import settings_class
+from recbole_cl.interop.checkpoints import read_checkpoint
+from recbole_cl.interop.names import ModelName
+from recbole_cl.interop.quick_start import load_data_and_model
+from recbole_cl.interop.trainer import EpochTrainer
+from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.model.reading import refuse_sampled_targets
+from recbole_cl.registry import is_path, name_paths
+
+_QUICK_START = "recbole.quick_start.quick_start"
+_done: list[str] = []
+
+
+def register() -> list[str]:
+    """Makes RecBole's entry points work with our models, by name and by class, in this process.
+
+    ``run_recbole``, ``objective_function``, ``load_data_and_model`` (of RecBole's checkpoints and of the ``best.pth``
+    of our runs), ``get_model``, ``get_trainer`` and ``Config`` then know them; call it before RecBole's ``quick_start``
+    is imported. A bare name that RecBole has itself, such as ``SASRec``, stays RecBole's; a class is always the one
+    given. A second call does nothing.
+
+    Returns:
+        What was mended in RecBole for the libraries that are installed; it is logged, too.
+    """
+    if not _done:
+        _take_our_models()
+        notes = [_mend_numpy(), _mend_checkpoints(), _mend_quick_start()]
+        _done.extend(["RecBole takes our models", *filter(None, notes)])
+        getLogger("recbole_cl").warning(f"recbole_cl.register(): {'; '.join(_done)}")
+    return _done[1:]
+
+
+def _take_our_models() -> None:
+    config: Any = RecBoleConfig
+    config._get_model_and_dataset = _with_class(config._get_model_and_dataset)
+    config._load_internal_config_dict = _with_presets(config._load_internal_config_dict)
+    getters = {"get_model": _get_model, "get_trainer": _get_trainer(recboles_utils.get_trainer)}
+    for module in ("recbole.utils.utils", "recbole.utils", "recbole.config.configurator"):
+        _replace(module, getters)
+
+
+def _with_class(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_model_and_dataset(self: Any, model: Any, dataset: Any) -> Any:
+        name, cls, dataset = original(self, model, dataset)
+        return (name if isinstance(self, Config) else ModelName(cls)), cls, dataset
+
+    return get_model_and_dataset
+
+
+def _with_presets(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load_internal_config_dict(self: Any, model: str, cls: type, dataset: str) -> None:
+        original(self, model, cls, dataset)
+        if isinstance(self, Config) or not issubclass(cls, EncoderRecommender):
+            return
+        own = settings_class(cls).model_fields
+        self.external_config_dict = with_todays_names(self.external_config_dict, {*own, *COMMON})
+        refuse_sampled_targets({"train_neg_sample_args": None} | self.external_config_dict, model)
+        presets = {key: value for key, value in model_defaults(cls).items() if key in own}
+        self.internal_config_dict.update(presets, train_neg_sample_args=None)
+
+    return load_internal_config_dict
+
+
+def _get_model(model_name: str) -> Any:
+    """RecBole's ``get_model``, with our models; a name that neither has is no missing LightGBM."""
+    if isinstance(model_name, ModelName):
+        return model_name.model_class
+    if module := _recboles_module(model_name):
+        return getattr(import_module(module), model_name)
+    if MODELS.find(model_name) or is_path(model_name):
+        name_paths(model_name)
+        return model_class(model_name)
+    raise ValueError(f"`model_name` [{model_name}] is not the name of an existing model.")
+
+
+def _recboles_module(name: str) -> str | None:
+    """The module of RecBole's own model of a name; importing its packages would import all models, and LightGBM."""
+    package = Path(str(recboles_utils.__file__)).parents[1]
+    files = sorted(package.glob(f"model/*/{name.lower()}.py")) if name.isidentifier() else []
+    return f"recbole.model.{files[0].parent.name}.{files[0].stem}" if files else None
+
+
+def _get_trainer(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_trainer(model_type: Any, model_name: str) -> Any:
+        known = isinstance(model_name, ModelName) or not _recboles_module(model_name)
+        cls = _get_model(model_name) if known else object
+        return EpochTrainer if issubclass(cls, EncoderRecommender) else original(model_type, model_name)
+
+    return get_trainer
+
+
+def _mend_numpy() -> str:
+    """RecBole's ``Config`` reads names that numpy 2 has no more; ours gives numpy the ones that RecBole uses."""
+    if "float_" in vars(np):
+        return ""
+    RecBoleConfig.compatibility_settings = Config.compatibility_settings
+    return "numpy 2 has the old names that RecBole uses"
+
+
+def _mend_checkpoints() -> str:
+    recboles_trainer.torch = _SafeTorch()
+    return "its checkpoints are read with torch's weights_only"
+
+
+class _SafeTorch(ModuleType):
+    """Torch for RecBole's trainer, whose ``torch.load(file)`` fails on its own checkpoints since torch 2.6."""
+
+    def __init__(self) -> None:
+        super().__init__("torch")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+    @staticmethod
+    def load(file: str | Path, map_location: Any = None) -> dict[str, Any]:
+        return read_checkpoint(file, map_location)
+
+
+def _mend_quick_start() -> str:
+    missing = "ray" not in sys.modules and find_spec("ray") is None
+    with _ray_stand_in() if missing else _nothing():
+        import_module(_QUICK_START)
+    _replace(
+        _QUICK_START,
+        {
+            "get_model": _get_model,
+            "get_trainer": recboles_utils.get_trainer,
+            "load_data_and_model": load_data_and_model,
+        },
+    )
+    _replace("recbole.quick_start", {"load_data_and_model": load_data_and_model})
+    return "quick_start works without ray, whose tune.report() does nothing" if missing else ""
+
+
+@contextmanager
+def _ray_stand_in() -> Iterator[None]:
+    """A ``ray`` that ``quick_start`` can be imported with, and nothing else finds."""
+    stand_in: Any = ModuleType("ray")
+    stand_in.tune = SimpleNamespace(report=lambda *_, **__: None)
+    sys.modules["ray"] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules["ray"]
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _replace(module: str, values: dict[str, Any]) -> None:
+    vars(import_module(module)).update(values)

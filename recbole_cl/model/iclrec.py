@@ -1,0 +1,117 @@
+"""ICLRec: contrast between views of a sequence, and between views and the sequence's latent intent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from annotated_types import MinLen
+from pydantic import Field
+from torch import Tensor
+
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
+from recbole_cl.loss.info_nce import info_nce, same_target_mask
+from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
+from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
+from recbole_cl.model.contrast.views import ViewDrawer
+from recbole_cl.model.intents import Intents, IntentSettings, intents_of
+
+
+class ICLRecSettings(RatioSettings, IntentSettings):
+    """Settings of ICLRec, with the paper's symbols."""
+
+    operators: Annotated[Operators, MinLen(1)]
+    pooling: Annotated[str, OneOf(*POOLINGS)]
+    similarity: Literal["dot", "cosine"]
+    temperature: Positive = Field(description="tau")
+    instance_weight: NotNegative = Field(description="beta")
+    intent_weight: NotNegative = Field(description="lambda")
+    mask_same_intent: bool
+
+
+class ICLRec(AugmentingRecommender):
+    r"""Two augmented views z_a, z_b of every row, contrasted with each other and with the row's intent c.
+
+    .. math:: L = L_{rec} + \lambda \frac{NCE(z_a, c) + NCE(z_b, c)}{2} + \beta\, NCE(z_a, z_b)
+
+    c is the centroid nearest to the row's own representation, out of K that are fitted to all training rows at the
+    beginning of every epoch.
+
+    Reference:
+        Chen, Liu, Li, McAuley and Xiong, "Intent Contrastive Learning for Sequential Recommendation", WWW 2022, and
+        the authors' code.
+
+    Note:
+        The authors encode every view twice, once for each contrast, with dropout masks of its own. Here both contrasts
+        look at the same encodings: each term, and with it the expected gradient of their sum, is what it would be.
+        ``docs/methods/iclrec.md`` says where paper and code differ.
+    """
+
+    has_mask_token = False
+    settings: ClassVar[type[MethodSettings]] = ICLRecSettings
+    options: ICLRecSettings
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        options = self.options
+        refuse_pooling(options.pooling, options.right_aligned)
+        self._intent_pooling = "column_mean" if options.pooling == "concat" else options.pooling
+        self.intents = intents_of(dataset, options, self.plan.seed) if options.intent_weight else None
+
+    @property
+    def compares_views(self) -> bool:
+        """Whether the weights leave the contrast of views with each other."""
+        return bool(self.options.instance_weight)
+
+    @property
+    def augments(self) -> bool:
+        """Whether the weights leave a contrast."""
+        return bool(self.options.instance_weight or self.options.intent_weight)
+
+    def build_views(self) -> ViewDrawer:
+        """An operator of its own for each view; masks write padding, and spans leave the last item out."""
+        own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
+        return ViewDrawer(self.options.operators, self.operator_values(own), 0, self.generator)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Finds the intents of the training rows as they are encoded now."""
+        super().start_epoch(epoch)
+        if self.intents is not None:
+            self.intents.renew(epoch, self, self._intent_query)
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """How far rows are from their intents."""
+        return {} if self.intents is None else self.intents.figures()
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        if not self.augments:
+            (hidden,) = self.encode(batch.supervised)
+            return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        options, anchors, holes = self.options, batch.anchors, self.views.makes_holes
+        views = [rows_to_pool(view, options.pooling, holes) for view in self.draw_views(anchors)]
+        hidden, *encoded = self.encode(batch.supervised, *views)
+        terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity)
+        if options.instance_weight:
+            pair = pooled_pair(encoded, views, anchors, options.pooling)
+            terms["instance"] = options.instance_weight * self.compare_views(loss, pair)
+        if self.intents is not None:
+            terms["intent"] = options.intent_weight * self._intent_loss(self.intents, anchors, views, encoded)
+        return terms
+
+    def _intent_loss(self, intents: Intents, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
+        if not intents.fitted:
+            intents.renew(self._epoch, self, self._intent_query)  # nobody calls start_epoch in a plain RecBole script
+        with torch.no_grad():
+            cluster, centroid = intents(self._intent_query(anchors))
+        mask = same_target_mask(cluster) if self.options.mask_same_intent else None
+        tau, similarity = self.options.temperature, self.options.similarity
+        pooled = [pool(hidden, rows, self._intent_pooling) for hidden, rows in zip(encoded, views, strict=True)]
+        return torch.stack([info_nce(z, centroid.to(z.dtype), tau, similarity, mask) for z in pooled]).mean()
+
+    def _intent_query(self, rows: Rows) -> Tensor:
+        """Representations of rows, by which their intents are found."""
+        whole = rows_to_pool(Rows(rows.item_seq, rows.seq_len), self._intent_pooling)
+        return pool(self.encode(whole)[0], whole, self._intent_pooling)

@@ -1,0 +1,113 @@
+"""ICSRec: contrast between subsequences with the same target, and between them and the intents of their clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
+from recbole_cl.data.hooks import HookFactory
+from recbole_cl.data.same_target import LastSameTarget, SameTarget
+from recbole_cl.loss.info_nce import info_nce, same_target_mask
+from recbole_cl.model.contrast.pairs import ViewPair
+from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSettings
+from recbole_cl.model.intents import Intents, IntentSettings, intents_of
+
+_PARTNERS: Mapping[str, HookFactory] = {"last": LastSameTarget, "uniform": SameTarget}
+
+
+class ICSRecSettings(ContrastiveSettings, IntentSettings):
+    """Settings of ICSRec, with the symbols of the authors' code."""
+
+    partner: Literal["last", "uniform"]
+    similarity: Literal["dot", "cosine"]
+    temperature: Positive = Field(description="tau")
+    coarse_weight: NotNegative = Field(description="lambda")
+    fine_weight: NotNegative = Field(description="beta")
+    mask_false_negatives: bool = Field(description="f_neg")
+
+
+class ICSRec(ContrastiveRecommender):
+    r"""Intents that a target tells (coarse) and that clusters of subsequences tell (fine).
+
+    With h' a second encoding of a row (another dropout mask), h_s that of another row with the same target, and c' and
+    c_s the centroids that are nearest to them, out of K that are fitted to all training rows every epoch:
+
+    .. math:: L = L_{rec} + \lambda\, NCE(h', h_s) + \beta\, (NCE(h', c') + NCE(h_s, c_s))
+
+    Rows with the same target are no negatives of each other in the first contrast, rows of the same cluster none in the
+    second.
+
+    Reference:
+        Qin, Yuan, Zhao, Liu, Zhuang and Sheng, "Intent Contrastive Learning with Cross Subsequences for Sequential
+        Recommendation", WSDM 2024, and the authors' code.
+
+    Note:
+        ``docs/methods/icsrec.md`` says what the code does and what differs here.
+    """
+
+    settings: ClassVar[type[MethodSettings]] = ICSRecSettings
+    options: ICSRecSettings
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self._epoch = 0
+        self.intents = intents_of(dataset, self.options, self.plan.seed) if self.options.fine_weight else None
+
+    @property
+    def compares_views(self) -> bool:
+        """Whether the weights leave the contrast of rows with the same target."""
+        return bool(self.options.coarse_weight)
+
+    @property
+    def batch_hooks(self) -> Mapping[str, HookFactory]:
+        """Rows with the same target, where a term looks at them."""
+        options = self.options
+        return {"same_target": _PARTNERS[options.partner]} if options.coarse_weight or options.fine_weight else {}
+
+    def start_epoch(self, epoch: int) -> None:
+        """Finds the intents of the training rows as they are encoded now."""
+        self._epoch = epoch
+        if self.intents is not None:
+            self.intents.renew(epoch, self, self._represent)
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """How far rows are from their intents."""
+        return {} if self.intents is None else self.intents.figures()
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        options = self.options
+        if not self.batch_hooks:
+            (hidden,) = self.encode(batch.supervised)
+            return {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        anchors, partner = batch.anchors, batch.rows("same_target")
+        hidden, z_own, z_partner = self.encode(batch.supervised, anchors, partner)
+        terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity)
+        if options.coarse_weight:
+            mask = same_target_mask(batch.anchor_target) if options.mask_false_negatives else None
+            pair = ViewPair(z_own, z_partner, partner, anchors)
+            coarse = self.compare_views(partial(loss, negative_mask=mask), pair)
+            terms["coarse"] = options.coarse_weight * coarse
+        if self.intents is not None:
+            if not self.intents.fitted:
+                self.start_epoch(self._epoch)  # nobody calls it in a plain RecBole script
+            fine = torch.stack([self._to_intent(self.intents, z) for z in (z_own, z_partner)]).sum()
+            terms["fine"] = options.fine_weight * fine
+        return terms
+
+    def _to_intent(self, intents: Intents, z: Tensor) -> Tensor:
+        """Contrast of rows with their intents."""
+        cluster, centroid = intents(z.detach())
+        mask = same_target_mask(cluster) if self.options.mask_false_negatives else None
+        options = self.options
+        return info_nce(z, centroid.to(z.dtype), options.temperature, options.similarity, mask)
+
+    def _represent(self, rows: Rows) -> Tensor:
+        return self.encode(rows)[0]

@@ -1,0 +1,126 @@
+"""MCLRec: contrast between augmented views, and with what two learnt augmenters make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from annotated_types import MinLen
+from pydantic import Field
+from recbole.data.interaction import Interaction
+from torch import Tensor, nn
+
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
+from recbole_cl.loss.info_nce import info_nce
+from recbole_cl.loss.similarity_margin import similarity_margin
+from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
+from recbole_cl.model.contrast.augmenter import Augmenter
+from recbole_cl.model.contrast.pairs import ViewPair
+from recbole_cl.model.contrast.pooling import rows_to_pool
+from recbole_cl.model.contrast.views import ViewDrawer
+
+
+class MCLRecSettings(RatioSettings):
+    """Settings of MCLRec, with the symbols of the authors' code."""
+
+    operators: Annotated[Operators, MinLen(2)]
+    similarity: Literal["dot", "cosine"]
+    temperature: Positive = Field(description="tau")
+    contrastive_weight: NotNegative = Field(description="lambda (lmd)")
+    meta_weight: NotNegative = Field(description="beta")
+    regulariser_weight: NotNegative
+    joint: bool
+
+
+class MCLRec(AugmentingRecommender):
+    r"""Meta-optimised contrast: encoder and augmenters are trained in turns.
+
+    With z_a, z_b two views of a row by different operators and A, B the augmenters:
+
+    .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b) + \beta\, L_{meta}
+
+    where the last is NCE, and a penalty on margins, over the pairs (z_a, B z_b), (z_b, A z_a) and (A z_a, B z_b). Each
+    batch has three steps of the optimiser: of the encoder on L, of the augmenters on L_meta, of the encoder on L.
+
+    Reference:
+        Qin, Yuan, Zhao, Fang, Zhuang, Liu, Liu and Sheng, "Meta-optimized Contrastive Learning for Sequential
+        Recommendation", SIGIR 2023, and the authors' code.
+
+    Note:
+        ``docs/methods/mclrec.md`` says what the code does. In a plain RecBole script, whose trainer takes one step a
+        batch, all is trained by L at once, as with ``joint``.
+    """
+
+    has_mask_token = False
+    settings: ClassVar[type[MethodSettings]] = MCLRecSettings
+    options: MCLRecSettings
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        n_augmenters = 2 if self.options.meta_weight else 0
+        size = self.options.hidden_size
+        self.augmenters = nn.ModuleList(Augmenter(size, self._init_generator) for _ in range(n_augmenters))
+
+    @property
+    def augments(self) -> bool:
+        """Whether the weights leave a contrast."""
+        return bool(self.options.contrastive_weight or self.options.meta_weight)
+
+    def build_views(self) -> ViewDrawer:
+        """Two different operators for every row; masks write padding."""
+        names, values = self.options.operators, self.operator_values()
+        return ViewDrawer(names, values, 0, self.generator, distinct=True)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return self._encoder_losses(batch, self._views(batch))
+
+    def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
+        """Encoder, augmenters, encoder, on the same views; all at once if so set, or if there are no augmenters."""
+        if self.options.joint or not self.augmenters:
+            return super().optimiser_steps(interaction)
+        batch = self._read(interaction)
+        views = self._views(batch)
+        encoder = partial(self._with_frozen_augmenters, batch, views)
+        return [encoder, partial(self._augmenter_losses, views), encoder]
+
+    def _views(self, batch: Batch) -> list[Rows]:
+        if not self.augments:
+            return []
+        return [rows_to_pool(view, "last", self.views.makes_holes) for view in self.draw_views(batch.anchors)]
+
+    def _with_frozen_augmenters(self, batch: Batch, views: Sequence[Rows]) -> dict[str, Tensor]:
+        self.augmenters.requires_grad_(False)
+        terms = self._encoder_losses(batch, views)
+        self.augmenters.requires_grad_(True)
+        return terms
+
+    def _augmenter_losses(self, views: Sequence[Rows]) -> dict[str, Tensor]:
+        with torch.no_grad():
+            encoded = self.encode(*views)
+        return {"augmenters": self._meta_loss(*encoded)}
+
+    def _encoder_losses(self, batch: Batch, views: Sequence[Rows]) -> dict[str, Tensor]:
+        options = self.options
+        hidden, *encoded = self.encode(batch.supervised, *views)
+        terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
+        if options.contrastive_weight:
+            loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity)
+            z_a, z_b = encoded
+            pair = ViewPair(z_a, z_b, views[1], batch.anchors)
+            terms["contrastive"] = options.contrastive_weight * self.compare_views(loss, pair)
+        if options.meta_weight:
+            terms["meta"] = options.meta_weight * self._meta_loss(*encoded)
+        return terms
+
+    def _meta_loss(self, z_a: Tensor, z_b: Tensor) -> Tensor:
+        """Contrast with what the augmenters make of two views, and the penalty on margins."""
+        options = self.options
+        augmented_a, augmented_b = (augment(z) for augment, z in zip(self.augmenters, (z_a, z_b), strict=True))
+        pairs = [(z_a, augmented_b), (z_b, augmented_a), (augmented_a, augmented_b)]
+        terms = [info_nce(*pair) for pair in pairs]
+        if options.regulariser_weight:
+            terms += [options.regulariser_weight * similarity_margin(*pair, options.temperature) for pair in pairs]
+        return torch.stack(terms).sum()
