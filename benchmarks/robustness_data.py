@@ -7,7 +7,7 @@ among numbers, huge numbers, missing values, truncated or broken compression, bl
 
 A file should be loaded with every row accounted for (as many interactions as lines that are not blank, or as items of
 sequences) or refused by a ``UsageError``, which the command line tells in one line with exit code 2. A traceback, a
-hang (more than 20 seconds) and a silent loss are faults; the exit code tells of them.
+hang (more than 20 seconds) and a silent loss are faults.
 """
 
 from __future__ import annotations
@@ -19,19 +19,13 @@ import lzma
 import random
 import shutil
 import signal
-import sys
-import tempfile
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+from benchmarks._children import Outcome, Part
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.convert import convert
@@ -210,23 +204,6 @@ KINDS: dict[str, tuple[Callable[[random.Random], tuple[bytes, str]], Callable[[b
 }
 
 
-class Outcome(NamedTuple):
-    """How a case ended: what was tried, in a few words how it ended, and whether it should end so."""
-
-    case: str
-    ended: str
-    good: bool
-
-
-@dataclass(frozen=True)
-class Part:
-    """Cases of one kind: what is tried, how many for the page, and what tries a number of them in an empty folder."""
-
-    title: str
-    count: int
-    run: Callable[[int, random.Random, Path], Iterator[Outcome]]
-
-
 def outcome(kind: str, seed: str, folder: Path) -> Outcome:
     """What becomes of the file that a seed gives, in a folder of its own."""
     make, judge = KINDS[kind]
@@ -256,19 +233,3 @@ def damaged_data(count: int, rng: random.Random, folder: Path) -> Iterator[Outco
 
 
 PARTS = {"data": Part("atomic files and sources with one to three faults each", 1000, damaged_data)}
-
-
-def main(count: int) -> int:
-    """Tries the part by itself and prints how its cases ended; the exit code is 1 if one ended as it should not."""
-    with tempfile.TemporaryDirectory() as folder:
-        outcomes = list(damaged_data(count, random.Random(0), Path(folder)))
-    for ended, number in sorted(Counter(outcome.ended for outcome in outcomes).items()):
-        print(f"{number:6} {ended}")
-    bad = [outcome for outcome in outcomes if not outcome.good]
-    for each in bad:
-        print(f"BAD: {each.case}: {each.ended}", file=sys.stderr)
-    return min(len(bad), 1)
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else PARTS["data"].count))

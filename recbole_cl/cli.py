@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
+from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.errors import UsageError
+from recbole_cl.guard import guarded
+from recbole_cl.text import printable
+from recbole_cl.train_help import TRAIN
 
 PROGRAM = "recbole-cl"
 
@@ -29,7 +34,7 @@ _COMMANDS = {
     "export": "write a run's model for use elsewhere: a package or ONNX",
     "convert": "make a dataset from csv, json or sequence text",
     "convert-checkpoint": "turn a SASRec of RecBole's into a run folder, or back",
-    "models": "list the models: ours first, then RecBole's sequential ones; or the settings of one",
+    "models": "list the models, one line on each; or the settings of one",
     "schema": "print the JSON schema of YAML files, by which an editor completes and checks them",
 }
 
@@ -46,29 +51,8 @@ _MODULES = {
 }
 
 _WITH_SETTINGS = ("train", "tune")  # take --KEY=VALUE for any setting
+_MOST_SEEDS = 1000
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
-
-_TRAIN_EPILOG = """\
-any setting:
-  --KEY=VALUE or --KEY VALUE sets a key of the YAML files (props/overall.yaml, props/model/<Model>.yaml) for this run.
-  VALUE is read as YAML: 1e-3 is a number, [5,10] a list, {LS: valid_and_test} a mapping, True a flag, ~ nothing.
-  Strongest first: these flags, --config_files (later files first), files of the experiment, dataset and model.
-
-examples:
-  %(prog)s                                              DuoRec on ml-100k, which comes with RecBole
-  %(prog)s -m SASRec -d amazon-beauty --seeds 5         the configured seed and the four after it
-  %(prog)s -m DuoRec -d ml-1m --seeds 1,2,3 --contrast=su --temperature=0.5
-  %(prog)s -m my_package.my_module.MyMethod -d ml-1m    a class of your own, the working folder included
-  %(prog)s -m CL4SRec -d ml-1m --config_files "a.yaml b.yaml" --learning_rate 1e-3 --topk "[5, 10]"
-  %(prog)s --config_files saved/<run>/config.yaml       a run again
-  %(prog)s --resume saved/<run>                         a run that was cut short goes on, in its folder
-"""
-_TRAIN: dict[str, Any] = {
-    "usage": "%(prog)s [-m MODEL] [-d DATASET] [--config_files FILES] [--seeds SEEDS] [--KEY=VALUE ...]",
-    "description": "Train a model with early stopping, test it with the users' history kept in and removed from the "
-    "ranking, and leave a run folder.",
-    "epilog": _TRAIN_EPILOG,
-}
 
 
 class Training(NamedTuple):
@@ -90,14 +74,18 @@ class Training(NamedTuple):
 
 
 def run_training(training: Training) -> None:
-    """Runs what the arguments ask for."""
-    from recbole_cl.runs import runner  # takes seconds to import
-
+    """Runs what the arguments ask for; says so at once, and prints the results."""
     model, dataset, files, settings, seeds = training
+    _begin(model, dataset, files, settings)
+    from recbole_cl.runs import runner  # takes seconds to import
+    from recbole_cl.runs.summary import next_steps, summary
+
     if seeds is None:
-        runner.run(model, dataset, config_files=files, **settings)
+        results = [runner.run(model, dataset, config_files=files, **settings)]
     else:
-        runner.run_seeds(model, dataset, seeds, config_files=files, **settings)
+        results = runner.run_seeds(model, dataset, seeds, config_files=files, **settings)
+    print(summary(results))
+    print(next_steps(results), file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
@@ -118,6 +106,22 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "(not installed)"  # run from its source tree
+
+
+class _Version(argparse.Action):
+    """Prints versions, which take time to look up, and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        versions = [f"{name} {_version(name)}" for name in ("recbole_cl", "recbole", "torch")]
+        print(f"{', '.join(versions)}, Python {platform.python_version()}")
+        parser.exit()
+
+
 def main(argv: Sequence[str] | None = None, train: Callable[[Training], None] = run_training) -> int:
     """Runs ``recbole-cl``.
 
@@ -126,7 +130,7 @@ def main(argv: Sequence[str] | None = None, train: Callable[[Training], None] = 
         train: Is given what the train command asks for.
 
     Returns:
-        The exit code: 0, 2 after a mistake in the input, 130 if interrupted.
+        The exit code, as ``guarded``.
     """
     return guarded(PROGRAM, partial(_dispatch, train=train), sys.argv[1:] if argv is None else argv)
 
@@ -155,34 +159,6 @@ def program() -> int:
     return main()
 
 
-def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """Runs a command, and tells mistakes in the input in one line.
-
-    Args:
-        prog: The command's name.
-        command: Takes the arguments, returns the exit code.
-        argv: The arguments.
-
-    Returns:
-        The exit code: that of the command, 2 after a mistake in the input, 130 if interrupted.
-    """
-    try:
-        return command(argv)
-    except UsageError as error:
-        print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        if error.filename is None:
-            raise
-        print(
-            f"{prog}: error: {error.filename2 or error.filename}: {error.strerror}; give another path", file=sys.stderr
-        )
-        return 2
-    except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
-        return 130
-
-
 def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     command = "".join(argv[:1])
     flags, texts = _split_flags(argv[1:], command) if command in _WITH_SETTINGS else (argv[1:], {})
@@ -191,6 +167,7 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
         description="Contrastive learning for sequential recommendation, on RecBole.",
         epilog=f"`{PROGRAM} COMMAND --help` tells more.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the versions of this package and of RecBole")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name, text in _COMMANDS.items():
         one = commands.add_parser(name, help=text, **(_options(name) if name == command else {}))
@@ -210,7 +187,7 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
 def _options(command: str) -> dict[str, Any]:
     """What the parser of a command is made with."""
     plain = {"description": f"{_COMMANDS[command].capitalize()}."}
-    return _TRAIN if command == "train" else getattr(import_module(_MODULES[command]), "PARSER", plain)
+    return TRAIN if command == "train" else getattr(import_module(_MODULES[command]), "PARSER", plain)
 
 
 def _declare(parser: argparse.ArgumentParser, command: str) -> None:
@@ -226,7 +203,7 @@ def _declare(parser: argparse.ArgumentParser, command: str) -> None:
 
 def _run_train(argv: Sequence[str], prog: str, train: Callable[[Training], None]) -> int:
     flags, texts = _split_flags(argv, "train")
-    parser = Parser(prog=prog, **_TRAIN)
+    parser = Parser(prog=prog, **TRAIN)
     _add_train_arguments(parser)
     train(_training(parser.parse_args(flags), texts))
     return 0
@@ -245,6 +222,21 @@ def _training(args: argparse.Namespace, texts: Mapping[str, str], one_seed: bool
                 raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={args.seeds}: leave one out")
             settings.pop("seed")
     return Training(args.model, args.dataset, files, settings, seeds)
+
+
+def _begin(model: str | None, dataset: str | None, files: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Refuses bad settings and missing data, or says what begins, before anything is imported that takes seconds."""
+    from recbole_cl.config.early import refuse_bad_values
+    from recbole_cl.data.files.names import ensure_dataset_available
+
+    if "torch" in sys.modules:
+        return  # nothing to wait for; ``Config`` checks all
+    given = refuse_bad_values(files, settings)
+    name = dataset or given.get("dataset", DEFAULT_DATASET)
+    if name != DEFAULT_DATASET and not given["resume"]:
+        ensure_dataset_available(str(name), Path(given["data_path"], str(name)))
+    what = given["resume"] or f"{model or given.get('model', DEFAULT_MODEL)} on {name}"
+    print(printable(f"{what}: loading PyTorch and RecBole ..."), file=sys.stderr)
 
 
 def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -277,8 +269,10 @@ def _split_flags(argv: Sequence[str], command: str) -> tuple[list[str], dict[str
         name, equals, text = token.partition("=")
         if name in flags:
             own.append(f"{name}={text if equals else _value_after(name, tokens)}")
+            _refuse_empty(name, own[-1].partition("=")[2])
         elif name.startswith("--") and name not in ("--", "--help"):
             value = text if equals else _value_after(name, tokens)
+            _refuse_empty(name, value)
             _refuse_second(name, settings.get(name[2:]), value)
             settings[name[2:]] = value
         else:
@@ -291,6 +285,14 @@ def _value_after(name: str, tokens: Iterator[str]) -> str:
     if value.startswith("--"):
         raise UsageError(f"{name} has no value: write {name}=VALUE, for a switch {name}=True")
     return value
+
+
+def _refuse_empty(name: str, value: str) -> None:
+    """Refuses what a variable of the shell that is not set leaves of ``--resume=$RUN``: it would be a new run."""
+    if not value.strip() and name != "--gpu_id":  # which means the CPU then, as CUDA_VISIBLE_DEVICES does
+        raise UsageError(
+            f"{name} is empty: give it a value (~ for none), or leave it out; is a shell variable not set?"
+        )
 
 
 def _refuse_second(name: str, first: str | None, second: str) -> None:
@@ -311,10 +313,13 @@ def _parse_value(text: str) -> Any:
 def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:
     """Reads ``--seeds``: a list as it is, a number N as the configured seed and the N - 1 after it."""
     text = args.seeds
+    if len(text) > _MOST_SEEDS * 11 or (text.isdecimal() and int(text) > _MOST_SEEDS):
+        raise UsageError(f"--seeds={text[:20]}: expected at most {_MOST_SEEDS} runs")
     if not re.fullmatch(r"0*[1-9]\d*|(\d+,)+\d*", text):
         raise UsageError(f"--seeds={text}: expected a number of runs >= 1, or a list of seeds such as 1,2,3")
     if "," in text:
         return [int(seed) for seed in text.split(",") if seed]
+    _begin(args.model, args.dataset, files, settings)
     from recbole_cl.runs.build import build_config
 
     first = build_config(args.model, args.dataset, files, settings)["seed"]

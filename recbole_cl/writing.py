@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,19 +13,27 @@ from typing import Any, BinaryIO
 
 PathLike = str | os.PathLike[str]
 
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
+
 
 @contextmanager
 def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
     """Open `path` for writing so that it appears complete or not at all.
 
+    A link stays, and what it leads to is replaced. What is no file, such as a device or a pipe, is written to as it is.
+
     Args:
-        path: the file to write or replace; its folder is made if missing.
+        path: the file to write or replace, in a folder that exists.
 
     Returns:
         A binary file, for `torch.save`, `numpy.save` and the like; the name is set when the block ends without error.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not target.is_file():
+        with target.open("wb") as device:
+            yield device
+        return
+    target = target.resolve()
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")  # beside it: a rename stays on one disk
     try:
         with temporary.open("xb") as file:
@@ -32,8 +41,20 @@ def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+    except OSError as error:
+        if error.errno is None:  # numpy's, which has words alone
+            raise OSError(f"{target}: {error}") from error
+        error.filename = str(target)  # a write that the system refuses tells no name
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writes that were killed have left in a folder and below, of which nobody else may write there now."""
+    for path in folder.glob("**/.*.tmp"):
+        if _LEFTOVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def atomic_write_text(path: PathLike, text: str) -> None:

@@ -105,6 +105,7 @@ def test_seeds_are_a_list_or_a_number_of_runs(argv: list[str], seeds: list[int])
     [
         (["--seeds=0"], "--seeds=0: expected a number of runs >= 1, or a list of seeds such as 1,2,3"),
         (["--seeds=a"], "--seeds=a: expected"),
+        (["--seeds=20000000"], "--seeds=20000000: expected at most 1000 runs"),
         (["--seeds=-1"], "--seeds=-1: expected"),
         (["--seeds=1,2", "--seed=3"], "--seed=3 has no use beside --seeds=1,2: leave one out"),
         (["--seeds=2", "--epochs=-1"], "epochs = -1: expected an integer >= 0"),
@@ -113,6 +114,10 @@ def test_seeds_are_a_list_or_a_number_of_runs(argv: list[str], seeds: list[int])
         (["--epochs"], "--epochs has no value: write --epochs=VALUE, for a switch --epochs=True"),
         (["--shuffle", "--epochs=1"], "--shuffle has no value"),
         (["-m"], "-m has no value"),
+        (["--resume="], "--resume is empty: give it a value (~ for none), or leave it out; is a shell variable"),
+        (["--dataset="], "--dataset is empty"),
+        (["-m", ""], "-m is empty"),
+        (["--config_files= "], "--config_files is empty"),
         (["SASRec"], "unrecognized arguments: SASRec; see run_recbole_cl.py --help"),
     ],
 )
@@ -158,7 +163,15 @@ def test_what_is_asked_for_is_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models"]) == 0
-    assert capsys.readouterr().out.split() == registry.available_models()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == registry.available_models()
+    assert all(20 < len(line) <= 120 for line in lines) and "DuoRec      contrast between dropout views and" in lines[3]
+
+
+def test_versions_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0 and ", recbole 1.2.1, torch 2." in capsys.readouterr().out
 
 
 def test_the_settings_of_a_model_are_listed_with_range_default_and_the_papers_value(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recbole_cl"
 PURE = ("augmentation", "encoder", "loss", "sampling")
 # What knows nothing of the layers: every layer may use these.
-COMMON = ("allocator", "batch", "config", "errors", "ragged", "registry", "writing")
+COMMON = ("allocator", "batch", "config", "errors", "guard", "ragged", "registry", "text", "writing")
 # What a layer may import of this package, besides itself and what is common to all.
 ALLOWED = {
     **dict.fromkeys(PURE, ()),
@@ -37,8 +38,10 @@ ALLOWED_TO_COMMON = {
     "batch": ("errors", "ragged"),
     "config": ("errors", "registry", "writing"),
     "errors": (),
+    "guard": ("errors", "text"),
     "ragged": (),
     "registry": ("errors",),
+    "text": (),
     "writing": (),
 }
 # The tests themselves (this file, for one) live in one process with everything and are not layers.
@@ -167,3 +170,14 @@ def test_nobody_imports_what_recbole_asks_for_but_we_do_not_install() -> None:
 )
 def test_every_form_of_import_is_seen(source: str, expected: list[str]) -> None:
     assert list(imports_of(source, "recbole_cl.model")) == expected
+
+
+@pytest.mark.slow
+def test_a_training_imports_neither_the_compiler_nor_scikit_learn(tmp_path: Path) -> None:
+    """Which take half of a small run's time, and are of no use to it."""
+    code = "import sys\nfrom pathlib import Path\nfrom recbole_cl import run\n"
+    code += "from recbole_cl.testing.toy import TINY, write_cycle\n"
+    code += "run('SASRec', 'cycle', epochs=1, **TINY, **write_cycle(Path(sys.argv[1])))\n"
+    code += "assert not {'torch._dynamo', 'sklearn', 'scipy.stats'} & sys.modules.keys()\n"
+    code += "from sklearn.metrics import f1_score\nassert f1_score([1], [1]) == 1"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=ROOT)

@@ -94,6 +94,23 @@ def test_the_lock_satisfies_what_the_package_asks_for(setup_cfg: configparser.Co
             assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
 
 
+def test_the_lock_has_a_hash_for_every_file_that_may_be_installed() -> None:
+    """All that constraints.txt pins, less torch, whose wheel differs by platform."""
+    entries = re.split(
+        r"\n(?=\w)", "\n" + "\n".join(lines((ROOT / "requirements.lock").read_text())).replace("\\\n", "")
+    )
+    locked = [
+        (Requirement(entry.split(" --hash=")[0]), entry.count(" --hash=sha256:")) for entry in entries if entry.strip()
+    ]
+    assert all(count for _, count in locked)
+    here = {
+        canonicalize_name(it.name): str(it.specifier).removeprefix("==")
+        for it, _ in locked
+        if it.marker is None or it.marker.evaluate()
+    }
+    assert here | {"torch": lock()["torch"]} == lock()
+
+
 def test_the_lock_has_no_gap() -> None:
     versions = lock()
     missing = {

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import recbole
 import torch
-from recbole.config import Config as RecBoleConfig
-from recbole.utils import InputType, dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
 from recbole_cl.config.common import COMMON, DATA_KEYS, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.defaults import SWITCH, as_recbole, unlike_recbole
 from recbole_cl.config.foreign import drop_foreign, drop_harmless, looks_misspelt
 from recbole_cl.config.known import keys_by_model, keys_of_ours
+from recbole_cl.config.messages import shown
 from recbole_cl.config.models import model_class as find_model_class
 from recbole_cl.config.models import model_path, own_models, recbole_has
 from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, older_names, with_todays_names
@@ -32,9 +31,17 @@ from recbole_cl.config.presets import (
     read_settings,
 )
 from recbole_cl.config.recboles import recboles_settings
+from recbole_cl.config.recboles_config import (
+    InputType,
+    RecBoleConfig,
+    dataset_arguments,
+    evaluation_arguments,
+    general_arguments,
+    training_arguments,
+)
 from recbole_cl.config.settings import check_settings, listed, settings_class
 from recbole_cl.config.suggestions import refuse_unknown
-from recbole_cl.config.values import plain, without_none_texts
+from recbole_cl.config.values import is_folder_name, plain, without_none_texts
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import is_path, name_paths, paths_in
 
@@ -171,12 +178,12 @@ class Config(RecBoleConfig):
         self.external_config_dict = self._merged_sources()
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, Any, str]:
-        model = model or self.external_config_dict.get("model")
-        dataset = dataset or self.external_config_dict.get("dataset")
+        model = self.external_config_dict.get("model") if model is None else model
+        dataset = self.external_config_dict.get("dataset") if dataset is None else dataset
         if model is None:
             raise UsageError(f"no model: give one of {', '.join(own_models())}")
-        if not isinstance(dataset, str):
-            raise UsageError(f"dataset = {dataset!r}: expected the name of a folder under data_path, e.g. ml-100k")
+        if not isinstance(dataset, str) or not is_folder_name(dataset):
+            raise UsageError(f"dataset = {shown(dataset)}: expected the name of a folder under data_path, e.g. ml-100k")
         model_class = find_model_class(model if isinstance(model, type) else str(model))
         return model_class.__name__, model_class, dataset
 

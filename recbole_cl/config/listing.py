@@ -8,7 +8,7 @@ from typing import Any
 
 from recbole_cl.config.common import COMMON, CommonSettings
 from recbole_cl.config.messages import expected
-from recbole_cl.config.models import available_models, model_class
+from recbole_cl.config.models import about, available_models, model_class
 from recbole_cl.config.papers import papers_of
 from recbole_cl.config.presets import comments_of, model_presets, props_dir
 from recbole_cl.config.recboles import defaults_of, recboles_settings
@@ -27,7 +27,8 @@ def main(args: argparse.Namespace) -> int:
     """Run `models`."""
     if args.settings:
         name_paths(args.settings)
-    print("\n".join(_settings_of(args.settings) if args.settings else available_models()))
+    lines = _settings_of(args.settings) if args.settings else [f"{it:<12}{about(it)}" for it in available_models()]
+    print("\n".join(lines))
     return 0
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from recbole_cl.errors import UsageError
@@ -109,6 +110,29 @@ def model_class(model: str | type) -> Any:
         raise UsageError(_unknown(model))
     with anomaly_detection_left_alone():  # an outside model may import RecBole's
         return _fit(MODELS.resolve(model))
+
+
+def about(name: str) -> str:
+    """One line on a model, read from its source: importing it takes seconds.
+
+    Args:
+        name: As ``available_models`` spells it.
+
+    Returns:
+        What one of ours does; the reference of one of RecBole's; nothing for a model that other code has registered.
+    """
+    path = MODELS.path(name)
+    if path is not None:
+        source = Path(__file__).parents[1].joinpath(*path.split(".")[1:-1]).with_suffix(".py")
+        return re.sub(r"^[\w-]+: ", "", _docstring(source).partition("\n")[0])
+    source = _recbole().joinpath(*_RECBOLE.split(".")[1:], f"{name.lower()}.py")
+    text = " ".join(_docstring(source).split()) if source.is_file() else ""
+    reference = re.search(r"Reference[s:]*\s*(.*?)(?:\s*Reference code|$)", text)
+    return shorten(f"RecBole's: {reference[1]}", 105, placeholder=" ...") if reference else ""
+
+
+def _docstring(source: Path) -> str:
+    return ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
 
 
 def class_chain(name: str) -> list[str]:

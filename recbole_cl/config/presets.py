@@ -80,7 +80,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         file = props_dir().joinpath(*file.parts[1:])
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # the latter for bytes that are no text, in the file or in its path
         raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     return parse_settings(text, path)
 

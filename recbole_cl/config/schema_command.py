@@ -29,6 +29,7 @@ def main(args: argparse.Namespace) -> int:
     name_paths(args.model)
     text = json.dumps(schema_of([args.model] if args.model else own_models()), indent=2)
     if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_text(args.output, f"{text}\n")
     else:
         print(text)

@@ -172,7 +172,14 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
         refuse_unless(known, "metrics", metric)
         at_k = metric_types[metric.lower()] == EvaluatorType.RANKING and metric.lower() != "gauc"
         possible += [f"{metric}@{k}" for k in ks] if at_k else [metric]
-    refuse_unless(OneOf(*possible, ignore_case=True), "valid_metric", values["valid_metric"])
+    wanted = values["valid_metric"]
+    name, _, k = wanted.rpartition("@") if isinstance(wanted, str) else ("", "", "")
+    if f"{name}@{ks[0]}".lower() in map(str.lower, possible) and k.isdecimal() and int(k) not in ks:
+        raise UsageError(
+            f"topk = {shown(values['topk'])} lacks the {k} of valid_metric = {wanted}, by which training stops; add "
+            f"{k} to topk, or set valid_metric to {name}@{ks[0]}"
+        )
+    refuse_unless(OneOf(*possible, ignore_case=True), "valid_metric", wanted)
 
 
 def _check_effect(values: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from recbole_cl.errors import UsageError
 LARGEST = 2**63 - 1  # what torch, numpy and JSON readers can hold
 MOST_ENTRIES = 10_000  # of all lists and mappings within a value
 DEEPEST = 16  # lists and mappings within each other
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST = 10_000  # characters of a text
 
 
@@ -34,6 +36,11 @@ def plain(key: str, value: Any) -> Any:
         UsageError: If a part is of another type; or is larger, longer or deeper than any setting.
     """
     return _Reader(key).read(value, 0)
+
+
+def is_folder_name(name: str) -> bool:
+    """Tells whether a text names one folder, such as a dataset's, and leads nowhere else."""
+    return name.isprintable() and name not in ("", ".", "..") and not {"/", "\\"} & {*name}
 
 
 def without_none_texts(values: dict[str, Any], cls: type[Settings]) -> None:
@@ -91,4 +98,6 @@ class _Reader:
             raise UsageError(f"{self._key}: a number of {value.bit_length()} bits; expected 63 at most")
         if type(value) is str and len(value) > LONGEST:
             raise UsageError(f"{self._key}: a text of {len(value)} characters; expected {LONGEST} at most")
+        if type(value) is str and _NO_TEXT.search(value):
+            raise UsageError(f"{self._key} = {shown(value)}: no text, it has a zero byte or bytes that are no UTF-8")
         return value

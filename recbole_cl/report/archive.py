@@ -88,6 +88,7 @@ def write_archive(archive: PathLike, runs: Iterable[RunFiles]) -> None:
         names.add(name)
         read_run(files)  # refuses what could not be read back
         members |= {f"{name}/{file}": content for file, content in _packed(files).items()}
+    Path(archive).parent.mkdir(parents=True, exist_ok=True)
     with atomic_writer(archive) as out, zipfile.ZipFile(out, "w") as packed:
         for member, content in sorted(members.items()):
             info = zipfile.ZipInfo(member, _LONG_AGO)

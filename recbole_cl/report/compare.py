@@ -13,12 +13,12 @@ from recbole_cl.evaluation.significance import TESTS
 from recbole_cl.report.archive import load_runs
 from recbole_cl.report.page import Comparison, is_page, read_comparisons
 from recbole_cl.report.render import as_csv, as_markdown, as_text
-from recbole_cl.report.tables import DEFAULT_METRICS, Table, compare_runs
+from recbole_cl.report.tables import DEFAULT_METRICS, SPLITS, Table, compare_runs
 from recbole_cl.runs.folder import RESULT
 from recbole_cl.writing import atomic_write_text
 
 _FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {"table": as_text, "csv": as_csv, "markdown": as_markdown}
-_OF_COMPARISON = ("baseline", "metrics", "ignore", "test")  # options that a page has chosen
+_OF_COMPARISON = ("baseline", "metrics", "ignore", "test", "split", "labels")  # options that a page has chosen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=list(_FORMATS), default="table", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the terminal")
     parser.add_argument("--test", choices=TESTS, help="paired test over users (default: t)")
+    parser.add_argument("--split", choices=SPLITS, help="valid: compare validations, to choose by (default: test)")
+    parser.add_argument(
+        "--label",
+        nargs="+",
+        dest="labels",
+        metavar="NAME",
+        help="call the models and variants so, in the order in which their runs are given",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -62,13 +70,15 @@ def main(args: argparse.Namespace) -> int:
     given = {name: value for name in _OF_COMPARISON if (value := getattr(args, name)) is not None}
     page = next((path for path in args.run_dirs if is_page(path)), None)
     if page and given:
-        raise UsageError(f"--{next(iter(given))}: {page} has chosen it; leave it out, or give {page}.runs.zip instead")
+        option = next(iter(given)).replace("labels", "label")
+        raise UsageError(f"--{option}: {page} has chosen it; leave it out, or give {page}.runs.zip instead")
     if page and len(args.run_dirs) > 1:
         raise UsageError(f"{page} is a page: give it alone, or its runs as {page}.runs.zip")
     text = _FORMATS[args.format](_tables_of(page) if page else _tables(Comparison(args.run_dirs, **given)))
     if args.output is None:
         print(text, end="")
     else:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_text(args.output, text)
     return 0
 
@@ -89,7 +99,14 @@ def _tables(comparison: Comparison) -> list[Table]:
     if unknown := [name for name in comparison.ignore if not any(name in (run.settings or {}) for run in runs)]:
         raise UsageError(f"--ignore {unknown[0]}: no run has such a setting; leave it out")
     runs = [run.without(comparison.ignore) for run in runs]
-    tables = compare_runs(runs, comparison.metrics, comparison.baseline, comparison.test)
+    tables = compare_runs(
+        runs,
+        comparison.metrics,
+        comparison.baseline,
+        comparison.test,
+        split=comparison.split,
+        labels=comparison.labels,
+    )
     return [replace(table, comparison=comparison.title) for table in tables]
 
 

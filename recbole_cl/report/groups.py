@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from recbole_cl.config.identity import identity
 from recbole_cl.errors import UsageError
@@ -38,7 +38,7 @@ def group_runs(runs: Iterable[StoredRun]) -> dict[str, list[RunGroup]]:
 
     Returns:
         The groups of each dataset; a label is the model's name, followed by the settings that differ where several
-        groups share the model, e.g. `DuoRec (contrast=su)`.
+        groups share the model, e.g. `DuoRec [contrast=su]`.
 
     Raises:
         UsageError: runs of one dataset that are not comparable, or two runs of one group with the same seed.
@@ -47,6 +47,23 @@ def group_runs(runs: Iterable[StoredRun]) -> dict[str, list[RunGroup]]:
     for run in runs:
         datasets.setdefault(run.dataset, []).append(run)
     return {dataset: _groups(members) for dataset, members in datasets.items()}
+
+
+def renamed(groups: Mapping[str, Sequence[RunGroup]], names: Sequence[str]) -> dict[str, list[RunGroup]]:
+    """Call the groups something else.
+
+    Args:
+        groups: the groups of each dataset.
+        names: one for each label, in the order of their first appearance; none leaves all as they are.
+
+    Raises:
+        UsageError: there are more or fewer names, or one twice.
+    """
+    labels = list(dict.fromkeys(group.label for of in groups.values() for group in of))
+    if names and (len(names) != len(labels) or len({*names}) != len(names)):
+        raise UsageError(f"--label {' '.join(names)}: expected a name for each of {', '.join(map(repr, labels))}")
+    called = dict(zip(labels, names or labels, strict=True))
+    return {dataset: [replace(it, label=called[it.label]) for it in of] for dataset, of in groups.items()}
 
 
 def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
@@ -75,7 +92,7 @@ def _label(run: StoredRun, namesakes: Sequence[StoredRun]) -> str:
     parts = [f"{name}={_fingerprint(run).get(name, _UNSET)}" for name in differing]
     if run.settings is None and len(peers) < len(namesakes):
         parts.append(f"no {CONFIG}")
-    return f"{run.model} ({', '.join(parts)})" if parts else run.model
+    return f"{run.model} [{', '.join(parts)}]" if parts else run.model
 
 
 def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:

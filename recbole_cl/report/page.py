@@ -1,8 +1,8 @@
 """What the tables of a page of results compare, as the YAML file beside the page says.
 
 `<page>.tables.yaml` has a list `tables`. Each of its entries has a `title`, and `runs` as the command `compare` takes
-them, their paths from the file's folder on; it may have `baseline`, `metrics`, `ignore` and `test`, the options of that
-command. Any of these beside `tables` holds for all tables that have none of their own.
+them, their paths from the file's folder on; it may have `baseline`, `metrics`, `ignore`, `test`, `split` and `labels`,
+the options of that command. Any of these beside `tables` holds for all tables that have none of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from recbole_cl.config.presets import read_settings
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import TESTS, PairedTest
-from recbole_cl.report.tables import DEFAULT_METRICS
+from recbole_cl.report.tables import DEFAULT_METRICS, SPLITS, Split
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Comparison:
         title: what a page calls it; empty without a page.
         baseline: see `compare_runs`, as for `metrics` and `test`.
         ignore: settings in which runs of one experiment may differ.
+        split: `test` or `valid`; see `compare_runs`, as for `labels`.
     """
 
     runs: Sequence[Path]
@@ -35,10 +36,13 @@ class Comparison:
     metrics: Sequence[str] = DEFAULT_METRICS
     ignore: Sequence[str] = ()
     test: PairedTest = "t"
+    split: Split = "test"
+    labels: Sequence[str] = ()
 
 
 _KEYS = [field.name for field in fields(Comparison)]
-_LISTS = ("runs", "metrics", "ignore")
+_LISTS = ("runs", "metrics", "ignore", "labels")
+_CHOICES = {"test": TESTS, "split": SPLITS}
 
 
 def is_page(path: Path) -> bool:
@@ -87,6 +91,6 @@ def _problem(key: str, value: Any) -> str | None:
     if key in _LISTS:
         good = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
         return None if good else "expected a list of text, such as [a, b]"
-    if key == "test":
-        return None if value in TESTS else f"expected one of {', '.join(TESTS)}"
+    if choices := _CHOICES.get(key):
+        return None if value in choices else f"expected one of {', '.join(choices)}"
     return None if isinstance(value, str) and value else "expected text"

@@ -6,13 +6,17 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from textwrap import wrap
 
 from tabulate import tabulate
 
 from recbole_cl.evaluation.significance import PairedTest
 from recbole_cl.report.tables import Row, Table
+from recbole_cl.text import cell, printable
 
 _DASH = "-"
+_WIDTH, _NARROWEST, _MODEL = 120, 12, 1  # characters of a table, and of the models in it; the models' column
+_PADDING = 2  # that tabulate gives a heading
 _TEST_NAMES: dict[PairedTest, str] = {"t": "paired t-test", "wilcoxon": "Wilcoxon signed-rank test"}
 _ROW_FIELDS = [field.name for field in fields(Row)]
 
@@ -40,13 +44,15 @@ def as_csv(tables: Sequence[Table]) -> str:
     """
     buffer = io.StringIO()
     named = ["comparison"] if any(table.comparison for table in tables) else []
-    shared = ["dataset", "protocol", "baseline", "test", "users", "family"]
+    shared = ["dataset", "split", "protocol", "baseline", "test", "users", "family"]
     writer = csv.DictWriter(buffer, [*named, *shared, *_ROW_FIELDS], lineterminator="\n")
     writer.writeheader()
     for table in tables:
-        values = (table.dataset, table.protocol, table.baseline, table.test, table.n_users, table.family)
+        values = (table.dataset, table.split, table.protocol, table.baseline, table.test, table.n_users, table.family)
         common = dict(zip(shared, values, strict=True)) | dict.fromkeys(named, table.comparison)
-        writer.writerows({**common, **asdict(row)} for row in table.rows)
+        for row in table.rows:
+            values_of = {**common, **asdict(row)}
+            writer.writerow({name: cell(it) if isinstance(it, str) else it for name, it in values_of.items()})
     return buffer.getvalue()
 
 
@@ -59,7 +65,8 @@ def _headed(tables: Sequence[Table], form: str) -> Iterator[tuple[str, Table]]:
 
 
 def _title(table: Table) -> str:
-    return f"{table.dataset}, {table.protocol.replace('_', ' ')}"
+    split = ", validation" if table.split == "valid" else ""
+    return printable(f"{table.dataset}{split}, {table.protocol.replace('_', ' ')}")
 
 
 def _grid(table: Table, style: str) -> str:
@@ -78,17 +85,26 @@ def _grid(table: Table, style: str) -> str:
     ]
     cells = [_cells(row) for row in table.rows]
     if style == "pipe":
-        cells = [[cell.replace("|", "\\|") for cell in row] for row in cells]
+        cells = [[each.replace("|", "\\|") for each in row] for row in cells]
+    else:
+        cells = _fitting(header, cells)
     alignment = ["left", "left", *["right"] * (len(header) - 2)]
     grid: str = tabulate(cells, headers=header, tablefmt=style, disable_numparse=True, colalign=alignment)
     return grid
+
+
+def _fitting(header: Sequence[str], cells: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Breaks the models' names where the table would be too wide for a terminal."""
+    widths = [max(len(name) + _PADDING, *map(len, column)) for name, *column in zip(header, *cells, strict=True)]
+    room = max(_WIDTH - sum(widths) - 2 * (len(widths) - 1) + widths[_MODEL], _NARROWEST)
+    return [[*row[:_MODEL], "\n".join(wrap(row[_MODEL], room)), *row[_MODEL + 1 :]] for row in cells]
 
 
 def _cells(row: Row) -> list[str]:
     interval = _DASH if row.low is None or row.high is None else f"[{row.low:+.4f}, {row.high:+.4f}]"
     return [
         row.metric,
-        row.model,
+        printable(row.model),
         str(row.seeds),
         f"{row.mean:.4f}",
         _number(row.std, ".4f"),
@@ -110,6 +126,8 @@ def _p_value(p: float | None) -> str:
 def _footer(table: Table) -> str:
     """Say what the numbers mean; a p value without its hypothesis and its family says nothing."""
     lines = ["mean, std: over seeds (sample standard deviation; a dash for one seed)."]
+    if table.split == "valid":
+        lines.append("validation of the best epochs, which were chosen by it: to choose settings by, not to report.")
     if len(table.rows) > len({row.metric for row in table.rows}):
         lines += [
             f"diff.: to {table.baseline}; its 95 % interval is over users.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from recbole_cl.runs.result import RunResult, parse_result
 from recbole_cl.writing import PathLike
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredRun(RunResult):
     """A finished run: what it measured, and what else tables are made from.
 
@@ -111,8 +112,10 @@ def _content(files: RunFiles, name: str) -> bytes:
 def _ranks(content: bytes, file: Path) -> NDArray[np.int32]:
     try:
         ranks = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:  # the last where a header promises what is not there
+    except (ValueError, EOFError, MemoryError, OSError, LookupError, TypeError, zipfile.BadZipFile) as error:
         raise UsageError(f"{file} is not an array file ({error}): run the test again") from error
     if not isinstance(ranks, np.ndarray) or ranks.ndim != 1 or ranks.dtype.kind not in "iu" or (ranks < 1).any():
         raise UsageError(f"{file} does not hold one rank from 1 per user: run the test again")
+    if not len(ranks) or ranks.max() > np.iinfo(np.int32).max:
+        raise UsageError(f"{file} holds no ranks of users, or numbers that are none: run the test again")
     return ranks.astype(np.int32, copy=False)

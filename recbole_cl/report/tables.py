@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import PROTOCOLS
+from recbole_cl.evaluation.protocol import KEPT, PROTOCOLS
 from recbole_cl.evaluation.significance import (
     PairedTest,
     computable_from_ranks,
@@ -18,12 +19,25 @@ from recbole_cl.evaluation.significance import (
     paired_test,
     per_user_metric,
 )
-from recbole_cl.report.groups import RunGroup, group_runs
+from recbole_cl.report.groups import RunGroup, group_runs, renamed
 from recbole_cl.report.store import StoredRun
 from recbole_cl.runs.folder import RANKS, RESULT
 
 DEFAULT_METRICS = ("hit@10", "ndcg@10")
+Split = Literal["test", "valid"]
+SPLITS: tuple[Split, ...] = ("test", "valid")
 _DEFAULT_BASELINE = "SASRec"
+
+
+class Measure(NamedTuple):
+    """What is compared: the ranks of the test's or the validation's targets, under one protocol."""
+
+    split: Split
+    protocol: str
+
+    def has_ranks_for(self, metric: str) -> bool:
+        """Whether stored ranks give the metric, user by user; those of the validation are not stored."""
+        return self.split == "test" and computable_from_ranks(metric)
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,7 @@ class Table:
 
     Args:
         comparison: what a page calls these runs side by side; empty without a page.
+        split: which targets were ranked, those of the test or of the validation.
     """
 
     dataset: str
@@ -72,6 +87,7 @@ class Table:
     n_users: int
     rows: tuple[Row, ...]
     comparison: str = ""
+    split: Split = "test"
 
     @property
     def family(self) -> int:
@@ -89,6 +105,9 @@ def compare_runs(
     metrics: Sequence[str] = DEFAULT_METRICS,
     baseline: str | None = None,
     test: PairedTest = "t",
+    *,
+    split: Split = "test",
+    labels: Sequence[str] = (),
 ) -> list[Table]:
     """Compare stored runs, one table for each dataset and protocol.
 
@@ -97,11 +116,14 @@ def compare_runs(
         metrics: those that follow from ranks at any cut-off, e.g. `ndcg@10`, and others that every run recorded.
         baseline: a model or a group's label; SASRec if None and present, else the first run's model.
         test: the paired test over users, `t` or `wilcoxon`.
+        split: `valid` compares the validation of the best epochs, as recorded and under the protocol of `eval_history`:
+            what choices are made by, so that none is made on the test. There is no test over users then.
+        labels: other names for the groups, in the order of their first appearance.
 
     Raises:
         UsageError: runs that are not comparable, a metric that a run lacks, or an absent or ambiguous baseline.
     """
-    return compare_groups(group_runs(runs), metrics, baseline, test)
+    return compare_groups(renamed(group_runs(runs), labels), metrics, baseline, test, split)
 
 
 def compare_groups(
@@ -109,6 +131,7 @@ def compare_groups(
     metrics: Sequence[str] = DEFAULT_METRICS,
     baseline: str | None = None,
     test: PairedTest = "t",
+    split: Split = "test",
 ) -> list[Table]:
     """Compare groups of runs, one table for each dataset and protocol; see `compare_runs`.
 
@@ -117,21 +140,33 @@ def compare_groups(
         metrics: as for `compare_runs`.
         baseline: as for `compare_runs`.
         test: as for `compare_runs`.
+        split: as for `compare_runs`.
 
     Raises:
         UsageError: a metric that a run lacks, or an absent or ambiguous baseline.
     """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
     return [
-        _table(dataset, protocol.name, members, _find_baseline(members, baseline, dataset), names, test)
+        _table(dataset, Measure(split, protocol), members, _find_baseline(members, baseline, dataset), names, test)
         for dataset, members in groups.items()
-        for protocol in PROTOCOLS
+        for protocol in (_protocols_of(members) if split == "valid" else [it.name for it in PROTOCOLS])
     ]
+
+
+def _protocols_of(groups: Sequence[RunGroup]) -> list[str]:
+    """The protocol under which all runs were validated."""
+    runs = [run for group in groups for run in group.runs]
+    histories = {run.run_dir: (run.settings or {}).get("eval_history", KEPT.setting) for run in runs}
+    if len({*histories.values()}) > 1:
+        told = ", ".join(f"{folder}: {history}" for folder, history in histories.items())
+        raise UsageError(f"eval_history differs, so that validations are not comparable: {told}")
+    return [it.name for it in PROTOCOLS if it.setting == next(iter(histories.values()))]
 
 
 def _find_baseline(groups: Sequence[RunGroup], name: str | None, dataset: str) -> RunGroup:
     exact = [group for group in groups if group.label == name]
-    found = exact or [group for group in groups if group.model == (name or _DEFAULT_BASELINE)]
+    wanted = (name or _DEFAULT_BASELINE).casefold()
+    found = exact or [group for group in groups if wanted in (group.model.casefold(), group.label.casefold())]
     if name is None:
         return (found or list(groups))[0]
     if len(found) != 1:
@@ -143,28 +178,28 @@ def _find_baseline(groups: Sequence[RunGroup], name: str | None, dataset: str) -
 
 def _table(
     dataset: str,
-    protocol: str,
+    measure: Measure,
     groups: Sequence[RunGroup],
     baseline: RunGroup,
     metrics: Sequence[str],
     test: PairedTest,
 ) -> Table:
     ordered = [baseline, *(group for group in groups if group is not baseline)]
-    rows = [_row(group, baseline, protocol, metric, test) for metric in metrics for group in ordered]
+    rows = [_row(group, baseline, measure, metric, test) for metric in metrics for group in ordered]
     n_users = baseline.runs[0].n_users
-    return Table(dataset, protocol, baseline.label, test, n_users, _corrected(rows))
+    return Table(dataset, measure.protocol, baseline.label, test, n_users, _corrected(rows), split=measure.split)
 
 
-def _row(group: RunGroup, baseline: RunGroup, protocol: str, metric: str, test: PairedTest) -> Row:
-    figures = [figure_of(run, protocol, metric) for run in group.runs]
+def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, test: PairedTest) -> Row:
+    figures = [figure_of(run, measure.protocol, metric, measure.split) for run in group.runs]
     mean = float(np.mean(figures))
     std = float(np.std(figures, ddof=1)) if len(figures) > 1 else None
     if group is baseline:
         return Row(metric, group.label, len(figures), mean, std)
-    others = [figure_of(run, protocol, metric) for run in baseline.runs]
+    others = [figure_of(run, measure.protocol, metric, measure.split) for run in baseline.runs]
     reference = float(np.mean(others))
-    if computable_from_ranks(metric):
-        values, theirs = (_per_user(it, protocol, metric) for it in (group, baseline))
+    if measure.has_ranks_for(metric):
+        values, theirs = (_per_user(it, measure.protocol, metric) for it in (group, baseline))
         paired, p_both = paired_test(values, theirs, test), crossed_test(values, theirs)
     else:
         paired, p_both = None, crossed_test(figures, others)
@@ -183,23 +218,24 @@ def _row(group: RunGroup, baseline: RunGroup, protocol: str, metric: str, test: 
     )
 
 
-def figure_of(run: StoredRun, protocol: str, metric: str) -> float:
+def figure_of(run: StoredRun, protocol: str, metric: str, split: Split = "test") -> float:
     """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded.
 
     Raises:
         UsageError: the run lacks it, or its ranks and its result disagree.
     """
-    recorded = run.test[protocol].get(metric)
-    if not computable_from_ranks(metric):
+    all_recorded = run.test[protocol] if split == "test" else run.valid
+    recorded = all_recorded.get(metric)
+    if not Measure(split, protocol).has_ranks_for(metric):
         if recorded is None:
-            known = ", ".join(run.test[protocol])
+            known = ", ".join(all_recorded) or "nothing"
             raise UsageError(
                 f"{run.run_dir} did not record {metric!r}, only {known}: leave it out or run the test again"
             )
         return float(recorded)
     value = float(per_user_metric(run.ranks[protocol], metric).mean())
     places = (run.settings or {}).get("metric_decimal_place")
-    rounding = 10.0 ** -(4 if places is None else int(places))
+    rounding = 10.0 ** -(min(places, 16) if type(places) is int else 4)
     if recorded is not None and abs(recorded - value) > rounding:
         raise UsageError(
             f"{run.run_dir}: {RANKS[protocol]} says {metric} {value:.4f}, {RESULT} {recorded}: run the test again"

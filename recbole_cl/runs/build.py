@@ -14,6 +14,7 @@ from recbole.utils import init_seed
 
 from recbole_cl.config.common import CommonSettings
 from recbole_cl.config.config import Config
+from recbole_cl.config.messages import shown
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL, is_same_model
 from recbole_cl.config.presets import read_settings
 from recbole_cl.config.recboles import defaults_of
@@ -50,8 +51,8 @@ def build_config(
     stored = resumed_folder(resume) / CONFIG if resume else None
     files = _listed(config_files)
     given = {key for file in ([stored] if stored else []) + files for key in read_settings(file)}
-    model = model or (None if "model" in given else DEFAULT_MODEL)
-    dataset = dataset or (None if "dataset" in given else DEFAULT_DATASET)
+    model = DEFAULT_MODEL if model is None and "model" not in given else model
+    dataset = DEFAULT_DATASET if dataset is None and "dataset" not in given else dataset
     config = Config(model, dataset, files, settings, stored=stored)
     if config["log_wandb"] and find_spec("wandb") is None:
         raise UsageError("log_wandb = True: Weights & Biases is not there; pip install wandb, or set it to False")
@@ -104,13 +105,18 @@ def resume_asked_for(settings: Mapping[str, Any], config_files: Sequence[str | P
     Returns:
         The folder as it was written, or None if neither names one.
     """
-    if "resume" in settings:
-        return settings["resume"]
-    return next((it for file in reversed(_listed(config_files)) if (it := read_settings(file).get("resume"))), None)
+    asked = [read_settings(file).get("resume") for file in _listed(config_files)]
+    found = settings["resume"] if "resume" in settings else next((it for it in reversed(asked) if it), None)
+    if found == "" or not isinstance(found, str | Path | None):
+        raise UsageError(f"resume = {shown(found)}: expected a run folder; give one, or leave it out")
+    return found
 
 
 def _listed(files: Sequence[str | Path] | str | Path) -> list[Path]:
-    return [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+    several = [files] if isinstance(files, str | Path) else files
+    if not isinstance(several, list | tuple) or not all(isinstance(it, str | Path) for it in several):
+        raise UsageError(f"config_files = {shown(files)}: expected a path or a list of paths")
+    return [Path(file) for file in several]
 
 
 def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:

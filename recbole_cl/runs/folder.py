@@ -76,12 +76,17 @@ def gone_if_useless(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def usable_when_interrupted(folder: Path) -> Iterator[None]:
-    """Tells where a run that is interrupted can be taken up."""
+    """Tells where a run that is interrupted, or fails by no mistake in its settings, can be taken up."""
     try:
         yield
-    except KeyboardInterrupt:
-        if last := _last(folder):
+    except UsageError:
+        raise
+    except BaseException as error:
+        what = "interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
+        if (last := _last(folder)) and (folder / CONFIG).is_file():
             getLogger().warning(
-                f"interrupted: {last} holds the state after the last whole epoch; go on with --resume={folder}"
+                f"{what}: {last} holds the state after the last whole epoch; go on with --resume={folder}"
             )
+        else:
+            getLogger().warning(f"{what}: {folder} holds nothing to go on from")
         raise

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import pandas as pd
 from tabulate import tabulate
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS
 from recbole_cl.runs.folder import RESULT
+from recbole_cl.text import printable
 from recbole_cl.writing import atomic_write_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """What a finished run measured; all but the folder is in its ``result.json``.
 
@@ -42,11 +44,26 @@ class RunResult:
     targets: str | None
     run_dir: Path
 
+    def __repr__(self) -> str:
+        """What it is of and where it lies, without its figures."""
+        return f"{type(self).__name__}({self.model} on {self.dataset}, seed {self.seed}, {str(self.run_dir)!r})"
+
+    def frame(self) -> pd.DataFrame:
+        """All metrics as a table: a row for the validation and for the test under each protocol.
+
+        Returns:
+            Columns ``model``, ``dataset``, ``seed``, ``split`` (valid, test), ``protocol`` (``history_kept``,
+            ``history_removed``; empty for the validation, whose protocol the settings name), and the metrics by name.
+        """
+        measured = [("valid", "", self.valid), *(("test", name, values) for name, values in self.test.items())]
+        of = {"model": self.model, "dataset": self.dataset, "seed": self.seed}
+        return pd.DataFrame([{**of, "split": split, "protocol": name, **it} for split, name, it in measured])
+
     def table(self) -> str:
         """Test metrics as a text table, one line per protocol."""
         names = list(next(iter(self.test.values())))
         lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
-        return tabulate(lines, headers=[f"{self.model}, {self.dataset}", *names], floatfmt=".4f")
+        return tabulate(lines, headers=[printable(f"{self.model}, {self.dataset}"), *names], floatfmt=".4f")
 
 
 # The schema of the file: names and types are those of the class.

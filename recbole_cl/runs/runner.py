@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from recbole_cl.config.config import Config
+from recbole_cl.config.messages import shown
 from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import target_fingerprint
 from recbole_cl.errors import UsageError
@@ -30,11 +31,14 @@ from recbole_cl.runs.folder import (
     resumed_folder,
     usable_when_interrupted,
 )
+from recbole_cl.runs.lock import locked
 from recbole_cl.runs.logs import logging_to
+from recbole_cl.runs.memory import told_when_memory_runs_out
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.training import train
-from recbole_cl.writing import atomic_writer
+from recbole_cl.trainer.console import FOR_THE_FILE
+from recbole_cl.writing import atomic_writer, remove_leftovers
 
 
 def run(
@@ -86,8 +90,11 @@ def carry_out(config: Config, run_dir: Path, before_epoch: Callable[[int], None]
         UsageError: If a setting or the data is wrong.
     """
     log = logging_to(run_dir / LOG, settings_of(config).log_level or "INFO")
-    with gone_if_useless(run_dir), log, usable_when_interrupted(run_dir):
-        return _run(config, run_dir, before_epoch)
+    with gone_if_useless(run_dir), locked(run_dir), log, usable_when_interrupted(run_dir):
+        remove_leftovers(run_dir)
+        _warn_of_missing_gpu(config)
+        with told_when_memory_runs_out():
+            return _run(config, run_dir, before_epoch)
 
 
 def run_seeds(
@@ -113,7 +120,9 @@ def run_seeds(
     Raises:
         UsageError: As ``run``, or if a seed is given twice.
     """
-    if len(set(seeds)) < len(seeds):
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str | bytes):
+        raise UsageError(f"seeds = {shown(seeds)}: expected a list of seeds, such as [1, 2, 3]")
+    if len({*map(repr, seeds)}) < len(seeds):
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
     if resume := resume_asked_for(settings, config_files):
         raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
@@ -157,6 +166,13 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
             np.save(file, test_ranks[protocol.setting].rank.cpu().numpy().astype(np.int32))
     trainer.report_test(result.test)
     write_result(result)
-    logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}")
-    logger.info(f"run folder: {run_dir}")
+    logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}", extra={FOR_THE_FILE: True})
+    logger.info(f"tested with the weights of epoch {result.best_epoch + 1}; run folder: {run_dir}")
     return result
+
+
+def _warn_of_missing_gpu(config: Config) -> None:
+    """Says so where the run was told which GPU to take, and takes none."""
+    asked = config.settings_dict()["gpu_id"]
+    if asked not in (None, "", "visible") and config["use_gpu"] and config["device"].type == "cpu":
+        getLogger().warning(f"gpu_id = {asked}: PyTorch finds no such GPU here; this run trains on the CPU")

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recbole_cl.config.config import Config
+from recbole_cl.config.messages import shown
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.data.vocabulary import Vocabulary, items_of
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_data, build_model, config_of_run
 from recbole_cl.runs.folder import BEST
+from recbole_cl.runs.result import RunResult
 from recbole_cl.serving.histories import Histories, histories_of
 from recbole_cl.serving.recommending import SEEN, Recommender, exclusion_of
 from recbole_cl.trainer.checkpoint import load_checkpoint
@@ -42,7 +44,7 @@ class Neighbours(NamedTuple):
     score: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadedRun:
     """A trained model with all that is needed to use it.
 
@@ -57,6 +59,10 @@ class LoadedRun:
     model: Any
     dataset: ContrastiveDataset
     splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
+
+    def __repr__(self) -> str:
+        """What it is, without its settings."""
+        return f"LoadedRun({type(self.model).__name__} on {self.dataset.dataset_name})"
 
     @cached_property
     def items(self) -> Vocabulary:
@@ -250,11 +256,13 @@ class LoadedRun:
         return not np.allclose(*scores.cpu().numpy())
 
 
-def load(run_dir: str | Path, model: str | type | None = None, *, data_path: str | Path | None = None) -> LoadedRun:
+def load(
+    run_dir: str | Path | RunResult, model: str | type | None = None, *, data_path: str | Path | None = None
+) -> LoadedRun:
     """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
 
     Args:
-        run_dir: A run folder.
+        run_dir: A run folder, or what a run returned.
         model: The class of the model, or its dotted path, where that is neither ours nor RecBole's: a module that the
             folder alone names is not imported.
         data_path: Folder of dataset folders, where that is no longer where the run found it.
@@ -265,12 +273,15 @@ def load(run_dir: str | Path, model: str | type | None = None, *, data_path: str
     Raises:
         UsageError: If the folder holds no run, or one of another model, or its checkpoint is refused.
     """
-    folder = Path(run_dir)
+    where = run_dir.run_dir if isinstance(run_dir, RunResult) else run_dir
+    if not isinstance(where, str | Path):
+        raise UsageError(f"load({shown(where)}): expected a run folder, or what a run returned")
+    folder = Path(where)
     config = config_of_run(folder, model, data_path)
     dataset, splits = build_data(config)
     trained = build_model(config, splits[0])
     state = load_checkpoint(folder / BEST, trained.device)
     if state.get("items") != item_fingerprint(dataset):
         raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train anew")
-    load_weights(state, trained)
+    load_weights(state, trained, folder / BEST)
     return LoadedRun(config, trained.eval(), dataset, splits)

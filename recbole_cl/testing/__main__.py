@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recbole_cl.cli import Parser, guarded
+from recbole_cl.cli import Parser
 from recbole_cl.errors import UsageError
+from recbole_cl.guard import guarded
 
 PROGRAM = "python -m recbole_cl.testing"
 CONTRACT = Path(__file__).with_name("contract.py")

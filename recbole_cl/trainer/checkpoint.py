@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.writing import atomic_writer
 
 FIRST_STAGE = "pretrained.pth"  # the weights that a first stage has ended with, beside the other checkpoints
+_SAFE_LOADING = (2, 10)  # CVE-2026-24747: before, crafted tensors write beyond their memory, weights_only or not
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -22,7 +25,10 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         path: The file; an existing one is replaced in one step.
     """
     with atomic_writer(path) as file:
-        torch.save(state, file)
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # how its writer ends after the system has refused a write
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -36,10 +42,13 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         The state that was saved.
 
     Raises:
-        UsageError: If the file is missing, is no checkpoint of ours, or asks to unpickle an object.
+        UsageError: If the file is missing, is no checkpoint of ours, is damaged in any byte that counts, or asks to
+            unpickle an object; or, with a PyTorch that a crafted file can harm, if it belongs to another user.
     """
     if not path.is_file():
         raise UsageError(f"no checkpoint at {path}: give the folder of a run, or its last.pth")
+    _refuse_foreign(path)
+    _refuse_damaged(path)
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError:
@@ -47,8 +56,37 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
             f"{path} is refused: it is no checkpoint of tensors and plain values, and loading anything else could run "
             "code (plain RecBole's checkpoints are such: train the model again)"
         ) from None
-    except (RuntimeError, EOFError, OSError) as error:
-        raise UsageError(f"{path} is damaged: {' '.join(str(error).split()) or 'it is empty'}") from None
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from None
     if not isinstance(state, dict) or "state_dict" not in state:
         raise UsageError(f"{path} is no checkpoint of a run: it has no state_dict")
     return state
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Compares every member of the file with its checksum, which PyTorch writes and does not read."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = file.infolist()
+            if any(it.compress_type != zipfile.ZIP_STORED for it in members):
+                raise zipfile.BadZipFile("it is compressed, which none of ours is")
+            if sum(it.file_size for it in members) > path.stat().st_size:
+                raise zipfile.BadZipFile("it promises more than it holds")
+            if wrong := file.testzip():
+                raise zipfile.BadZipFile(f"{wrong} has another checksum")
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError, LookupError) as error:
+        raise _damaged(path, error) from None
+
+
+def _refuse_foreign(path: Path) -> None:
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if version < _SAFE_LOADING and hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
+        raise UsageError(
+            f"{path} belongs to another user, and a crafted checkpoint can run code in PyTorch {torch.__version__} "
+            "(CVE-2026-24747): upgrade to 2.10 or later; or copy the file if you trust who made it"
+        )
+
+
+def _damaged(path: Path, error: Exception) -> UsageError:
+    words = " ".join(str(error).split())[:200] or "it is empty"
+    return UsageError(f"{path} is damaged, or no checkpoint of a run: {words}; restore it, or train again")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,23 +132,58 @@ def take_up(
         UsageError: If there is no usable file, or it is another model's, dataset's or kind of device's.
     """
     state = load_checkpoint(path, model.device)
-    _refuse_another_origin(state, origin, path)
-    try:
-        model.load_state_dict(state["state_dict"])
+    with _told(path):
+        _refuse_another_origin(state, origin, path)
+        progress = Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+        _check_types(progress)
+        load_weights(state, model, path)
         optimizer.load_state_dict(state["optimizer"])
         average.load_state_dict(state.get("average", {}))  # of which runs of 0.1.0 know nothing
-    except (RuntimeError, ValueError) as error:
-        what = " ".join(str(error).split())[:200]
+        _set_random_states(state["random"], model, loader)
+    return progress
+
+
+def load_weights(state: Mapping[str, Any], model: TrainableModel, path: Path) -> None:
+    """Puts the weights of either checkpoint into a model, and what the model declares to belong to them.
+
+    Args:
+        state: What the file holds.
+        model: Gets the weights.
+        path: The file, for messages.
+
+    Raises:
+        UsageError: If they are another model's, or the file sets what the model has not declared.
+    """
+    with _told(path):
+        others = dict(state["other_parameter"] or {})
+        if unknown := others.keys() - model.other_parameter().keys():
+            raise UsageError(
+                f"{path} is refused: it sets {sorted(map(str, unknown))}, which its model does not declare"
+            )
+        model.load_state_dict(state["state_dict"])
+        model.load_other_parameter(others)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tells in one line that a file lacks something, or holds another thing in its place."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        what = " ".join(f"{type(error).__name__} {error}".split())[:200]
         raise UsageError(f"{path} does not fit these settings, use the run's own: {what}") from None
-    model.load_other_parameter(state["other_parameter"])
-    _set_random_states(state["random"], model, loader)
-    return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
 
 
-def load_weights(state: Mapping[str, Any], model: TrainableModel) -> None:
-    """Puts the weights of either checkpoint into a model."""
-    model.load_state_dict(state["state_dict"])
-    model.load_other_parameter(state["other_parameter"])
+def _check_types(progress: Progress) -> None:
+    """Refuses a progress that is none: its numbers steer the training."""
+    whole = (progress.epoch, progress.cur_step, progress.best_epoch)
+    if any(type(value) is not int for value in whole) or type(progress.best_valid_score) not in (int, float):
+        raise TypeError("epoch, cur_step, best_epoch and best_valid_score: expected numbers")
+    for figures in (progress.best_valid_result or {}, progress.seconds):
+        if any(type(value) not in (int, float) for value in figures.values()):
+            raise TypeError("best_valid_result and seconds: expected numbers by name")
 
 
 def _refuse_another_origin(state: Mapping[str, Any], origin: TrainedOn, path: Path) -> None:

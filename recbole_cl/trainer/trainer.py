@@ -10,10 +10,8 @@ from typing import Any
 
 import torch
 from recbole.trainer import Trainer as RecBoleTrainer
-from recbole.utils import set_color
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from tqdm import tqdm
 
 from recbole_cl.allocator import give_back_freed_memory
 from recbole_cl.data.loader import TrainLoader
@@ -25,19 +23,20 @@ from recbole_cl.model.interface import TrainableModel
 from recbole_cl.trainer.again import step_again
 from recbole_cl.trainer.averaging import WeightAverage
 from recbole_cl.trainer.checkpoint import FIRST_STAGE, load_checkpoint, save_checkpoint
+from recbole_cl.trainer.console import Console, Validations, progress_bar
+from recbole_cl.trainer.optimizers import build_optimizer
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.settings import TrainerSettings
 from recbole_cl.trainer.state import Progress, TrainedOn, best_state, last_state, load_weights, take_up, trained_on
 from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
-_FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 class Trainer(RecBoleTrainer):
     """Trains a sequential model and leaves its two checkpoints.
 
-    ``fit`` is RecBole's: epochs, validation, early stopping. What differs: the loss terms are logged by name;
+    ``fit`` is RecBole's: epochs, validation, early stopping. What differs: the loss terms are told by name;
     validation ranks by counting under the protocol that the settings name; ``last`` is written before every epoch with
     all random states, so that a run that was cut short goes on exactly as if it had not been.
 
@@ -80,6 +79,7 @@ class Trainer(RecBoleTrainer):
         self.saved_model_file = str(best)
         self.best_epoch, self.epochs_run, self.seconds = -1, 0, {"train": 0.0, "evaluate": 0.0}
         self._losses: dict[str, float] = {}
+        self._console = Console(self.epochs, config["valid_metric"], settings.loss_digits)
         self._valid_result: dict[str, float] | None = None
         longest = max(evaluation.metrics.topk)
         if longest >= model.n_items:  # which counts the padding; a target that can't be recommended has that rank
@@ -90,24 +90,29 @@ class Trainer(RecBoleTrainer):
         self._evaluator = RankEvaluator(model, evaluation.batch_size, top_k)
         self._average = WeightAverage(model, settings.ema_decay)
 
-    def _build_optimizer(self, **kwargs: Any) -> Any:
-        build: Any = super()._build_optimizer
-        if fused := _FUSED.get(self.settings.learner.lower()):  # one pass instead of a dozen operations per parameter
-            build, kwargs = fused, {"params": self.model.parameters(), "fused": True} | self._rates()
-        return build(**kwargs)
+    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
+        return build_optimizer(self.settings.learner, self.model.parameters(), **self._rates())
 
     def _rates(self) -> dict[str, float]:
         return {"lr": float(self.settings.learning_rate), "weight_decay": float(self.settings.weight_decay)}
 
     def fit(
-        self, train_data: TrainLoader, valid_data: EvaluationRows | None = None, **kwargs: Any
+        self,
+        train_data: TrainLoader,
+        valid_data: EvaluationRows | None = None,
+        *,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+        **kwargs: Any,
     ) -> tuple[float, Any]:
         """Trains until early stopping or the last epoch, as RecBole's ``fit``.
 
         Args:
             train_data: Our training loader.
             valid_data: The validation rows; None trains all epochs and keeps the last.
-            **kwargs: RecBole's: ``verbose``, ``saved``, ``show_progress``, ``callback_fn``.
+            show_progress: Whether a bar shows how far it has come, and the time that is left at most.
+            callback_fn: Is called with epoch and score after every validation.
+            **kwargs: RecBole's ``saved``.
 
         Returns:
             Best validation score and the metrics of that epoch.
@@ -116,6 +121,16 @@ class Trainer(RecBoleTrainer):
             UsageError: If a loss becomes NaN or infinite.
         """
         self._train_data, self._origin = train_data, self._origin_with(train_data)
+        self._validates = valid_data is not None
+
+        def after_validation(epoch: int, score: float) -> None:
+            measured = {} if self.model.pretraining else self._valid_result or {}
+            self._console.ends(epoch, score, measured, self._seen())
+            if callback_fn:
+                callback_fn(epoch, score)
+
+        told = {**kwargs, "verbose": False, "callback_fn": after_validation}
+        steps = (self.epochs - self.start_epoch) * len(train_data)
         try:
             if self.is_finished() and not self._begin_next_stage():
                 why = "its last epoch is done" if self.start_epoch >= self.epochs else "it had stopped early"
@@ -124,10 +139,10 @@ class Trainer(RecBoleTrainer):
                 return self.best_valid_score, self.best_valid_result
             # Importing any sequential model of RecBole's switches anomaly detection on for the whole process (its
             # sine.py), which costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
-            with torch.autograd.set_detect_anomaly(False):
-                result: tuple[float, Any] = super().fit(train_data, valid_data, **kwargs)
+            with torch.autograd.set_detect_anomaly(False), self._console.showing(steps, show_progress):
+                result: tuple[float, Any] = super().fit(train_data, valid_data, **told)
                 while self._begin_next_stage():
-                    result = super().fit(train_data, valid_data, **kwargs)
+                    result = super().fit(train_data, valid_data, **told)
             self._save_last(self.start_epoch + self.epochs_run)
         finally:
             self.tensorboard.close()
@@ -162,13 +177,13 @@ class Trainer(RecBoleTrainer):
         self.model.start_epoch(epoch_idx)
         self.model.train()
         sums: dict[str, Tensor] = {}
-        bar = tqdm(train_data, total=total, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress)
-        for step, interaction in enumerate(bar, start=1):
+        self._console.begins(epoch_idx)
+        for step, interaction in enumerate(train_data, start=1):
             terms = self._step(interaction.to(self.device))
             for name, value in terms.items():
                 sums[name] = sums[name] + value if name in sums else value.clone()
-            if step % _LOG_INTERVAL == 0:
-                bar.set_postfix_str(f"loss {self._means(sums, step, epoch_idx)['total']:.4f}")
+            told = step % _LOG_INTERVAL == 0
+            self._console.steps(self._means(sums, step, epoch_idx)["total"] if told else None)
         self._losses = self._means(sums, total, epoch_idx)
         self._record(self.model.end_epoch(epoch_idx), epoch_idx)
         give_back_freed_memory()
@@ -220,10 +235,13 @@ class Trainer(RecBoleTrainer):
         return means
 
     def _generate_train_loss_output(self, epoch_idx: int, s_time: float, e_time: float, losses: Any) -> str:
-        digits = self.settings.loss_digits
-        named = ", ".join(f"{set_color(name, 'blue')}: {value:.{digits}f}" for name, value in self._losses.items())
-        head = set_color(f"epoch {epoch_idx} training", "green")
-        return f"{head} [{set_color('time', 'blue')}: {e_time - s_time:.2f}s, {named}]"
+        self._console.trained(epoch_idx, self._losses)
+        if not self._validates or (epoch_idx + 1) % self.eval_step:
+            self._console.ends(epoch_idx, None, {}, self._seen())
+        return ""  # RecBole logs nothing here
+
+    def _seen(self) -> Validations:
+        return Validations(self.best_valid_score, self.best_epoch, self.stopping_step + 1 - self.cur_step)
 
     def _add_train_loss_to_tensorboard(self, epoch_idx: int, losses: Any, tag: str = "loss") -> None:
         write_scalars(self.tensorboard, tag, self._losses, epoch_idx)
@@ -243,7 +261,7 @@ class Trainer(RecBoleTrainer):
     def rank(self, split: EvaluationRows, show_progress: bool = False) -> dict[str, RankCounts]:
         """Ranks of a split under both history protocols (``keep``, ``remove``), with the model as it stands."""
         begin = time.perf_counter()
-        with tqdm(total=len(split.order), desc="Evaluate", ncols=100, leave=False, disable=not show_progress) as bar:
+        with progress_bar(len(split.order), "evaluation", show_progress) as bar:
             ranks = self._evaluator.rank(split, bar.update)
         self.seconds["evaluate"] += time.perf_counter() - begin
         return ranks
@@ -263,7 +281,7 @@ class Trainer(RecBoleTrainer):
     def load_best(self) -> None:
         """Puts the weights of the best epoch into the model."""
         state = load_checkpoint(self.best, self.device)
-        load_weights(state, self.model)
+        load_weights(state, self.model, self.best)
         self.best_epoch = state["epoch"]
 
     def resume(self, train_data: TrainLoader) -> None:
@@ -284,6 +302,7 @@ class Trainer(RecBoleTrainer):
         self.start_epoch, self.cur_step = before.epoch + 1, before.cur_step
         self.best_valid_score, self.best_valid_result = before.best_valid_score, before.best_valid_result
         self.best_epoch, self.seconds = before.best_epoch, dict(before.seconds)
+        self.logger.info(f"goes on with epoch {self.start_epoch + 1} of at most {self.epochs}, from {self.last}")
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         """Writes the best checkpoint (RecBole's hook of that name)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,32 @@ def test_options_say_what_is_compared(folders: list[Path], capsys: Any) -> None:
     assert capsys.readouterr().out == as_text(expected)
     assert compare(*folders) == 0
     assert capsys.readouterr().out == as_text(compare_runs([load_run(folder) for folder in folders]))
+
+
+def test_settings_are_chosen_on_the_validation(make_run: Any, refusal: Any, capsys: Any) -> None:
+    variants = [("SASRec", {}), ("DuoRec", {"temperature": 1}), ("DuoRec", {"temperature": 0.21})]
+    folders = [
+        make_run(model, seed, settings=settings, name=f"{i}-{seed}")
+        for i, (model, settings) in enumerate(variants)
+        for seed in (1, 2)
+    ]
+    for folder, value in zip(folders, (0.1, 0.2, 0.3, 0.5, 0.2, 0.2), strict=True):
+        result = json.loads((folder / "result.json").read_text())
+        (folder / "result.json").write_text(json.dumps(result | {"valid": {"hit@10": value}}))
+    options = ["--split", "valid", "--metrics", "hit@10", "--label", "plain", "warm", "cold", "--format", "csv"]
+    assert compare(*folders, *options) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [(row["split"], row["protocol"], row["model"]) for row in rows] == [
+        ("valid", "history_kept", name) for name in ("plain", "warm", "cold")
+    ]
+    assert [float(row["mean"]) for row in rows] == pytest.approx([0.15, 0.4, 0.2])
+    assert [row["p"] for row in rows] == ["", "", ""] and rows[1]["p_both"]  # ranks of validations are not stored
+    assert compare(*folders, "--split", "valid", "--metrics", "hit@10", "--baseline", "duorec [temperature=1]") == 0
+    assert "toy, validation, history kept" in (out := capsys.readouterr().out) and "to choose settings by" in out
+    assert "expected a name for each of 'SASRec', 'DuoRec [temperature=1]', " in refusal(*folders, "--label", "a", "b")
+    assert "did not record 'ndcg@10', only hit@10" in refusal(*folders, "--split", "valid")
+    other = make_run("GRU4Rec", settings={"eval_history": "remove"})
+    assert "eval_history differs" in refusal(other, *folders, "--split", "valid", "--metrics", "hit@10")
 
 
 def test_a_setting_that_runs_may_differ_in_does_not_part_them(make_run: Any, refusal: Any, capsys: Any) -> None:

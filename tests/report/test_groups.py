@@ -31,11 +31,11 @@ def test_settings_and_training_forms_are_told_apart_by_what_differs(make_run: An
         make_run("CL4SRec", 1, settings=shared, train_form="sequence", name="f"),
     ]
     assert grouped(*folders)["toy"] == [
-        ("DuoRec (contrast=su, label=a)", [1]),
-        ("DuoRec (contrast=us_x, label=unset)", [1, 2]),
+        ("DuoRec [contrast=su, label=a]", [1]),
+        ("DuoRec [contrast=us_x, label=unset]", [1, 2]),
         ("SASRec", [1]),
-        ("CL4SRec (train_form=prefix)", [1]),
-        ("CL4SRec (train_form=sequence)", [1]),
+        ("CL4SRec [train_form=prefix]", [1]),
+        ("CL4SRec [train_form=sequence]", [1]),
     ]
 
 
@@ -47,14 +47,14 @@ def test_a_setting_that_an_earlier_version_had_not_is_as_its_default(make_run: A
         make_run("CL4SRec", 1, settings=new | {"operators": ["crop", "mask"]}, name="c"),
     ]
     assert grouped(*folders)["toy"] == [
-        ('CL4SRec (operators=["crop", "mask", "reorder"])', [1, 2]),
-        ('CL4SRec (operators=["crop", "mask"])', [1]),
+        ('CL4SRec [operators=["crop", "mask", "reorder"]]', [1, 2]),
+        ('CL4SRec [operators=["crop", "mask"]]', [1]),
     ]
 
 
 def test_runs_without_settings_are_not_averaged_with_runs_that_have_them(make_run: Any) -> None:
     folders = [make_run("DuoRec", 1, settings={"k": 1}, name="a"), make_run("DuoRec", 2, name="b")]
-    assert grouped(*folders)["toy"] == [("DuoRec", [1]), ("DuoRec (no config.yaml)", [2])]
+    assert grouped(*folders)["toy"] == [("DuoRec", [1]), ("DuoRec [no config.yaml]", [2])]
 
 
 def test_datasets_are_kept_apart(make_run: Any) -> None:

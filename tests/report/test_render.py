@@ -44,6 +44,21 @@ def test_text_shows_dashes_for_one_seed_and_names_the_family(folders: list[Path]
     assert "p (both): two-sided t-test over users and seeds together; a dash" in one_seed
 
 
+def test_text_fits_a_terminal_whatever_the_names(make_run: Any) -> None:
+    long = {f"setting_{i}": [1, 2, 3] for i in range(9)}
+    folders = [make_run("DuoRec", settings=it, name=str(n)) for n, it in enumerate(({"temperature": 0.21}, long))]
+    grid = [line for line in as_text(tables(folders)).splitlines() if not line.startswith("- ")]
+    assert max(map(len, grid)) <= 120 and any("setting_0=" in line for line in grid)
+
+
+def test_names_do_nothing_to_terminals_and_spreadsheets(make_run: Any) -> None:
+    folders = [make_run("=cmd|calc!A0", name="a"), make_run("D\x1b\u202e", name="b")]
+    made = tables(folders)
+    for text in (as_text(made), as_markdown(made), as_csv(made)):
+        assert "\x1b" not in text and "\u202e" not in text and "D\\x1b\\u202e" in text
+    assert {row["model"][0] for row in csv.DictReader(as_csv(made).splitlines())} == {"'", "D"}
+
+
 def test_markdown_is_a_table_and_a_single_model_needs_no_test(make_run: Any) -> None:
     variants = [make_run("DuoRec", settings={"views": views}, name=f"v{views[0]}") for views in ("a|b", "c")]
     text = as_markdown(tables(variants, test="wilcoxon"))

@@ -80,7 +80,7 @@ def test_the_baseline_is_sasrec_or_the_first_or_the_one_named(folders: list[Path
     variants = [make_run("CL4SRec", settings={"tau": tau}, name=f"cl4srec-{tau}") for tau in (1, 2)]
     with pytest.raises(UsageError, match="several groups of baseline 'CL4SRec'"):
         tables(variants, baseline="CL4SRec")
-    assert tables(variants, baseline="CL4SRec (tau=2)")[0].rows[1].model == "CL4SRec (tau=1)"
+    assert tables(variants, baseline="CL4SRec [tau=2]")[0].rows[1].model == "CL4SRec [tau=1]"
 
 
 def test_ranks_and_result_of_different_runs_are_refused(folders: list[Path]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import recbole_cl
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.result import RunResult, parse_result, write_result
+from recbole_cl.runs.summary import summary
 
 METRICS = {"hit@10": 0.25, "ndcg@10": 0.125}
 
@@ -111,3 +112,19 @@ def test_the_table_has_a_line_per_protocol(result: RunResult) -> None:
     assert header.split() == ["SASRec,", "toy", "hit@10", "ndcg@10"]
     assert kept.split() == ["history", "kept", "0.2500", "0.1250"]
     assert removed.split() == ["history", "removed", "1.0000", "0.5000"]
+
+
+def test_a_frame_holds_all_metrics_and_the_representation_is_short(result: RunResult) -> None:
+    frame = result.frame()
+    assert list(frame.columns) == ["model", "dataset", "seed", "split", "protocol", "hit@10", "ndcg@10"]
+    assert frame["protocol"].tolist() == ["", "history_kept", "history_removed"]
+    assert frame["hit@10"].tolist() == [0.25, 0.25, 1] and frame["split"].tolist() == ["valid", "test", "test"]
+    assert repr(result) == f"RunResult(SASRec on toy, seed 7, '{result.run_dir}')"
+
+
+def test_the_summary_of_seeds_has_mean_and_deviation(result: RunResult, tmp_path: Path) -> None:
+    other = replace(result, seed=8, test={name: dict.fromkeys(METRICS, 0.5) for name in result.test})
+    text = summary([result, other])
+    kept, removed = (line for line in text.splitlines() if line.startswith("history"))
+    assert "0.3750 ± 0.1768" in kept and "0.7500 ± 0.3536" in removed and "over the seeds 7, 8" in text
+    assert summary([result]) == f"{result.table()}\nrun folder: {tmp_path}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
+import subprocess
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -15,12 +18,14 @@ import pytest
 import torch
 import yaml
 
-from recbole_cl import run, run_seeds
+from recbole_cl import load, run, run_seeds
 from recbole_cl.cli import train_main
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import load_run
+from recbole_cl.runs.lock import LOCK
 from recbole_cl.testing.toy import N_ITEMS, N_USERS, TINY, write_cycle
-from tests.watching import interrupted_at
+from tests.runs.test_lock import HOLDER
+from tests.watching import interrupted_at, watching
 
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 
@@ -39,7 +44,7 @@ def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeyp
     result = run("DuoRec", "cycle", epochs=2, **settings)
     folder = result.run_dir
     assert folder.parent == Path(settings["checkpoint_dir"]) and folder.name.startswith("DuoRec-cycle-2020-")
-    names = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
+    names = {path.name for path in folder.iterdir() if "tfevents" not in path.name and path.name != LOCK}
     assert names == {
         *("config.yaml", "environment.json", "log.txt", "best.pth", "last.pth", "result.json"),
         *("items.json", "ranks_test.npy", "ranks_test_history_removed.npy"),
@@ -152,6 +157,90 @@ def test_the_environment_tells_each_resumption_and_no_later_test(settings: dict[
     assert json.loads(file.read_text()) == first
     run(resume=str(folder), epochs=2)
     assert json.loads(file.read_text()) == first | {"resumed": [{"epoch": 1, **first}]}
+
+
+def test_a_run_that_another_process_works_on_is_refused_and_leftovers_are_removed(settings: dict[str, Any]) -> None:
+    folder = run("SASRec", "cycle", epochs=1, **settings).run_dir
+    (leftover := folder / f".last.pth.{'a' * 32}.tmp").touch()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    command = [sys.executable, "-c", HOLDER, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="another process"):
+            run(resume=str(folder), epochs=2)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        holder.kill()
+    assert run(resume=str(folder), epochs=2).epochs_run == 2 and not leftover.exists()
+
+
+def test_a_damaged_neighbour_is_not_looked_at(settings: dict[str, Any]) -> None:
+    saved = Path(settings["checkpoint_dir"])
+    for name in ("DuoRec-cycle-2020-20200101-000000", "complement"):
+        (saved / name).mkdir(parents=True)
+        for file in ("config.yaml", "result.json", "last.pth", "best.pth"):
+            (saved / name / file).write_bytes(b"\x80\x04garbage")
+    (saved / "last.pth").symlink_to("nowhere")
+    before = {path: path.is_file() and path.read_bytes() for path in saved.rglob("*")}
+    run("SASRec", "cycle", epochs=1, **settings)
+    assert all((path.is_file() and path.read_bytes()) == content for path, content in before.items())
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "..", ".", "", "a\\b", "a\x1b[31m", "a\n"])
+def test_a_dataset_is_one_folder_and_nothing_is_made_elsewhere(
+    name: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    before = {*tmp_path.rglob("*")}
+    with pytest.raises(UsageError, match="dataset = .*expected the name of a folder"):
+        run("SASRec", name, **settings)
+    assert {*tmp_path.rglob("*")} == before
+
+
+def test_a_folder_that_is_removed_under_a_run_is_told_and_not_made_again(
+    settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = Path(settings["checkpoint_dir"])
+
+    def remove(message: str) -> None:
+        if "epoch 0 training" in message:
+            shutil.rmtree(next(saved.iterdir()))
+
+    with watching(remove):
+        assert train_main(["-m", "SASRec", *flags(settings, epochs=3)]) == 2
+    *_, told, error = capsys.readouterr().err.splitlines()
+    assert "holds nothing to go on from" in told and "was it moved or removed meanwhile?" in error
+    assert list(saved.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: load(5),  # type: ignore[arg-type]
+        lambda: load("a\0b"),
+        lambda: run(model=5),  # type: ignore[arg-type]
+        lambda: run(dataset=5),
+        lambda: run(dataset=""),
+        lambda: run(config_files=5),  # type: ignore[arg-type]
+        lambda: run(config_files="a\0b"),
+        lambda: run(resume=5),
+        lambda: run(resume={"a": 1}),
+        lambda: run_seeds("SASRec", "cycle", 5),  # type: ignore[arg-type]
+        lambda: run_seeds("SASRec", "cycle", [[1]]),  # type: ignore[list-item]
+    ],
+)
+def test_a_wrong_type_is_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(UsageError):
+        call()
+
+
+def test_an_empty_resume_is_no_new_run(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="resume = '': expected a run folder"):
+        run("SASRec", "cycle", resume="", **settings)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told(settings: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    run("SASRec", "cycle", epochs=0, gpu_id=3, **(settings | {"use_gpu": True}))
+    assert "gpu_id = 3: PyTorch finds no such GPU here; this run trains on the CPU" in capsys.readouterr().err
 
 
 def test_a_start_that_is_interrupted_leaves_no_folder(settings: dict[str, Any]) -> None:

@@ -16,7 +16,13 @@ from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 
 
 def test_comes_back_as_saved(tmp_path: Path) -> None:
-    state = {"state_dict": {"w": torch.arange(3.0)}, "epoch": 4, "best": None, "names": ["a"], "score": -float("inf")}
+    state: dict[str, Any] = {
+        "state_dict": {"w": torch.arange(3.0)},
+        "epoch": 4,
+        "best": None,
+        "names": ["a"],
+        "score": -float("inf"),
+    }
     save_checkpoint(state, tmp_path / "last.pth")
     loaded = load_checkpoint(tmp_path / "last.pth")
     assert torch.equal(loaded.pop("state_dict")["w"], torch.arange(3.0))
@@ -45,6 +51,47 @@ def test_a_damaged_file_gets_one_line(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(UsageError) as error:
         load_checkpoint(tmp_path / "last.pth")
     assert "\n" not in str(error.value)
+
+
+def test_one_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+    """Wherever it lies: weights, names, the directory of the file; some bytes, such as dates, mean nothing."""
+    state: dict[str, Any] = {
+        "state_dict": {"w": torch.arange(300.0), "b": torch.ones(7, dtype=torch.int64)},
+        "epoch": 4,
+    }
+    save_checkpoint(state, path := tmp_path / "last.pth")
+    whole, places, refused = path.read_bytes(), torch.Generator().manual_seed(0), 0
+    for place in torch.randint(len(whole) * 8, (300,), generator=places).tolist():
+        path.write_bytes(flipped(whole, place))
+        try:
+            loaded = load_checkpoint(path)
+        except UsageError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+            refused += 1
+        else:
+            assert loaded.keys() == state.keys() and loaded["epoch"] == 4
+            assert all(torch.equal(loaded["state_dict"][key], it) for key, it in state["state_dict"].items())
+    assert refused > 100  # torch.load alone refuses a third of these
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(("version", "owner", "taken"), [("2.9.1", 1, False), ("2.9.1", 0, True), ("2.10.0", 1, True)])
+def test_a_pytorch_that_can_be_harmed_takes_ones_own_files_alone(
+    version: str, owner: int, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint({"state_dict": {}}, path := tmp_path / "best.pth")
+    monkeypatch.setattr(torch, "__version__", version)
+    monkeypatch.setattr("os.getuid", lambda: path.stat().st_uid + owner)
+    if taken:
+        load_checkpoint(path)
+    else:
+        with pytest.raises(UsageError, match="belongs to another user.*CVE-2026-24747"):
+            load_checkpoint(path)
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:

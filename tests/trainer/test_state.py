@@ -28,6 +28,11 @@ def settings(tmp_path: Path) -> dict[str, Any]:
     return TINY | write_cycle(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    return assemble(tmp_path_factory.mktemp("parts"), "DuoRec")
+
+
 def last_of(parts: Parts, **other: str) -> dict[str, Any]:
     """A ``last.pth`` of a trainer that has come to ``PROGRESS``."""
     model = parts.trainer.model
@@ -73,12 +78,26 @@ def test_all_comes_back_to_where_it_was(tmp_path: Path) -> None:
         assert all(torch.equal(value, state["optimizer"]["state"][key][name]) for name, value in moment.items())
 
 
-def test_weights_are_loaded_with_what_belongs_to_them(tmp_path: Path) -> None:
+def test_weights_are_loaded_with_what_belongs_to_them_and_nothing_else(tmp_path: Path) -> None:
     first, second = assemble(tmp_path, "DuoRec"), assemble(tmp_path, "DuoRec", seed=7)
+    model: Any = second.trainer.model
     state = last_of(first) | {"other_parameter": {"threshold": 0.5}}
-    load_weights(state, second.trainer.model)
-    assert all(torch.equal(value, state["state_dict"][key]) for key, value in second.trainer.model.state_dict().items())
-    assert second.trainer.model.threshold == 0.5  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="sets ..threshold.., which its model does not declare"):
+        load_weights(state, model, tmp_path / "best.pth")
+    model.threshold, model.other_parameter_name = 0.0, ["threshold"]
+    load_weights(state, model, tmp_path / "best.pth")
+    assert all(torch.equal(value, state["state_dict"][key]) for key, value in model.state_dict().items())
+    assert model.threshold == 0.5
+
+
+@pytest.mark.parametrize("name", sorted(LAST_KEYS - {"device", "interactions", "other_parameter"}))
+@pytest.mark.parametrize("change", ["missing", "text"])
+def test_what_lacks_an_entry_or_has_another_in_its_place_is_refused(name: str, change: str, parts: Parts) -> None:
+    state = last_of(parts)
+    state = {key: value for key, value in state.items() if key != name} if change == "missing" else state | {name: "x"}
+    with pytest.raises(UsageError, match="last.pth") as error:
+        take_up_in(parts, state, parts.trainer.last.parent)
+    assert "\n" not in str(error.value)
 
 
 def test_early_checkpoints_that_know_neither_device_nor_interactions_go_on(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ LEARNERS: dict[str, type[torch.optim.Optimizer]] = {
 def test_every_learner_trains_with_its_rates(learner: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"learner": learner, "learning_rate": 0.01, "weight_decay": 0.001}
     trainer, loader, valid = assemble(tmp_path, epochs=4, **settings)
-    assert type(trainer.optimizer) is LEARNERS[learner]
+    assert isinstance(trainer.optimizer, LEARNERS[learner])
     assert [(it["lr"], it["weight_decay"]) for it in trainer.optimizer.param_groups] == [(0.01, 0.001)]
     trainer.fit(loader, valid)
     assert trainer.train_loss_dict[3] < trainer.train_loss_dict[0]
@@ -105,6 +105,8 @@ def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
 
 def test_files_lie_where_the_trainer_is_told(tmp_path: Path) -> None:
     trainer, loader, valid = assemble(tmp_path, epochs=1)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     told = Trainer(
         trainer.config,
         trainer.model,

@@ -135,6 +135,7 @@ class Output:
         """
         settings = dataset_settings(packaged_settings(self.name), has_times)
         is_new = not self.settings.exists()
+        self.inter.parent.mkdir(parents=True, exist_ok=True)
         if settings:
             atomic_write_text(self.settings, _settings_text(self.name, settings, self.again))
         else:

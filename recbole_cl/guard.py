@@ -1,0 +1,103 @@
+"""How a command ends: a line for what its user can mend, the code of a signal, a traceback for a bug alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from recbole_cl.errors import UsageError
+from recbole_cl.text import printable
+
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there, or give another path"),
+    errno.EFBIG: "the limit of file sizes (ulimit -f) or of the disk is too low for it",
+    errno.EMFILE: "too many files are open (ulimit -n)",
+    errno.ENAMETOOLONG: "give a shorter one",
+    errno.ENOENT: "was it moved or removed meanwhile?",
+}
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which a scheduler or ``kill`` sends: ends a command as Ctrl+C does."""
+
+
+def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    """Runs a command, and tells what its user can mend in one line.
+
+    Args:
+        prog: The command's name.
+        command: Takes the arguments, returns the exit code.
+        argv: The arguments.
+
+    Returns:
+        The exit code: that of the command; 2 after a mistake in the input, and where the system refuses a file or
+        memory; 130 if interrupted, 143 if terminated, 141 if nobody reads the output any more.
+    """
+    try:
+        with _terminable(), _quiet_threads():
+            code = command(argv)
+            sys.stdout.flush()
+            return code
+    except UsageError as error:
+        return _told(prog, str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more when it ends
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        return _told(prog, _words(error))
+    except MemoryError as error:
+        return _told(prog, f"out of memory {error}; lower the batch size, the sizes of the model or the data")
+    except Terminated:
+        print(f"{prog}: terminated", file=sys.stderr)
+        return 128 + signal.SIGTERM
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _told(prog: str, message: str) -> int:
+    print(f"{prog}: error: {printable(' '.join(message.split()))}", file=sys.stderr)
+    return 2
+
+
+def _words(error: OSError) -> str:
+    """What the system refused, and what may help."""
+    names = [os.fsdecode(name) for name in (error.filename2, error.filename) if isinstance(name, str | bytes)]
+    named = f"{names[0]}: {error.strerror}" if names else str(error) or type(error).__name__
+    remedy = _REMEDIES.get(error.errno or 0, "give another path" if names else "")
+    return f"{named}; {remedy}" if remedy else named
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Raises ``Terminated`` at the first SIGTERM in the block; further ones do not disturb the clearing up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: Any) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Leaves the telling of a refused write to the main thread: TensorBoard's writer raises it there, too."""
+    before = threading.excepthook
+    threading.excepthook = lambda args: None if isinstance(args.exc_value, OSError) else before(args)
+    try:
+        yield
+    finally:
+        threading.excepthook = before

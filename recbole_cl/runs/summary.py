@@ -1,0 +1,52 @@
+"""What the command line says when runs are done: the figures, and what can be done with them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import numpy as np
+from tabulate import tabulate
+
+from recbole_cl.runs.result import RunResult
+
+
+def summary(results: Sequence[RunResult]) -> str:
+    """The test metrics of one run, or the means and standard deviations of several seeds of it.
+
+    Args:
+        results: Runs that differ in their seed alone, at least one.
+    """
+    first = results[0]
+    folders = [f"run folder: {result.run_dir}" for result in results]
+    if len(results) == 1:
+        return "\n".join([first.table(), *folders])
+    names = list(next(iter(first.test.values())))
+    rows = [
+        [protocol.replace("_", " "), *(_mean([it.test[protocol][name] for it in results]) for name in names)]
+        for protocol in first.test
+    ]
+    seeds = ", ".join(str(result.seed) for result in results)
+    head = [f"{first.model}, {first.dataset}", *names]
+    table = tabulate(rows, headers=head, disable_numparse=True)
+    return "\n".join([table, f"mean ± sample standard deviation over the seeds {seeds}", *folders])
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+
+
+def next_steps(results: Sequence[RunResult]) -> str:
+    """Commands that run as they stand.
+
+    Args:
+        results: Runs that have just ended, at least one.
+    """
+    last = results[-1]
+    saved, run = shlex.quote(str(last.run_dir.parent)), shlex.quote(str(last.run_dir))
+    steps = {
+        f"recbole-cl compare {saved}/*-{shlex.quote(last.dataset)}-*": "all finished runs on these data",
+        f"recbole-cl recommend {run} --users all --out recommendations.csv": "the best items for every user",
+        f"tensorboard --logdir {run}": "losses and validations as curves",
+    }
+    return "\n".join(["next:", *(f"  {command}\n      {what}" for command, what in steps.items())])

@@ -1,0 +1,97 @@
+"""How a command ends: what the system refuses, signals, a reader that is gone, and bugs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from recbole_cl.errors import UsageError
+from recbole_cl.guard import Terminated, guarded
+
+ROOT = Path(__file__).parents[1]
+
+
+def ended(error: BaseException) -> int:
+    """The exit code of a command that raises an error."""
+
+    def command(argv: Sequence[str]) -> int:
+        raise error
+
+    return guarded("prog", command, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/last.pth"), "a/last.pth: No space left on device; make"),
+        (OSError(errno.EROFS, "Read-only file system", "a"), "a: Read-only file system; give another path"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), "File name too long; give a shorter one"),
+        (OSError(errno.EFBIG, "File too large", "a"), "a: File too large; the limit of file sizes"),
+        (OSError(errno.EMLINK, "Too many links", "a"), "a: Too many links; give another path"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "a"), "a: No such file; was it moved or removed meanwhile?"),
+        (FileExistsError(errno.EEXIST, "File exists", "a", None, "b"), "b: File exists; give another path"),
+        (OSError("6400 requested and 0 written"), "6400 requested and 0 written"),
+        (OSError(errno.EIO, "I/O error", b"\xff\x1b[31m"), r"\udcff\x1b[31m: I/O error"),
+        (MemoryError("(8 GB)"), "out of memory (8 GB); lower the batch size"),
+        (UsageError("one\n  two \x1b[0m"), r"one two \x1b[0m"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_harmless_line(
+    error: BaseException, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(error) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("prog: error: ") and words in err and err.count("\n") == 1 and "\x1b" not in err
+
+
+def test_signals_have_their_codes_and_a_bug_its_traceback() -> None:
+    assert (ended(KeyboardInterrupt()), ended(Terminated())) == (130, 143)
+    with pytest.raises(ZeroDivisionError):
+        ended(ZeroDivisionError())
+
+
+def test_a_termination_ends_a_command_once_and_leaves_the_handlers_as_they_were() -> None:
+    before, cleared = signal.getsignal(signal.SIGTERM), []
+
+    def command(argv: Sequence[str]) -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:  # as a run takes it
+            os.kill(os.getpid(), signal.SIGTERM)  # schedulers repeat it
+            cleared.append(True)
+            raise
+        return 0
+
+    assert guarded("prog", command, []) == 143 and cleared == [True]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_command_runs_in_a_thread_too_and_its_writers_are_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = []
+
+    def command(argv: Sequence[str]) -> int:
+        writer = threading.Thread(target=os.stat, args=("/nowhere/at/all",))
+        writer.start()
+        writer.join()
+        return 7
+
+    thread = threading.Thread(target=lambda: codes.append(guarded("prog", command, [])))
+    thread.start()
+    thread.join()
+    assert codes == [7] and capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_a_reader_that_is_gone_ends_a_command_quietly() -> None:
+    code = "import sys; from recbole_cl.cli import main; sys.exit(main(['schema']))"
+    command = f'{sys.executable} -c "{code}" | true; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "141\n" and done.stderr == ""
