@@ -36,6 +36,8 @@ def pretrained_vectors(dataset: Any, path: str | None) -> tuple[Tensor, Tensor] 
         UsageError: If the file is of another form, holds a token twice or values that are no numbers, or knows no item.
     """
     preloaded: dict[str, NDArray[np.float64]] = getattr(dataset, "_preloaded_weight", {})
+    if path is None and not preloaded:
+        return None
     n_items = dataset.num(dataset.iid_field)
     if path is not None:
         tokens, vectors = read_vectors(Path(path))
@@ -43,15 +45,13 @@ def pretrained_vectors(dataset: Any, path: str | None) -> tuple[Tensor, Tensor] 
         row = np.array([-1, *(place.get(str(token), -1) for token in dataset.field2id_token[dataset.iid_field][1:])])
         found = np.where((row >= 0)[:, None], vectors[row], 0)
         has = row >= 0
-    elif preloaded:
+    else:
         path = f"preload_weight of {', '.join(preloaded)}"
         fields = [field for field in preloaded if field in dataset.alias["item_id"]]
         if len(fields) != 1:
             raise UsageError(f"{path}: expected one column of items; name it in alias_of_item_id")
         found = preloaded[fields[0]].reshape(n_items, -1)
         has = np.isin(np.arange(n_items), dataset.field2feats(fields[0])[0][fields[0]])
-    else:
-        return None
     if not has.any():
         raise UsageError(
             f"{path}: it has a vector of none of the {n_items - 1:,} items: are these the data's own tokens?"

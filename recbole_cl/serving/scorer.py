@@ -55,7 +55,9 @@ class SequenceScorer(nn.Module):
         sizes = EncoderSettings(**settings.sizes)
         self.settings, self.width = settings, sizes.max_seq_length
         self.item_embedding = nn.Embedding(settings.n_items, sizes.hidden_size, padding_idx=0)
-        self.encoder: nn.Module = ENCODERS.resolve(settings.encoder)(sizes)
+        encoder = ENCODERS.resolve(settings.encoder)
+        self.encodes_padding = encoder.abilities.encodes_padding
+        self.encoder: nn.Module = encoder(sizes)
         if settings.extra_layer_kind is not None:
             self.encoder = LayerDropEncoder(self.encoder, settings.extra_layer_kind, settings.extra_layers, sizes)
 
@@ -70,10 +72,9 @@ class SequenceScorer(nn.Module):
             Outputs at the last items, [B, D].
         """
         rows, last = Rows(item_seq, seq_len), self.settings.last_position
-        with_padding = ENCODERS.resolve(self.settings.encoder).abilities.encodes_padding
-        if with_padding:
+        if self.encodes_padding:
             rows = padded(rows, self.width)
-        packing = pack([rows], group_by_length=False, last_position=last, padding_first=with_padding)
+        packing = pack([rows], group_by_length=False, last_position=last, padding_first=self.encodes_padding)
         tokens = self.item_embedding(rows.item_seq.flatten().index_select(0, packing.token_index))
         output: Tensor = self.encoder(tokens, packing)
         return output.index_select(0, packing.outputs[0])
@@ -115,7 +116,19 @@ def scorer_of(model: Any) -> SequenceScorer:
     scorer = SequenceScorer(settings).eval()
     scorer.encoder.load_state_dict(encoder.state_dict())
     scorer.item_embedding.weight.data.copy_(model.item_table.detach())
+    _refuse_other_scores(scorer, model)
     return scorer
+
+
+@torch.no_grad()
+def _refuse_other_scores(scorer: SequenceScorer, model: Any) -> None:
+    """Refuses a model whose representations depend on more than was taken out of it, by an example."""
+    item_seq, seq_len = empty_rows(scorer.width)
+    item_seq[1, : scorer.width] = torch.arange(scorer.width) % (scorer.settings.n_items - 1) + 1
+    seq_len[1] = scorer.width
+    expected = model(item_seq.to(model.device), seq_len.to(model.device)).cpu()
+    if not torch.allclose(scorer(item_seq, seq_len), expected, rtol=1e-4, atol=1e-5):
+        raise UsageError(f"{type(model).__name__}, as it is set, can't be packed: export it with --format onnx")
 
 
 def empty_rows(width: int) -> tuple[Tensor, Tensor]:
