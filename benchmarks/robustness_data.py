@@ -226,10 +226,14 @@ def outcome(kind: str, seed: str, folder: Path) -> Outcome:
 
 def damaged_data(count: int, rng: random.Random, folder: Path) -> Iterator[Outcome]:
     """Judges as many files, of each kind in turn."""
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
-    for number in range(count):
-        kind = [*KINDS][number % len(KINDS)]
-        yield outcome(kind, f"{rng.getrandbits(64):x}", folder / str(number))
+    try:
+        for number in range(count):
+            kind = [*KINDS][number % len(KINDS)]
+            yield outcome(kind, f"{rng.getrandbits(64):x}", folder / str(number))
+    finally:
+        logging.disable(before)
 
 
 PARTS = {"data": Part("atomic files and sources with one to three faults each", 1000, damaged_data)}

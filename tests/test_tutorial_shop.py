@@ -34,7 +34,9 @@ def test_every_block_of_the_page_does_what_the_page_says(
             codes.append(main(arguments + (tiny if arguments[0] == "train" else [])))
             printed = "".join(capsys.readouterr())
     assert codes == [2, 0, 0, 0]
-    assert re.fullmatch(r"(000[0-2]\d -?\d+\.\d+\n){3}", printed), printed
+    assert re.fullmatch(
+        r" *user +rank +item +score\n(\d +customer7@example.org +\d +000[0-2]\d +-?\d+\.\d+\n){3}", printed
+    ), printed
     lines = (tmp_path / "dataset" / "shop" / "shop.inter").read_text().splitlines()
     assert len(lines) == 1 + 960 - 7 and re.fullmatch(r"customer0@example.org\t000\d\d\t17145\d+", lines[1])
     (log,) = (path.read_text() for path in tmp_path.glob("saved/DuoRec*/log.txt"))

@@ -82,6 +82,7 @@ def write_package(run: LoadedRun, folder: Path) -> None:
         raise UsageError(f"{folder} is there already: give a new folder")
     scorer = scorer_of(run.model)
     weights = {name: value.detach().cpu().contiguous() for name, value in scorer.state_dict().items()}
+    folder.mkdir(parents=True, exist_ok=True)
     with atomic_writer(folder / WEIGHTS) as file:
         file.write(save(weights))
     config = run.config

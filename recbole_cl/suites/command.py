@@ -118,6 +118,7 @@ def _run(path: Path, choice: Choice, limit_hours: float | None, retry_failed: bo
         for run in runs:
             forget_failure(run)
     page = runs[0].folder.parent / f"{path.stem}.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
 
     def after(run: PlannedRun) -> None:
         now = SuiteResult(contents, runs)

@@ -184,6 +184,8 @@ def _check_types(progress: Progress) -> None:
     for figures in (progress.best_valid_result or {}, progress.seconds):
         if any(type(value) not in (int, float) for value in figures.values()):
             raise TypeError("best_valid_result and seconds: expected numbers by name")
+    if not {"train", "evaluate"} <= progress.seconds.keys():
+        raise TypeError("seconds: expected those of train and evaluate")
 
 
 def _refuse_another_origin(state: Mapping[str, Any], origin: TrainedOn, path: Path) -> None:

@@ -27,4 +27,4 @@ def test_what_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -
     monkeypatch.setattr(robustness, "parts", lambda: {"made up": robustness.Part("what is tried", 2, run)})
     assert robustness.main(["made up"]) == 1
     out, err = capsys.readouterr()
-    assert "| executed |       1 | **no**" in out and err == "BAD: two: executed\n"
+    assert "| executed |       1 | **not as it should** |" in out and err == "BAD: two: executed\n"

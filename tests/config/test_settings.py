@@ -53,7 +53,7 @@ from recbole_cl.errors import UsageError
         ("SASRec", {"learner": "adma"}, "learner = 'adma': expected one of adam, adamw, sgd, adagrad, rmsprop"),
         ("SASRec", {"topk": [5, 0]}, "topk = [5, 0]: expected an integer >= 1, or a list"),
         ("SASRec", {"metrics": ["Hits"]}, "metrics = 'Hits': expected one of "),
-        ("SASRec", {"valid_metric": "NDCG@7"}, "valid_metric = 'NDCG@7': expected one of Hit@5, Hit@10"),
+        ("SASRec", {"valid_metric": "NDCG@7"}, "topk = [5, 10, 20] lacks the 7 of valid_metric = NDCG@7"),
         (
             "SASRec",
             {"metrics": ["AUC"], "valid_metric": "AUC"},

@@ -16,7 +16,7 @@ from recbole.utils import get_model
 from recbole.utils.case_study import full_sort_topk
 
 from recbole_cl import run
-from recbole_cl.config.models import own_models, recboles_model
+from recbole_cl.config.models import model_class, own_models, recboles_model
 from recbole_cl.errors import UsageError
 from recbole_cl.interop import register
 from recbole_cl.model.coserec import CoSeRec
@@ -115,7 +115,7 @@ def test_training_goes_on_from_recboles_checkpoint(
 
 @pytest.mark.parametrize("name", own_models())
 def test_every_model_of_ours_gets_targets_alone(name: str, script: dict[str, Any], registered: list[str]) -> None:
-    cls = register._get_model(name) if name != "SASRec" else SASRec
+    cls = model_class(name)  # which RecBole has classes of the same name beside
     config = RecBoleConfig(model=cls, dataset="cycle", config_dict=dict(script))
     assert config["train_neg_sample_args"]["distribution"] == "none"
     with pytest.raises(UsageError, match="train_neg_sample_args draws uniform negatives"):

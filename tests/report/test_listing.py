@@ -24,8 +24,9 @@ def saved(tmp_path: Path) -> Path:
     (tmp_path / "saved" / "cut" / RESULT).unlink()
     (tmp_path / "saved" / "broken" / CONFIG).write_text("{")
     (tmp_path / "saved" / "no run").mkdir()
-    for file in (tmp_path / "saved" / "cut").iterdir():
-        os.utime(file, (time.time() - 7_300,) * 2)
+    for name, age in (("done", 60), ("cut", 7_300), ("broken", 0)):
+        for file in (tmp_path / "saved" / name).iterdir():
+            os.utime(file, (time.time() - age,) * 2)
     return tmp_path / "saved"
 
 

@@ -190,7 +190,7 @@ def test_what_does_not_fit_is_refused(settings: dict[str, Any], tmp_path: Path) 
     cases = {
         str(wide): "hidden_size is 32",
         str(others): "other items",
-        str(recboles): "RecBole",
+        str(recboles): "GRU4Rec represents no rows",
         "grue": "config.yaml",
         f"{wide}/last.pth": "last.pth has no config.yaml",
         "": "complement",

@@ -90,7 +90,7 @@ def test_weights_are_loaded_with_what_belongs_to_them_and_nothing_else(tmp_path:
     assert model.threshold == 0.5
 
 
-@pytest.mark.parametrize("name", sorted(LAST_KEYS - {"device", "interactions", "other_parameter"}))
+@pytest.mark.parametrize("name", sorted(LAST_KEYS - {"average", "device", "interactions", "other_parameter"}))
 @pytest.mark.parametrize("change", ["missing", "text"])
 def test_what_lacks_an_entry_or_has_another_in_its_place_is_refused(name: str, change: str, parts: Parts) -> None:
     state = last_of(parts)

@@ -114,6 +114,7 @@ class Intents(nn.Module):
         )
         self.centroids.copy_(torch.from_numpy(centroids))
         self.is_fitted.fill_(True)
+        self._fitted = True
 
     def _points(self, rows: TrainingRows, epoch: int, represent: Callable[[Rows], Tensor]) -> Tensor:
         """Representations of the rows, or of some that are drawn where there are too many, in float32 on the host."""
