@@ -19,7 +19,7 @@ from torch import Tensor
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
-from recbole_cl.evaluation.groups import grouped, of_users
+from recbole_cl.evaluation.groups import grouped, history_lengths, item_counts, of_users
 from recbole_cl.evaluation.metrics import MetricSettings, RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.protocol import PROTOCOLS
 from recbole_cl.evaluation.ranks import EvaluationRows
@@ -123,16 +123,10 @@ class Measured:
             yield from grouped(self._length() if by == "length" else self._popularity())
 
     def _length(self) -> Tensor:
-        rows = self.rows.rows
-        return rows.end - rows.user_start[rows.end]
+        return history_lengths(self.rows.rows)
 
     def _popularity(self) -> Tensor:
-        train = self.run.splits[0]
-        # each row of the training part is one target; a user's first item is a target of none
-        in_training = train.inter_feat[train.iid_field]
-        first = train.flat[train.iid_field][train.user_start.unique()]
-        both = torch.cat([in_training, first])
-        return torch.bincount(both, minlength=train.item_num).to(self.rows.order.device)[self.rows.rows.target]
+        return item_counts(self.run.splits[0]).to(self.rows.order.device)[self.rows.rows.target]
 
     def _statistics(self) -> dict[str, Any]:
         train = self.run.splits[0]

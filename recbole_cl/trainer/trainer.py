@@ -170,6 +170,7 @@ class Trainer(RecBoleTrainer):
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float:
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
+        self.tensorboard.flush()  # so that a run that is killed and taken up again lacks no epoch's figures
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
         self._before_epoch(epoch_idx)
         begin, total = time.perf_counter(), len(train_data)
