@@ -91,10 +91,7 @@ def _title(table: Table) -> str:
 def _grid(table: Table, style: str) -> str:
     grid = grid_of(table)
     cells = [list(map(text_of, row)) for row in grid.rows]
-    if style == "pipe":
-        cells = [[each.replace("|", "\\|") for each in row] for row in cells]
-    else:
-        cells = _fitting(grid, cells)
+    cells = [[it.replace("|", "\\|") for it in row] for row in cells] if style == "pipe" else _fitting(grid, cells)
     alignment = ["left"] * grid.words + ["right"] * (len(grid.header) - grid.words)
     text: str = tabulate(cells, headers=list(grid.header), tablefmt=style, disable_numparse=True, colalign=alignment)
     return text

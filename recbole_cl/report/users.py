@@ -1,4 +1,4 @@
-"""Groups of the users of stored runs: their data are read again, for runs keep ranks alone. U users."""
+"""Groups of the users of stored runs: their data are read again, for runs keep ranks alone. U users, N items."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ class UserCounts(NamedTuple):
 
     Attributes:
         length: Items before the target, [U].
-        popularity: Interactions of the target in training, of all training users, [U].
+        popularity: Interactions of the target in training, of all users, [U].
+        of_items: Interactions of each item in training, by id, [N].
     """
 
     length: NDArray[np.int64]
     popularity: NDArray[np.int64]
+    of_items: NDArray[np.int64]
 
 
 def users_by(run: StoredRun, by: str) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -95,5 +97,6 @@ def _counts_of(dataset: str, settings: _Settings) -> tuple[UserCounts, str]:
     every_user = {"train_users_share": 1.0, "use_gpu": False}
     _, (train, _, test) = build_data(build_config(_READER, dataset, (), dict(settings) | every_user))
     rows = rows_of(test)
-    popularity = item_counts(train)[rows.target]
-    return UserCounts(history_lengths(rows).numpy(), popularity.numpy()), target_fingerprint(test)
+    counts = item_counts(train)
+    lengths, popularity = history_lengths(rows).numpy(), counts[rows.target].numpy()
+    return UserCounts(lengths, popularity, counts.numpy()), target_fingerprint(test)

@@ -203,10 +203,11 @@ class Trainer(RecBoleTrainer):
         self.tensorboard.add_scalar("learning_rate", share * settings.learning_rate, epoch)
 
     def _record(self, diagnostics: Mapping[str, float], epoch: int) -> None:
-        """What the model measured in an epoch, to TensorBoard and the log."""
+        """What the model measured in an epoch, to TensorBoard; and to the log, but for parts of a curve, with a /."""
         write_scalars(self.tensorboard, "diagnostics", diagnostics, epoch)
-        if diagnostics:
-            self.logger.info(f"epoch {epoch}: " + ", ".join(f"{key} {value:.4f}" for key, value in diagnostics.items()))
+        told = [f"{key} {value:.4f}" for key, value in diagnostics.items() if "/" not in key]
+        if told:
+            self.logger.info(f"epoch {epoch}: {', '.join(told)}")
 
     def _step(self, interaction: Any) -> dict[str, Tensor]:
         """Trains on a batch, in as many steps as the model takes; returns the terms that were minimised."""
