@@ -23,7 +23,7 @@ def bars(subject: Subject) -> Drawing:
         for group in groups:
             for protocol in PROTOCOLS:
                 values = [figure_of(run, protocol.name, subject.metric) for run in group.runs]
-                spread = stdev(values) if len(values) > 1 else 0.0
+                spread = stdev(values) if len(values) > 1 else float("nan")
                 line = {"dataset": dataset, "line": group.label, "protocol": protocol.name, "seeds": len(values)}
                 lines.append({**line, "mean": mean(values), "std": spread})
     table = pd.DataFrame(lines)

@@ -86,6 +86,7 @@ def main(args: argparse.Namespace) -> int:
     make: MakeFigure = getattr(import_module(f"recbole_cl.analysis.{_FIGURES[args.figure]}"), args.figure)
     drawing = make(subject)
     for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
         _WRITERS[file.suffix.lower()](drawing, file)
         print(f"wrote {file}", file=sys.stderr)
     return 0

@@ -10,6 +10,7 @@ from recbole_cl.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 Draw = Callable[["Figure"], None]
@@ -97,6 +98,37 @@ def legend_below(figure: Figure, axes: Axes) -> None:
         widest = max(map(len, labels))
         columns = max(1, min(len(labels), int(figure.get_figwidth() * 12 / (widest + 6))))
         figure.legend(handles, labels, loc="outside lower left", ncols=columns)
+
+
+def over_epochs(axes: Axes, label: str) -> None:
+    """Names the axes of a figure over the epochs, which are whole numbers.
+
+    Args:
+        axes: The axes.
+        label: What stands on the other one.
+    """
+    axes.set(xlabel="epoch", ylabel=label)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def epoch_colours(figure: Figure, axes: Sequence[Axes], last: int) -> ScalarMappable:
+    """From green to red as training goes on, as in AdaptiveRec's figures, with the bar that tells the epochs.
+
+    Args:
+        figure: Gets the bar.
+        axes: Beside which it stands.
+        last: The last epoch.
+
+    Returns:
+        What gives an epoch's colour by ``to_rgba``.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
+
+    colours = ScalarMappable(Normalize(0, max(1, last)), "RdYlGn_r")
+    figure.colorbar(colours, ax=axes, label="epoch", ticks=MaxNLocator(integer=True))
+    return colours
 
 
 def heat_map(axes: Axes, values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def projection(subject: Subject) -> Drawing:
         from matplotlib.colors import LogNorm
 
         groups = list(table.groupby("run", sort=False))
-        norm = LogNorm(1, max(2, table["popularity"].max()))
+        norm = LogNorm(max(1, table["popularity"].min()), max(2, table["popularity"].max()))
         axes = panels(figure, len(groups), width=4, height=3.6)
         for place, (name, its) in zip(axes, groups, strict=True):
             its = its.sort_values("popularity")  # popular ones on top

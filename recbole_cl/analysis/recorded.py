@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recbole_cl.analysis.drawing import legend_below, line_style, panels
+from recbole_cl.analysis.drawing import epoch_colours, legend_below, line_style, over_epochs, panels
 from recbole_cl.analysis.epochs import Series, read_epochs
 from recbole_cl.analysis.runs import Drawing, Named, Subject
 from recbole_cl.errors import UsageError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _OWN = "diagnostics/"
 _NEGATIVES = f"{_OWN}negatives/"
 _SUFFIX = {"unit": "", "as_is": "_as_is"}
-_LATER = "RdYlGn_r"  # from green to red as training goes on, as in AdaptiveRec's figures
 
 
 def geometry(subject: Subject) -> Drawing:
@@ -26,12 +25,12 @@ def geometry(subject: Subject) -> Drawing:
     table = _geometry(subject)
 
     def draw(figure: Figure) -> None:
-        axes, *_ = panels(figure, 1, width=6, height=4.6)
+        (axes,) = panels(figure, 1, width=6, height=4.6)
+        colours = epoch_colours(figure, [axes], table["epoch"].max())
         for place, (name, its) in enumerate(table.groupby("run", sort=False)):
             axes.plot(its["uniformity"], its["alignment"], label=name, **line_style(place))
-            dots = axes.scatter(its["uniformity"], its["alignment"], c=its["epoch"], cmap=_LATER, s=14, zorder=3)
+            axes.scatter(its["uniformity"], its["alignment"], c=colours.to_rgba(its["epoch"]), s=14, zorder=3)
         axes.set(xlabel=f"uniformity, {subject.form}", ylabel=f"alignment, {subject.form}")
-        figure.colorbar(dots, ax=axes, label="epoch")
         legend_below(figure, axes)
 
     return Drawing(table, draw)
@@ -65,14 +64,12 @@ def negatives(subject: Subject) -> Drawing:
     table = pd.DataFrame(lines).sort_values(["run", "epoch", "share"], ignore_index=True)
 
     def draw(figure: Figure) -> None:
-        from matplotlib import colormaps
-
         groups = list(table.groupby("run", sort=False))
-        last = max(1, table["epoch"].max())
         axes = panels(figure, len(groups), width=4, height=3.2)
+        colours = epoch_colours(figure, axes, table["epoch"].max())
         for place, (name, its) in zip(axes, groups, strict=True):
             for epoch, curve in its.groupby("epoch"):
-                place.plot(curve["share"], curve["similarity"], color=colormaps[_LATER](epoch / last), linewidth=1)
+                place.plot(curve["share"], curve["similarity"], color=colours.to_rgba(epoch), linewidth=1)
             place.set(title=name, xlabel="share of negatives", ylabel="cosine similarity")
 
     return Drawing(table, draw)
@@ -96,7 +93,7 @@ def thresholds(subject: Subject) -> Drawing:
             low, high = (its["threshold"] + sign * its["threshold_spread"].fillna(0) for sign in (-1, 1))
             axes.fill_between(its["epoch"], low, high, color=style["color"], alpha=0.15, linewidth=0)
             axes.plot(its["epoch"], its["statistic"], ":", color=style["color"], linewidth=1)
-        axes.set(xlabel="epoch", ylabel="threshold (band: spread over rows; dots: statistic)")
+        over_epochs(axes, "threshold (band: spread over rows; dots: statistic)")
         legend_below(figure, axes)
 
     return Drawing(table, draw)

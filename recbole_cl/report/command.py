@@ -73,6 +73,7 @@ def main(args: argparse.Namespace) -> int:
     material = _of_suite(args) if is_suite else _of_runs(args)
     report = build_report(material)
     for path in args.out:
+        path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_text(path, _FORMATS[path.suffix.lower()](report))
         print(f"wrote {path}", file=sys.stderr)
     return 0

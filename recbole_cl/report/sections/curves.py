@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recbole_cl.analysis.drawing import Draw, inline_svg, legend_below, line_style, panels
+from recbole_cl.analysis.drawing import Draw, inline_svg, legend_below, line_style, over_epochs, panels
 from recbole_cl.analysis.epochs import Series, read_epochs
 from recbole_cl.report.groups import RunGroup
 from recbole_cl.report.material import Material
@@ -56,8 +56,8 @@ def curves_of(groups: Sequence[RunGroup], recorded: Recorded, metric: str) -> Dr
                     validation.plot(valid.epoch[tested], valid.value[tested], "o", color=line_style(place)["color"])
                 if total := its.get(_LOSS):
                     loss.plot(total.epoch, total.value, **line_style(place))
-        validation.set(xlabel="epoch", ylabel=f"{metric}, validation")
-        loss.set(xlabel="epoch", ylabel="loss, sum of all terms")
+        over_epochs(validation, f"{metric}, validation")
+        over_epochs(loss, "loss, sum of all terms")
         legend_below(figure, validation)
 
     return draw

@@ -100,7 +100,7 @@ def _curves(
         (axes,) = panels(figure, 1, width=6.4, height=3.6)
         for place, (rest, points) in enumerate(lines.items()):
             x = [float(point.settings[name]) for point in points]
-            spread = [stdev(point.values) if len(point.values) > 1 else 0.0 for point in points]
+            spread = [stdev(point.values) if len(point.values) > 1 else float("nan") for point in points]
             y = [mean(point.values) for point in points]
             axes.errorbar(x, y, spread, marker="o", capsize=3, label=rest or model, **line_style(place))
         for place, (label, level) in enumerate(levels.items(), start=len(lines)):
