@@ -206,13 +206,26 @@ def build_loader(config: Config, model: TrainableModel, train: ContrastiveDatase
     return TrainLoader(train, replace(settings_of(config).loader, hooks=model.batch_hooks))
 
 
-def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows:
-    """The rows of a validation or test split, on the device, ready to be ranked; those of the test with their noise."""
+def build_evaluation_rows(
+    config: Config, split: ContrastiveDataset, name: str, noise_share: float | None = None
+) -> EvaluationRows:
+    """The rows of a validation or test split, on the device, ready to be ranked.
+
+    Args:
+        config: The settings of the run.
+        split: The split.
+        name: ``test`` for the rows that noise is put into.
+        noise_share: In place of ``test_noise_share``.
+
+    Raises:
+        UsageError: If there are no rows.
+    """
     settings = settings_of(config)
+    share = settings.test_noise_share if noise_share is None else noise_share
     rows = require_rows(rows_of(split), name)
-    if name != "test" or not settings.test_noise_share:
+    if name != "test" or not share:
         return evaluation_rows(rows.to(settings.device), split.item_num)
-    noisy = with_noise(rows, settings.test_noise_share, split.item_num, settings.seed)
+    noisy = with_noise(rows, share, split.item_num, settings.seed)
     return evaluation_rows(rows.to(settings.device), split.item_num, noisy.to(settings.device))
 
 

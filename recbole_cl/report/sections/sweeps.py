@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
@@ -22,8 +23,9 @@ _FEWEST = 3  # points of a curve, and lines of a heat map
 
 @dataclass(frozen=True)
 class Point:
-    """A line of the table: the settings in which its model's lines differ, and the figure of each seed."""
+    """A line of the table: its label, the settings in which its model's lines differ, and the figure of each seed."""
 
+    label: str
     settings: Mapping[str, Any]
     values: Sequence[float]
 
@@ -56,7 +58,10 @@ def _drawings(material: Material, members: Sequence[RunGroup], others: Sequence[
         return [figure_of(run, material.protocol, metric) for run in group.runs]
 
     names = sorted({name for its in differing_settings(members) for name in its})
-    points = [Point({it: (group.runs[0].settings or {}).get(it) for it in names}, values(group)) for group in members]
+    points = [
+        Point(group.label, {it: (group.runs[0].settings or {}).get(it) for it in names}, values(group))
+        for group in members
+    ]
     if len(points) < _FEWEST:
         return []
     for name in names:
@@ -67,9 +72,7 @@ def _drawings(material: Material, members: Sequence[RunGroup], others: Sequence[
         return [(" and ".join(numbers), _map_of_numbers(points, numbers, metric))]
     levels = {group.label: mean(values(group)) for group in others}
     found = {name: _lines(points, name) for name in numbers}
-    return [
-        (name, _curves(lines, name, metric, levels, _model_of(members[0]))) for name, lines in found.items() if lines
-    ]
+    return [(name, _curves(lines, name, metric, levels)) for name, lines in found.items() if lines]
 
 
 def _is_number(value: object) -> bool:
@@ -81,28 +84,28 @@ def _is_pair(value: object) -> bool:
 
 
 def _lines(points: Sequence[Point], name: str) -> dict[str, list[Point]]:
-    """The points that differ in one setting alone, under what they have in common of the others."""
+    """The points that differ in one setting alone, under their label, or what they have in common if that is one."""
     lines: dict[str, list[Point]] = {}
     for point in points:
         rest = ", ".join(f"{key}={canonical(value)}" for key, value in point.settings.items() if key != name)
         lines.setdefault(rest, []).append(point)
-    return {
+    found = {
         rest: sorted(its, key=lambda it: float(it.settings[name]))
         for rest, its in lines.items()
         if len({it.settings[name] for it in its}) >= _FEWEST
     }
+    by_label = {re.split(r" [(\[]", its[0].label)[0]: its for its in found.values()}
+    return by_label if len(by_label) == len(found) else found
 
 
-def _curves(
-    lines: Mapping[str, Sequence[Point]], name: str, metric: str, levels: Mapping[str, float], model: str
-) -> Draw:
+def _curves(lines: Mapping[str, Sequence[Point]], name: str, metric: str, levels: Mapping[str, float]) -> Draw:
     def draw(figure: Figure) -> None:
         (axes,) = panels(figure, 1, width=6.4, height=3.6)
-        for place, (rest, points) in enumerate(lines.items()):
+        for place, (label, points) in enumerate(lines.items()):
             x = [float(point.settings[name]) for point in points]
             spread = [stdev(point.values) if len(point.values) > 1 else float("nan") for point in points]
             y = [mean(point.values) for point in points]
-            axes.errorbar(x, y, spread, marker="o", capsize=3, label=rest or model, **line_style(place))
+            axes.errorbar(x, y, spread, marker="o", capsize=3, label=label, **line_style(place))
         for place, (label, level) in enumerate(levels.items(), start=len(lines)):
             axes.axhline(level, label=label, **line_style(place) | {"linestyle": "--"})
         axes.set(xlabel=name, ylabel=metric)
