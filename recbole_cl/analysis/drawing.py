@@ -107,8 +107,10 @@ def over_epochs(axes: Axes, label: str) -> None:
         axes: The axes.
         label: What stands on the other one.
     """
+    from matplotlib.ticker import MaxNLocator
+
     axes.set(xlabel="epoch", ylabel=label)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def epoch_colours(figure: Figure, axes: Sequence[Axes], last: int) -> ScalarMappable:

@@ -131,7 +131,7 @@ def _of_suite(args: argparse.Namespace) -> Material:
             f"{args.sources[0]}: none of its {len(result.runs)} runs is done with these flags; run it first"
         )
     runs = [run for groups in result.groups.values() for group in groups for run in group.runs]
-    published = contents.published and Published(contents.published.source, contents.published.figures)
+    others = contents.published
     return Material(
         title=args.title or contents.title,
         groups=result.groups,
@@ -139,6 +139,6 @@ def _of_suite(args: argparse.Namespace) -> Material:
         metrics=[metric.lower() for metric in args.metrics or contents.metrics],
         baseline=args.baseline or contents.baseline,
         history=contents.eval_history,
-        published=published,
+        published=Published(others.source, others.figures) if others else None,
         notes=(*([contents.about.strip()] if contents.about else []), *result.progress()),
     )

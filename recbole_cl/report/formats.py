@@ -90,7 +90,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.translate(str.maketrans(_LATEX))
+    return "".join(_LATEX.get(sign, sign) for sign in text)
 
 
 def _pipes(grid: Grid) -> str:

@@ -10,7 +10,7 @@ from recbole_cl.analysis.drawing import Draw, inline_svg, legend_below, line_sty
 from recbole_cl.errors import UsageError
 from recbole_cl.report.groups import RunGroup
 from recbole_cl.report.material import Material
-from recbole_cl.report.parts import Grid, Number, Picture, Section
+from recbole_cl.report.parts import Cell, Grid, Number, Picture, Section
 from recbole_cl.report.tables import figure_of
 from recbole_cl.report.users import BY, users_by
 
@@ -50,7 +50,9 @@ def _figures(material: Material, groups: Sequence[RunGroup], by: str) -> Figures
 
 def _grid(title: str, figures: Figures, note: str) -> Grid:
     labels = next(iter(figures.values()))
-    rows = tuple((label, *(_cell(its, label) for its in figures.values())) for label in labels)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (label, *(_cell(its, label) for its in figures.values())) for label in labels
+    )
     return Grid(title, ("line", *figures), rows, (note,))
 
 

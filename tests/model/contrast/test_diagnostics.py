@@ -52,7 +52,7 @@ def test_negatives_are_measured_in_one_of_so_many_comparisons_and_in_the_first_o
         for name, share in (("negatives/0.000", 0), ("negatives/0.500", 0.5), ("negatives/1.000", 1)):
             expected = sum(torch.tensor(its).quantile(share).item() for its in curves) / 3
             assert figures[name] == pytest.approx(expected, abs=1e-5)
-        as_is = sum(alignment(*views[i], "as_is").item() for i in (0, 3, 6)) / 3
+        as_is = sum(alignment(views[i, 0], views[i, 1], "as_is").item() for i in (0, 3, 6)) / 3
         assert figures["alignment_as_is"] == pytest.approx(as_is, abs=1e-5)
     assert not diagnostics.state_dict() and not diagnostics.sums.requires_grad
 
