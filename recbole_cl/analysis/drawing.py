@@ -34,7 +34,7 @@ _STYLE = {
 }
 _INSIDE_A_PAGE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Verdana"]}
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-_LEGEND_LINES = 14  # more are told by the colours of no legend
+_LEGEND_LINES = len(_COLOURS) * len(_STYLES)  # more can't be told apart
 FORMATS = ("png", "svg")
 
 

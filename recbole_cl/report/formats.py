@@ -41,8 +41,8 @@ def report_as_csv(report: Report) -> str:
     writer.writerow(["section", "table", "row", "name", "column", "value"])
     for section, grid in report.grids():
         for number, row in enumerate(grid.rows, start=1):
-            name = ", ".join(text_of(cell) for cell in row[: grid.words])
-            for column, cell in zip(grid.header[grid.words :], row[grid.words :], strict=True):
+            name = ", ".join(text_of(cell) for cell in row[: grid.keys])
+            for column, cell in zip(grid.header[grid.keys :], row[grid.keys :], strict=True):
                 value = cell if isinstance(cell, str) else repr(cell.value)
                 writer.writerow([section.title, grid.title, number, name, column, "" if value == "-" else value])
     return buffer.getvalue()

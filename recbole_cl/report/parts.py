@@ -34,6 +34,7 @@ class Grid:
         rows: A cell for each column.
         notes: What a reader must know beside it.
         words: How many columns, from the left, hold words; the others hold figures.
+        keys: How many of these name the row.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Grid:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     words: int = 1
+    keys: int = 1
 
 
 @dataclass(frozen=True)

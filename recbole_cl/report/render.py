@@ -68,11 +68,12 @@ def as_latex(tables: Sequence[Table]) -> str:
 
 def grid_of(table: Table) -> Grid:
     """A table as a part of a report."""
+    keys = 2 + bool(table.by)
     title = ", ".join(part for part in (table.comparison, _title(table)) if part)
     cells: tuple[tuple[Cell, ...], ...] = tuple(tuple(_cells(row)) for row in table.rows)
     if table.by:
         cells = tuple((row.group, *line) for row, line in zip(table.rows, cells, strict=True))
-    return Grid(title, tuple(_header(table)), cells, tuple(_notes(table)), words=2 + bool(table.by))
+    return Grid(title, tuple(_header(table)), cells, tuple(_notes(table)), keys, keys)
 
 
 def _headed(tables: Sequence[Table], form: str) -> Iterator[tuple[str, Table]]:
