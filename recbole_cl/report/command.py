@@ -71,6 +71,9 @@ def main(args: argparse.Namespace) -> int:
     suite = args.sources[0] if len(args.sources) == 1 and not Path(args.sources[0]).is_dir() else None
     is_suite = suite is not None and not suite.endswith(".zip") and ".zip/" not in suite
     material = _of_suite(args) if is_suite else _of_runs(args)
+    names = [name for groups in material.groups.values() for group in groups for name in (group.label, group.model)]
+    if args.baseline is not None and args.baseline not in names:
+        raise UsageError(f"--baseline {args.baseline}: no such line, choose from {', '.join(dict.fromkeys(names))}")
     report = build_report(material)
     for path in args.out:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ a { color: #0b57a4; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 thead th { border-bottom: 2px solid #555; vertical-align: bottom; }
 th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #e3e3e3; }
-th.word, td.word { text-align: left; font-weight: normal; white-space: normal; min-width: 6rem; }
+th.word, td.word { text-align: left; font-weight: normal; white-space: normal; min-width: 8rem; overflow-wrap: normal; }
 thead th.word { font-weight: 600; }
 tbody tr:hover { background: #f3f6fa; }
 ul.notes { color: #555; font-size: .85rem; margin: .5rem 0; padding-left: 1.1rem; }

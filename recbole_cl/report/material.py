@@ -81,5 +81,6 @@ class Material:
         return found if isinstance(found, dict) else {}
 
     def _baseline_of(self, groups: Sequence[RunGroup]) -> str | None:
-        names = {group.label for group in groups} | {group.model for group in groups}
-        return self.baseline if self.baseline in names else None
+        """The baseline where it is one line; another is chosen where it has no run yet, or was swept."""
+        names = [group.label for group in groups] + [group.model for group in groups if group.model != group.label]
+        return self.baseline if names.count(str(self.baseline)) == 1 else None

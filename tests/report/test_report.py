@@ -121,6 +121,8 @@ def test_what_was_swept_is_drawn(make_run: Any) -> None:
     assert [part.title for part in section.parts] == ["toy, DuoRec: tau", "toy, CoSeRec: pairs of operators"]
     assert all(isinstance(part, Picture) and part.svg.startswith("<svg") for part in section.parts)
     assert sweeps(material(swept[:2])) is None
+    both = material(swept, baseline="DuoRec").compared["toy"]  # a swept baseline is no single line
+    assert not isinstance(both, str) and both[0].baseline == "DuoRec [tau=0.1]"
     (table,) = (part for part in settings(material(swept)).parts if isinstance(part, Grid))
     assert table.rows == (("tau", "0.1", "0.5", "1"),)
 
@@ -141,4 +143,5 @@ def test_mistakes_are_told_in_one_line(folders: list[Path], tmp_path: Path, caps
     assert "r.pdf: expected a name that ends in .html" in refusal(folders[0], "--out", "r.pdf")
     assert "choose from a suite: leave them out" in refusal(folders[0], "--seeds", "2")
     assert "did you mean quick" in refusal("quik")
+    assert "--baseline SASRek: no such line, choose from DuoRec" in refusal(*folders, "--baseline", "SASRek")
     assert "did not record" in refusal(*folders, "--metrics", "coverage@3")

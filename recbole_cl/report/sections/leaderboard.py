@@ -50,7 +50,8 @@ def _board(material: Material, dataset: str, protocol: str) -> Grid:
     beside = beside if protocol == material.protocol else {}
     known = {metric for figures in beside.values() for metric in figures}
     values = {group.label: [_values(group, protocol, metric) for metric in metrics] for group in groups}
-    best = [max(mean(its[place]) for its in values.values()) for place in range(len(metrics))]
+    means = [[mean(its[place]) for its in values.values()] for place in range(len(metrics))]
+    best = [max(column) if max(column) > min(column) else None for column in means]  # none where all are equal
     tables = material.compared[dataset]
     marks = _marks([] if isinstance(tables, str) else tables, protocol)
     rows: list[tuple[Cell, ...]] = []
@@ -58,9 +59,7 @@ def _board(material: Material, dataset: str, protocol: str) -> Grid:
         cells: list[Cell] = [group.label, Number(len(group.runs), str(len(group.runs)))]
         for place, metric in enumerate(metrics):
             ours = values[group.label][place]
-            cells.append(
-                _figure(ours, marks.get((group.label, metric), ""), len(groups) > 1 and mean(ours) == best[place])
-            )
+            cells.append(_figure(ours, marks.get((group.label, metric), ""), mean(ours) == best[place]))
             if metric in known:
                 cells.append(_published(beside.get(group.label, {}).get(metric), mean(ours)))
         rows.append(tuple(cells))

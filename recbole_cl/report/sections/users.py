@@ -58,12 +58,13 @@ def _grid(title: str, figures: Figures, note: str) -> Grid:
 
 def _cell(figures: Mapping[str, float], label: str) -> Number:
     value = figures[label]
-    return Number(value, f"{value:.4f}", len(figures) > 1 and value == max(figures.values()))
+    return Number(value, f"{value:.4f}", value == max(figures.values()) > min(figures.values()))
 
 
 def _drawing(found: Mapping[str, Figures], metric: str) -> Draw:
     def draw(figure: Figure) -> None:
-        axes = panels(figure, len(found))
+        most = max(map(len, found.values()))
+        axes = panels(figure, len(found), width=max(4.6, 0.72 * most))
         for place, (by, its) in zip(axes, found.items(), strict=True):
             names = [name.replace(" (", "\n(") for name in its]
             for number, label in enumerate(next(iter(its.values()))):
