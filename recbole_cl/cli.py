@@ -26,6 +26,8 @@ _COMMANDS = {
     "tune": "search for the settings with the best validation score",
     "suite": "do all runs of a table or figure, or go on with them",
     "compare": "put finished runs side by side, with significance",
+    "analyze": "draw a figure of runs: embeddings, alignment and uniformity, similarities, thresholds, bars",
+    "report": "make a page of runs or of a suite: tables and pictures, for a browser, a paper or a spreadsheet",
     "runs": "list the runs that there are, and how far each has come",
     "recommend": "give the best items for users of a run, or for any histories",
     "similar": "give the items nearest to others, by a run's vectors",
@@ -41,6 +43,8 @@ _COMMANDS = {
 _MODULES = {
     "compare": "recbole_cl.report.compare",
     "convert": "recbole_cl.data.files.convert",
+    "analyze": "recbole_cl.analysis.command",
+    "report": "recbole_cl.report.command",
     "runs": "recbole_cl.report.listing",
     **{name: f"recbole_cl.serving.{name}" for name in ("recommend", "similar", "embeddings", "evaluate", "export")},
     "convert-checkpoint": "recbole_cl.interop.convert_checkpoint",

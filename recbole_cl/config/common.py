@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 from typing_extensions import Required, TypedDict
 
 from recbole_cl.config.schema import (
@@ -149,6 +149,8 @@ class DataKeys(Settings):
     additional_feat_suffix: Names | None
     alias_of_item_id: Names | None
     preload_weight: dict[str, Text] | None
+    train_users_share: Annotated[float, Gt(0), Le(1)]
+    test_noise_share: Share
     rm_dup_inter: Literal["first", "last"] | None
     normalize_all: bool | None
     normalize_field: Names | None

@@ -29,6 +29,8 @@ _ADDED = {
     "initializer": "normal",
     "scale_items": False,
     "attend_padding": False,
+    "train_users_share": 1.0,
+    "test_noise_share": 0.0,
 }
 
 

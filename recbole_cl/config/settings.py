@@ -23,6 +23,7 @@ IDLE = frozenset(
         "data_path",
         "dataloaders_save_path",
         "dataset_save_path",
+        "diagnostics_every",
         "eval_batch_size",
         "gpu_id",
         "length_grouping",

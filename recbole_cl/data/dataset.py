@@ -219,6 +219,18 @@ class ContrastiveDataset(SequentialDataset):
         parts = (order[~is_test & ~is_valid], order[is_valid], order[is_test])
         return [self.copy(_take(self.inter_feat, torch.from_numpy(part))) for part in parts]
 
+    def of_first_users(self, share: float) -> ContrastiveDataset:
+        """The rows of some users: the first in the file, as their ids are given.
+
+        Args:
+            share: Of the users, in (0, 1]; rounded down to whole users.
+        """
+        if share == 1:
+            return self
+        last = int(share * (self.user_num - 1) + 1e-9)
+        some: ContrastiveDataset = self.copy(self.inter_feat[self.inter_feat[self.uid_field] <= last])
+        return some
+
     def __getitem__(self, index: object, join: bool = True) -> Interaction:
         """Writes rows out as RecBole's padded interactions: the row's fields, and a list field for each of them.
 

@@ -103,7 +103,7 @@ class RankEvaluator:
 
     def _encode(self, split: EvaluationRows, first: int, last: int) -> Scorer:
         """Encodes rows first..last-1 of the evaluation order."""
-        rows, index = split.rows, split.order[first:last]
+        rows, index = split.shown, split.order[first:last]
         start, end = rows.start[index], rows.end[index]
         return self.model.scorer(window(rows.items, start, end, rows.width), end - start, rows.user[index])
 

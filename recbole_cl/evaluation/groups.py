@@ -1,6 +1,6 @@
 """Metrics of groups of users: by how much is known of them, or by how often their target was bought in training.
 
-Letters: U users.
+Letters: U users, N items (padding row 0 included).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.rows import RowSet, rows_of
 from recbole_cl.evaluation.metrics import RankCounts
 
 EDGES = (0, 5, 10, 20, 50, 100, 200, 500)  # groups are (0, 5], (5, 10] and so on; 0 stands alone
@@ -28,6 +30,26 @@ def grouped(values: Tensor) -> list[tuple[str, Tensor]]:
     place = torch.searchsorted(edges, values)  # 0 for 0, then the number of the upper edge
     names = ["0", *(f"{low + 1}-{high}" for low, high in zip(EDGES, EDGES[1:], strict=False)), f"> {EDGES[-1]}"]
     return [(name, inside) for i, name in enumerate(names) if bool((inside := place == i).any())]
+
+
+def history_lengths(rows: RowSet) -> Tensor:
+    """How many items are known of each user before the target, [U]; the model may see the newest of them only.
+
+    Args:
+        rows: The rows of a validation or test split.
+    """
+    return rows.end - rows.user_start[rows.end]
+
+
+def item_counts(train: ContrastiveDataset) -> Tensor:
+    """How often each item was bought in training, as a target or as a user's first item, [N].
+
+    Args:
+        train: The training part of a dataset.
+    """
+    rows = rows_of(train)
+    first = rows.user_start[rows.end].unique()  # a target of no row
+    return torch.bincount(torch.cat([rows.target, rows.items[first]]), minlength=train.item_num)
 
 
 def of_users(counts: RankCounts, inside: Tensor) -> RankCounts:

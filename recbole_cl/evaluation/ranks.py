@@ -61,6 +61,7 @@ class EvaluationRows:
 
     Attributes:
         rows: One row per user, in the dataset's order.
+        shown: What the model sees of them; other windows where noise was put in, with the same targets.
         order: The evaluation order: row numbers sorted by window length, [U].
         history: Earlier items of the rows, in evaluation order.
         repeated: Whether the target occurs in the row's history, in evaluation order, [U].
@@ -68,24 +69,27 @@ class EvaluationRows:
     """
 
     rows: RowSet
+    shown: RowSet
     order: Tensor
     history: History
     repeated: Tensor
     removed: Tensor
 
 
-def evaluation_rows(rows: RowSet, n_items: int) -> EvaluationRows:
+def evaluation_rows(rows: RowSet, n_items: int, shown: RowSet | None = None) -> EvaluationRows:
     """Prepares a split for evaluation; done once per run.
 
     Args:
         rows: The rows of a validation or test split.
         n_items: N.
+        shown: What the model sees of them, if that is something else.
 
     Returns:
         The rows in evaluation order, with all earlier interactions of their users (not only the last L).
     """
     device = rows.start.device
-    order = torch.argsort(rows.end - rows.start, stable=True)
+    shown = rows if shown is None else shown
+    order = torch.argsort(shown.end - shown.start, stable=True)
     end = rows.end[order]
     start = rows.user_start[end]
     row, place = row_numbers(end - start), spans(start, end - start)
@@ -95,7 +99,7 @@ def evaluation_rows(rows: RowSet, n_items: int) -> EvaluationRows:
     repeated = torch.zeros(len(end), dtype=torch.bool, device=device)
     repeated[row[is_target]] = True
     history = History(row[~is_target], item[~is_target])
-    return EvaluationRows(rows, order, history, repeated, torch.bincount(history.row, minlength=len(end)))
+    return EvaluationRows(rows, shown, order, history, repeated, torch.bincount(history.row, minlength=len(end)))
 
 
 def count_block(scores: Scores, n_items: int, target: Tensor, history: History, items_per_block: int) -> Counts:

@@ -111,7 +111,7 @@ class AdaptiveRec(AugmentingRecommender):
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """What the threshold did in the epoch; the next epoch's is kept near this one's similarities."""
-        return self.contrast.end_epoch()
+        return super().end_epoch(epoch) | self.contrast.end_epoch()
 
     def _pairs(self, batch: Batch) -> ViewPairs:
         learns = self.contrast.network is not None

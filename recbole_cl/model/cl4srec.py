@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from annotated_types import MinLen
 from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.batch import Batch
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
+from recbole_cl.model.augmenting import AugmentingRecommender, RatioSettings
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
 from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
 from recbole_cl.model.contrast.views import ViewDrawer
@@ -22,7 +21,6 @@ from recbole_cl.model.contrastive import PLAIN
 class CL4SRecSettings(RatioSettings):
     """Settings of CL4SRec, with the paper's symbols."""
 
-    operators: Annotated[Operators, MinLen(2)]
     similarity: Literal["dot", "cosine"]
     temperature: Positive = Field(description="tau")
     contrastive_weight: NotNegative = Field(description="lambda")
@@ -50,9 +48,9 @@ class CL4SRec(AugmentingRecommender):
         self.geometry = ViewGeometry()
 
     def build_views(self) -> ViewDrawer:
-        """Two different operators for every row."""
+        """Two different operators for every row; a single one augments it twice."""
         names, values = self.options.operators, self.operator_values()
-        return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
+        return ViewDrawer(names, values, self.mask_id, self.generator, distinct=len(names) > 1)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         hidden, pairs, _ = cl4srec_pairs(self, batch)
@@ -66,7 +64,7 @@ class CL4SRec(AugmentingRecommender):
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Alignment and uniformity of the views."""
-        return self.geometry.take()
+        return super().end_epoch(epoch) | self.geometry.take()
 
 
 def cl4srec_pairs(model: AugmentingRecommender, batch: Batch, plain: bool = False) -> ViewPairs:

@@ -11,22 +11,24 @@ from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.papers import Among, Papers, said
-from recbole_cl.config.schema import Count, MethodSettings, Positive, Text
+from recbole_cl.config.schema import Count, MethodSettings, Natural, Positive, Text
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
 from recbole_cl.model.contrast.complement import Complement, FrozenEncoder, refuse_misfit
+from recbole_cl.model.contrast.diagnostics import PairDiagnostics
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
 
 PLAIN = "plain"  # the view of ``encode_views`` that is the anchors as they are
 
 
 class ContrastiveSettings(EncoderRecommenderSettings):
-    """Encoder complementing, which every comparison of views may have."""
+    """Encoder complementing and diagnostics, which every comparison of views may have."""
 
     complement: Text = Field(description="none, the name of an encoder, or a run folder")
     complement_form: Literal["add", "loss"]
     complement_weight: Positive = Field(description="gamma")
     complement_epochs: Count
+    diagnostics_every: Natural
 
     papers: ClassVar[Papers] = {
         **said("SRMA, section 5.1, by dataset", complement=Among("transformer", "gru")),
@@ -49,6 +51,8 @@ class ContrastiveRecommender(EncoderRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self._complement: Complement | None = None
+        every = self.options.diagnostics_every
+        self._diagnostics = PairDiagnostics(every) if every else None
         complement = self.options.complement
         if complement != "none" and not self.compares_views:
             raise UsageError(
@@ -118,6 +122,8 @@ class ContrastiveRecommender(EncoderRecommender):
         Raises:
             UsageError: If a complementary encoder is asked for and nobody has given one.
         """
+        if self._diagnostics is not None:
+            self._diagnostics.look_at(pair.z_a, pair.z_b)
         if self.options.complement == "none":
             return loss(pair.z_a, pair.z_b)
         if self._complement is not None:
@@ -126,6 +132,10 @@ class ContrastiveRecommender(EncoderRecommender):
             f"complement = {self.options.complement}: no encoder was pre-trained, which our own run does first; "
             "hand one over with complement_with(), or set complement to none"
         )
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """What ``diagnostics_every`` asks for; a method with figures of its own adds them."""
+        return {} if self._diagnostics is None else self._diagnostics.take()
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a RecBole batch, by name.

@@ -108,7 +108,7 @@ class DuoRec(ContrastiveRecommender):
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Alignment and uniformity of the views that were compared (Figure 5)."""
-        return self.geometry.take()
+        return super().end_epoch(epoch) | self.geometry.take()
 
 
 def duorec_hooks(contrast: str) -> Mapping[str, HookFactory]:

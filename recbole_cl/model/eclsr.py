@@ -140,7 +140,8 @@ class ECLSR(ContrastiveRecommender):
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """The share of masked items that the generator recovered; the others were replaced."""
-        return {"generator_accuracy": self._recovered.item() / self._masked} if self._masked else {}
+        own = {"generator_accuracy": self._recovered.item() / self._masked} if self._masked else {}
+        return super().end_epoch(epoch) | own
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         weights = self.options

@@ -83,7 +83,7 @@ class ICLRec(AugmentingRecommender):
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """How far rows are from their intents."""
-        return {} if self.intents is None else self.intents.figures()
+        return super().end_epoch(epoch) | ({} if self.intents is None else self.intents.figures())
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         if not self.augments:

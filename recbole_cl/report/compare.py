@@ -12,12 +12,18 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import TESTS
 from recbole_cl.report.archive import load_runs
 from recbole_cl.report.page import Comparison, is_page, read_comparisons
-from recbole_cl.report.render import as_csv, as_markdown, as_text
+from recbole_cl.report.render import as_csv, as_latex, as_markdown, as_text
 from recbole_cl.report.tables import DEFAULT_METRICS, SPLITS, Table, compare_runs
+from recbole_cl.report.users import BY
 from recbole_cl.runs.folder import RESULT
 from recbole_cl.writing import atomic_write_text
 
-_FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {"table": as_text, "csv": as_csv, "markdown": as_markdown}
+_FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
+    "table": as_text,
+    "csv": as_csv,
+    "markdown": as_markdown,
+    "latex": as_latex,
+}
 _OF_COMPARISON = ("baseline", "metrics", "ignore", "test", "split", "labels")  # options that a page has chosen
 
 
@@ -47,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=list(_FORMATS), default="table", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the terminal")
+    parser.add_argument("--by", choices=list(BY), default="", help="figures for groups of users, counted in the data")
     parser.add_argument("--test", choices=TESTS, help="paired test over users (default: t)")
     parser.add_argument("--split", choices=SPLITS, help="valid: compare validations, to choose by (default: test)")
     parser.add_argument(
@@ -74,7 +81,10 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"--{option}: {page} has chosen it; leave it out, or give {page}.runs.zip instead")
     if page and len(args.run_dirs) > 1:
         raise UsageError(f"{page} is a page: give it alone, or its runs as {page}.runs.zip")
-    text = _FORMATS[args.format](_tables_of(page) if page else _tables(Comparison(args.run_dirs, **given)))
+    if args.by and args.split == "valid":
+        raise UsageError(f"--by {args.by}: runs keep no ranks of their validation; leave out --split valid")
+    tables = _tables_of(page, args.by) if page else _tables(Comparison(args.run_dirs, **given), args.by)
+    text = _FORMATS[args.format](tables)
     if args.output is None:
         print(text, end="")
     else:
@@ -83,17 +93,17 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tables_of(page: Path) -> list[Table]:
+def _tables_of(page: Path, by: str) -> list[Table]:
     tables: list[Table] = []
     for comparison in read_comparisons(page):
         try:
-            tables += _tables(comparison)
+            tables += _tables(comparison, by)
         except UsageError as error:
             raise UsageError(f"{page}, {comparison.title!r}: {error}") from error
     return tables
 
 
-def _tables(comparison: Comparison) -> list[Table]:
+def _tables(comparison: Comparison, by: str) -> list[Table]:
     finished = [path for path in comparison.runs if not _is_unfinished(path)]
     runs = [run for path in finished or comparison.runs for run in load_runs(path)]
     if unknown := [name for name in comparison.ignore if not any(name in (run.settings or {}) for run in runs)]:
@@ -106,6 +116,7 @@ def _tables(comparison: Comparison) -> list[Table]:
         comparison.test,
         split=comparison.split,
         labels=comparison.labels,
+        by=by,
     )
     return [replace(table, comparison=comparison.title) for table in tables]
 

@@ -106,6 +106,25 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
 
+def differing_settings(groups: Sequence[RunGroup]) -> list[dict[str, str]]:
+    """The settings in which groups differ, as text; one that a single group has tells nothing apart.
+
+    Args:
+        groups: groups of one dataset.
+
+    Returns:
+        For each group those of them that it has.
+    """
+    known = [_fingerprint(group.runs[0]) for group in groups]
+    known = [
+        {name: value for name, value in its.items() if name in (group.runs[0].settings or {}) and name != "model"}
+        for its, group in zip(known, groups, strict=True)
+    ]
+    names = {name for its in known for name in its}
+    differing = {name for name in names if len({its[name] for its in known if name in its}) > 1}
+    return [{name: value for name, value in its.items() if name in differing} for its in known]
+
+
 def refuse_incomparable(runs: Sequence[StoredRun]) -> None:
     """Refuse runs of one dataset whose test users, test items or data settings differ.
 

@@ -1,4 +1,4 @@
-"""Comparison tables as text, Markdown and CSV."""
+"""Comparison tables as text, Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from textwrap import wrap
 from tabulate import tabulate
 
 from recbole_cl.evaluation.significance import PairedTest
+from recbole_cl.report.formats import grids_as_latex
+from recbole_cl.report.parts import Cell, Grid, Number, text_of
 from recbole_cl.report.tables import Row, Table
+from recbole_cl.report.users import BY
 from recbole_cl.text import cell, printable
 
 _DASH = "-"
-_WIDTH, _NARROWEST, _MODEL = 120, 12, 1  # characters of a table, and of the models in it; the models' column
+_WIDTH, _NARROWEST = 120, 12  # characters of a table, and of the models in it
 _PADDING = 2  # that tabulate gives a heading
 _TEST_NAMES: dict[PairedTest, str] = {"t": "paired t-test", "wilcoxon": "Wilcoxon signed-rank test"}
 _ROW_FIELDS = [field.name for field in fields(Row)]
@@ -45,7 +48,9 @@ def as_csv(tables: Sequence[Table]) -> str:
     buffer = io.StringIO()
     named = ["comparison"] if any(table.comparison for table in tables) else []
     shared = ["dataset", "split", "protocol", "baseline", "test", "users", "family"]
-    writer = csv.DictWriter(buffer, [*named, *shared, *_ROW_FIELDS], lineterminator="\n")
+    fields_of_rows = [name for name in _ROW_FIELDS if name != "group" or any(table.by for table in tables)]
+    names = [*named, *shared, *fields_of_rows]
+    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for table in tables:
         values = (table.dataset, table.split, table.protocol, table.baseline, table.test, table.n_users, table.family)
@@ -54,6 +59,21 @@ def as_csv(tables: Sequence[Table]) -> str:
             values_of = {**common, **asdict(row)}
             writer.writerow({name: cell(it) if isinstance(it, str) else it for name, it in values_of.items()})
     return buffer.getvalue()
+
+
+def as_latex(tables: Sequence[Table]) -> str:
+    """Write the tables for a paper, each as a float with what its numbers mean beneath it."""
+    return grids_as_latex(map(grid_of, tables))
+
+
+def grid_of(table: Table) -> Grid:
+    """A table as a part of a report."""
+    keys = 2 + bool(table.by)
+    title = ", ".join(part for part in (table.comparison, _title(table)) if part)
+    cells: tuple[tuple[Cell, ...], ...] = tuple(tuple(_cells(row)) for row in table.rows)
+    if table.by:
+        cells = tuple((row.group, *line) for row, line in zip(table.rows, cells, strict=True))
+    return Grid(title, tuple(_header(table)), cells, tuple(_notes(table)), keys, keys)
 
 
 def _headed(tables: Sequence[Table], form: str) -> Iterator[tuple[str, Table]]:
@@ -70,43 +90,34 @@ def _title(table: Table) -> str:
 
 
 def _grid(table: Table, style: str) -> str:
-    header = [
-        "metric",
-        "model",
-        "seeds",
-        "mean",
-        "std",
-        "diff.",
-        "diff. %",
-        "95 % interval",
-        "p",
-        "p (Holm)",
-        "p (both)",
-    ]
-    cells = [_cells(row) for row in table.rows]
-    if style == "pipe":
-        cells = [[each.replace("|", "\\|") for each in row] for row in cells]
-    else:
-        cells = _fitting(header, cells)
-    alignment = ["left", "left", *["right"] * (len(header) - 2)]
-    grid: str = tabulate(cells, headers=header, tablefmt=style, disable_numparse=True, colalign=alignment)
-    return grid
+    grid = grid_of(table)
+    cells = [list(map(text_of, row)) for row in grid.rows]
+    cells = [[it.replace("|", "\\|") for it in row] for row in cells] if style == "pipe" else _fitting(grid, cells)
+    alignment = ["left"] * grid.words + ["right"] * (len(grid.header) - grid.words)
+    text: str = tabulate(cells, headers=list(grid.header), tablefmt=style, disable_numparse=True, colalign=alignment)
+    return text
 
 
-def _fitting(header: Sequence[str], cells: Sequence[Sequence[str]]) -> list[list[str]]:
+def _fitting(grid: Grid, cells: Sequence[Sequence[str]]) -> list[list[str]]:
     """Breaks the models' names where the table would be too wide for a terminal."""
-    widths = [max(len(name) + _PADDING, *map(len, column)) for name, *column in zip(header, *cells, strict=True)]
-    room = max(_WIDTH - sum(widths) - 2 * (len(widths) - 1) + widths[_MODEL], _NARROWEST)
-    return [[*row[:_MODEL], "\n".join(wrap(row[_MODEL], room)), *row[_MODEL + 1 :]] for row in cells]
+    widths = [max(len(name) + _PADDING, *map(len, column)) for name, *column in zip(grid.header, *cells, strict=True)]
+    place = grid.words - 1
+    room = max(_WIDTH - sum(widths) - 2 * (len(widths) - 1) + widths[place], _NARROWEST)
+    return [[*row[:place], "\n".join(wrap(row[place], room)), *row[place + 1 :]] for row in cells]
 
 
-def _cells(row: Row) -> list[str]:
+def _header(table: Table) -> list[str]:
+    figures = ["seeds", "mean", "std", "diff.", "diff. %", "95 % interval", "p", "p (Holm)", "p (both)"]
+    return [*([table.by] if table.by else []), "metric", "model", *figures]
+
+
+def _cells(row: Row) -> list[Cell]:
     interval = _DASH if row.low is None or row.high is None else f"[{row.low:+.4f}, {row.high:+.4f}]"
     return [
         row.metric,
         printable(row.model),
-        str(row.seeds),
-        f"{row.mean:.4f}",
+        Number(row.seeds, str(row.seeds)),
+        Number(row.mean, f"{row.mean:.4f}"),
         _number(row.std, ".4f"),
         _number(row.difference, "+.4f"),
         _number(row.percent, "+.1f"),
@@ -115,29 +126,39 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _number(value: float | None, form: str) -> str:
-    return _DASH if value is None else format(value, form)
+def _number(value: float | None, form: str) -> Cell:
+    return _DASH if value is None else Number(value, format(value, form))
 
 
-def _p_value(p: float | None) -> str:
-    return "<0.0001" if p is not None and p < 1e-4 else _number(p, ".4f")
+def _p_value(p: float | None) -> Cell:
+    return Number(p, "<0.0001") if p is not None and p < 1e-4 else _number(p, ".4f")
 
 
 def _footer(table: Table) -> str:
+    return "\n".join(f"- {note}" for note in _notes(table))
+
+
+def _notes(table: Table) -> list[str]:
     """Say what the numbers mean; a p value without its hypothesis and its family says nothing."""
     lines = ["mean, std: over seeds (sample standard deviation; a dash for one seed)."]
     if table.split == "valid":
         lines.append("validation of the best epochs, which were chosen by it: to choose settings by, not to report.")
-    if len(table.rows) > len({row.metric for row in table.rows}):
+    if table.by:
+        lines.append(f"{table.by}: {BY[table.by]}; in brackets, how many users.")
+    if any(row.model != table.baseline for row in table.rows):
         lines += [
             f"diff.: to {table.baseline}; its 95 % interval is over users.",
-            f"p: two-sided {_TEST_NAMES[table.test]} over {table.n_users} users, each user's metric averaged over "
+            f"p: two-sided {_TEST_NAMES[table.test]} over {_sample(table)}, each user's metric averaged over "
             "seeds; it does not cover the variance between seeds.",
             f"p (Holm): corrected over the {table.family} comparisons with the baseline in this table (all models and "
             "metrics, this dataset and protocol).",
             f"p (both): {_both_over(table)}; a dash for fewer than two seeds.",
         ]
-    return "\n".join(f"- {line}" for line in lines)
+    return lines
+
+
+def _sample(table: Table) -> str:
+    return "the users of each group" if table.by else f"{table.n_users} users"
 
 
 def _both_over(table: Table) -> str:

@@ -45,6 +45,15 @@ class StoredRun(RunResult):
             return self
         return replace(self, settings={key: value for key, value in self.settings.items() if key not in names})
 
+    def of_users(self, inside: NDArray[np.bool_]) -> StoredRun:
+        """The same run, as if it had been tested on some users only; what their ranks do not tell is left out.
+
+        Args:
+            inside: which, [U].
+        """
+        ranks = {protocol: values[inside] for protocol, values in self.ranks.items()}
+        return replace(self, ranks=ranks, test={protocol: {} for protocol in self.test})
+
 
 @dataclass(frozen=True)
 class RunFiles:

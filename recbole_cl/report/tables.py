@@ -21,6 +21,7 @@ from recbole_cl.evaluation.significance import (
 )
 from recbole_cl.report.groups import RunGroup, group_runs, renamed
 from recbole_cl.report.store import StoredRun
+from recbole_cl.report.users import users_by
 from recbole_cl.runs.folder import RANKS, RESULT
 
 DEFAULT_METRICS = ("hit@10", "ndcg@10")
@@ -55,6 +56,7 @@ class Row:
         p_holm: `p`, corrected over the table.
         p_both: of the test over users and seeds together, corrected over the table; over seeds alone for a metric that
             has no value per user.
+        group: the users that the figure is of, in a table by groups of users; empty for all.
     """
 
     metric: str
@@ -69,6 +71,7 @@ class Row:
     p: float | None = None
     p_holm: float | None = None
     p_both: float | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Table:
     Args:
         comparison: what a page calls these runs side by side; empty without a page.
         split: which targets were ranked, those of the test or of the validation.
+        by: what users are grouped by; empty where all are taken together.
     """
 
     dataset: str
@@ -88,6 +92,7 @@ class Table:
     rows: tuple[Row, ...]
     comparison: str = ""
     split: Split = "test"
+    by: str = ""
 
     @property
     def family(self) -> int:
@@ -108,6 +113,7 @@ def compare_runs(
     *,
     split: Split = "test",
     labels: Sequence[str] = (),
+    by: str = "",
 ) -> list[Table]:
     """Compare stored runs, one table for each dataset and protocol.
 
@@ -119,11 +125,12 @@ def compare_runs(
         split: `valid` compares the validation of the best epochs, as recorded and under the protocol of `eval_history`:
             what choices are made by, so that none is made on the test. There is no test over users then.
         labels: other names for the groups, in the order of their first appearance.
+        by: what users are grouped by, one of `users.BY`; empty takes all together.
 
     Raises:
         UsageError: runs that are not comparable, a metric that a run lacks, or an absent or ambiguous baseline.
     """
-    return compare_groups(renamed(group_runs(runs), labels), metrics, baseline, test, split)
+    return compare_groups(renamed(group_runs(runs), labels), metrics, baseline, test, split, by=by)
 
 
 def compare_groups(
@@ -132,6 +139,8 @@ def compare_groups(
     baseline: str | None = None,
     test: PairedTest = "t",
     split: Split = "test",
+    *,
+    by: str = "",
 ) -> list[Table]:
     """Compare groups of runs, one table for each dataset and protocol; see `compare_runs`.
 
@@ -141,15 +150,16 @@ def compare_groups(
         baseline: as for `compare_runs`.
         test: as for `compare_runs`.
         split: as for `compare_runs`.
+        by: as for `compare_runs`.
 
     Raises:
-        UsageError: a metric that a run lacks, or an absent or ambiguous baseline.
+        UsageError: a metric that a run lacks, or an absent or ambiguous baseline; with `by`, data that are not there.
     """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
     return [
-        _table(dataset, Measure(split, protocol), members, _find_baseline(members, baseline, dataset), names, test)
+        _table(dataset, Measure(split, it), members, _find_baseline(members, baseline, dataset), names, test, by)
         for dataset, members in groups.items()
-        for protocol in (_protocols_of(members) if split == "valid" else [it.name for it in PROTOCOLS])
+        for it in (_protocols_of(members) if split == "valid" else [protocol.name for protocol in PROTOCOLS])
     ]
 
 
@@ -183,11 +193,21 @@ def _table(
     baseline: RunGroup,
     metrics: Sequence[str],
     test: PairedTest,
+    by: str,
 ) -> Table:
     ordered = [baseline, *(group for group in groups if group is not baseline)]
-    rows = [_row(group, baseline, measure, metric, test) for metric in metrics for group in ordered]
+    rows = []
+    for name, inside in users_by(baseline.runs[0], by) if by else [("", None)]:
+        parts = ordered if inside is None else [_of_users(group, inside) for group in ordered]
+        of_part = [_row(group, parts[0], measure, metric, test) for metric in metrics for group in parts]
+        rows += [replace(row, group=name) for row in of_part]
     n_users = baseline.runs[0].n_users
-    return Table(dataset, measure.protocol, baseline.label, test, n_users, _corrected(rows), split=measure.split)
+    corrected = _corrected(rows)
+    return Table(dataset, measure.protocol, baseline.label, test, n_users, corrected, split=measure.split, by=by)
+
+
+def _of_users(group: RunGroup, inside: NDArray[np.bool_]) -> RunGroup:
+    return replace(group, runs=tuple(run.of_users(inside) for run in group.runs))
 
 
 def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, test: PairedTest) -> Row:

@@ -21,6 +21,7 @@ from recbole_cl.config.recboles import defaults_of
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.data.loader import TrainLoader
+from recbole_cl.data.noise import with_noise
 from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
@@ -123,7 +124,16 @@ def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     """Refuses to go on with a run under what would make its past, or its early stopping, another one."""
     if not is_same_model(config.model_class, model := str(stored.get("model", config["model"]))):
         raise UsageError(f"model = {config['model']}: {config['resume']} began with {model}; start a new run")
-    for key in ("dataset", "seed", "learner", "ema_decay", "valid_metric", "eval_history", "complement"):
+    for key in (
+        "dataset",
+        "seed",
+        "learner",
+        "ema_decay",
+        "valid_metric",
+        "eval_history",
+        "complement",
+        "train_users_share",
+    ):
         if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
             raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
 
@@ -149,7 +159,7 @@ def build_data(config: Config) -> Data:
     except (ValueError, KeyError, TypeError) as error:  # RecBole's words for settings that do not fit the columns
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{config['dataset']} can't be read with these data settings: {what}") from error
-    return dataset, (train, valid, test)
+    return dataset, (train.of_first_users(settings.train_users_share), valid, test)
 
 
 def build_model(config: Config, train: ContrastiveDataset) -> Any:
@@ -196,10 +206,27 @@ def build_loader(config: Config, model: TrainableModel, train: ContrastiveDatase
     return TrainLoader(train, replace(settings_of(config).loader, hooks=model.batch_hooks))
 
 
-def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows:
-    """The rows of a validation or test split, on the device, ready to be ranked."""
-    rows = require_rows(rows_of(split), name).to(settings_of(config).device)
-    return evaluation_rows(rows, split.item_num)
+def build_evaluation_rows(
+    config: Config, split: ContrastiveDataset, name: str, noise_share: float | None = None
+) -> EvaluationRows:
+    """The rows of a validation or test split, on the device, ready to be ranked.
+
+    Args:
+        config: The settings of the run.
+        split: The split.
+        name: ``test`` for the rows that noise is put into.
+        noise_share: In place of ``test_noise_share``.
+
+    Raises:
+        UsageError: If there are no rows.
+    """
+    settings = settings_of(config)
+    share = settings.test_noise_share if noise_share is None else noise_share
+    rows = require_rows(rows_of(split), name)
+    if name != "test" or not share:
+        return evaluation_rows(rows.to(settings.device), split.item_num)
+    noisy = with_noise(rows, share, split.item_num, settings.seed)
+    return evaluation_rows(rows.to(settings.device), split.item_num, noisy.to(settings.device))
 
 
 def build_trainer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -25,11 +25,14 @@ class RunResult:
     Attributes:
         best_epoch: Epoch of the tested weights, from 0; -1 if no epoch was run.
         epochs_run: Epochs trained, those before a resumption included.
-        seconds: Time spent on ``data``, ``train`` and ``evaluate``.
+        seconds: Time spent on ``data``, ``train`` and ``evaluate``, the ``test`` among the last.
         valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
         test: Metrics on the test items, with the user's history kept in the ranking and removed from it.
         targets: Hash of the test users and their targets, in the order of the stored ranks; None in early runs.
         run_dir: The run folder.
+        parameters: Numbers that the model has learned, or keeps frozen; None in early runs, as what follows.
+        training_targets: Items that an epoch predicts.
+        peak_memory: The most bytes that the process has held: of the GPU's memory, or else of the machine's.
     """
 
     model: str
@@ -43,6 +46,9 @@ class RunResult:
     test: Mapping[str, Mapping[str, float]]
     targets: str | None
     run_dir: Path
+    parameters: int | None = field(default=None, kw_only=True)
+    training_targets: int | None = field(default=None, kw_only=True)
+    peak_memory: int | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:
         """What it is of and where it lies, without its figures."""

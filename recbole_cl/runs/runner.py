@@ -23,6 +23,7 @@ from recbole_cl.runs.build import (
     build_evaluation_rows,
     resume_asked_for,
 )
+from recbole_cl.runs.environment import peak_memory
 from recbole_cl.runs.folder import (
     LOG,
     RANKS,
@@ -147,7 +148,9 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
     trained = train(config, run_dir, data, train_first, before_epoch=before_epoch)
     trainer = trained.trainer
     trainer.load_best()
+    begin = time.perf_counter()
     test_ranks = trainer.rank(test_rows, settings.show_progress)
+    test_seconds = time.perf_counter() - begin
     result = RunResult(
         model=settings.model,
         dataset=settings.dataset,
@@ -155,11 +158,14 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
         train_form=trained.train_form,
         best_epoch=trainer.best_epoch,
         epochs_run=trained.epochs_run,
-        seconds={"data": data_seconds, **trainer.seconds},
+        seconds={"data": data_seconds, **trainer.seconds, "test": test_seconds},
         valid=dict(trainer.best_valid_result or {}),
         test={protocol.name: trainer.metrics(test_ranks[protocol.setting]) for protocol in PROTOCOLS},
         targets=target_fingerprint(test),
         run_dir=run_dir,
+        parameters=sum(weight.numel() for weight in trainer.model.parameters()),
+        training_targets=trained.targets,
+        peak_memory=peak_memory(settings.device),
     )
     for protocol in PROTOCOLS:
         with atomic_writer(run_dir / RANKS[protocol.name]) as file:

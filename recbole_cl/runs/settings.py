@@ -32,6 +32,8 @@ class RunSettings:
         log_level: Least level that is logged; None for INFO.
         show_progress: Whether progress bars are shown.
         data_folder: The dataset's own folder.
+        train_users_share: Share of the users, the first in the file, whose rows are trained on, in (0, 1].
+        test_noise_share: Items put into test rows at random, as a share of a user's items, in [0, 1].
         loader: The training loader, for a model without hooks.
         trainer: The training.
         evaluation: Validation and test.
@@ -48,6 +50,8 @@ class RunSettings:
     log_level: str | None
     show_progress: bool
     data_folder: Path
+    train_users_share: float
+    test_noise_share: float
     loader: LoaderSettings
     trainer: TrainerSettings
     evaluation: EvaluationSettings
@@ -71,6 +75,8 @@ def settings_of(config: Config) -> RunSettings:
         log_level=config["state"],
         show_progress=config["show_progress"],
         data_folder=Path(config["data_path"]),  # RecBole has joined the dataset's name to it
+        train_users_share=config["train_users_share"],
+        test_noise_share=config["test_noise_share"],
         loader=_loader_settings(config),
         trainer=_trainer_settings(config),
         evaluation=_evaluation_settings(config),

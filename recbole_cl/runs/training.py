@@ -34,11 +34,13 @@ class Trained:
         trainer: Knows the best validation; the weights of its epoch are in the run folder.
         train_form: Of the rows that it was trained on.
         epochs_run: Epochs trained, those before a resumption included.
+        targets: Items that an epoch predicts.
     """
 
     trainer: Trainer
     train_form: str
     epochs_run: int
+    targets: int
 
 
 def train(
@@ -98,7 +100,7 @@ def train(
     if not (begun and trainer.is_finished()):
         _record_environment(run_dir / ENVIRONMENT, settings.device, trainer.start_epoch)
     trainer.fit(loader, valid_rows, show_progress=settings.show_progress, callback_fn=on_validation)
-    return Trained(trainer, form, trainer.start_epoch + trainer.epochs_run)
+    return Trained(trainer, form, trainer.start_epoch + trainer.epochs_run, len(loader.prefixes))
 
 
 def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
-from recbole_cl.evaluation.groups import grouped, of_users
+from recbole_cl.evaluation.groups import grouped, history_lengths, item_counts, of_users
 from recbole_cl.evaluation.metrics import MetricSettings, RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.protocol import PROTOCOLS
 from recbole_cl.evaluation.ranks import EvaluationRows
@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topk", nargs="+", type=int, metavar="K", help="cut-offs (default: those of the run)")
     parser.add_argument("--by", choices=BY, help="for users by length of their history, or by popularity of the target")
     parser.add_argument(
+        "--test_noise_share",
+        type=float,
+        metavar="SHARE",
+        help="random items put into test rows, as a share of a user's items (default: as the run's settings)",
+    )
+    parser.add_argument(
         "--per_user", type=Path, metavar="FILE", help=f"also each user's target and ranks: .{', .'.join(FORMATS)}"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"the table as a file: .{', .'.join(FORMATS)}")
@@ -55,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: If the run or an argument is wrong.
     """
-    measured = evaluate(loaded(args), args.split, args.metrics, args.topk)
+    measured = evaluate(loaded(args), args.split, args.metrics, args.topk, args.test_noise_share)
     table = measured.table(args.by)
     if args.per_user is not None:
         with table_writer(args.per_user) as write:
@@ -123,16 +129,10 @@ class Measured:
             yield from grouped(self._length() if by == "length" else self._popularity())
 
     def _length(self) -> Tensor:
-        rows = self.rows.rows
-        return rows.end - rows.user_start[rows.end]
+        return history_lengths(self.rows.rows)
 
     def _popularity(self) -> Tensor:
-        train = self.run.splits[0]
-        # each row of the training part is one target; a user's first item is a target of none
-        in_training = train.inter_feat[train.iid_field]
-        first = train.flat[train.iid_field][train.user_start.unique()]
-        both = torch.cat([in_training, first])
-        return torch.bincount(both, minlength=train.item_num).to(self.rows.order.device)[self.rows.rows.target]
+        return item_counts(self.run.splits[0]).to(self.rows.order.device)[self.rows.rows.target]
 
     def _statistics(self) -> dict[str, Any]:
         train = self.run.splits[0]
@@ -145,7 +145,11 @@ class Measured:
 
 
 def evaluate(
-    run: LoadedRun, split: str = "test", metrics: list[str] | None = None, topk: list[int] | None = None
+    run: LoadedRun,
+    split: str = "test",
+    metrics: list[str] | None = None,
+    topk: list[int] | None = None,
+    noise_share: float | None = None,
 ) -> Measured:
     """Ranks the targets of a part of the data anew.
 
@@ -154,6 +158,7 @@ def evaluate(
         split: ``valid`` or ``test``.
         metrics: Names of metrics; None for those of the run.
         topk: Cut-offs; None for those of the run.
+        noise_share: Random items put into test rows, as a share of a user's items, in [0, 1]; None for the run's.
 
     Raises:
         UsageError: If an argument is out of range.
@@ -163,11 +168,13 @@ def evaluate(
 
     if split not in SPLITS:
         raise UsageError(f"split = {split!r}: expected {' or '.join(SPLITS)}")
+    if noise_share is not None and (split != "test" or not 0 <= noise_share <= 1):
+        raise UsageError(f"test_noise_share = {noise_share}: expected a share in [0, 1], and the split test")
     own = settings_of(run.config).evaluation
     settings = replace(own.metrics, metrics=metrics or own.metrics.metrics, topk=topk or own.metrics.topk)
     if not 1 <= min(settings.topk) <= max(settings.topk) < len(run.dataset.field2id_token[run.dataset.iid_field]):
         raise UsageError(f"topk = {list(settings.topk)}: expected cut-offs from 1 to the number of items")
     top_k = max(settings.topk) if needs_top_items(settings) else 0
-    rows = build_evaluation_rows(run.config, run.splits[1 + SPLITS.index(split)], split)
+    rows = build_evaluation_rows(run.config, run.splits[1 + SPLITS.index(split)], split, noise_share)
     ranks = RankEvaluator(run.model, own.batch_size, top_k).rank(rows)
     return Measured(run, split, settings, rows, ranks)

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `suite`."""
     parser.add_argument("suite", metavar="NAME|FILE", help="a suite of the package, such as quick, or a YAML file")
+    add_choice(parser)
+    parser.add_argument("--dry-run", action="store_true", help="list the runs, and measure how long they would take")
+    parser.add_argument(
+        "--limit-hours",
+        type=float,
+        metavar="H",
+        help="stop after so long, between two epochs; the same command goes on from there",
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="try runs again that have failed before")
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that choose from a suite, and what is set beside it."""
     parser.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="only these of the suite's")
     parser.add_argument("--variants", nargs="+", default=(), metavar="VARIANT", help="only these of the suite's")
     parser.add_argument(
@@ -34,14 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="a setting of all runs whose model knows it, above what the suite sets; may be given several times",
     )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs, and measure how long they would take")
-    parser.add_argument(
-        "--limit-hours",
-        type=float,
-        metavar="H",
-        help="stop after so long, between two epochs; the same command goes on from there",
-    )
-    parser.add_argument("--retry-failed", action="store_true", help="try runs again that have failed before")
+
+
+def choice_of(args: argparse.Namespace) -> Choice:
+    """What these arguments ask for.
+
+    Raises:
+        UsageError: If a seed or a setting is not written as it must be.
+    """
+    seeds, settings = _seeds(args.seeds), dict(map(_setting, args.set))
+    from recbole_cl.suites.plan import Choice  # takes seconds to import
+
+    return Choice(args.datasets, args.variants, seeds, settings)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -55,12 +72,10 @@ def main(args: argparse.Namespace) -> int:
     """
     path = suite_file(args.suite)
     contents = read_suite(path)  # told of before anything is imported that takes seconds
-    seeds, settings = _seeds(args.seeds), dict(map(_setting, args.set))
-    from recbole_cl.suites.plan import Choice, plan, refuse_missing_data
-
-    choice = Choice(args.datasets, args.variants, seeds, settings)
+    choice = choice_of(args)
     if args.dry_run:
         from recbole_cl.suites.estimate import estimate
+        from recbole_cl.suites.plan import plan, refuse_missing_data
 
         runs = plan(contents, choice)
         refuse_missing_data(runs)

@@ -123,10 +123,11 @@ class SuiteResult:
         notes = [f"Mean over seeds, ± their standard deviation, {history}."]
         if self.suite.published:
             notes.append(f"Published: {self.suite.published.source}; in brackets, how far ours lies above or below it.")
+        return [*notes, *self.progress()]
+
+    def progress(self) -> list[str]:
+        """How many runs are done, and which have failed."""
         states = [state_of(run) for run in self.runs]
         counts = {state: states.count(state) for state in State if state in states}
-        notes.append(
-            f"{len(self.runs)} runs: {', '.join(f'{count} {state.value}' for state, count in counts.items())}."
-        )
-        notes += [f"Failed: {run}: {reason}" for run, reason in self.failures.items()]
-        return notes
+        told = ", ".join(f"{count} {state.value}" for state, count in counts.items())
+        return [f"{len(self.runs)} runs: {told}.", *(f"Failed: {run}: {why}" for run, why in self.failures.items())]

@@ -170,6 +170,7 @@ class Trainer(RecBoleTrainer):
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float:
         """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
+        self.tensorboard.flush()  # so that a run that is killed and taken up again lacks no epoch's figures
         self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
         self._before_epoch(epoch_idx)
         begin, total = time.perf_counter(), len(train_data)
@@ -202,10 +203,11 @@ class Trainer(RecBoleTrainer):
         self.tensorboard.add_scalar("learning_rate", share * settings.learning_rate, epoch)
 
     def _record(self, diagnostics: Mapping[str, float], epoch: int) -> None:
-        """What the model measured in an epoch, to TensorBoard and the log."""
+        """What the model measured in an epoch, to TensorBoard; and to the log, but for parts of a curve, with a /."""
         write_scalars(self.tensorboard, "diagnostics", diagnostics, epoch)
-        if diagnostics:
-            self.logger.info(f"epoch {epoch}: " + ", ".join(f"{key} {value:.4f}" for key, value in diagnostics.items()))
+        told = [f"{key} {value:.4f}" for key, value in diagnostics.items() if "/" not in key]
+        if told:
+            self.logger.info(f"epoch {epoch}: {', '.join(told)}")
 
     def _step(self, interaction: Any) -> dict[str, Tensor]:
         """Trains on a batch, in as many steps as the model takes; returns the terms that were minimised."""

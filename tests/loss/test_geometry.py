@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.loss.geometry import alignment, uniformity
+from tests.oracles.load import oracle
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
@@ -45,3 +46,11 @@ def test_lengths_do_not_matter_and_bounds_are_known() -> None:
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match="needs at least 2 rows to form a pair; got 1"):
         uniformity(torch.eye(3)[:1])
+
+
+def test_vectors_as_they_are_give_the_figures_of_duorecs_code() -> None:
+    a1 = oracle("a1_duorec_info_nce")
+    assert alignment(a1["z_i"], a1["z_j"], "as_is").item() == pytest.approx(a1["decompose_alignment"].item(), rel=1e-5)
+    assert uniformity(a1["z_i"], "as_is").item() == pytest.approx(a1["decompose_uniformity"].item(), rel=1e-5)
+    with pytest.raises(ValueError, match="form is 'raw'; it must be one of unit, as_is"):
+        alignment(a1["z_i"], a1["z_j"], "raw")

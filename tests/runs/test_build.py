@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from recbole_cl.config.models import model_class
 from recbole_cl.errors import UsageError
-from recbole_cl.runs.build import build_config, build_data, build_model, resume_asked_for
-from recbole_cl.testing.toy import N_USERS, write_cycle
+from recbole_cl.evaluation.groups import item_counts
+from recbole_cl.runs.build import build_config, build_data, build_evaluation_rows, build_model, resume_asked_for
+from recbole_cl.testing.toy import N_ITEMS, N_USERS, write_cycle
 
 
 @pytest.fixture
@@ -80,3 +82,28 @@ def test_the_last_file_tells_which_run_goes_on_and_a_setting_above_all_files(tmp
     assert resume_asked_for({}, files) == "second" and resume_asked_for({}, files[0]) == "first"
     assert resume_asked_for({"resume": "third"}, files) == "third"
     assert resume_asked_for({"resume": None}, files) is None and resume_asked_for({}, ()) is None
+
+
+def test_a_share_of_the_users_is_trained_on_and_all_are_tested(settings: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "cycle" / "cycle.inter"
+    header, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([header, *sorted(lines, key=lambda line: -int(line[1 : line.index("\t")]))]) + "\n")
+    config = build_config("SASRec", "cycle", (), settings | {"train_users_share": 0.26})
+    data, (train, valid, test) = build_data(config)
+    trained = set(data.id2token("user_id", train.inter_feat["user_id"]))
+    assert trained == {f"u{user}" for user in range(N_USERS - 20, N_USERS)}  # the file is in falling order
+    assert len(valid.inter_feat) == len(test.inter_feat) == N_USERS and data.item_num == N_ITEMS + 1
+    assert item_counts(train).sum() == sum(5 + user % 12 - 2 for user in range(N_USERS - 20, N_USERS))
+    with pytest.raises(UsageError, match="train_users_share = 0.0: expected"):
+        build_config("SASRec", "cycle", (), settings | {"train_users_share": 0.0})
+
+
+def test_noise_is_shown_in_the_test_alone_and_leaves_the_protocol_as_it_is(settings: dict[str, Any]) -> None:
+    clean, noisy = (build_config("SASRec", "cycle", (), settings | {"test_noise_share": it}) for it in (0.0, 0.5))
+    _, (_, valid, test) = build_data(noisy)
+    one, other = (build_evaluation_rows(config, test, "test") for config in (clean, noisy))
+    assert len(other.shown.items) > len(one.shown.items) and torch.equal(other.shown.target, one.rows.target)
+    back = torch.argsort(other.order)[one.order]  # in the same order of rows
+    assert torch.equal(other.removed[back], one.removed) and torch.equal(other.rows.items, one.rows.items)
+    assert len(build_evaluation_rows(noisy, valid, "validation").shown.items) == len(one.rows.items)
+    assert len(build_evaluation_rows(clean, test, "test", 0.5).shown.items) == len(other.shown.items)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,10 @@ import pytest
 
 from recbole_cl import LoadedRun
 from recbole_cl.cli import main
+from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.metrics import RankCounts
+from recbole_cl.report.store import load_run
+from recbole_cl.report.users import user_counts, users_by
 from recbole_cl.runs.folder import RANKS, RESULT
 from recbole_cl.serving.evaluate import evaluate
 
@@ -55,3 +60,32 @@ def test_popularity_counts_what_training_saw(ours: LoadedRun) -> None:
 def test_bad_cut_offs_are_told(run_dir: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", run_dir, "--topk", "0"]) == main(["evaluate", run_dir, "--topk", "21"]) == 2
     assert "expected cut-offs from 1 to the number of items" in capsys.readouterr().err
+
+
+def test_stored_runs_know_the_same_groups_of_users(ours: LoadedRun, run_dir: str) -> None:
+    per_user = evaluate(ours).per_user()
+    run = load_run(run_dir)
+    counts = user_counts(run)
+    assert counts.length.tolist() == per_user["length"].tolist()
+    assert counts.popularity.tolist() == per_user["popularity"].tolist()
+    groups = users_by(run, "length")
+    assert [name for name, _ in groups] == ["1-5 (14)", "6-10 (35)", "11-20 (31)"]
+    expected = per_user[per_user["length"].between(6, 10)]["rank_history_keep"].to_numpy()
+    assert np.array_equal(run.of_users(groups[1][1]).ranks["history_kept"], expected)
+    assert [name for name, _ in users_by(run, "cold")] == ["warm (80)"]
+    with pytest.raises(UsageError, match="other users or items than cycle has now"):
+        user_counts(replace(run, targets="other"))
+
+
+def test_compare_gives_figures_of_groups(run_dir: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", run_dir, "--by", "length", "--metrics", "hit@3", "--format", "csv"]) == 0
+    lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [line["group"] for line in lines[:3]] == ["1-5 (14)", "6-10 (35)", "11-20 (31)"]
+    hits = np.load(Path(run_dir) / RANKS["history_kept"]) <= 3
+    means = [float(line["mean"]) * int(line["group"].split("(")[1][:-1]) for line in lines[:3]]
+    assert sum(means) == pytest.approx(hits.sum())
+    assert main(["compare", run_dir, "--by", "length", "--metrics", "gauc"]) == 2
+    assert main(["compare", run_dir, "--by", "length", "--split", "valid"]) == 2
+    assert "runs keep no ranks of their validation" in capsys.readouterr().err
+    assert main(["compare", run_dir, "--by", "popularity", "--format", "latex"]) == 0
+    assert r"popularity & metric & model & seeds" in capsys.readouterr().out

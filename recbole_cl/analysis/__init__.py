@@ -1,0 +1,1 @@
+"""Figures: what runs recorded or hold, as arrays and as pictures."""

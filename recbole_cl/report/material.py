@@ -1,0 +1,86 @@
+"""What a report is made from: runs side by side, and what is known about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import KEPT, PROTOCOLS, HistorySetting
+from recbole_cl.report.groups import RunGroup, refuse_incomparable
+from recbole_cl.report.store import RunFiles
+from recbole_cl.report.tables import Table, compare_groups
+from recbole_cl.runs.folder import ENVIRONMENT
+
+
+@dataclass(frozen=True)
+class Published:
+    """What others have measured.
+
+    Attributes:
+        source: Where it stands.
+        figures: Dataset -> label -> metric -> value.
+    """
+
+    source: str
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Runs by dataset and line, with the choices of who asks for the report.
+
+    Attributes:
+        title: Of the report.
+        groups: Dataset -> the lines of its tables.
+        files: Folder of each run -> its files.
+        metrics: Columns; the first one sorts, and is drawn.
+        baseline: As for ``compare_groups``.
+        history: The protocol of pictures, and of what is published.
+        published: Figures to set beside ours.
+        notes: What stands at the top.
+    """
+
+    title: str
+    groups: Mapping[str, Sequence[RunGroup]]
+    files: Mapping[Path, RunFiles]
+    metrics: Sequence[str]
+    baseline: str | None = None
+    history: HistorySetting = KEPT.setting
+    published: Published | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def protocol(self) -> str:
+        """The name of the protocol of pictures."""
+        return next(it.name for it in PROTOCOLS if it.setting == self.history)
+
+    @cached_property
+    def compared(self) -> Mapping[str, Sequence[Table] | str]:
+        """For each dataset the tables of both protocols, or why its lines can't be compared."""
+        found: dict[str, Sequence[Table] | str] = {}
+        for dataset, groups in self.groups.items():
+            try:
+                refuse_incomparable([run for group in groups for run in group.runs])
+                found[dataset] = compare_groups({dataset: groups}, self.metrics, self._baseline_of(groups))
+            except UsageError as error:  # lines that differ in the data: their figures still stand
+                found[dataset] = str(error)
+        return found
+
+    def environment(self, run_dir: Path) -> Mapping[str, Any]:
+        """What a run was trained on; empty where that was not recorded."""
+        content = self.files[run_dir].read(ENVIRONMENT)
+        try:
+            found = {} if content is None else json.loads(content)
+        except ValueError as error:
+            raise UsageError(f"{run_dir / ENVIRONMENT} is damaged: {error}") from None
+        return found if isinstance(found, dict) else {}
+
+    def _baseline_of(self, groups: Sequence[RunGroup]) -> str | None:
+        """The baseline where it is one line; another is chosen where it has no run yet, or was swept."""
+        names = [group.label for group in groups] + [group.model for group in groups if group.model != group.label]
+        return self.baseline if names.count(str(self.baseline)) == 1 else None

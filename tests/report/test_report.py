@@ -1,0 +1,147 @@
+"""A report: one page that asks for nothing from outside, and the same tables for other programs."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_cl.cli import main
+from recbole_cl.report.formats import grids_as_latex
+from recbole_cl.report.groups import group_runs
+from recbole_cl.report.material import Material, Published
+from recbole_cl.report.parts import Grid, Number, Picture
+from recbole_cl.report.sections.leaderboard import leaderboard
+from recbole_cl.report.sections.origin import settings
+from recbole_cl.report.sections.sweeps import sweeps
+from recbole_cl.report.store import files_in, load_run
+from recbole_cl.suites.plan import plan
+from recbole_cl.suites.schema import read_suite
+from tests.suites.conftest import WriteSuite, toy, write_suite  # noqa: F401
+
+SECTIONS = ["Leaderboard", "Learning curves", "Groups of users", "Significance", "Cost", "Settings that differ"]
+SECTIONS += ["Environment"]
+
+
+class Page(HTMLParser):
+    """The tags of a page, with what they ask for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.asked: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.asked += [value or "" for name, value in attrs if name.split(":")[-1] in ("href", "src", "srcset", "data")]
+        self.asked += re.findall(r"url\(([^)]*)\)", " ".join(value or "" for _, value in attrs))
+
+
+def report(tmp_path: Path, *arguments: object) -> dict[str, str]:
+    files = {ending: tmp_path / f"out/report.{ending}" for ending in ("html", "md", "csv", "tex")}
+    assert main(["report", *map(str, arguments), "--out", *map(str, files.values())]) == 0
+    return {ending: file.read_text(encoding="utf-8") for ending, file in files.items()}
+
+
+def test_the_page_has_its_chapters_and_asks_for_nothing(folders: list[Path], tmp_path: Path) -> None:
+    made = report(tmp_path, *folders, "--metrics", "ndcg@10", "hit@5", "--title", "A & B")
+    page, text = Page(made["html"]), made["html"]
+    assert re.findall(r"<h2[^>]*>([^<]*)</h2>", text) == SECTIONS and "<h1>A &amp; B</h1>" in text
+    assert not {"script", "link", "img", "image", "iframe", "object", "base", "form"} & set(page.tags)
+    assert page.asked and all(it.startswith("#") for it in page.asked) and "@import" not in text
+    assert "default-src 'none'" in text
+    assert page.tags.count("table") == made["md"].count("\n### ") == made["tex"].count(r"\toprule")
+    assert "6 runs have no record of their epochs" in text and "has no settings" in text
+
+
+def test_the_tables_of_all_formats_hold_the_same_figures(folders: list[Path], tmp_path: Path) -> None:
+    made = report(tmp_path, *folders)
+    cells = list(csv.DictReader(made["csv"].splitlines()))
+    board = {(it["table"], it["name"]): float(it["value"]) for it in cells if it["column"] == "hit@10"}
+    runs = [load_run(folder) for folder in folders if folder.name.startswith("SASRec")]
+    for protocol in ("history_kept", "history_removed"):
+        mean = sum(run.test[protocol]["hit@10"] for run in runs) / 2
+        assert board[f"toy, {protocol.replace('_', ' ')}", "SASRec"] == pytest.approx(mean, abs=1e-4)
+        assert all(f"{mean:.4f}"[:6] in made[form] for form in ("html", "md", "tex"))
+    of_cost = {it["column"]: it["value"] for it in cells if it["section"] == "Cost" and it["name"] == "DuoRec"}
+    assert of_cost["s an epoch"] == "0.4" and of_cost["parameters"] == of_cost["memory, MiB"] == ""
+
+
+def test_a_suite_has_its_published_figures_and_its_heat_map(
+    write_suite: WriteSuite,  # noqa: F811
+    toy: Any,  # noqa: F811
+    make_run: Any,
+    tmp_path: Path,
+) -> None:
+    grid = {f"SRMA {k}{m}": {"model": "SRMA", "extra_layers": k, "dropped_layers": m} for k in (2, 3) for m in (0, 1)}
+    figures = {"cycle": {"SASRec": {"hit@10": 0.25}, "SRMA 31": {"hit@10": 0.4}}}
+    suite = write_suite(
+        variants={"SASRec": None, **grid}, metrics=["hit@10"], published={"source": "X, Table 1", "figures": figures}
+    )
+    for number, run in enumerate(plan(read_suite(suite), toy)[:-1]):
+        shutil.move(make_run(run.model, 1, "cycle", settings=dict(run.settings), name=f"n{number}"), run.folder)
+    made = report(tmp_path, suite, *(f"--set={key}={value}" for key, value in toy.settings.items()))
+    assert "<h1>Toys</h1>" in made["html"] and "5 runs: 1 to do, 4 done" in made["html"]
+    assert "cycle, SRMA: dropped_layers and extra_layers" in made["html"] and "X, Table 1" in made["md"]
+    assert re.search(r"\| SRMA 31 +\| +- +\| +- +\| +0\.4000 \|", made["md"])
+    assert re.search(r"\| SASRec +\| +1 +\| +[*]*0\.\d{4}[*]* +\| +0\.2500 \([+-]\d+\.\d %\) \|", made["md"])
+
+
+def material(folders: list[Path], **choices: Any) -> Material:
+    groups = group_runs(map(load_run, folders))
+    return Material("T", groups, {it: files_in(it) for it in folders}, ["hit@10"], **choices)
+
+
+def test_marks_stand_where_the_tests_say_so(make_run: Any) -> None:
+    folders = [make_run(model, seed, n_users=2000) for model in ("SASRec", "DuoRec") for seed in (1, 2, 3)]
+    folders += [make_run("GRU4Rec", 1, n_users=2000)]
+    made = material(folders, published=Published("P", {"toy": {"DuoRec": {"hit@10": 0.5}}}))
+    kept = next(part for part in leaderboard(made).parts if isinstance(part, Grid))
+    figure = {str(row[0]): row[2] for row in kept.rows}
+    assert isinstance(figure["DuoRec"], Number) and figure["DuoRec"].text.endswith(" **") and figure["DuoRec"].best
+    assert isinstance(figure["SASRec"], Number) and not figure["SASRec"].text.endswith("*")
+    assert [row[0] for row in kept.rows][0] == "DuoRec" and kept.header[3] == "hit@10, published"
+
+
+def test_what_was_swept_is_drawn(make_run: Any) -> None:
+    swept = [make_run("DuoRec", settings={"tau": tau, "model": "DuoRec"}, name=f"t{tau}") for tau in (0.1, 0.5, 1.0)]
+    pairs = [["crop"], ["crop", "mask"], ["mask"]]
+    paired = [
+        make_run("CoSeRec", settings={"operators": it, "distinct_operators": len(it) > 1}, name="-".join(it))
+        for it in pairs
+    ]
+    section = sweeps(material([*swept, *paired, make_run("SASRec", settings={"tau": 7})]))
+    assert section is not None
+    assert [part.title for part in section.parts] == ["toy, DuoRec: tau", "toy, CoSeRec: pairs of operators"]
+    assert all(isinstance(part, Picture) and part.svg.startswith("<svg") for part in section.parts)
+    assert sweeps(material(swept[:2])) is None
+    both = material(swept, baseline="DuoRec").compared["toy"]  # a swept baseline is no single line
+    assert not isinstance(both, str) and both[0].baseline == "DuoRec [tau=0.1]"
+    (table,) = (part for part in settings(material(swept)).parts if isinstance(part, Grid))
+    assert table.rows == (("tau", "0.1", "0.5", "1"),)
+
+
+def test_latex_is_escaped() -> None:
+    text = grids_as_latex([Grid("50 % of A_b", ("a", "b"), (("x & y", Number(1, "[1 ± 2]", True)), ("[z]", "~")))])
+    assert r"\caption{50 \% of A\_b}" in text and r"x \& y & \textbf{{}[1 $\pm$ 2]} \\" in text
+    assert r"{}[z] & \textasciitilde{} \\" in text and r"\begin{tabular}{lr}" in text
+
+
+def test_mistakes_are_told_in_one_line(folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refusal(*arguments: object) -> str:
+        assert main(["report", *map(str, arguments)]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        return error
+
+    assert "r.pdf: expected a name that ends in .html" in refusal(folders[0], "--out", "r.pdf")
+    assert "choose from a suite: leave them out" in refusal(folders[0], "--seeds", "2")
+    assert "did you mean quick" in refusal("quik")
+    assert "--baseline SASRek: no such line, choose from DuoRec" in refusal(*folders, "--baseline", "SASRek")
+    assert "did not record" in refusal(*folders, "--metrics", "coverage@3")
