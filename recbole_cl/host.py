@@ -36,7 +36,7 @@ class HostLengths(NamedTuple):
         return int(self.values.sum()) if self.exact else None
 
 
-class HostedInteraction(Interaction):  # type: ignore[misc]  # RecBole has no types
+class HostedInteraction(Interaction):
     """A batch on a device, of which the host knows how long rows are.
 
     Args:
