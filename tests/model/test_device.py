@@ -15,8 +15,8 @@ from recbole_cl.config.models import model_class, own_models
 from tests.model.build import losses_and_gradients
 from tests.model.test_contract import BOTH_FORMS, assemble
 
-# Where the shape of something depends on values: BERT4Rec's head and ECL-SR's generator work on the items that were
-# masked only, and nobody has counted the items of rows with their targets, nor those of the prefix form.
+# Where the shape of something depends on values: BERT4Rec's head works on the items that were masked only, whose
+# number is drawn, as is that of the items that ELECRec replaces, and nobody has counted the items of rows with targets.
 WAITS = {
     ("BERT4Rec", "prefix"): 2,
     ("BERT4Rec", "sequence"): 2,
@@ -87,6 +87,7 @@ def test_a_step_does_not_wait_for_the_device(
     assert model.group_by_length
     model.start_epoch(0)
     batch = next(iter(loader))  # made on the host
+    model.named_losses(batch)  # the first step may wait for what was fitted
 
     def step() -> None:
         torch.stack(list(model.named_losses(batch).values())).sum().backward()
