@@ -107,6 +107,13 @@ def peak_mb(gpu: bool) -> float:
     return torch.cuda.max_memory_allocated() / 2**20 if gpu else memory_mb("VmHWM")
 
 
+def reset_peak(gpu: bool) -> None:
+    """Has the GPU's peak counted anew; that of a process cannot be."""
+    if gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
 def memory_mb(field: str) -> float:
     """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak; without /proc the peak for either.
 

@@ -73,10 +73,10 @@ def catalogue(args: argparse.Namespace, folder: Path) -> None:
         args, "SASRec", folder, dataset="synthetic", MAX_ITEM_LIST_LENGTH=50, recommendation_loss="chunked_ce"
     )
     model = config.model_class(config, common.FakeDataset(args.items + 1)).to(config["device"])
-    _train(config, model, _random_batches(model, args.catalogue_batch_size, 50), folder)
+    _train(config, model, random_batches(model, args.catalogue_batch_size, 50), folder)
 
 
-def _random_batches(model: Any, batch_size: int, width: int) -> Iterator[Interaction]:
+def random_batches(model: Any, batch_size: int, width: int) -> Iterator[Interaction]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(CATALOGUE_STEPS):
         length = torch.randint(1, width + 1, (batch_size,), generator=generator)

@@ -23,8 +23,9 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ COUNTED = ("SASRec", "CL4SRec", "DuoRec")  # whose arithmetic ``step_flops`` kno
 _MODELS = [*COUNTED, *(name for name in own_models() if name not in COUNTED)]
 OURS = {f"{name}:{form}": (name, form) for form in ("prefix", "sequence") for name in _MODELS}
 BY_DEFAULT = [*RECBOLE, *(key for key, (name, _) in OURS.items() if name in COUNTED)]
+LENGTH = 50  # most recent items of a row
 COLUMNS = (
     ("model", ""),
     ("form", ""),
@@ -94,18 +96,28 @@ class Contender:
     sizes: Sizes
 
 
-def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
-    """Builds the contenders that ``--only`` names, data once for each side."""
-    settings = {"MAX_ITEM_LIST_LENGTH": 50, "train_batch_size": args.batch_size}
+def contenders(args: argparse.Namespace, folder: Path, more: Mapping[str, Any] | None = None) -> Iterator[Contender]:
+    """Builds the contenders that ``--only`` names, data once for each side; ``more`` are settings of ours."""
+    sizes = {"hidden_size": args.hidden_size, "inner_size": 4 * args.hidden_size}
+    settings = {"MAX_ITEM_LIST_LENGTH": LENGTH, "train_batch_size": args.batch_size, **sizes}
     if theirs := [name for name in args.only if name in RECBOLE]:
         config = common.config_of(args, recboles_model("SASRec"), folder, **settings)
         train = common.recbole_splits(config)[0]
         for name in theirs:
             yield _recbole(name, config, train, folder, args.gpu)
     if ours := [OURS[key] for key in args.only if key in OURS]:
-        train = build_data(common.config_of(args, "SASRec", folder, **settings))[1][0]
+        train = training_part(args.dataset, args.data_path)
         for name, form in ours:
-            yield _ours(args, name, form, train, folder, settings)
+            yield _ours(args, name, form, train, folder, settings | dict(more or {}))
+
+
+@lru_cache(maxsize=1)
+def training_part(dataset: str, data_path: str) -> ContrastiveDataset:
+    """The training split, read once for all our contenders of a process."""
+    where = argparse.Namespace(dataset=dataset, data_path=data_path, gpu=False)
+    with tempfile.TemporaryDirectory() as folder:
+        config = common.config_of(where, "SASRec", Path(folder), MAX_ITEM_LIST_LENGTH=LENGTH)
+        return build_data(config)[1][0]
 
 
 def _recbole(name: str, config: Any, train: Any, folder: Path, gpu: bool) -> Contender:
@@ -137,6 +149,7 @@ def _ours(
     loader = build_loader(config, model, train)
     trainer = build_trainer(config, model, folder)
     batches = _forever(loader)
+    model.start_epoch(0)
 
     def take(n: int) -> list[float]:
         seconds: list[float] = []
@@ -219,7 +232,7 @@ def peak(args: argparse.Namespace, key: str, fresh: Callable[..., common.Records
     """Peak memory of a process that loads the data and trains one contender for a few steps, in MB."""
     if len(args.only) == 1:
         return common.peak_mb(args.gpu)
-    sizes = ("--batch_size", str(args.batch_size), "--sequence_batch_size", str(args.sequence_batch_size))
+    sizes = [f"--{name}={getattr(args, name)}" for name in ("batch_size", "sequence_batch_size", "hidden_size")]
     record = fresh(__file__, *common.shared_flags(args), *sizes, *PEAK_STEPS, "--only", key)[0]
     return float(record["peak_mb"])
 
@@ -233,7 +246,7 @@ def benchmark(args: argparse.Namespace) -> common.Records:
         for record, key in zip(records, args.only, strict=True):
             record["peak_mb"] = peak(args, key)
     rate = matmul_rate(args.matmul_size, gpu=args.gpu)
-    work = [_epoch_work(runner) for runner in runners]
+    work = [epoch_work(runner) for runner in runners]
     common.print_table(
         [record | _shares(flops, rate, record["epoch_seconds"]) for record, flops in zip(records, work, strict=True)],
         COLUMNS,
@@ -273,7 +286,7 @@ def _shares(flops: float | None, rate: float, seconds: float) -> dict[str, float
     return {"GFLOP_per_epoch": flops / 1e9, "share_of_matmul_rate": flops / rate / seconds}
 
 
-def _epoch_work(runner: Contender) -> float | None:
+def epoch_work(runner: Contender) -> float | None:
     """Useful operations of an epoch, from the batches that were taken; None if nobody counts them for this model."""
     if runner.name not in (*RECBOLE, *COUNTED):
         return None
@@ -301,12 +314,16 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     flags.add_argument("--profile", type=int, default=0, metavar="STEPS", help="also profile so many steps of each")
     flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
+    flags.add_argument("--hidden_size", type=int, default=64, help="D (default: %(default)s)")
+    flags.add_argument("--methods", choices=("all",), help="every model of ours in both forms, and RecBole's SASRec")
     every = [*RECBOLE, *OURS]
     flags.add_argument("--only", nargs="+", choices=every, default=BY_DEFAULT, metavar="NAME", help=f"out of {every}")
     args = flags.parse_args(argv)
-    for name in ("steps", "turn", "batch_size", "sequence_batch_size", "matmul_size"):
+    for name in ("steps", "turn", "batch_size", "sequence_batch_size", "hidden_size", "matmul_size"):
         if getattr(args, name) < 1:
             flags.error(f"--{name} {getattr(args, name)}: expected at least 1")
+    if args.methods:
+        args.only = [BASELINE, *OURS]
     args.only = [key for key in every if key in args.only]  # in the order in which the records come
     return args
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from recbole_cl.errors import UsageError
+from recbole_cl.host import HostLengths
 from recbole_cl.ragged import offsets, places_of_items, real_items
 
 # Names of the batch fields that our loader adds to RecBole's; a batch is a RecBole ``Interaction`` until a model reads
@@ -40,6 +41,7 @@ class Rows(NamedTuple):
         holes: Id 0 may stand among the row's items and is padding there: nothing looks at it.
         places: Flat places of the real items in [B, L], row after row, [T], if they are known: then the host need not
             wait for the device to count them.
+        host: What the host knows of the lengths; None if nothing.
     """
 
     item_seq: Tensor
@@ -47,15 +49,17 @@ class Rows(NamedTuple):
     wanted: Wanted = "last"
     holes: bool = False
     places: Tensor | None = None
+    host: HostLengths | None = None
 
     def item_places(self) -> Tensor:
         """Flat places of the real items in [B, L], row after row, [T].
 
-        The host waits for the device to count them, unless the rows bring them.
+        The host waits for the device to count them, unless it knows the lengths or the rows bring the places.
         """
         if self.places is not None:
             return self.places
-        return places_of_items(self.seq_len, self.item_seq.shape[1])
+        n_items = None if self.host is None else self.host.total
+        return places_of_items(self.seq_len, self.item_seq.shape[1], n_items)
 
 
 class Prefixes(NamedTuple):
@@ -87,6 +91,8 @@ class Batch:
             [A, ...].
         target_place: Flat places in [B, L] of the items that have a target (sequence form), row after row. Shape [T];
             without them the host waits for the device to count the targets.
+        host: What the host knows of the rows' lengths; None if nothing.
+        anchor_host: And of the anchor prefixes'.
     """
 
     item_seq: Tensor
@@ -96,6 +102,8 @@ class Batch:
     anchor_prefixes: Prefixes | None = None
     extra: Mapping[str, Rows | Tensor] = field(default_factory=dict)
     target_place: Tensor | None = None
+    host: HostLengths | None = None
+    anchor_host: HostLengths | None = None
 
     def rows(self, name: str) -> Rows:
         """The rows that the hook of that name drew.
@@ -112,7 +120,7 @@ class Batch:
     def supervised(self) -> Rows:
         """Rows whose outputs the recommendation loss needs: all items in the sequence form, else the last."""
         wanted: Wanted = "last" if self.next_items is None else "items"
-        return Rows(self.item_seq, self.seq_len, wanted, places=self.target_place)
+        return Rows(self.item_seq, self.seq_len, wanted, places=self.target_place, host=self.host)
 
     @property
     def supervised_target(self) -> Tensor:
@@ -129,10 +137,10 @@ class Batch:
     def anchors(self) -> Rows:
         """The prefixes that contrastive terms compare: the rows themselves in the prefix form. [A] rows."""
         if self.anchor_prefixes is None:
-            return Rows(self.item_seq, self.seq_len)
+            return Rows(self.item_seq, self.seq_len, host=self.host)
         row, length = self.anchor_prefixes
         item_seq = self.item_seq.index_select(0, row)
-        return Rows(item_seq * real_items(item_seq, length), length)
+        return Rows(item_seq * real_items(item_seq, length), length, host=self.anchor_host)
 
     def at_anchors(self, hidden: Tensor) -> Tensor:
         """Picks the anchors' outputs out of those of ``supervised``.

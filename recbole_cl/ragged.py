@@ -62,6 +62,19 @@ def places_of_items(seq_len: Tensor, width: int, n_items: int | None = None) -> 
     return spans(width * torch.arange(len(seq_len), device=seq_len.device), seq_len, n_items)
 
 
+def places_of_true(mask: Tensor, n_true: int | None = None) -> Tensor:
+    """Where a mask [T] is True, in order.
+
+    Args:
+        mask: The mask.
+        n_true: How many places there are. None counts them, for which the host waits for the device.
+
+    Returns:
+        The places. Shape [n_true].
+    """
+    return (mask.nonzero() if n_true is None else mask.nonzero_static(size=n_true)).squeeze(1)
+
+
 def columns(like: Tensor) -> Tensor:
     """Numbers the columns of ``like`` [B, L]: 0 .. L - 1 on its device."""
     return torch.arange(like.shape[1], device=like.device)

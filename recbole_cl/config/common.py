@@ -44,6 +44,7 @@ class RunKeys(Settings):
     dataset: Text
     seed: Seed
     reproducibility: bool
+    float32_precision: Literal["highest", "high"]
     state: Level | None
     gpu_id: Annotated[int, Ge(-1)] | str | Annotated[list[Natural], MinLen(1)] | None
     use_gpu: bool

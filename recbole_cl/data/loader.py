@@ -1,4 +1,4 @@
-"""The training loader: windows, anchors and what hooks draw for them, as batched tensor operations on the device.
+"""The training loader: windows, anchors and what hooks draw for them, as batched tensor operations on the host.
 
 Letters: B rows of a batch, L columns, A anchors, T targets of a batch, R training rows.
 """
@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.batch import ANCHOR_LENGTH, ANCHOR_ROW, HOOK_PREFIX, NEXT_PREFIX, TARGET_PLACE, Rows
@@ -17,6 +16,7 @@ from recbole_cl.data.anchors import draw_anchors
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
+from recbole_cl.host import HostedInteraction, HostLengths, send
 from recbole_cl.ragged import places_of_items, window
 
 
@@ -34,7 +34,7 @@ class LoaderSettings:
             undrawn.
         anchor_draw: From what they are drawn: see ``data/anchors.py``.
         seed: Seed of the loader's generator.
-        device: Where data, indices and batches live.
+        device: Where batches are sent.
     """
 
     train_form: str
@@ -52,7 +52,8 @@ class TrainLoader:
 
     Fields of a batch: user, item list [B, L] (L: ``MAX_ITEM_LIST_LENGTH``), its length [B], target [B]; the
     fields named in ``recbole_cl.batch`` as the settings ask. The flat item array, the offsets and the indices lie on
-    the device; nothing is written to, and every row is written out anew for every batch.
+    the host, which thus knows all lengths before a device does, and draws the same batches for all devices; nothing is
+    written to, and every row is written out anew for every batch.
 
     Args:
         dataset: The training split.
@@ -70,8 +71,8 @@ class TrainLoader:
         self.dataset = dataset
         self.settings = settings
         self.shuffle = settings.shuffle
-        self.generator = torch.Generator(settings.device).manual_seed(settings.seed)
-        self.prefixes = require_rows(rows_of(dataset), "training").to(settings.device)
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.prefixes = require_rows(rows_of(dataset), "training")
         self.rows = self.prefixes if settings.train_form == "prefix" else sequence_rows(self.prefixes)
         self._hooks = {name: build(self.prefixes) for name, build in settings.hooks.items()}
         self._list_field = getattr(dataset, f"{dataset.iid_field}_list_field")
@@ -81,32 +82,20 @@ class TrainLoader:
         """Batches per epoch."""
         return -(-len(self.rows) // self.settings.batch_size)
 
-    def __iter__(self) -> Iterator[Interaction]:
-        n_rows, device = len(self.rows), self.settings.device
-        if self.shuffle:
-            order = torch.randperm(n_rows, generator=self.generator, device=device)
-        else:
-            order = torch.arange(n_rows, device=device)
-        for index, n_targets in zip(order.split(self.settings.batch_size), self._count_targets(order), strict=True):
-            yield self.batch(index, n_targets)
+    def __iter__(self) -> Iterator[HostedInteraction]:
+        n_rows = len(self.rows)
+        order = torch.randperm(n_rows, generator=self.generator) if self.shuffle else torch.arange(n_rows)
+        for index in order.split(self.settings.batch_size):
+            yield self.batch(index)
 
-    def _count_targets(self, order: Tensor) -> list[int]:
-        """Targets of every batch in the sequence form: all at once, so that the host waits once an epoch."""
-        length = (self.rows.end - self.rows.start)[order]
-        last = torch.arange(1, len(self) + 1, device=order.device) * self.settings.batch_size - 1
-        total = length.cumsum(0)[last.clamp(max=len(order) - 1)]
-        counts: list[int] = total.diff(prepend=total.new_zeros(1)).tolist()
-        return counts
-
-    def batch(self, index: Tensor, n_targets: int | None = None) -> Interaction:
+    def batch(self, index: Tensor) -> HostedInteraction:
         """Writes out the rows with the given numbers, with whatever the settings add to them.
 
         Args:
-            index: Row numbers, [B].
-            n_targets: T, items of all these rows together. None counts them, for which the host waits for the device.
+            index: Row numbers, [B], on the host.
 
         Returns:
-            The batch.
+            The batch, on its way to the device.
         """
         rows = self.rows
         start, end = rows.start[index], rows.end[index]
@@ -119,14 +108,19 @@ class TrainLoader:
         anchor = end  # flat places of the targets that contrastive terms look at
         if self.settings.train_form == "sequence":
             fields[NEXT_PREFIX + self._list_field] = window(rows.items, start + 1, end + 1, rows.width)
-            fields[TARGET_PLACE] = place = places_of_items(end - start, rows.width, n_targets)
+            fields[TARGET_PLACE] = place = places_of_items(end - start, rows.width)
             how, n_per_row = self.settings.anchor_draw, self.settings.anchors_per_row
             prefixes = draw_anchors(how, end - start, place, rows.width, n_per_row, self.generator)
             fields[ANCHOR_ROW], fields[ANCHOR_LENGTH] = prefixes
             anchor = start[prefixes.row] + prefixes.length
         if self._hooks:
             fields.update(self._drawn(anchor))
-        return Interaction(fields)
+        lengths = {name: HostLengths(it.numpy()) for name, it in fields.items() if self._holds_lengths(name)}
+        return HostedInteraction({name: send(it, self.settings.device) for name, it in fields.items()}, lengths)
+
+    def _holds_lengths(self, name: str) -> bool:
+        hooks = [f"{HOOK_PREFIX}{hook}_{self._length_field}" for hook in self._hooks]
+        return name in (self._length_field, ANCHOR_LENGTH, *hooks)
 
     def _drawn(self, anchor: Tensor) -> dict[str, Tensor]:
         """What the hooks draw for the targets at the given places, as batch fields."""

@@ -1,11 +1,11 @@
 """Multi-head attention inside each row of a packed sequence.
 
-Letters: T packed items, W wanted outputs, D hidden size, H heads, n rows of a group, l its width, m queries of a row.
+Letters: T packed items, W wanted outputs, D hidden size, H heads, n rows of a group, l its width, m queries of a row,
+d width of a head.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recbole_cl.encoder.dropout import Dropout
+from recbole_cl.encoder.kernels import attend
 from recbole_cl.encoder.packing import Group, Packing
 from recbole_cl.encoder.registry import EncoderSettings
+from recbole_cl.encoder.sight import Sight
 
 
 class Padding(NamedTuple):
@@ -80,22 +82,15 @@ class Attention(nn.Module):
         self, query: Tensor, key_value: Tensor, group: Group, one_query: bool, padding: Padding | None
     ) -> Tensor:
         kv = self._heads(key_value, group, 2)  # [n, l, 2, H, d]
-        causal = self.causal and not one_query and not group.bidirectional
-        mask, missing = None, None
-        if padding is None:
-            mask = _mask(group, causal)
-        else:
+        if padding is not None:
             kv = torch.cat([kv, padding.key_value.view(1, 1, *kv.shape[2:]).expand(len(kv), -1, -1, -1, -1)], dim=1)
-            mask = _later(group) if causal else _beyond(group) if group.padded else None
-            missing = padding.width - group.seq_len
         k, v = (part.transpose(1, 2) for part in kv.unbind(2))  # [n, H, l, d]
         if one_query:
             q = query.view(group.n_rows, 1, self.n_heads, -1).transpose(1, 2)  # [n, H, 1, d]
         else:
             q = self._heads(query, group, 1).squeeze(2).transpose(1, 2)
-        bias = None if mask is None and missing is None else _bias(mask, missing, group, q.dtype)
-        scores = _scores(q / math.sqrt(q.shape[-1]), k, bias)  # [n, H, m, l]
-        context = self.dropout(scores.softmax(-1)) @ v
+        sight = Sight(group, self.causal and not one_query, None if padding is None else padding.width)
+        context = attend(q, k, v, sight, self.dropout)  # [n, H, m, d]
         context = context.transpose(1, 2).reshape(-1, query.shape[-1])
         return context if one_query or group.slots is None else context.index_select(0, group.slots)
 
@@ -125,67 +120,3 @@ def project(linear: nn.Linear, query: Tensor, key_value: Tensor) -> tuple[Tensor
     weight, bias = linear.weight, linear.bias
     keys_values = functional.linear(key_value, weight[size:], bias[size:])
     return functional.linear(query, weight[:size], bias[:size]), keys_values
-
-
-def _mask(group: Group, causal: bool) -> Tensor | None:
-    """True where a query may not look: [l, l] for all rows, [n, 1 or l, l] where rows differ, None for nowhere."""
-    later = _later(group) if causal else None
-    if group.barred is None:
-        # right padding lies after every real query, so a causal mask needs no more
-        return later if causal else _beyond(group) if group.padded else None
-    mask = group.barred[:, None] if later is None else group.barred[:, None] | later
-    return torch.where(mask.all(-1, keepdim=True), _beyond(group), mask)
-
-
-def _later(group: Group) -> Tensor:
-    """True at later keys, [l, l]."""
-    return torch.ones(group.width, group.width, dtype=torch.bool, device=group.seq_len.device).triu_(1)
-
-
-def _beyond(group: Group) -> Tensor:
-    """True at keys beyond the end of their row, [n, 1, l]."""
-    columns = torch.arange(group.width, device=group.seq_len.device)
-    return (columns >= group.seq_len[:, None])[:, None]
-
-
-def _bias(mask: Tensor | None, missing: Tensor | None, group: Group, dtype: torch.dtype) -> Tensor:
-    """What is added to scores: -inf where a query may not look, and the log of how many equal keys the last one is.
-
-    Args:
-        mask: [l, l] for all rows, [n, 1, l] for all queries of a row, [n, m, l], or None.
-        missing: How many keys a further last column stands for, [n]; None for no such column.
-        group: The rows.
-        dtype: Of the scores.
-
-    Returns:
-        [l, l], [n, 1, l] or [n, m, l], with a column more for ``missing``.
-    """
-    device = group.seq_len.device
-    bias = torch.zeros(1, group.width, dtype=dtype, device=device)
-    if mask is not None:
-        bias = torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill_(mask, -math.inf)
-    if missing is None:
-        return bias
-    bias = bias.expand(group.n_rows, -1, -1)
-    count = missing.to(torch.promote_types(dtype, torch.float32)).log().to(dtype)[:, None, None]
-    return torch.cat([bias, count.expand(-1, bias.shape[1], -1)], dim=-1)
-
-
-def _scores(q: Tensor, k: Tensor, bias: Tensor | None) -> Tensor:
-    """Query-key products, to which a bias is added inside the product and not in a pass of its own.
-
-    Args:
-        q: Scaled queries, [n, H, m, d].
-        k: Keys, [n, H, l, d].
-        bias: [m, l] for all rows, [n, 1, l] for all queries of a row, [n, m, l], or None.
-
-    Returns:
-        Scores, [n, H, m, l].
-    """
-    if bias is None:
-        return q @ k.transpose(-1, -2)
-    n, heads, m, size = q.shape
-    if bias.dim() == 3:
-        bias = bias.repeat_interleave(heads, dim=0)
-    flat = torch.baddbmm(bias, q.reshape(n * heads, m, size), k.reshape(n * heads, -1, size).transpose(1, 2))
-    return flat.view(n, heads, m, -1)

@@ -49,18 +49,38 @@ class Dropout(nn.Module):
         self.p = p
         self.generator = generator
 
+    @property
+    def active_rate(self) -> float:
+        """The probability in training mode, otherwise 0."""
+        return self.p if self.training else 0.0
+
     def forward(self, x: Tensor) -> Tensor:
         """Drops elements of ``x`` of any shape in training mode, and returns ``x`` itself otherwise."""
-        if not self.training or self.p == 0:
+        if not self.active_rate:
             return x
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             return functional.dropout(x, self.p)
-        kept = min(max(1, round((1 - self.p) * _STEPS)), _STEPS - 1)  # the threshold below must fit 16 bits
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None, generator=self.generator)
-        draws = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform in -2^15 .. 2^15 - 1
-        mask = torch.lt(draws, kept - _STEPS // 2, out=torch.empty_like(x, memory_format=torch.contiguous_format))
-        return _Scale.apply(x, mask, _STEPS / kept)
+        mask, scale = keep_mask(x, self.p, self.generator)
+        return _Scale.apply(x, mask, scale)
 
     def extra_repr(self) -> str:
         """The probability, for ``print(model)``."""
         return f"p={self.p}"
+
+
+def keep_mask(like: Tensor, p: float, generator: torch.Generator | None) -> tuple[Tensor, float]:
+    """Draws which elements are kept, on the CPU.
+
+    Args:
+        like: Of the wanted shape and type.
+        p: Probability of zeroing an element, in [0, 1).
+        generator: Source of the mask; None for torch's default generator.
+
+    Returns:
+        1 where an element is kept and 0 elsewhere, and by what the kept ones are to be multiplied.
+    """
+    kept = min(max(1, round((1 - p) * _STEPS)), _STEPS - 1)  # the threshold below must fit 16 bits
+    words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None, generator=generator)
+    draws = words.view(torch.int16)[: like.numel()].view(like.shape)  # uniform in -2^15 .. 2^15 - 1
+    mask = torch.lt(draws, kept - _STEPS // 2, out=torch.empty_like(like, memory_format=torch.contiguous_format))
+    return mask, _STEPS / kept

@@ -117,7 +117,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self.mask_id = self.n_items  # the extra row, where there is one
         self.generator = torch.Generator(self.device).manual_seed(self.plan.seed)  # views, and dropout on the CPU
         self._init_generator = torch.Generator().manual_seed(self.plan.seed)
-        self.group_by_length = _groups_by_length(self.options, self.device)
+        self.group_by_length = _groups_by_length(self.options)
         self._last_position = self.max_seq_length - 1 if self.options.right_aligned else None
         n_rows = self.n_items + self.has_mask_token
         self.item_embedding = item_embedding(self.options, dataset, n_rows, self._init_generator)
@@ -318,7 +318,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
             module.draw_weights(self._init_generator)
 
 
-def _groups_by_length(options: EncoderRecommenderSettings, device: torch.device) -> bool:
+def _groups_by_length(options: EncoderRecommenderSettings) -> bool:
     """Whether to encode rows of like length together.
 
     Raises:
@@ -327,4 +327,4 @@ def _groups_by_length(options: EncoderRecommenderSettings, device: torch.device)
     grouping, compiled = options.length_grouping, options.compile_encoder
     if compiled and grouping is True:
         raise UsageError("compile_encoder = True: groups change with every batch; set length_grouping to auto or False")
-    return device.type == "cpu" and not compiled if grouping == "auto" else bool(grouping)
+    return not compiled if grouping == "auto" else bool(grouping)

@@ -26,6 +26,7 @@ from recbole_cl.batch import (
 )
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.training_rows import PaddedRows, training_rows
+from recbole_cl.host import HostLengths
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,28 @@ class BatchReader:
     def __call__(self, interaction: Interaction) -> Batch:
         """Reads a batch."""
         fields, names = interaction.interaction, self._fields
+        host = getattr(interaction, "lengths", {})
         return Batch(
             item_seq=fields[names.item_seq],
             seq_len=fields[names.seq_len],
             target=fields[names.item],
             next_items=fields.get(NEXT_PREFIX + names.item_seq),
             anchor_prefixes=Prefixes(fields[ANCHOR_ROW], fields[ANCHOR_LENGTH]) if ANCHOR_ROW in fields else None,
-            extra=self._drawn_here(fields) if ROW_ID in fields else self._drawn_by_the_loader(fields),
+            extra=self._drawn_here(fields) if ROW_ID in fields else self._drawn_by_the_loader(fields, host),
             target_place=fields.get(TARGET_PLACE),
+            host=host.get(names.seq_len),
+            anchor_host=host.get(ANCHOR_LENGTH),
         )
 
-    def _drawn_by_the_loader(self, fields: Mapping[str, Tensor]) -> dict[str, Rows | Tensor]:
+    def _drawn_by_the_loader(
+        self, fields: Mapping[str, Tensor], host: Mapping[str, HostLengths]
+    ) -> dict[str, Rows | Tensor]:
         drawn: dict[str, Rows | Tensor] = {}
         for name in self._hook_names:
             own = HOOK_PREFIX + name
             if (items := f"{own}_{self._fields.item_seq}") in fields:
-                drawn[name] = Rows(fields[items], fields[f"{own}_{self._fields.seq_len}"])
+                length = f"{own}_{self._fields.seq_len}"
+                drawn[name] = Rows(fields[items], fields[length], host=host.get(length))
             elif own in fields:
                 drawn[name] = fields[own]
         return drawn

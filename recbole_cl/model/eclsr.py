@@ -19,7 +19,7 @@ from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrastive import ContrastiveRecommender
-from recbole_cl.model.ecl.alterations import alter, choose_altered
+from recbole_cl.model.ecl.alterations import alter, choose_altered, n_altered
 from recbole_cl.model.ecl.discriminator import ConditionalDiscriminator
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
 from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
@@ -146,7 +146,7 @@ class ECLSR(ContrastiveRecommender):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         weights = self.options
         places = batch.supervised.item_places()  # once for all that follows: the host may wait for it
-        original = Rows(batch.item_seq, batch.seq_len, places=places)
+        original = Rows(batch.item_seq, batch.seq_len, places=places, host=batch.host)
         detects = bool(weights.replaced_item_weight) and not self.finetuning
         alters = detects or weights.altered_views != "none"
         altered, loss = self._alter(original) if alters else (original, None)
@@ -193,10 +193,11 @@ class ECLSR(ContrastiveRecommender):
             self._generator_learns,
             self.group_by_length,
             self._last_position,
+            n_altered(original.host, ratio=self.options.mask_ratio, strategy=self.options.mask_strategy),
         )
         self._recovered += filled.n_recovered
         self._masked += filled.n_masked
-        return Rows(filled.item_seq, original.seq_len), filled.loss
+        return Rows(filled.item_seq, original.seq_len, host=original.host), filled.loss
 
     def _segments(self, batch: Batch, altered: Rows, places: Tensor) -> list[Rows]:
         """What one pass encodes: the rows, the same under another dropout mask, and altered ones as further views."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from logging import getLogger
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from recbole_cl.sampling.negatives import SharedNegatives, uniform_negatives, un
 _AGAINST_ONE = ("bpr", "bce")
 _AGAINST_SHARED = "sampled_softmax"
 _AGAINST_OWN = ("gbce", "uncorrected_softmax")
+_LARGE_LOGITS = 2.0  # GB of float32
 _OVER_ALL = ("ce", "chunked_ce")
 RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
     "recommendation loss",
@@ -76,6 +78,7 @@ class RecommendationLoss:
         if self.name == "gbce":
             self._loss = partial(self._loss, calibration=options.gbce_calibration)
         self.generator = generator
+        self._warned = False
         self._refuse_too_few_items(max_length)
         if self.name == _AGAINST_SHARED:
             exponent = options.popularity_exponent
@@ -104,6 +107,7 @@ class RecommendationLoss:
         if self.name == _AGAINST_SHARED:
             negatives, log_count = self.shared.draw()
             return self._loss(hidden, item_table, target, negatives, hidden.new_zeros(len(target)), log_count)
+        self._warn_of_large_logits(len(target), len(item_table))
         if self.label_smoothing:
             return self._loss(hidden, item_table, target) + smoothing(hidden, item_table, target, self.label_smoothing)
         return self._loss(hidden, item_table, target)
@@ -126,6 +130,16 @@ class RecommendationLoss:
         """Draws ``n_negatives`` items for each target, [T] -> [T, n]."""
         n = len(target) * self.n_negatives
         return uniform_negatives(n, 1, self.n_items, self.generator, target.device).view(len(target), -1)
+
+    def _warn_of_large_logits(self, n_targets: int, n_items: int) -> None:
+        """Says once, before they are computed, that ``ce`` needs much memory that ``chunked_ce`` does not."""
+        size = 4 * n_targets * n_items / 1e9
+        if self.name == "ce" and size > _LARGE_LOGITS and not self._warned:
+            self._warned = True
+            getLogger().warning(
+                f"recommendation_loss = ce: the logits of {n_targets} targets and {n_items} items take {size:.1f} GB, "
+                "and training holds them three times; chunked_ce has the same loss and gradients in bounded memory"
+            )
 
     def _refuse_too_few_items(self, max_length: int) -> None:
         items = self.n_items - 1

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 from recbole.utils import init_seed
 
 from recbole_cl.config.common import CommonSettings
@@ -177,6 +178,7 @@ def build_model(config: Config, train: ContrastiveDataset) -> Any:
     """
     settings = settings_of(config)
     init_seed(settings.seed, settings.reproducible)
+    torch.set_float32_matmul_precision(settings.float32_precision)
     cls: Any = adapted(config.model_class)
     try:
         return cls(config, train).to(settings.device)

@@ -25,6 +25,7 @@ class RunSettings:
         dataset: Name of the dataset.
         seed: Of weights, order of rows, views and dropout.
         reproducible: Whether only deterministic kernels of cuDNN are used.
+        float32_precision: Of matrix products, ``highest`` or ``high``; see ``torch.set_float32_matmul_precision``.
         device: Where model, data and batches live.
         folders: Folder of run folders.
         resume: Run folder, or its last.pth, to go on from; None for a new run.
@@ -43,6 +44,7 @@ class RunSettings:
     dataset: str
     seed: int
     reproducible: bool
+    float32_precision: str
     device: torch.device
     folders: Path
     resume: str | None
@@ -68,6 +70,7 @@ def settings_of(config: Config) -> RunSettings:
         dataset=config["dataset"],
         seed=config["seed"],
         reproducible=config["reproducibility"],
+        float32_precision=config["float32_precision"],
         device=config["device"],
         folders=Path(config["checkpoint_dir"]),
         resume=config["resume"],

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import _common, evaluate, memory, train
+from benchmarks import _common, evaluate, gpu, memory, train
 from benchmarks._work import Segment, Sizes, matmul_rate, record_segments, sizes_of, step_flops
 from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
@@ -265,3 +265,26 @@ def test_rates_are_positive() -> None:
 def test_flags_out_of_range_are_refused(parse: Callable[[list[str]], object], argv: list[str]) -> None:
     with pytest.raises(SystemExit):
         parse(argv)
+
+
+def test_the_gpu_script_measures_what_it_can_and_says_what_it_left_out(
+    cycle: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [("SASRec", "prefix"), ("SASRec", "sequence"), ("DuoRec", "prefix"), ("DuoRec", "sequence")]
+    monkeypatch.setattr(gpu.train, "OURS", {f"{name}:{form}": (name, form) for name, form in some})
+
+    def fails() -> dict[str, Any]:
+        raise RuntimeError("no tests here")
+
+    monkeypatch.setattr(gpu, "tests", fails)
+    sizes = ["--steps", "1", "--warmup", "1", "--sizes", "8", "--length", "70", "--matmul_size", "16"]
+    args = gpu.arguments([*cycle, *sizes])
+    records = {record["part"]: record for record in gpu.benchmark(args)}
+    assert records["SASRec:prefix, 8"]["share_of_matmul_rate"] > 0
+    assert records["DuoRec:prefix, 8, bfloat16"]["precision"] == "bfloat16"
+    assert records["evaluation, 8"]["users"] > 0 and len(records["DuoRec, length 1000"]["step_seconds"]) == 3
+    errors = {name: record["error"] for name, record in records.items() if "error" in record}
+    assert errors == {"tests": "RuntimeError: no tests here"}
+    torch.set_float32_matmul_precision("highest")
+    args.minutes = 0.0
+    assert all(record.get("left_out") for record in gpu.benchmark(args)[1:])

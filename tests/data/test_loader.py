@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -153,13 +155,23 @@ def test_drawn_per_target_anchors_are_as_long_as_the_prefix_forms_rows(train: Co
     assert prefix_mean - row_mean > 0.1
 
 
-def test_places_of_targets_need_not_be_counted_beforehand(train: ContrastiveDataset) -> None:
-    loader = loader_of(train, "sequence")
-    index = torch.arange(5)
-    total = int((loader.rows.end - loader.rows.start)[:5].sum())
-    counted, told = (loader.batch(index, n).interaction for n in (None, total))
-    assert torch.equal(counted[TARGET_PLACE], told[TARGET_PLACE])
-    assert torch.equal(told[TARGET_PLACE], told["item_id_list"].flatten().nonzero().squeeze(1))
+def test_places_of_targets_are_those_of_the_items(train: ContrastiveDataset) -> None:
+    fields = loader_of(train, "sequence").batch(torch.arange(5)).interaction
+    assert torch.equal(fields[TARGET_PLACE], fields["item_id_list"].flatten().nonzero().squeeze(1))
+
+
+@BOTH_FORMS
+def test_batches_go_to_the_device_and_lengths_stay_on_the_host(train: ContrastiveDataset, form: str) -> None:
+    loader = loader_of(train, form, same_target=True)
+    here, there = replace(loader.settings), replace(loader.settings, device=torch.device("meta"))
+    host, sent = (next(iter(TrainLoader(train, settings))) for settings in (here, there))
+    assert {it.device.type for it in sent.interaction.values()} == {"meta"}
+    assert {name: it.shape for name, it in sent.interaction.items()} == {
+        name: it.shape for name, it in host.interaction.items()
+    }
+    assert len(sent.lengths) == 2 + (form == "sequence") and sent.to(torch.device("meta")).lengths is sent.lengths
+    for name, known in sent.lengths.items():
+        assert known.exact and np.array_equal(known.values, host.interaction[name].numpy())
 
 
 def test_the_prefix_form_has_neither_anchors_nor_places(train: ContrastiveDataset) -> None:

@@ -88,6 +88,18 @@ def test_every_loss_falls(loss: str, form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_logits_that_take_much_memory_are_told_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recbole_cl.model.recommendation._LARGE_LOGITS", 4e-9 * 30 * 6)
+    for name, n_targets, told in (("ce", 6, 0), ("ce", 7, 1), ("chunked_ce", 7, 0)):
+        model = build_small("SASRec", recommendation_loss=name)
+        caplog.clear()
+        for _ in range(2):
+            model.recommendation_loss(torch.randn(n_targets, 16).double(), torch.ones(n_targets, dtype=torch.int64))
+        assert [("chunked_ce has the same" in it.message) for it in caplog.records] == [True] * told
+
+
 @pytest.mark.parametrize("settings", [{"n_negatives": 10}, {"popularity_exponent": 0.75}], ids=str)
 def test_sampled_softmax_learns_the_circle(settings: dict[str, Any], tmp_path: Path) -> None:
     model, loader = assemble(tmp_path, recommendation_loss="sampled_softmax", **settings)

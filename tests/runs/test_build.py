@@ -32,6 +32,14 @@ def test_an_interval_that_does_not_fit_its_column_is_refused(settings: dict[str,
         build_data(config)
 
 
+@pytest.mark.parametrize("precision", ["high", "highest"])
+def test_building_a_model_sets_the_precision_of_products(settings: dict[str, Any], precision: str) -> None:
+    config = build_config("SASRec", "cycle", (), settings | {"float32_precision": precision})
+    build_model(config, build_data(config)[1][0])
+    assert torch.get_float32_matmul_precision() == precision
+    torch.set_float32_matmul_precision("highest")
+
+
 def test_a_model_that_needs_sampled_negatives_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="FPMC needs sampled negatives"):
         build_config("FPMC", "cycle", (), settings)

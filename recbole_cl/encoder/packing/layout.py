@@ -6,7 +6,7 @@ Letters: R rows of all segments together, L columns, T packed items of all rows 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import torch
@@ -35,6 +35,7 @@ class Group:
             left to look at sees its whole row instead, as under the additive mask of -10000 of left-padded code.
             None if ids of 0 lie beyond the rows' ends only.
         bidirectional: Whether queries see later items even if the encoder is causal.
+        shared: What all layers need alike, such as masks: filled by the first that asks, empty in a copy.
     """
 
     first: int
@@ -47,6 +48,7 @@ class Group:
     every_position: bool
     barred: Tensor | None = None
     bidirectional: bool = False
+    shared: dict[object, Tensor] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @property
     def lengths(self) -> Tensor:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 
+from recbole_cl import host
 from recbole_cl.batch import Rows
 from recbole_cl.encoder.packing.grouped import pack_grouped
 from recbole_cl.encoder.packing.layout import Packing
+from recbole_cl.encoder.packing.planned import pack_planned
 from recbole_cl.encoder.packing.whole import pack_whole
 
 
@@ -18,9 +20,10 @@ def pack(
     """Packs the rows of all segments into one sequence of items, so that one pass encodes them all.
 
     Rows do not see one another, so their order is free: with ``group_by_length`` they are sorted by length, padding
-    is dropped, and rows of one length (or nearly so) form an attention group. Without it every row keeps all its
-    columns and each kind of segment is one group: more arithmetic, but few launches and no host synchronisation,
-    which suits a GPU. Causal attention over right-padded rows never reads padding, so both give the same outputs.
+    is dropped, and rows of one length (or nearly so) form an attention group. On a device for which the host would
+    wait, a few wide groups are planned from the lengths that the host knows. Without grouping every row keeps all its
+    columns and each kind of segment is one group: more arithmetic, but shapes that depend on nothing, as a compiler
+    likes them. Causal attention over right-padded rows never reads padding, so all give the same outputs.
 
     Args:
         segments: Views to encode together. Segments may differ in their number of columns with
@@ -34,12 +37,15 @@ def pack(
         The packing; encoder outputs of segment i are ``output[packing.outputs[i]]``.
 
     Raises:
-        ValueError: If there is no segment, or, without grouping, if their numbers of columns differ.
+        ValueError: If there is no segment, or, without grouping or on such a device, if their numbers of columns
+            differ.
     """
     if not segments:
         raise ValueError("nothing to pack: give at least one segment of rows")
     if padding_first:
         return pack_whole(segments, None, padding_first=True)
+    if group_by_length and host.waits_for(segments[0].seq_len.device):
+        return pack_planned(segments, last_position)
     return (pack_grouped if group_by_length else pack_whole)(segments, last_position)
 
 

@@ -46,7 +46,7 @@ def rows_to_pool(view: Rows, pooling: str, holes: bool = False) -> Rows:
     Returns:
         What ``encode`` takes.
     """
-    return Rows(view.item_seq, view.seq_len, _WANTED[pooling], holes=holes)
+    return Rows(view.item_seq, view.seq_len, _WANTED[pooling], holes=holes, host=view.host)
 
 
 def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
@@ -93,5 +93,5 @@ def pooled_pair(encoded: Sequence[Tensor], views: Sequence[Rows], anchors: Rows,
         What a contrast compares.
     """
     z_a, z_b = (pool(*pair, pooling) for pair in zip(encoded, views, strict=True))
-    whole = rows_to_pool(Rows(anchors.item_seq, anchors.seq_len), pooling)
+    whole = rows_to_pool(anchors._replace(wanted="last"), pooling)
     return ViewPair(z_a, z_b, views[1], whole, partial(pool, pooling=pooling))

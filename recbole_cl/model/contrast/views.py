@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.augmentation import Operator, bind, draw_two_views
-from recbole_cl.augmentation.registry import takes
+from recbole_cl.augmentation.registry import never_lengthens, takes
 from recbole_cl.batch import Rows
 from recbole_cl.errors import UsageError
 
@@ -72,7 +72,11 @@ class ViewDrawer:
         Returns:
             The views, as new tensors.
         """
-        return self._draw(rows.item_seq, rows.seq_len, self.bound(neighbour), self._generator)
+        views: tuple[Rows, Rows] = self._draw(rows.item_seq, rows.seq_len, self.bound(neighbour), self._generator)
+        if rows.host is None or not all(map(never_lengthens, self.names)):
+            return views
+        a, b = (view._replace(host=rows.host.at_most()) for view in views)
+        return a, b
 
     def _try_each(self) -> None:
         """Has every operator augment one row of one item, so that bad values are told before anything is trained."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +14,7 @@ from recbole_cl.augmentation.crop import crop
 from recbole_cl.augmentation.positions import choose_positions
 from recbole_cl.augmentation.reorder import reorder
 from recbole_cl.batch import Rows
+from recbole_cl.host import HostLengths
 from recbole_cl.ragged import columns, compact, real_items
 from recbole_cl.sampling.negatives import uniform_negatives_outside
 from recbole_cl.sampling.other_rows import items_of_other_rows
@@ -75,6 +77,22 @@ def choose_altered(
     drawn &= drawn.cumsum(1) <= math.ceil(ratio * width + 1)
     newest = eligible & (column == seq_len.unsqueeze(1) - 1)
     return drawn | (newest & ~drawn.any(1, keepdim=True))
+
+
+def n_altered(host: HostLengths | None, *, ratio: float, strategy: Strategy) -> int | None:
+    """How many items ``choose_altered`` chooses, as far as lengths tell.
+
+    Args:
+        host: What the host knows of the lengths.
+        ratio: As there.
+        strategy: As there.
+
+    Returns:
+        The number; None if it depends on the draw, or nobody knows the lengths.
+    """
+    if host is None or not host.exact or strategy != "sample":
+        return None
+    return int(np.minimum((host.values * ratio + 1).astype(np.int64), host.values - 1).sum())
 
 
 def alter(

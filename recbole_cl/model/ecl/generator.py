@@ -16,6 +16,7 @@ from recbole_cl.encoder.packing import encode_vectors
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
 from recbole_cl.model.ecl.masked_items import generate_items, generate_items_with_loss
+from recbole_cl.ragged import places_of_true
 
 
 class Filled(NamedTuple):
@@ -60,6 +61,7 @@ class ItemGenerator(nn.Module):
         with_loss: bool,
         group_by_length: bool,
         last_position: int | None = None,
+        n_masked: int | None = None,
     ) -> Filled:
         """Fills in masked items; logits are computed once, and for them only.
 
@@ -70,14 +72,15 @@ class ItemGenerator(nn.Module):
             with_loss: Whether the loss is wanted; without it there are no gradients.
             group_by_length: As for ``pack``.
             last_position: As for ``pack``.
+            n_masked: M. None counts them, for which the host waits for the device.
 
         Returns:
-            The filled rows. Waits for the device, since M depends on the draw.
+            The filled rows.
         """
         mask_id = item_embedding.num_embeddings - 1
         real = rows.item_places()  # [T]
         rows = rows._replace(places=real)
-        chosen = masked.flatten().index_select(0, real).nonzero().squeeze(1)  # [M] among the T items
+        chosen = places_of_true(masked.flatten().index_select(0, real), n_masked)  # [M] among the T items
         given = rows.item_seq.masked_fill(masked, mask_id).flatten()
         place = real.index_select(0, chosen)  # [M]
         target = rows.item_seq.flatten().index_select(0, place)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from recbole_cl.batch import Batch
-from recbole_cl.ragged import columns
+from recbole_cl.ragged import columns, places_of_true
 
 
 def real_places(batch: Batch) -> Tensor:
     """Where a batch's items stand in its flattened rows once these lie at the right end of the columns, [T]."""
     width = batch.item_seq.shape[1]
-    return (columns(batch.item_seq) >= width - batch.seq_len.unsqueeze(1)).flatten().nonzero().squeeze(1)
+    real = columns(batch.item_seq) >= width - batch.seq_len.unsqueeze(1)
+    return places_of_true(real.flatten(), None if batch.host is None else batch.host.total)
 
 
 def targets_with_padding(batch: Batch) -> Tensor:

@@ -1,0 +1,104 @@
+"""Where the queries of a group may look.
+
+Letters: n rows of a group, l its width, m queries of a row.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recbole_cl.encoder.packing import Group
+
+_ALL = slice(None)
+
+
+class Sight(NamedTuple):
+    """Which keys the queries of a group see, and what is added to their scores for it.
+
+    Attributes:
+        group: The rows.
+        one_way: Whether a query sees nothing later than itself, unless the group is bidirectional.
+        padded_to: If padding that is not packed is seen as well: places of a row, padding included. The last key then
+            stands for all those that a row lacks. None for no such key.
+    """
+
+    group: Group
+    one_way: bool
+    padded_to: int | None = None
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether no query sees a later key."""
+        return self.one_way and not self.group.bidirectional
+
+    @property
+    def is_triangle(self) -> bool:
+        """Whether every query sees itself and all keys before it: where rows end then matters to padding only."""
+        return self.is_causal and self.group.barred is None and self.padded_to is None
+
+    def bias(self, dtype: torch.dtype) -> Tensor | None:
+        """What is added to the scores, made once for all layers.
+
+        Args:
+            dtype: Of the scores.
+
+        Returns:
+            [l, l] for all rows, [n, 1, l] for all queries of a row, or [n, m, l], with a column more for padding; None
+            if everything is seen.
+        """
+        if not (self.is_causal or self.group.padded or self.group.barred is not None or self.padded_to is not None):
+            return None
+        key = "bias", self.is_causal, self.padded_to, dtype
+        shared = self.group.shared
+        if key not in shared:
+            shared[key] = self._made(dtype)
+        return shared[key]
+
+    def block(self, dtype: torch.dtype, rows: slice, queries: slice) -> Tensor | None:
+        """The same for some rows and some queries, made for this call; without ``padded_to``."""
+        mask = _mask(self.group, self.is_causal, rows, queries)
+        return None if mask is None else _minus_infinity(mask, dtype)
+
+    def _made(self, dtype: torch.dtype) -> Tensor:
+        group, device = self.group, self.group.seq_len.device
+        if self.padded_to is None:
+            mask = _mask(group, self.is_causal)
+            assert mask is not None  # there is something to hide
+            return _minus_infinity(mask, dtype)
+        mask = _later(group) if self.is_causal else _beyond(group) if group.padded else None
+        bias = torch.zeros(1, group.width, dtype=dtype, device=device) if mask is None else _minus_infinity(mask, dtype)
+        bias = bias.expand(group.n_rows, -1, -1)
+        missing = (self.padded_to - group.seq_len).to(torch.promote_types(dtype, torch.float32))
+        count = missing.log().to(dtype)[:, None, None]  # as many equal keys
+        return torch.cat([bias, count.expand(-1, bias.shape[1], -1)], dim=-1)
+
+
+def _minus_infinity(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(mask, -math.inf)
+
+
+def _mask(group: Group, causal: bool, rows: slice = _ALL, queries: slice = _ALL) -> Tensor | None:
+    """True where a query may not look: [m, l] for all rows, [n, 1 or m, l] where rows differ, None for nowhere."""
+    later = _later(group, queries) if causal else None
+    if group.barred is None:
+        # right padding lies after every real query, so a causal mask needs no more
+        return later if causal else _beyond(group, rows) if group.padded else None
+    barred = group.barred[rows, None]
+    mask = barred if later is None else barred | later
+    return torch.where(mask.all(-1, keepdim=True), _beyond(group, rows), mask)
+
+
+def _later(group: Group, queries: slice = _ALL) -> Tensor:
+    """True at later keys, [m, l]."""
+    columns = torch.arange(group.width, device=group.seq_len.device)
+    return columns > columns[queries, None]
+
+
+def _beyond(group: Group, rows: slice = _ALL) -> Tensor:
+    """True at keys beyond the end of their row, [n, 1, l]."""
+    columns = torch.arange(group.width, device=group.seq_len.device)
+    return (columns >= group.seq_len[rows, None])[:, None]
