@@ -64,17 +64,17 @@ def test_blocks_draw_the_same_dropout_backward(kind: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(blocked, "_QUERIES", 4)
     sight = Sight(group_of(kind), one_way=True)
 
-    def attend(*qkv: Tensor) -> Tensor:
-        return blocked.blocked_attention(*qkv, sight, 0.5, torch.Generator().manual_seed(3))
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return blocked.blocked_attention(q, k, v, sight, 0.5, torch.Generator().manual_seed(3))
 
     assert torch.autograd.gradcheck(attend, inputs(), fast_mode=True)
 
 
 def test_dropout_in_blocks_is_unbiased() -> None:
     sight, generator = Sight(group_of("items"), one_way=True), torch.Generator().manual_seed(5)
-    qkv = [it.detach() for it in inputs()]
-    drawn = torch.stack([blocked.blocked_attention(*qkv, sight, 0.3, generator) for _ in range(800)])
-    exact = blocked.blocked_attention(*qkv, sight, 0.0, generator)
+    q, k, v = (it.detach() for it in inputs())
+    drawn = torch.stack([blocked.blocked_attention(q, k, v, sight, 0.3, generator) for _ in range(800)])
+    exact = blocked.blocked_attention(q, k, v, sight, 0.0, generator)
     error = drawn.std(0) / 800**0.5
     assert ((drawn.mean(0) - exact).abs() < 5 * error + 1e-12).all() and drawn.std(0).max() > 0.1
 
