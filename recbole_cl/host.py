@@ -1,17 +1,15 @@
-"""What the host knows of a batch, so that it need not wait for a device to learn it.
+"""What the host knows of a batch, so that it need not wait for a device to learn it. RecBole is not imported.
 
 Letters: B rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from recbole.data.interaction import Interaction
 from torch import Tensor
 
 
@@ -34,24 +32,6 @@ class HostLengths(NamedTuple):
     def total(self) -> int | None:
         """Items of all rows together; None if only bounds are known."""
         return int(self.values.sum()) if self.exact else None
-
-
-class HostedInteraction(Interaction):
-    """A batch on a device, of which the host knows how long rows are.
-
-    Args:
-        fields: The batch.
-        lengths: Host copies of the fields that hold lengths, by their names.
-    """
-
-    def __init__(self, fields: Mapping[str, Tensor], lengths: Mapping[str, HostLengths]) -> None:
-        super().__init__(dict(fields))
-        self.lengths = lengths
-
-    def to(self, device: torch.device, selected_field: Any = None) -> HostedInteraction:
-        """RecBole's ``to``; what the host knows stays on the host."""
-        moved = super().to(device, selected_field)
-        return HostedInteraction(moved.interaction, self.lengths)
 
 
 def waits_for(device: torch.device) -> bool:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recbole_cl"
 PURE = ("augmentation", "encoder", "loss", "sampling")
 # What knows nothing of the layers: every layer may use these.
-COMMON = ("allocator", "batch", "config", "errors", "guard", "ragged", "registry", "text", "writing")
+COMMON = ("allocator", "batch", "config", "errors", "host", "guard", "ragged", "registry", "text", "writing")
 # What a layer may import of this package, besides itself and what is common to all.
 ALLOWED = {
     **dict.fromkeys(PURE, ()),
@@ -33,10 +33,11 @@ ALLOWED = {
     "suites": ("data.files.names", "evaluation", "report", "runs"),
     "interop": ("data", "evaluation", "model", "runs", "trainer"),
 }
-COMMON_TO_PURE = ("batch", "errors", "ragged", "registry")
+COMMON_TO_PURE = ("batch", "errors", "host", "ragged", "registry")
 ALLOWED_TO_COMMON = {
     "allocator": (),
-    "batch": ("errors", "ragged"),
+    "batch": ("errors", "host", "ragged"),
+    "host": (),
     "config": ("errors", "registry", "writing"),
     "errors": (),
     "guard": ("errors", "text"),

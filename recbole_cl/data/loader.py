@@ -15,8 +15,9 @@ from recbole_cl.batch import ANCHOR_LENGTH, ANCHOR_ROW, HOOK_PREFIX, NEXT_PREFIX
 from recbole_cl.data.anchors import draw_anchors
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import HookFactory
+from recbole_cl.data.hosted import HostedInteraction
 from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
-from recbole_cl.host import HostedInteraction, HostLengths, send
+from recbole_cl.host import HostLengths, send
 from recbole_cl.ragged import places_of_items, window
 
 
