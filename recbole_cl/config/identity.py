@@ -31,6 +31,7 @@ _ADDED = {
     "attend_padding": False,
     "train_users_share": 1.0,
     "test_noise_share": 0.0,
+    "float32_precision": "highest",
 }
 
 
