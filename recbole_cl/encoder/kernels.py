@@ -40,8 +40,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, sight: Sight, dropout: Dropout) -> T
     compiles = torch.compiler.is_compiling()
     if not q.is_cpu or (not rate and n_keys >= _FUSED_FROM and not compiles):
         return _fused(q, k, v, sight, rate)
-    many = n * heads * m * n_keys > _MOST_SCORES
-    if many and not compiles and sight.padded_to is None and q.dtype in (torch.float32, torch.float64):
+    many = not compiles and n * heads * m * n_keys > _MOST_SCORES  # an exported graph serves any number of rows
+    if many and sight.padded_to is None and q.dtype in (torch.float32, torch.float64):
         return blocked_attention(q / math.sqrt(q.shape[-1]), k, v, sight, rate, dropout.generator)
     scores = _scores(q / math.sqrt(q.shape[-1]), k, sight.bias(q.dtype))
     return dropout(scores.softmax(-1)) @ v
