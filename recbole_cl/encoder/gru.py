@@ -55,15 +55,6 @@ class GRUEncoder(SequenceEncoder):
         self.output = nn.Linear(size, size)
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """Encodes packed item vectors.
-
-        Args:
-            tokens: Item vectors in packed order. Shape [T, D].
-            packing: How the rows lie in them.
-
-        Returns:
-            Outputs at the wanted positions, in packed order. Shape [W, D].
-        """
         steps = _steps(packing.groups, len(tokens), self._items_alone)
         items = self.dropout(tokens)
         if steps.items is not None:

@@ -50,15 +50,6 @@ class LiGREncoder(SequenceEncoder):
         self.layers = nn.ModuleList(LiGRLayer(settings, generator) for _ in range(settings.n_layers))
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """Encodes packed item vectors.
-
-        Args:
-            tokens: Item vectors in packed order. Shape [T, D].
-            packing: How the rows lie in them.
-
-        Returns:
-            Outputs at the wanted positions, in packed order. Shape [W, D].
-        """
         hidden = self.dropout(torch.add(self.position_embedding(packing.position), tokens, alpha=self.scale))
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):

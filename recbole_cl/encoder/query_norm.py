@@ -53,15 +53,6 @@ class QueryNormEncoder(SequenceEncoder):
         self.final_norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """Encodes packed item vectors.
-
-        Args:
-            tokens: Item vectors in packed order. Shape [T, D].
-            packing: How the rows lie in them.
-
-        Returns:
-            Outputs at the wanted positions, in packed order. Shape [W, D].
-        """
         real = _real(packing)
         hidden = self.dropout(torch.add(self.position_embedding(packing.position), tokens, alpha=self.scale))
         hidden = hidden if real is None else hidden * real

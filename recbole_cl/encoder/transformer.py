@@ -52,15 +52,6 @@ class TransformerEncoder(SequenceEncoder):
         return TransformerLayer(settings, causal, generator)
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """Encodes packed item vectors.
-
-        Args:
-            tokens: Item vectors in packed order. Shape [T, D].
-            packing: How the rows lie in them.
-
-        Returns:
-            Outputs at the wanted positions, in packed order. Shape [W, D].
-        """
         hidden = torch.add(self.position_embedding(packing.position), tokens, alpha=self.scale)
         hidden = self.dropout(self.layer_norm(hidden))
         last = len(self.layers) - 1
