@@ -149,7 +149,8 @@ def main() -> None:
             write_data(Path(folder), data)
         given: dict[str, Any] = {"data_path": folder, "checkpoint_dir": f"{folder}/saved", "epochs": 1}
         given |= {"show_progress": False, "use_gpu": False, "state": "ERROR", "train_batch_size": 256}
-        given |= {"MAX_ITEM_LIST_LENGTH": LENGTH}
+        columns = {"inter": ["user_id", "item_id", "rating", "timestamp"], "item": ["item_id", "class", "release_year"]}
+        given |= {"MAX_ITEM_LIST_LENGTH": LENGTH, "load_col": columns}
         for file, name, model, runs in facts():
             if only in f"{file} {name}":
                 data = "many" if model == "NCEPLRec" else "few"

@@ -33,6 +33,7 @@ class RecBolesLoader:
 
     Attributes:
         dataset: The training part, for RecBole's collector.
+        prefixes: Its rows.
         generator: All random states that batches depend on; they go into checkpoints.
         on_batch: Is called after each batch.
     """
@@ -40,7 +41,7 @@ class RecBolesLoader:
     train_form = "recbole"
 
     def __init__(self, config: Config, train: ContrastiveDataset, batches_of: Any) -> None:
-        require_rows(rows_of(train), "training")
+        self.prefixes = require_rows(rows_of(train), "training")
         self.dataset = train
         self.on_batch: Callable[[], object] = lambda: None
         kind = get_dataloader(config, "train")
