@@ -80,7 +80,7 @@ def test_log_and_tables_say_that_the_figures_are_not_comparable(
         result = run("SASRec", "cycle", **given, eval_args={"mode": "uni5"})
     assert caplog.text.count("not comparable") == 3  # validation, test, and the test's table
     assert np.load(result.run_dir / "ranks_test.npy").max() <= 6
-    options = dict.fromkeys(("baseline", "metrics", "ignore", "test", "split", "labels", "output"))
+    options = dict.fromkeys(("baseline", "metrics", "ignore", "test", "split", "labels", "output", "by"))
     for form in ("table", "markdown"):
         compare(Namespace(run_dirs=[result.run_dir], format=form, **options | {"metrics": ["mrr@3"]}))
         assert "among sampled items (uni5)" in (told := capsys.readouterr().out) and "not comparable" in told
