@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from typing_extensions import Required, TypedDict
 
 from recbole_cl.config.schema import (
@@ -28,7 +28,14 @@ _END = r"\s*[-+]?(inf|\d+\.?\d*(e[-+]?\d+)?)\s*"
 INTERVALS = Pattern(rf"(?i)[\[(]{_END},{_END}[\])](;\s*[\[(]{_END},{_END}[\])])*", 'an interval such as "[5,inf)"')
 
 Digits = Annotated[int, Ge(0), Le(16)]
-Full = Literal["full"]  # targets are ranked among all items, never among sampled ones
+Among = Annotated[
+    str,
+    Pattern(
+        r"full|(uni|pop)[1-9]\d{0,5}",
+        "full, or uni100, pop100 and the like, whose figures are not comparable (labeled needs labels, which "
+        "interactions have not here)",
+    ),
+]
 Interval = Annotated[str, INTERVALS]
 Level = Annotated[str, OneOf("debug", "info", "warning", "error", "critical", ignore_case=True)]
 Names = Annotated[list[Text], MinLen(1)]
@@ -89,18 +96,37 @@ class TrainingKeys(Settings):
 
 
 @table
-class Split(TypedDict, total=False):
-    """Leave one out; neither a random split nor one by shares makes sense of sequences here."""
+class Negatives(TypedDict, total=False):
+    """RecBole's ``train_neg_sample_args``: the negatives that it samples for its own models."""
 
-    LS: Literal["valid_and_test"]
+    distribution: Required[Literal["uniform", "popularity", "none"]]
+    sample_num: Size | Literal["none"]
+    alpha: NotNegative | Literal["none"]
+    dynamic: bool
+    candidate_num: Natural
+
+
+class BatchKeys(Settings):
+    """What RecBole adds to the batches of its own models; ours draw for themselves."""
+
+    train_neg_sample_args: Negatives | None
+    transform: Literal["mask_itemseq", "inverse_itemseq", "crop_itemseq", "reorder_itemseq"] | None
+
+
+@table
+class Split(TypedDict, total=False):
+    """Which interactions are left for validation and test: the last ones of each user, or the last shares of them."""
+
+    LS: Literal["valid_and_test", "valid_only", "test_only"]
+    RS: Annotated[list[NotNegative], MinLen(3), MaxLen(3)]
 
 
 @table
 class Mode(TypedDict, total=False):
     """Among how many items targets are ranked, by split."""
 
-    valid: Full
-    test: Full
+    valid: Among
+    test: Among
 
 
 @table
@@ -108,15 +134,16 @@ class EvaluationArguments(TypedDict, total=False):
     """RecBole's ``eval_args``."""
 
     split: Split
-    group_by: Literal["user"] | None
+    group_by: Literal["user", "none"] | None
     order: Literal["TO"]
-    mode: Full | Mode
+    mode: Among | Mode
 
 
 class EvaluationKeys(Settings):
     """How a model is validated and tested."""
 
     eval_args: EvaluationArguments
+    train_on: Literal["train", "all"]
     repeatable: Literal[True]
     metrics: Text | Names
     topk: Count | Annotated[list[Count], MinLen(1)]
@@ -138,6 +165,7 @@ class DataKeys(Settings):
     field_separator: Annotated[str, Pattern(r"(?s).", "one character")]
     seq_separator: Annotated[str, Pattern(r"(?s).+", "the separating characters")]
     encoding: Annotated[str, Encoding()]
+    benchmark_filename: Annotated[list[Text], MinLen(2), MaxLen(3)] | None
     load_col: dict[str, Columns] | None
     unload_col: dict[str, Columns] | None
     unused_col: dict[str, Columns] | None
@@ -147,7 +175,7 @@ class DataKeys(Settings):
     MAX_ITEM_LIST_LENGTH: Width  # attention grows with its square
     filter_inter_by_user_or_item: bool
     only_seen_items: bool
-    additional_feat_suffix: Names | None
+    additional_feat_suffix: Text | Names | None
     alias_of_item_id: Names | None
     preload_weight: dict[str, Text] | None
     train_users_share: Annotated[float, Gt(0), Le(1)]
@@ -157,7 +185,7 @@ class DataKeys(Settings):
     normalize_field: Names | None
 
 
-class CommonSettings(DataKeys, EvaluationKeys, TrainingKeys, RunKeys):
+class CommonSettings(DataKeys, EvaluationKeys, BatchKeys, TrainingKeys, RunKeys):
     """All of them: what every run may be told, whatever its model."""
 
 
@@ -173,12 +201,18 @@ class Unread(NamedTuple):
     why: str
 
 
-_NO_FEATURES = "no model here reads features of users, items or interactions"
+_NO_FEATURES = "features, which some of RecBole's models read, are taken as they stand"
 _NO_LABELS = "interactions have no labels here: every one is a positive"
 _NO_NEGATIVES = "the loader makes no negatives; a loss that needs some draws its own (recommendation_loss)"
 _NO_GRAPH = "no model here reads a knowledge graph"
 _ONE_INDEX = "users and items have an index of their own each"
 _READ_ANEW = "data are read from the atomic files by every run"
+
+# Keys that RecBole's own models read, and no method of ours.
+OF_RECBOLES: dict[str, Unread] = {
+    "train_neg_sample_args": Unread(None, _NO_NEGATIVES),
+    "transform": Unread(None, "views are drawn by the methods themselves"),
+}
 
 WITHOUT_EFFECT: dict[str, Unread] = {
     # run and training
@@ -187,10 +221,8 @@ WITHOUT_EFFECT: dict[str, Unread] = {
     "save_dataloaders": Unread(False, _READ_ANEW),
     "dataset_save_path": Unread(None, _READ_ANEW),
     "dataloaders_save_path": Unread(None, _READ_ANEW),
-    "train_neg_sample_args": Unread(None, _NO_NEGATIVES),
     "enable_scaler": Unread(False, "bfloat16, which enable_amp means, needs no scaling"),
     "require_pow": Unread(False, "no model here has RecBole's EmbLoss"),
-    "transform": Unread(None, "views are drawn by the methods themselves"),
     "valid_metric_bigger": Unread(True, "valid_metric tells whether more is better"),
     # columns and features
     "RATING_FIELD": Unread("rating", _NO_FEATURES),
@@ -201,7 +233,6 @@ WITHOUT_EFFECT: dict[str, Unread] = {
     "LABEL_FIELD": Unread("label", _NO_LABELS),
     "NEG_PREFIX": Unread("neg_", _NO_NEGATIVES),
     "POSITION_FIELD": Unread("position_id", "models count positions themselves"),
-    "benchmark_filename": Unread(None, "data split beforehand are not supported; give one .inter file"),
     "alias_of_user_id": Unread(None, _ONE_INDEX),
     # knowledge graphs
     "alias_of_entity_id": Unread(None, _NO_GRAPH),

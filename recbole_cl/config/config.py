@@ -30,9 +30,8 @@ from recbole_cl.config.presets import (
     props_dir,
     read_settings,
 )
-from recbole_cl.config.recboles import recboles_settings
+from recbole_cl.config.recboles import complete, is_ours, recboles_settings, undeclared_keys
 from recbole_cl.config.recboles_config import (
-    InputType,
     RecBoleConfig,
     dataset_arguments,
     evaluation_arguments,
@@ -192,7 +191,8 @@ class Config(RecBoleConfig):
         theirs = next(cls.__name__ for cls in model_class.__mro__ if cls.__module__.startswith("recbole."))
         super()._load_internal_config_dict(theirs, model_class, dataset)
         self._theirs = deepcopy({key: it for key, it in self.internal_config_dict.items() if key != "MODEL_TYPE"})
-        self._recboles = {*self._theirs}
+        self.internal_config_dict.update(undeclared_keys(model_class))
+        self._recboles = {*self._theirs, *undeclared_keys(model_class)}
         for preset in (props_dir() / "overall.yaml", *model_presets(model_class)):
             self._load_preset(preset)
         self._load_preset(props_dir() / "dataset" / f"{dataset}.yaml")
@@ -242,9 +242,10 @@ class Config(RecBoleConfig):
         for cls in (CommonSettings, own):
             without_none_texts(values, cls)
         drop_what_is_done_anyway(values)
+        complete(values, self.model_class, {*self.external_config_dict, *self._beside[1]})
         theirs = recboles_settings(self.model_class)
         try:
-            check_settings(values, own, theirs)
+            check_settings(values, own, theirs, of_recbole=not is_ours(self.model_class))
         except UsageError as error:
             raise UsageError(f"{self._origin(str(error))}{error}") from None
         self._settings = deepcopy(values)
@@ -260,12 +261,6 @@ class Config(RecBoleConfig):
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:  # RecBole's words for a bad setting
             raise UsageError(str(error)) from error
-        pairwise = values["MODEL_INPUT_TYPE"] == InputType.PAIRWISE
-        if pairwise and values.get("loss_type") != "CE":  # SINE is so with both
-            raise UsageError(
-                f"{values['model']} needs sampled negatives in its batches, which the loader here does not make: "
-                "choose another model, or train it with RecBole itself"
-            )
 
     def _origin(self, message: str) -> str:
         """Where a refused value is from, if from a user's file: "mine.yaml, line 3: ", or nothing."""

@@ -22,6 +22,7 @@ _ADDED = {
     "pretrained_items": None,
     "freeze_pretrained_items": False,
     "ema_decay": 0.0,
+    "train_on": "train",
     "label_smoothing": 0.0,
     "gbce_calibration": 0.75,
     "filter_share": 0.7,

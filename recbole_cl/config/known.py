@@ -43,7 +43,7 @@ def own_keys(name: str) -> list[str]:
 
 def _keys(path: Path) -> list[str]:
     """The keys of a preset file, without reading their values, of which there are many in all files together."""
-    return re.findall(r"^(\w+)\s*:", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return re.findall(r"^([\w-]+)\s*:", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def refuse_unknown_flags(model: str | None, files: Iterable[str | Path], settings: Mapping[str, Any]) -> None:

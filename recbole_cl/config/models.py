@@ -1,4 +1,4 @@
-"""Model classes by name: ours first, then RecBole's own sequential models; and other people's by dotted path."""
+"""Model classes by name: ours first, then RecBole's sequential and general ones; other people's by dotted path."""
 
 from __future__ import annotations
 
@@ -18,21 +18,15 @@ from recbole_cl.errors import UsageError
 from recbole_cl.registry import Registry, is_path
 
 DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
-_OURS, _RECBOLE = "recbole_cl", "recbole.model.sequential_recommender"
+_OURS = "recbole_cl"
+_SEQUENTIAL, _GENERAL = "recbole.model.sequential_recommender", "recbole.model.general_recommender"
 _THEIRS = "recbole:"  # before a name: RecBole's model, also where ours has that name
-# What they read in their batches is more than our loader makes.
-_UNFIT = {
-    **dict.fromkeys(("BERT4Rec", "SHAN"), "transformed rows"),
-    **dict.fromkeys(("FPMC", "TransRec"), "sampled negatives"),
-    **dict.fromkeys(("DIN", "DIEN", "FDSA", "GRU4RecF", "GRU4RecKG", "KSR", "S3Rec", "SASRecF"), "features of items"),
-    "FEARec": "sequences with the same target, under names of its own",
-}
 
 
 def _is_model(found: Any) -> bool:
-    from recbole.model.abstract_recommender import SequentialRecommender
+    from recbole.model.abstract_recommender import GeneralRecommender, SequentialRecommender
 
-    return isinstance(found, type) and issubclass(found, SequentialRecommender)
+    return isinstance(found, type) and issubclass(found, SequentialRecommender | GeneralRecommender)
 
 
 MODELS: Registry[Any] = Registry(
@@ -56,7 +50,7 @@ MODELS: Registry[Any] = Registry(
         )
     },
     accepts=_is_model,
-    expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender",
+    expected="a class that extends EncoderRecommender, or RecBole's SequentialRecommender or GeneralRecommender",
     remedy='pass it, as load(run_dir, model="{path}") or --model={path}, or import its module first',
 )
 
@@ -68,7 +62,7 @@ def available_models() -> list[str]:
         Names, each once.
     """
     ours = own_models()
-    return ours + [name for name in _recbole_models() if name not in {*ours, *_UNFIT}]
+    return ours + [name for name in _recbole_models() if name not in ours]
 
 
 def own_models() -> list[str]:
@@ -91,15 +85,11 @@ def model_class(model: str | type) -> Any:
         Our class of that name, or else RecBole's; or the class that the path leads to.
 
     Raises:
-        UsageError: If there is none, it is no model of sequences, a path may not be imported, or RecBole's model needs
-            batches that the loader here does not make.
+        UsageError: If there is none, it is no model of sequences or of users and items, or a path may not be imported.
     """
     if isinstance(model, type):
-        return _fit(MODELS.check(model, model.__name__))
+        return MODELS.check(model, model.__name__)
     name, theirs = model.lower().removeprefix(_THEIRS), model.lower().startswith(_THEIRS)
-    for unfit in _UNFIT:
-        if unfit.lower() == name and (theirs or not MODELS.find(name)):
-            raise UsageError(_needs(unfit))
     recboles = {known.lower(): known for known in _recbole_models()}
     if name in recboles and (theirs or not MODELS.find(name)):
         return recboles_model(recboles[name])
@@ -109,7 +99,7 @@ def model_class(model: str | type) -> Any:
     if not MODELS.find(model) and not is_path(model):
         raise UsageError(_unknown(model))
     with anomaly_detection_left_alone():  # an outside model may import RecBole's
-        return _fit(MODELS.resolve(model))
+        return MODELS.resolve(model)
 
 
 def about(name: str) -> str:
@@ -119,16 +109,19 @@ def about(name: str) -> str:
         name: As ``available_models`` spells it.
 
     Returns:
-        What one of ours does; the reference of one of RecBole's; nothing for a model that other code has registered.
+        What one of ours does; the reference of one of RecBole's, where its source names one; nothing for a model that
+        other code has registered.
     """
     path = MODELS.path(name)
     if path is not None:
         source = Path(__file__).parents[1].joinpath(*path.split(".")[1:-1]).with_suffix(".py")
         return re.sub(r"^[\w-]+: ", "", _docstring(source).partition("\n")[0])
-    source = _recbole().joinpath(*_RECBOLE.split(".")[1:], f"{name.lower()}.py")
+    if name not in (theirs := _recbole_models()):
+        return ""
+    source = _source(theirs[name]).with_name(f"{name.lower()}.py")
     text = " ".join(_docstring(source).split()) if source.is_file() else ""
     reference = re.search(r"Reference[s:]*\s*(.*?)(?:\s*Reference code|$)", text)
-    return shorten(f"RecBole's: {reference[1]}", 105, placeholder=" ...") if reference else ""
+    return shorten(f"RecBole's: {reference[1]}", 105, placeholder=" ...") if reference else "RecBole's"
 
 
 def _docstring(source: Path) -> str:
@@ -165,7 +158,7 @@ def recboles_presets() -> Path:
 
 
 def recbole_has(name: str) -> bool:
-    """Tells whether RecBole has a sequential model of a name."""
+    """Tells whether RecBole has a sequential or general model of a name."""
     return name in _recbole_models()
 
 
@@ -193,7 +186,7 @@ def model_path(cls: type) -> str:
         the class.
     """
     path = f"{cls.__module__}{':' if '.' in cls.__qualname__ else '.'}{cls.__qualname__}"
-    if cls.__module__.startswith(f"{_RECBOLE}."):
+    if cls.__module__.startswith((f"{_SEQUENTIAL}.", f"{_GENERAL}.")):
         return f"{_THEIRS if MODELS.find(cls.__name__) else ''}{cls.__name__}"
     return cls.__name__ if MODELS.path(cls.__name__) == path else path
 
@@ -212,20 +205,6 @@ def model_name(path: str) -> str:
     return re.split("[.:]", path)[-1]
 
 
-def _fit(cls: type) -> type:
-    """Refuses a class of RecBole's that reads more in its batches than our loader makes."""
-    if cls.__module__.startswith(f"{_RECBOLE}.") and cls.__name__ in _UNFIT:
-        raise UsageError(_needs(cls.__name__))
-    return cls
-
-
-def _needs(unfit: str) -> str:
-    return (
-        f"{unfit} needs {_UNFIT[unfit]} in its batches, which the loader here does not make: choose another model, or "
-        "train it with RecBole itself"
-    )
-
-
 def _refuse_unreachable(path: str) -> None:
     """Refuses a stored path of a class that only the code that made it can give."""
     if "<locals>" in path or (path.startswith("__main__") and not hasattr(sys.modules["__main__"], model_name(path))):
@@ -237,7 +216,7 @@ def _refuse_unreachable(path: str) -> None:
 
 
 def recboles_model(name: str) -> Any:
-    """Imports a model of RecBole's, and with it, unavoidably, all of them.
+    """Imports a model of RecBole's, and with it, unavoidably, all of its kind.
 
     Args:
         name: As RecBole spells it.
@@ -246,7 +225,7 @@ def recboles_model(name: str) -> Any:
         The class, also where ours of that name takes its place elsewhere.
     """
     with anomaly_detection_left_alone():
-        return getattr(import_module(_RECBOLE), name)
+        return getattr(import_module(_recbole_models()[name]), name)
 
 
 @contextmanager
@@ -261,11 +240,17 @@ def anomaly_detection_left_alone() -> Iterator[None]:
         torch.autograd.set_detect_anomaly(anomaly, check_nan)
 
 
-def _recbole_models() -> list[str]:
-    """Names that RecBole's package of sequential models exports, read from its source: importing it takes seconds."""
-    source = _recbole().joinpath(*_RECBOLE.split(".")[1:], "__init__.py")
-    imports = [node for node in _body(source) if isinstance(node, ast.ImportFrom)]
-    return sorted((alias.name for node in imports for alias in node.names), key=str.lower)
+def _recbole_models() -> dict[str, str]:
+    """The models that RecBole's packages export, each with its package, read from source: importing takes seconds."""
+    found: dict[str, str] = {}
+    for package in (_SEQUENTIAL, _GENERAL):
+        imports = [node for node in _body(_source(package)) if isinstance(node, ast.ImportFrom)]
+        found |= dict.fromkeys(sorted((it.name for node in imports for it in node.names), key=str.lower), package)
+    return found
+
+
+def _source(package: str) -> Path:
+    return _recbole().joinpath(*package.split(".")[1:], "__init__.py")
 
 
 def _recbole() -> Path:
@@ -284,7 +269,6 @@ _OTHERS = {
     "context_aware_recommender": "context-aware",
     "knowledge_aware_recommender": "knowledge-aware",
     "exlib_recommender": "decision-tree",
-    "general_recommender": "general",
 }
 
 
@@ -293,8 +277,8 @@ def _unknown(name: str) -> str:
     for folder, kind in _OTHERS.items():
         if name.isidentifier() and (_recbole() / "model" / folder / f"{name.lower()}.py").is_file():
             return (
-                f"{name} is one of RecBole's {kind} models, and only sequential ones run here: train it with RecBole "
-                "itself"
+                f"{name} is one of RecBole's {kind} models, and only sequential and general ones run here: train it "
+                "with RecBole itself"
             )
     known = {candidate.lower(): candidate for candidate in available_models()}
     near = difflib.get_close_matches(name.lower(), known, n=1)

@@ -42,7 +42,6 @@ def _later(name: str) -> Callable[..., Any]:
 with _sklearn_when_called():
     from recbole.config import Config as RecBoleConfig
     from recbole.utils import (
-        InputType,
         dataset_arguments,
         evaluation_arguments,
         general_arguments,
@@ -50,7 +49,6 @@ with _sklearn_when_called():
     )
 
 __all__ = [
-    "InputType",
     "RecBoleConfig",
     "dataset_arguments",
     "evaluation_arguments",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
-from recbole_cl.config.common import INTERVALS, WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.common import INTERVALS, OF_RECBOLES, WITHOUT_EFFECT, CommonSettings, Unread
 from recbole_cl.config.messages import refuse_bad, refuse_unless, shown, validated
 from recbole_cl.config.schema import MethodSettings, OneOf, Settings
 from recbole_cl.errors import UsageError
@@ -96,18 +96,26 @@ def method_settings(model_class: type, values: Mapping[str, Any]) -> Any:
     return validated(settings_class(model_class), values)
 
 
-def check_settings(values: Mapping[str, Any], own: type[MethodSettings], theirs: type[Settings] = Settings) -> None:
+def check_settings(
+    values: Mapping[str, Any],
+    own: type[MethodSettings],
+    theirs: type[Settings] = Settings,
+    *,
+    of_recbole: bool = False,
+) -> None:
     """Refuses bad values and values that do not fit together.
 
     Args:
         values: All settings of a run.
         own: The class of the model's own settings, which outrank all others; each needs a value.
         theirs: The class of those that it has from RecBole.
+        of_recbole: Whether the model is one of RecBole's, or extends one, and so may train on RecBole's batches.
 
     Raises:
         UsageError: With the setting, its value and the remedy.
     """
     validated(own, values)
+    _check_effect(values, WITHOUT_EFFECT | ({} if of_recbole else OF_RECBOLES))
     others = {key: values[key] for key in values.keys() - own.model_fields.keys()}
     refuse_bad(CommonSettings, others)
     refuse_bad(theirs, others)
@@ -116,8 +124,8 @@ def check_settings(values: Mapping[str, Any], own: type[MethodSettings], theirs:
     _check_split(values)
     _check_times(values)
     _check_metrics(values)
-    _check_effect(values)
-    if values.get("preload_weight") and "pretrained_items" not in own.model_fields:
+    reads_vectors = "pretrained_items" in own.model_fields or "freeze_kg" in theirs.model_fields  # GRU4RecKG
+    if values.get("preload_weight") and not reads_vectors:
         raise UsageError("preload_weight has no effect with RecBole's own models: set it to ~, or choose one of ours")
 
 
@@ -145,7 +153,9 @@ def _check_fields(values: Mapping[str, Any]) -> None:
 def _check_split(values: Mapping[str, Any]) -> None:
     split = values["eval_args"].get("split", {"LS": "valid_and_test"})
     if len(split) != 1:
-        raise UsageError(f"eval_args.split = {split}: expected LS: valid_and_test")
+        raise UsageError(f"eval_args.split = {split}: expected LS: valid_and_test, or RS: [0.8, 0.1, 0.1]")
+    if "RS" in split and not split["RS"][0]:
+        raise UsageError(f"eval_args.split = {split}: the first share, that of training, is 0; raise it")
 
 
 def _check_times(values: Mapping[str, Any]) -> None:
@@ -171,6 +181,10 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
             possible += [f"{attribute_of(metric)}@{k}" for k in ks]
             continue
         refuse_unless(known, "metrics", metric)
+        if metric_types[metric.lower()] == EvaluatorType.VALUE:
+            raise UsageError(
+                f"metrics = {metric} is computed from labels, and a ranking has none; use GAUC, NDCG or Hit"
+            )
         at_k = metric_types[metric.lower()] == EvaluatorType.RANKING and metric.lower() != "gauc"
         possible += [f"{metric}@{k}" for k in ks] if at_k else [metric]
     wanted = values["valid_metric"]
@@ -183,9 +197,9 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
     refuse_unless(OneOf(*possible, ignore_case=True), "valid_metric", wanted)
 
 
-def _check_effect(values: Mapping[str, Any]) -> None:
+def _check_effect(values: Mapping[str, Any], unread: Mapping[str, Unread]) -> None:
     """Refuses what RecBole offers and nothing here reads, instead of ignoring it."""
-    for key, (idle, why) in WITHOUT_EFFECT.items():
+    for key, (idle, why) in unread.items():
         value = values.get(key, idle)
         off = value is None and key.endswith("_interval")  # as RecBole's own files have it for models without a graph
         if not off and (value != idle or type(value) is not type(idle)):

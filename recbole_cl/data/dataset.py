@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from recbole.data.dataset import SequentialDataset
+from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from recbole.utils import FeatureSource, FeatureType
 from torch import Tensor
 
 from recbole_cl.data.files.atomic import AtomicFormat, read_atomic_file
 from recbole_cl.data.files.download import download_dataset
+from recbole_cl.data.presplit import ListColumns, file_numbers, file_order, parts_of, segments_of
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import window
 
@@ -27,7 +28,7 @@ ROW_START = "row_start"  # first interaction of a row's window, in the flat arra
 ROW_END = "row_end"  # the row's target; its window is row_start .. row_end - 1
 
 
-class ContrastiveDataset(SequentialDataset):
+class ContrastiveDataset(ListColumns):
     """RecBole's sequential dataset without a padded copy of every prefix.
 
     RecBole writes each prefix of each user out as a padded row, for every loaded field. Here the interactions stay
@@ -54,7 +55,8 @@ class ContrastiveDataset(SequentialDataset):
         load, unload = self._get_load_and_unload_col(source)
         if load == set():
             return None
-        needed = {self.uid_field: "token", self.iid_field: "token", self.time_field: "float"}
+        has_times = self.benchmark_filename_list is None
+        needed = {self.uid_field: "token", self.iid_field: "token", **({self.time_field: "float"} if has_times else {})}
         if source is not FeatureSource.INTERACTION:
             ids = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}
             aliases = [field for field in config["alias_of_item_id"] or () if load is not None and field in load]
@@ -67,7 +69,7 @@ class ContrastiveDataset(SequentialDataset):
         types, frame = read_atomic_file(
             Path(filepath),
             needed,
-            time_field=self.time_field if source is FeatureSource.INTERACTION else None,
+            time_field=self.time_field if has_times and source is FeatureSource.INTERACTION else None,
             load=load,
             unload=unload or (),
             written=AtomicFormat(config["field_separator"], config["seq_separator"], config["encoding"] or "utf-8"),
@@ -145,7 +147,7 @@ class ContrastiveDataset(SequentialDataset):
         Rounding keeps what is sorted in order, and RecBole's sorts are stable.
         """
         super()._remap_ID_all()
-        if self.time_field in self.inter_feat:
+        if self.time_field in self.inter_feat and self.benchmark_filename_list is None:
             times = self.inter_feat[self.time_field]
             if not times.is_monotonic_increasing:
                 self.inter_feat = self.inter_feat.iloc[np.argsort(times.to_numpy(), kind="stable")]
@@ -172,11 +174,52 @@ class ContrastiveDataset(SequentialDataset):
             )
         super()._reset_index()
 
+    def _change_feat_format(self) -> None:
+        if self.benchmark_filename_list is None:
+            return super()._change_feat_format()
+        Dataset._change_feat_format(self)
+        part = file_numbers(self.file_size_list)
+        if self.list_column in self.inter_feat:
+            return self._lay_out_lists(part)
+        time = self.inter_feat.interaction.get(self.time_field)
+        order = file_order(self.inter_feat[self.uid_field], part, time)
+        self.inter_feat = take_rows(self.inter_feat, order)
+        self._make_rows()
+        self._part = part[order][self.inter_feat[ROW_END]]
+
+    def _lay_out_lists(self, part: Tensor) -> None:
+        """Rows that name their items: each is its own history."""
+        names = (self.uid_field, self.list_column, self.item_list_length_field, self.iid_field)
+        self.flat, self.user_start, end, self._part = segments_of(self.inter_feat, part, names)
+        start = torch.maximum(self.user_start[end], end - self.max_item_list_len)
+        self.inter_feat = take_rows(self.flat, end)
+        self.inter_feat.update(Interaction({ROW_START: start, ROW_END: end, self.item_list_length_field: end - start}))
+
+    def build(self) -> list[ContrastiveDataset]:
+        """RecBole's split; or by files, where the data come split; or none, where all is trained on.
+
+        Returns:
+            The training, validation and test part; of the latter two either may be empty.
+        """
+        everything = self.config["train_on"] == "all"
+        if not everything and self.benchmark_filename_list is None:
+            split: list[ContrastiveDataset] = super().build()
+            return split
+        self._change_feat_format()
+        self._drop_unused_col()
+        n_rows = len(self.inter_feat)
+        files = torch.zeros(n_rows, dtype=torch.long) if everything else self._part
+        parts = parts_of(files, 1 if everything else len(self.benchmark_filename_list))
+        return [self.copy(take_rows(self.inter_feat, part)) for part in parts]
+
     def data_augmentation(self) -> None:
         """Makes one row per interaction that has a predecessor, as offsets (RecBole's hook of that name)."""
-        self._aug_presets()
         self._check_field("uid_field", "time_field")
         self.sort(by=[self.uid_field, self.time_field], ascending=True)
+        self._make_rows()
+
+    def _make_rows(self) -> None:
+        self._aug_presets()
         users = self.inter_feat[self.uid_field].numpy()
         place = np.arange(len(users))
         is_first = np.r_[True, users[1:] != users[:-1]] if len(users) else np.zeros(0, dtype=bool)
@@ -185,7 +228,7 @@ class ContrastiveDataset(SequentialDataset):
         start = np.maximum(first[target], target - self.max_item_list_len)
         self.flat = self.inter_feat
         self.user_start = torch.from_numpy(first)
-        rows = _take(self.inter_feat, torch.from_numpy(target))
+        rows = take_rows(self.inter_feat, torch.from_numpy(target))
         rows.update(
             Interaction(
                 {
@@ -202,7 +245,8 @@ class ContrastiveDataset(SequentialDataset):
 
         Args:
             group_by: The column of users.
-            leave_one_mode: ``valid_and_test``.
+            leave_one_mode: ``valid_and_test``; ``valid_only`` or ``test_only``, where a user's last row alone is left
+                out of training.
 
         Returns:
             The training, validation and test part: all but a user's last two rows, the last but one, the last. Of two
@@ -214,10 +258,12 @@ class ContrastiveDataset(SequentialDataset):
         n_behind = np.repeat(np.cumsum(size), size) - np.arange(len(group)) - 1  # in the group, behind each row
         size = np.repeat(size, size)
         is_test = (n_behind == 0) & (size > 1)
-        is_valid = (n_behind == 1) & (size > 2)
+        is_valid = (n_behind == 1) & (size > 2) if leave_one_mode == "valid_and_test" else np.zeros_like(is_test)
+        if leave_one_mode == "valid_only":
+            is_test, is_valid = is_valid, is_test
         self._drop_unused_col()
         parts = (order[~is_test & ~is_valid], order[is_valid], order[is_test])
-        return [self.copy(_take(self.inter_feat, torch.from_numpy(part))) for part in parts]
+        return [self.copy(take_rows(self.inter_feat, torch.from_numpy(part))) for part in parts]
 
     def of_first_users(self, share: float) -> ContrastiveDataset:
         """The rows of some users: the first in the file, as their ids are given.
@@ -241,18 +287,23 @@ class ContrastiveDataset(SequentialDataset):
         Returns:
             Interaction with list fields of shape [n, L], padded with 0 on the right.
         """
+        rows = self.written_out(index)
+        return self.join(rows) if join else rows
+
+    def written_out(self, index: object) -> Interaction:
+        """The same, without features of users and items."""
         rows = self.inter_feat[index]
         if ROW_START not in rows:
-            return self.join(rows) if join else rows
+            return rows
         start, end = rows[ROW_START], rows[ROW_END]
         fields = {name: value for name, value in rows.interaction.items() if name not in (ROW_START, ROW_END)}
         for name in self.flat.interaction:
             if name != self.uid_field:
                 list_field = getattr(self, f"{name}_list_field")
                 fields[list_field] = window(self.flat[name], start, end, self.max_item_list_len)
-        return self.join(Interaction(fields)) if join else Interaction(fields)
+        return Interaction(fields)
 
 
-def _take(rows: Interaction, index: Tensor) -> Interaction:
+def take_rows(rows: Interaction, index: Tensor) -> Interaction:
     """The rows with the given numbers; RecBole's own indexing makes a Python list of these first."""
     return Interaction({name: values[index] for name, values in rows.interaction.items()})

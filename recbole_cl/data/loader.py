@@ -17,6 +17,7 @@ from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.hosted import HostedInteraction
 from recbole_cl.data.rows import require_rows, rows_of, sequence_rows
+from recbole_cl.errors import UsageError
 from recbole_cl.host import HostLengths, send
 from recbole_cl.ragged import places_of_items, window
 
@@ -65,7 +66,7 @@ class TrainLoader:
         generator: Source of order, anchors and positives; its state goes into checkpoints.
 
     Raises:
-        UsageError: If the split has no rows.
+        UsageError: If the split has no rows, or none of the wanted form.
     """
 
     def __init__(self, dataset: ContrastiveDataset, settings: LoaderSettings) -> None:
@@ -73,11 +74,23 @@ class TrainLoader:
         self.settings = settings
         self.shuffle = settings.shuffle
         self.generator = torch.Generator().manual_seed(settings.seed)
+        if settings.train_form == "sequence" and dataset.names_items:
+            raise UsageError("train_form = sequence: these data come as prefixes with lists of items; set it to prefix")
         self.prefixes = require_rows(rows_of(dataset), "training")
         self.rows = self.prefixes if settings.train_form == "prefix" else sequence_rows(self.prefixes)
         self._hooks = {name: build(self.prefixes) for name, build in settings.hooks.items()}
         self._list_field = getattr(dataset, f"{dataset.iid_field}_list_field")
         self._length_field = dataset.item_list_length_field
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that an epoch visits."""
+        return len(self.rows)
+
+    @property
+    def train_form(self) -> str:
+        """Of its rows."""
+        return self.settings.train_form
 
     def __len__(self) -> int:
         """Batches per epoch."""

@@ -44,6 +44,11 @@ class EvaluationSettings:
     history: str
     batch_size: int
 
+    @property
+    def longest(self) -> int:
+        """The largest cut-off."""
+        return max(self.metrics.topk)
+
 
 class RankEvaluator:
     """Ranks the targets of a split under both history protocols, in one pass over the model.
@@ -77,7 +82,7 @@ class RankEvaluator:
             Ranks with the history kept (``keep``) and removed (``remove``), in the dataset's order of rows.
         """
         self.model.eval()
-        n_items = self.model.n_items
+        n_items = split.n_items
         counts: list[Counts] = []
         tops: list[dict[str, Tensor]] = []
         batches = [_parts(first, last, ROWS_PER_BLOCK) for first, last in _parts(0, len(split.order), self.batch_size)]
@@ -89,17 +94,19 @@ class RankEvaluator:
                 scores = _of_rows(scorer, slice(begin - first, end - first))
                 history = next(histories)
                 target = split.rows.items[split.rows.end[split.order[begin:end]]]
+                if split.candidates is not None:
+                    scores = _among(scores, torch.cat((split.candidates[begin:end], target.unsqueeze(1)), 1), n_items)
                 counts.append(count_block(scores, n_items, target, history, self.items_per_block))
                 if self.top_k:
                     gone = torch.where(split.repeated[begin:end], target, 0)  # a target that the user had before
-                    tops.append(self._top_items(scores, history, gone))
+                    tops.append(self._top_items(scores, n_items, history, gone))
             if progress is not None:
                 progress(last - first)
         total = Counts(*(torch.cat(column) for column in zip(*counts, strict=True)))
         if bool((total.above + total.tied < 0).any()):  # not even equal to itself
             raise UsageError("the model scores targets as NaN: lower learning_rate or raise temperature")
         lists = {name: torch.cat([top[name] for top in tops]) for name in tops[0]} if tops else {}
-        return protocols(total, split, n_items, lists)
+        return protocols(total, split, split.n_ranked, lists)
 
     def _encode(self, split: EvaluationRows, first: int, last: int) -> Scorer:
         """Encodes rows first..last-1 of the evaluation order."""
@@ -107,8 +114,8 @@ class RankEvaluator:
         start, end = rows.start[index], rows.end[index]
         return self.model.scorer(window(rows.items, start, end, rows.width), end - start, rows.user[index])
 
-    def _top_items(self, scores: Scores, history: History, gone: Tensor) -> dict[str, Tensor]:
-        block = scores(0, self.model.n_items)
+    def _top_items(self, scores: Scores, n_items: int, history: History, gone: Tensor) -> dict[str, Tensor]:
+        block = scores(0, n_items)
         block[:, 0] = -torch.inf
         kept = block.topk(self.top_k).indices
         block[history.row, history.item] = -torch.inf
@@ -118,6 +125,13 @@ class RankEvaluator:
 
 def _of_rows(scorer: Scorer, rows: slice) -> Scores:
     return lambda first, last: scorer(rows, slice(first, last))
+
+
+def _among(scores: Scores, candidates: Tensor, n_items: int) -> Scores:
+    """The scores of some items of each row, [B, S]; those of all others are minus infinity."""
+    left_out = torch.ones(len(candidates), n_items, dtype=torch.bool, device=candidates.device)
+    left_out.scatter_(1, candidates, False)
+    return lambda first, last: scores(first, last).masked_fill_(left_out[:, first:last], -torch.inf)
 
 
 def _parts(first: int, last: int, size: int) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The two history protocols: whether items that a user already had compete with the target."""
+"""What a target competes with: the two history protocols, and what is to be said of ranking among sampled items."""
 
 from __future__ import annotations
 
@@ -24,3 +24,15 @@ class Protocol:
 KEPT = Protocol("history_kept", "keep")
 REMOVED = Protocol("history_removed", "remove")
 PROTOCOLS = (KEPT, REMOVED)
+
+
+def not_comparable(mode: str) -> str:
+    """What has to be said of every figure that is measured so.
+
+    Args:
+        mode: Such as ``pop100``.
+    """
+    return (
+        f"ranked among sampled items ({mode}), which favours other models than ranking among all items does: "
+        "not comparable with any figure measured otherwise"
+    )

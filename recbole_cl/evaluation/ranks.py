@@ -66,6 +66,8 @@ class EvaluationRows:
         history: Earlier items of the rows, in evaluation order.
         repeated: Whether the target occurs in the row's history, in evaluation order, [U].
         removed: Number of distinct earlier items other than the target, in evaluation order, [U].
+        n_items: N; some of RecBole's models count items of their own beside.
+        candidates: Items that each target is ranked among, in evaluation order, [U, S]; None for all.
     """
 
     rows: RowSet
@@ -74,6 +76,13 @@ class EvaluationRows:
     history: History
     repeated: Tensor
     removed: Tensor
+    n_items: int
+    candidates: Tensor | None = None
+
+    @property
+    def n_ranked(self) -> int:
+        """Items that are ranked in each row where no history is removed, and the padding row: N, or S + 2."""
+        return self.n_items if self.candidates is None else self.candidates.shape[1] + 2
 
 
 def evaluation_rows(rows: RowSet, n_items: int, shown: RowSet | None = None) -> EvaluationRows:
@@ -99,7 +108,8 @@ def evaluation_rows(rows: RowSet, n_items: int, shown: RowSet | None = None) -> 
     repeated = torch.zeros(len(end), dtype=torch.bool, device=device)
     repeated[row[is_target]] = True
     history = History(row[~is_target], item[~is_target])
-    return EvaluationRows(rows, shown, order, history, repeated, torch.bincount(history.row, minlength=len(end)))
+    removed = torch.bincount(history.row, minlength=len(end))
+    return EvaluationRows(rows, shown, order, history, repeated, removed, n_items)
 
 
 def count_block(scores: Scores, n_items: int, target: Tensor, history: History, items_per_block: int) -> Counts:

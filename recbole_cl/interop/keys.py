@@ -8,7 +8,7 @@ from typing import Any
 
 import recbole
 
-from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.common import OF_RECBOLES, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.messages import expected, shown
 from recbole_cl.config.presets import props_dir, read_settings
@@ -62,7 +62,10 @@ def _what(key: str, value: Any) -> str:
         return f"no effect: {HARMLESS[key]}"
     if key in CommonSettings.model_fields:
         field = CommonSettings.model_fields[key]
-        return f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
+        taken = f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
+        if key in OF_RECBOLES:
+            return f"{taken}, for RecBole's own models; with ours refused, but for `~`: {OF_RECBOLES[key].why}"
+        return taken
     idle, why = WITHOUT_EFFECT[key]  # a key of RecBole's that is in no table fails here, and so in a test
     return f"refused, but for {_code(idle)}: {why}"
 

@@ -1,34 +1,45 @@
-"""RecBole's sequential models under the interface of ours.
+"""RecBole's sequential and general models under the interface of ours.
 
 Letters: B rows, N items (padding row 0 included).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar
 
 import torch
 from recbole.data.interaction import Interaction
+from recbole.model.abstract_recommender import GeneralRecommender
 from torch import Tensor
 
 from recbole_cl.data.hooks import HookFactory
+from recbole_cl.model.beside_weights import plain_state, put_back
 from recbole_cl.model.interface import Scorer, TrainableModel
+
+_PAIRS = 1 << 16  # of a place of a row and an item, scored together where a model scores no more than such pairs
 
 
 class RecBoleModel(TrainableModel):
-    """Mixed into a sequential model of RecBole's: one loss or a tuple, one stage, scores of all items at once."""
+    """Mixed into a model of RecBole's: one loss or a tuple, one stage, scores of all items at once.
+
+    Attributes:
+        prepare: What RecBole's loader does to rows before the model sees them, in evaluation too; set by the builder.
+    """
 
     encodes_rows: ClassVar[bool] = False
     generator: torch.Generator | None = None
     batch_hooks: Mapping[str, HookFactory] = {}
     pretraining = has_next_stage = False
     USER_ID: str
+    ITEM_ID: str
     ITEM_SEQ: str
     ITEM_SEQ_LEN: str
+    prepare: Callable[[Interaction], Interaction] = staticmethod(lambda rows: rows)
     calculate_loss: Any
     full_sort_predict: Any
+    predict: Any
 
     def start_next_stage(self) -> None:
         """Has none."""
@@ -48,14 +59,49 @@ class RecBoleModel(TrainableModel):
         return {f"loss{i}" if len(parts) > 1 else "loss": part.sum() for i, part in enumerate(parts)}  # GCSAN's is [1]
 
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:
-        """Scores all items at once, from rows of full width.
+        """Scores all items at once, from rows of full width; a general model those of the users.
 
         Some models (Caser, HGN) fail on narrower rows, and some (NextItNet, NPE) read padding, so that their scores
-        would depend on the batch.
+        would depend on the batch. Some (NeuMF, DIN) score nothing but pairs.
         """
-        fields = {self.ITEM_SEQ: item_seq, self.ITEM_SEQ_LEN: seq_len, self.USER_ID: user}
-        scores: Tensor = self.full_sort_predict(Interaction(fields)).view(len(item_seq), -1)  # [B, N]
-        return lambda rows, items: scores[rows, items].clone()
+        rows = self.prepare(Interaction(self._fields(item_seq, seq_len, user)))
+        try:
+            scores: Tensor = self.full_sort_predict(rows).view(len(item_seq), -1)  # [B, N]
+        except NotImplementedError:
+            return lambda part, items: self._of_pairs(rows, part, items)
+        return lambda part, items: scores[part, items].clone()
+
+    def _fields(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> dict[str, Tensor]:
+        anything = torch.ones_like(seq_len)  # SASRecCPR and GRU4RecCPR compute a loss as they score
+        return {self.ITEM_SEQ: item_seq, self.ITEM_SEQ_LEN: seq_len, self.USER_ID: user, self.ITEM_ID: anything}
+
+    def _of_pairs(self, rows: Interaction, part: slice, items: slice) -> Tensor:
+        """Scores of some rows and items, pair by pair."""
+        index = torch.arange(len(rows), device=self.device)[part]
+        item = torch.arange(items.start, items.stop, device=self.device)
+        scores = []
+        places = sum(it[0].numel() for it in rows.interaction.values())
+        for some in index.split(max(_PAIRS // (len(item) * places), 1)):
+            pairs = Interaction({key: it[some].repeat_interleave(len(item), 0) for key, it in rows.interaction.items()})
+            pairs.update(Interaction({self.ITEM_ID: item.repeat(len(some))}))
+            scores.append(self.predict(pairs).view(len(some), -1))
+        return torch.cat(scores)
+
+
+class GeneralModel(RecBoleModel):
+    """Mixed into a general model of RecBole's, which knows users and no sequences."""
+
+    def _fields(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> dict[str, Tensor]:
+        return {self.USER_ID: user}
+
+
+class DIENModel(RecBoleModel):
+    """Mixed into DIEN, which wants negatives beside each row where it scores, too, and does not use them there."""
+
+    NEG_ITEM_SEQ: str
+
+    def _fields(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> dict[str, Tensor]:
+        return super()._fields(item_seq, seq_len, user) | {self.NEG_ITEM_SEQ: item_seq}
 
 
 @cache
@@ -65,7 +111,7 @@ def adapted(model_class: type) -> type:
     The subclass bears the same name, and its weights do too, so that checkpoints and messages are those of the class.
 
     Args:
-        model_class: A sequential model of ours, RecBole's or anybody's, built by ``(config, dataset)``.
+        model_class: A sequential model of ours, or a model of RecBole's or anybody's, built by ``(config, dataset)``.
 
     Returns:
         A ``TrainableModel``.
@@ -73,4 +119,12 @@ def adapted(model_class: type) -> type:
     if issubclass(model_class, TrainableModel):
         return model_class
     names = {key: getattr(model_class, key) for key in ("__module__", "__qualname__", "__doc__")}
-    return type(model_class.__name__, (model_class, RecBoleModel), names)
+    kind: type = GeneralModel if issubclass(model_class, GeneralRecommender) else RecBoleModel
+    if any(cls.__module__ == "recbole.model.sequential_recommender.dien" for cls in model_class.__mro__):
+        kind = DIENModel
+    theirs: Any = model_class
+    kept = {
+        "other_parameter": lambda self: plain_state(self, theirs.other_parameter(self)),
+        "load_other_parameter": lambda self, state: put_back(self, state),
+    }
+    return type(model_class.__name__, (model_class, kind), names | kept)

@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from tabulate import tabulate
 
+from recbole_cl.evaluation.protocol import not_comparable
 from recbole_cl.evaluation.significance import PairedTest
 from recbole_cl.report.formats import grids_as_latex
 from recbole_cl.report.parts import Cell, Grid, Number, text_of
@@ -86,7 +87,8 @@ def _headed(tables: Sequence[Table], form: str) -> Iterator[tuple[str, Table]]:
 
 def _title(table: Table) -> str:
     split = ", validation" if table.split == "valid" else ""
-    return printable(f"{table.dataset}{split}, {table.protocol.replace('_', ' ')}")
+    among = "" if table.mode == "full" else f", among sampled items ({table.mode})"
+    return printable(f"{table.dataset}{split}, {table.protocol.replace('_', ' ')}{among}")
 
 
 def _grid(table: Table, style: str) -> str:
@@ -141,6 +143,8 @@ def _footer(table: Table) -> str:
 def _notes(table: Table) -> list[str]:
     """Say what the numbers mean; a p value without its hypothesis and its family says nothing."""
     lines = ["mean, std: over seeds (sample standard deviation; a dash for one seed)."]
+    if table.mode != "full":
+        lines.append(f"{not_comparable(table.mode)}.")
     if table.split == "valid":
         lines.append("validation of the best epochs, which were chosen by it: to choose settings by, not to report.")
     if table.by:

@@ -24,7 +24,8 @@ class StoredRun(RunResult):
     """A finished run: what it measured, and what else tables are made from.
 
     Args:
-        ranks: each test user's rank from 1, int32, in ascending internal user id, under each protocol's name.
+        ranks: the rank of each test row from 1, int32, by user and time, under each protocol's name; a row is a user,
+            but where a split leaves users several targets.
         settings: the run's `config.yaml`, or None if there is none.
 
     Shape:
@@ -103,6 +104,8 @@ def read_run(files: RunFiles) -> StoredRun:
         UsageError: the run did not finish, or a file is damaged.
     """
     result = parse_result(_content(files, RESULT), files.path)
+    if not result.test:
+        raise UsageError(f"{files.path} was not tested: no part of its data was left for that; leave it out")
     ranks = {protocol: _ranks(_content(files, name), files.path / name) for protocol, name in RANKS.items()}
     if len({len(values) for values in ranks.values()}) > 1:
         raise UsageError(f"the rank files in {files.path} differ in length: run the test again")

@@ -82,6 +82,7 @@ class Table:
         comparison: what a page calls these runs side by side; empty without a page.
         split: which targets were ranked, those of the test or of the validation.
         by: what users are grouped by; empty where all are taken together.
+        mode: among what: `full`, or among sampled items, such as `pop100`.
     """
 
     dataset: str
@@ -93,6 +94,7 @@ class Table:
     comparison: str = ""
     split: Split = "test"
     by: str = ""
+    mode: str = "full"
 
     @property
     def family(self) -> int:
@@ -203,11 +205,20 @@ def _table(
         rows += [replace(row, group=name) for row in of_part]
     n_users = baseline.runs[0].n_users
     corrected = _corrected(rows)
-    return Table(dataset, measure.protocol, baseline.label, test, n_users, corrected, split=measure.split, by=by)
+    mode = _mode_of(baseline.runs[0], measure.split)
+    of = dataset, measure.protocol, baseline.label, test, n_users, corrected
+    return Table(*of, split=measure.split, by=by, mode=mode)
 
 
 def _of_users(group: RunGroup, inside: NDArray[np.bool_]) -> RunGroup:
     return replace(group, runs=tuple(run.of_users(inside) for run in group.runs))
+
+
+def _mode_of(run: StoredRun, split: Split) -> str:
+    """Among what a run's targets were ranked; runs side by side agree in it (`refuse_incomparable`)."""
+    args = (run.settings or {}).get("eval_args")
+    mode = args.get("mode", "full") if isinstance(args, Mapping) else "full"
+    return str(mode.get(split, next(iter(mode.values()), "full")) if isinstance(mode, Mapping) else mode)
 
 
 def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, test: PairedTest) -> Row:

@@ -6,11 +6,14 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import torch
+from recbole.data.transform import construct_transform
 from recbole.utils import init_seed
 
 from recbole_cl.config.common import CommonSettings
@@ -18,16 +21,22 @@ from recbole_cl.config.config import Config
 from recbole_cl.config.messages import shown
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL, is_same_model
 from recbole_cl.config.presets import read_settings
-from recbole_cl.config.recboles import defaults_of
+from recbole_cl.config.recboles import defaults_of, trained_by_recbole
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.data.loader import TrainLoader
 from recbole_cl.data.noise import with_noise
 from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import not_comparable
 from recbole_cl.evaluation.ranks import EvaluationRows, evaluation_rows
+from recbole_cl.evaluation.sampled import among_sampled
 from recbole_cl.model.adapter import adapted
 from recbole_cl.model.interface import TrainableModel
+from recbole_cl.recboles.data import model_dataset
+from recbole_cl.recboles.lacking import libraries_of_recbole, refuse_lacking
+from recbole_cl.recboles.loader import RecBolesLoader
+from recbole_cl.recboles.trainer import trainer_class
 from recbole_cl.runs.folder import BEST, CONFIG, LAST, resumed_folder
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.trainer.trainer import Trainer
@@ -149,7 +158,7 @@ def build_data(config: Config) -> Data:
         UsageError: If it is missing, malformed, or nothing is left of it.
     """
     settings = settings_of(config)
-    ensure_dataset_available(settings.dataset, settings.data_folder)
+    ensure_dataset_available(settings.dataset, settings.data_folder, config["benchmark_filename"])
     try:
         with warnings.catch_warnings():  # pandas' advice to RecBole's authors
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
@@ -179,9 +188,12 @@ def build_model(config: Config, train: ContrastiveDataset) -> Any:
     settings = settings_of(config)
     init_seed(settings.seed, settings.reproducible)
     torch.set_float32_matmul_precision(settings.float32_precision)
+    refuse_lacking(config, train)
+    transform = construct_transform(config)  # tells the settings what its fields are called, where the model looks
     cls: Any = adapted(config.model_class)
     try:
-        return cls(config, train).to(settings.device)
+        with libraries_of_recbole():
+            model = cls(config, model_dataset(config, train)).to(settings.device)
     except _FAILURES as error:
         if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
             raise UsageError(_too_large(config)) from error
@@ -192,6 +204,9 @@ def build_model(config: Config, train: ContrastiveDataset) -> Any:
             f"{settings.model} can't be built with these settings ({what}); compare those that you set with RecBole's "
             f"{settings.model}.yaml"
         ) from error
+    if config["transform"] == "inverse_itemseq":  # the others draw, for training alone
+        model.prepare = partial(transform, train)
+    return model
 
 
 def _too_large(config: Config) -> str:
@@ -203,9 +218,20 @@ def _too_large(config: Config) -> str:
     return f"{what}: the model needs more memory than there is; set smaller sizes"
 
 
-def build_loader(config: Config, model: TrainableModel, train: ContrastiveDataset) -> TrainLoader:
-    """The training loader, with what the model declares that it needs."""
+def build_loader(config: Config, model: TrainableModel, train: ContrastiveDataset) -> Any:
+    """The ``TrainLoader``, with what the model declares that it needs; for a model of RecBole's batches its own."""
+    if trained_by_recbole(config):
+        return RecBolesLoader(config, train, model_dataset(config, train))
     return TrainLoader(train, replace(settings_of(config).loader, hooks=model.batch_hooks))
+
+
+def asked_for_rows(
+    config: Config, split: ContrastiveDataset, name: str, noise_share: float | None = None
+) -> EvaluationRows | None:
+    """The rows of a split as ``build_evaluation_rows`` makes them; None where the settings leave no such split."""
+    if not len(split) and _leaves_out(config, name):
+        return None
+    return build_evaluation_rows(config, split, name, noise_share)
 
 
 def build_evaluation_rows(
@@ -216,7 +242,7 @@ def build_evaluation_rows(
     Args:
         config: The settings of the run.
         split: The split.
-        name: ``test`` for the rows that noise is put into.
+        name: ``validation`` (or ``valid``), or ``test``, into whose rows noise is put.
         noise_share: In place of ``test_noise_share``.
 
     Raises:
@@ -225,10 +251,27 @@ def build_evaluation_rows(
     settings = settings_of(config)
     share = settings.test_noise_share if noise_share is None else noise_share
     rows = require_rows(rows_of(split), name)
-    if name != "test" or not share:
-        return evaluation_rows(rows.to(settings.device), split.item_num)
-    noisy = with_noise(rows, share, split.item_num, settings.seed)
-    return evaluation_rows(rows.to(settings.device), split.item_num, noisy.to(settings.device))
+    noisy = with_noise(rows, share, split.item_num, settings.seed) if name == "test" and share else None
+    shown = noisy.to(settings.device) if noisy else None
+    all_items = evaluation_rows(rows.to(settings.device), split.item_num, shown)
+    mode = config["eval_args"]["mode"]["valid" if name.startswith("valid") else "test"]
+    if mode == "full":
+        return all_items
+    getLogger().warning(f"{name}: {not_comparable(mode)}")
+    return among_sampled(all_items, mode, settings.evaluation.longest, settings.seed)
+
+
+def _leaves_out(config: Config, name: str) -> bool:
+    """Whether the settings ask for no validation, or for no test."""
+    validation = name.startswith("valid")
+    files, split = config["benchmark_filename"], config["eval_args"]["split"]
+    if config["train_on"] == "all":
+        return True
+    if files:
+        return validation and len(files) == 2
+    if "RS" in split:
+        return not split["RS"][1 if validation else 2]
+    return bool(split["LS"] == ("test_only" if validation else "valid_only"))
 
 
 def build_trainer(
@@ -236,4 +279,6 @@ def build_trainer(
 ) -> Trainer:
     """The trainer, which leaves checkpoints and TensorBoard's events in the run folder; that must exist."""
     settings, files = settings_of(config), {"best": run_dir / BEST, "last": run_dir / LAST, "log_dir": run_dir}
-    return Trainer(config, model, settings.trainer, settings.evaluation, **files, before_epoch=before_epoch)
+    by_recbole = trained_by_recbole(config)
+    cls: type[Trainer] = trainer_class(config["MODEL_TYPE"], settings.model) if by_recbole else Trainer
+    return cls(config, model, settings.trainer, settings.evaluation, **files, before_epoch=before_epoch)

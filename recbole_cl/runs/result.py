@@ -27,7 +27,8 @@ class RunResult:
         epochs_run: Epochs trained, those before a resumption included.
         seconds: Time spent on ``data``, ``train`` and ``evaluate``, the ``test`` among the last.
         valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
-        test: Metrics on the test items, with the user's history kept in the ranking and removed from it.
+        test: Metrics on the test items, with the user's history kept in the ranking and removed from it; empty where
+            no part of the data was left for a test.
         targets: Hash of the test users and their targets, in the order of the stored ranks; None in early runs.
         run_dir: The run folder.
         parameters: Numbers that the model has learned, or keeps frozen; None in early runs, as what follows.
@@ -67,6 +68,8 @@ class RunResult:
 
     def table(self) -> str:
         """Test metrics as a text table, one line per protocol."""
+        if not self.test:
+            return printable(f"{self.model}, {self.dataset}: not tested, no part of the data was left for that")
         names = list(next(iter(self.test.values())))
         lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
         return tabulate(lines, headers=[printable(f"{self.model}, {self.dataset}"), *names], floatfmt=".4f")
@@ -107,7 +110,7 @@ def parse_result(content: bytes, run_dir: Path) -> RunResult:
             known_as = getattr(kind, "__name__", kind)
             raise UsageError(f"{file} has no {known_as} {name!r}: it is damaged or of another version")
     for protocol in PROTOCOLS:
-        if protocol.name not in found["test"]:
+        if found["test"] and protocol.name not in found["test"]:
             raise UsageError(f"{file} has no test metrics of {protocol.name!r}: it is damaged or of another version")
     return RunResult(**found, run_dir=run_dir)
 

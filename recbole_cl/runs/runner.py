@@ -15,12 +15,12 @@ from recbole_cl.config.messages import shown
 from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import target_fingerprint
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import PROTOCOLS
+from recbole_cl.evaluation.protocol import PROTOCOLS, not_comparable
 from recbole_cl.runs.build import (
     Data,
+    asked_for_rows,
     build_config,
     build_data,
-    build_evaluation_rows,
     resume_asked_for,
 )
 from recbole_cl.runs.environment import peak_memory
@@ -139,7 +139,7 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
     begin = time.perf_counter()
     data = data or build_data(config)
     test = data[1][2]
-    test_rows = build_evaluation_rows(config, test, "test")
+    test_rows = asked_for_rows(config, test, "test")
     data_seconds = time.perf_counter() - begin
 
     def train_first(small: Config, folder: Path, data: Data) -> None:
@@ -149,7 +149,7 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
     trainer = trained.trainer
     trainer.load_best()
     begin = time.perf_counter()
-    test_ranks = trainer.rank(test_rows, settings.show_progress)
+    test_ranks = trainer.rank(test_rows, settings.show_progress) if test_rows else {}
     test_seconds = time.perf_counter() - begin
     result = RunResult(
         model=settings.model,
@@ -160,20 +160,24 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
         epochs_run=trained.epochs_run,
         seconds={"data": data_seconds, **trainer.seconds, "test": test_seconds},
         valid=dict(trainer.best_valid_result or {}),
-        test={protocol.name: trainer.metrics(test_ranks[protocol.setting]) for protocol in PROTOCOLS},
-        targets=target_fingerprint(test),
+        test={it.name: trainer.metrics(test_ranks[it.setting]) for it in PROTOCOLS if test_ranks},
+        targets=target_fingerprint(test) if test_ranks else None,
         run_dir=run_dir,
         parameters=sum(weight.numel() for weight in trainer.model.parameters()),
         training_targets=trained.targets,
         peak_memory=peak_memory(settings.device),
     )
-    for protocol in PROTOCOLS:
+    for protocol in PROTOCOLS if test_ranks else ():
         with atomic_writer(run_dir / RANKS[protocol.name]) as file:
             np.save(file, test_ranks[protocol.setting].rank.cpu().numpy().astype(np.int32))
     trainer.report_test(result.test)
     write_result(result)
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}", extra={FOR_THE_FILE: True})
-    logger.info(f"tested with the weights of epoch {result.best_epoch + 1}; run folder: {run_dir}")
+    if test_rows and test_rows.candidates is not None:
+        logger.warning(f"the test is {not_comparable(config['eval_args']['mode']['test'])}")
+    logger.info(
+        f"{'tested' if test_ranks else 'ends'} with the weights of epoch {result.best_epoch + 1}; run folder: {run_dir}"
+    )
     return result
 
 

@@ -19,7 +19,7 @@ def summary(results: Sequence[RunResult]) -> str:
     """
     first = results[0]
     folders = [f"run folder: {result.run_dir}" for result in results]
-    if len(results) == 1:
+    if len(results) == 1 or not first.test:
         return "\n".join([first.table(), *folders])
     names = list(next(iter(first.test.values())))
     rows = [

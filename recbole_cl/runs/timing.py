@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from recbole_cl.config.config import Config
-from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loader, build_model, build_trainer
+from recbole_cl.runs.build import asked_for_rows, build_data, build_loader, build_model, build_trainer
 from recbole_cl.runs.settings import settings_of
 
 _WARM_UP, _STEPS, _SECONDS = 2, 10, 10.0  # steps that are not counted; that are, at most; and in at most that time
@@ -52,7 +52,7 @@ def time_run(config: Config) -> Timing:
     _, (train, valid, _) = build_data(config)
     model = build_model(config, train)
     loader = build_loader(config, model, train)
-    rows = build_evaluation_rows(config, valid, "validation")
+    rows = asked_for_rows(config, valid, "validation")
     with TemporaryDirectory() as folder, torch.autograd.set_detect_anomaly(False):
         trainer = build_trainer(config, model, Path(folder))
         model.start_epoch(0)
@@ -67,10 +67,11 @@ def time_run(config: Config) -> Timing:
                 break
         trained = _now(device)
         per_step = (trained - counted_from) / (steps - min(_WARM_UP, len(loader) - 1))
-        trainer.rank(rows)
+        if rows:
+            trainer.rank(rows)
         validation = _now(device) - trained
         trainer.tensorboard.close()
-    return Timing(ready - begin, per_step * len(loader) + validation / int(config["eval_step"]), int(config["epochs"]))
+    return Timing(ready - begin, per_step * len(loader) + validation / int(config["eval_step"]), trainer.epochs)
 
 
 def _now(device: torch.device) -> float:

@@ -15,7 +15,8 @@ import yaml
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.vocabulary import ITEMS_FILE, items_of
-from recbole_cl.runs.build import Data, build_evaluation_rows, build_loader, build_model, build_trainer
+from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import Data, asked_for_rows, build_loader, build_model, build_trainer
 from recbole_cl.runs.complement import complement_of
 from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
@@ -69,7 +70,9 @@ def train(
     """
     settings = settings_of(config)
     dataset, (train, valid, _) = data
-    valid_rows = build_evaluation_rows(config, valid, "validation")
+    valid_rows = asked_for_rows(config, valid, "validation")
+    if valid_rows is None:
+        _refuse_or_say_unvalidated(config, on_validation is not None)
     getLogger().info(_describe(dataset))
     if differences := config.unlike_recbole():
         getLogger().info(differences)
@@ -85,8 +88,8 @@ def train(
     if complement:
         model.complement_with(complement)
     loader = build_loader(config, model, train)
-    form = loader.settings.train_form
-    getLogger().info(f"{len(loader.rows)} training rows ({form} form), {len(loader)} batches an epoch")
+    form = loader.train_form
+    getLogger().info(f"{loader.n_rows} training rows ({form} form), {len(loader)} batches an epoch")
     trainer = build_trainer(config, model, run_dir, before_epoch)
     begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
     if begun:
@@ -101,6 +104,13 @@ def train(
         _record_environment(run_dir / ENVIRONMENT, settings.device, trainer.start_epoch)
     trainer.fit(loader, valid_rows, show_progress=settings.show_progress, callback_fn=on_validation)
     return Trained(trainer, form, trainer.start_epoch + trainer.epochs_run, len(loader.prefixes))
+
+
+def _refuse_or_say_unvalidated(config: Config, validations_count: bool) -> None:
+    asked = f"train_on = {config['train_on']}, eval_args.split = {config['eval_args']['split']}"
+    if validations_count:
+        raise UsageError(f"{asked}: there is no validation to choose by; leave a part of the data for it")
+    getLogger().info(f"{asked}: no validation, so that all {config['epochs']} epochs are trained and the last one kept")
 
 
 def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:

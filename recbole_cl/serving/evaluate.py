@@ -163,7 +163,7 @@ def evaluate(
     Raises:
         UsageError: If an argument is out of range.
     """
-    from recbole_cl.runs.build import build_evaluation_rows
+    from recbole_cl.runs.build import asked_for_rows
     from recbole_cl.runs.settings import settings_of
 
     if split not in SPLITS:
@@ -175,6 +175,8 @@ def evaluate(
     if not 1 <= min(settings.topk) <= max(settings.topk) < len(run.dataset.field2id_token[run.dataset.iid_field]):
         raise UsageError(f"topk = {list(settings.topk)}: expected cut-offs from 1 to the number of items")
     top_k = max(settings.topk) if needs_top_items(settings) else 0
-    rows = build_evaluation_rows(run.config, run.splits[1 + SPLITS.index(split)], split, noise_share)
+    rows = asked_for_rows(run.config, run.splits[1 + SPLITS.index(split)], split, noise_share)
+    if rows is None:
+        raise UsageError(f"split = {split}: the run's settings left no part of the data for it")
     ranks = RankEvaluator(run.model, own.batch_size, top_k).rank(rows)
     return Measured(run, split, settings, rows, ranks)

@@ -93,6 +93,11 @@ class Trainer(RecBoleTrainer):
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         return build_optimizer(self.settings.learner, self.model.parameters(), **self._rates())
 
+    @property
+    def all_optimizers(self) -> Any:
+        """What checkpoints hold of the optimiser: its ``state_dict`` and ``param_groups``."""
+        return self.optimizer
+
     def _rates(self) -> dict[str, float]:
         return {"lr": float(self.settings.learning_rate), "weight_decay": float(self.settings.weight_decay)}
 
@@ -198,7 +203,7 @@ class Trainer(RecBoleTrainer):
         if settings.schedule == "constant":
             return
         share = rate_share(settings.schedule, epoch, self.epochs, settings.warmup_share, settings.floor_share)
-        for group in self.optimizer.param_groups:
+        for group in self.all_optimizers.param_groups:
             group["lr"] = share * settings.learning_rate
         self.tensorboard.add_scalar("learning_rate", share * settings.learning_rate, epoch)
 
@@ -297,9 +302,9 @@ class Trainer(RecBoleTrainer):
         Raises:
             UsageError: If there is no usable checkpoint, or it is another model's, dataset's or kind of device's.
         """
-        parts = self._origin_with(train_data), self.model, self.optimizer, train_data, self._average
+        parts = self._origin_with(train_data), self.model, self.all_optimizers, train_data, self._average
         before = take_up(self.last, *parts)
-        for group in self.optimizer.param_groups:
+        for group in self.all_optimizers.param_groups:
             group |= self._rates()
         self.start_epoch, self.cur_step = before.epoch + 1, before.cur_step
         self.best_valid_score, self.best_valid_result = before.best_valid_score, before.best_valid_result
@@ -316,7 +321,7 @@ class Trainer(RecBoleTrainer):
 
     def _save_last(self, next_epoch: int) -> None:
         """Writes all that an exact continuation with ``next_epoch`` needs."""
-        parts, progress = (self.optimizer, self._train_data, self._average), self._progress(next_epoch - 1)
+        parts, progress = (self.all_optimizers, self._train_data, self._average), self._progress(next_epoch - 1)
         save_checkpoint(last_state(self._origin, progress, self.model, *parts), self.last)
         if next_epoch and next_epoch == self.model.first_stage_epochs:
             save_checkpoint(best_state(self._origin, progress, self.model), self.last.with_name(FIRST_STAGE))

@@ -344,8 +344,8 @@ def test_every_preset_passes_the_checks(path: Path) -> None:
     assert {key: Config(model, dataset).settings_dict()[key] for key in settings} == settings
 
 
-def test_every_sequential_model_of_recbole_passes_the_common_checks() -> None:
-    for name in registry.available_models():
+def test_every_model_of_recbole_passes_the_common_checks() -> None:
+    for name in {*registry.available_models()} - {"KSR"}:  # which is refused, in test_recboles.py
         Config(name, "ml-100k")
 
 

@@ -21,14 +21,7 @@ def test_ours_come_first_and_every_name_once() -> None:
     assert {"DuoRec", "SASRec"} <= set(ours)
     assert names[: len(ours)] == ours
     assert len(set(names)) == len(names)
-    assert {"GRU4Rec", "Caser", "NARM"} <= set(names[len(ours) :]) and "FPMC" not in names
-
-
-@pytest.mark.parametrize(("name", "needs"), [("shan", "transformed rows"), ("FPMC", "sampled negatives")])
-def test_what_the_loader_cannot_feed_is_refused_and_not_listed(name: str, needs: str) -> None:
-    with pytest.raises(UsageError, match=f"needs {needs} in its batches"):
-        registry.model_class(name)
-    assert set(registry._UNFIT) <= set(registry._recbole_models())
+    assert {"GRU4Rec", "FPMC", "S3Rec", "BPR", "Pop"} <= set(names[len(ours) :]) and "DeepFM" not in names
 
 
 def test_every_model_file_is_in_the_table() -> None:
@@ -72,8 +65,7 @@ def test_a_prefix_asks_for_recboles_where_ours_has_the_name() -> None:
     assert registry.model_path(theirs) == "recbole:SASRec" and registry.is_same_model(theirs, "recbole:SASRec")
     assert not registry.is_same_model(registry.model_class("SASRec"), "recbole:SASRec")
     assert registry.model_path(registry.model_class("recbole:GRU4Rec")) == "GRU4Rec"  # of which ours has none
-    with pytest.raises(UsageError, match="BERT4Rec needs transformed rows"):
-        registry.model_class("recbole:BERT4Rec")
+    assert registry.model_path(registry.model_class("recbole:bert4rec")) == "recbole:BERT4Rec"
     with pytest.raises(UsageError, match="unknown model 'DuoRec'"):
         registry.refuse_unknown_model("recbole:DuoRec")
 
@@ -82,7 +74,9 @@ def test_a_prefix_asks_for_recboles_where_ours_has_the_name() -> None:
     ("name", "kind"), [("DeepFM", "context-aware"), ("KGAT", "knowledge-aware"), ("LightGBM", "decision-tree")]
 )
 def test_recboles_other_kinds_of_models_are_told_to_be_out_of_scope(name: str, kind: str) -> None:
-    with pytest.raises(UsageError, match=f"{name} is one of RecBole's {kind} models, and only sequential ones run"):
+    with pytest.raises(
+        UsageError, match=f"{name} is one of RecBole's {kind} models, and only sequential and general ones run"
+    ):
         registry.refuse_unknown_model(name)
 
 
@@ -156,10 +150,10 @@ def test_a_class_that_no_path_leads_to_has_to_be_given_again() -> None:
             registry.model_class(path)
 
 
-def test_a_model_of_recbole_that_the_loader_cannot_feed_is_refused_as_a_class_too() -> None:
-    with pytest.raises(UsageError, match="BERT4Rec needs transformed rows"):
-        registry.model_class(registry.recboles_model("BERT4Rec"))
-    assert registry.model_class("bert4rec").__module__ == "recbole_cl.model.bert4rec"
+def test_a_general_model_is_found_and_stored_by_its_name() -> None:
+    found = registry.model_class("bpr")
+    assert found.__module__ == "recbole.model.general_recommender.bpr" and registry.model_path(found) == "BPR"
+    assert registry.about("BPR").startswith("RecBole's: Steffen Rendle et al.")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import recbole
 from recbole.utils import dataset_arguments, evaluation_arguments, general_arguments, training_arguments
 
-from recbole_cl.config.common import COMMON, WITHOUT_EFFECT
+from recbole_cl.config.common import COMMON, OF_RECBOLES, WITHOUT_EFFECT
 from recbole_cl.config.config import Config
 from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.presets import read_settings
@@ -71,16 +71,18 @@ WORKING: dict[str, dict[str, Any]] = {
 FIXED: dict[str, list[Any]] = {
     "repeatable": [False],
     "eval_args": [
-        {"split": {"RS": [0.8, 0.1, 0.1]}},
-        {"split": {"LS": "valid_only"}},
+        {"split": {"TS": [0.8, 0.1, 0.1]}},
+        {"split": {"LS": "none"}},
         {"order": "RO"},
-        {"mode": "uni100"},
-        {"mode": {"valid": "full", "test": "pop100"}},
-        {"group_by": "none"},
+        {"mode": "labeled"},
+        {"group_by": "item_id"},
     ],
 }
-# --config_files; what a GPU changes, test_config.py tests; pretrained vectors, test_pretrained_items.py
+UNREAD = WITHOUT_EFFECT | OF_RECBOLES
+# --config_files; what a GPU changes, test_config.py tests; pretrained vectors, test_pretrained_items.py; data that come
+# split, test_splits.py
 ELSEWHERE = {"config_file", "use_gpu", "additional_feat_suffix", "alias_of_item_id", "preload_weight"}
+ELSEWHERE |= {"benchmark_filename"}
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +146,9 @@ def test_what_is_done_anyway_passes_and_nothing_else(key: str, value: Any) -> No
         Config("SASRec", "ml-100k", None, {key: value})
 
 
-@pytest.mark.parametrize("key", WITHOUT_EFFECT)
+@pytest.mark.parametrize("key", UNREAD)
 def test_what_nothing_reads_is_refused_with_a_reason(key: str) -> None:
-    idle, why = WITHOUT_EFFECT[key]
+    idle, why = UNREAD[key]
     value = 0.5 if key in HARMLESS else "something"  # of those, what RecBole has for them is taken, with a word
     with pytest.raises(UsageError) as caught:
         Config("SASRec", "ml-100k", None, {key: value})
@@ -156,7 +158,7 @@ def test_what_nothing_reads_is_refused_with_a_reason(key: str) -> None:
 
 
 def test_there_is_no_other_key() -> None:
-    groups = [WORKING.keys(), FIXED.keys(), WITHOUT_EFFECT.keys(), ELSEWHERE]
+    groups = [WORKING.keys(), FIXED.keys(), UNREAD.keys(), ELSEWHERE]
     assert sum(map(len, groups)) == len(set().union(*groups)), "a key is in two groups"
     assert set().union(*groups) == THEIRS | UNDECLARED
 

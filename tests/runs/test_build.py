@@ -40,11 +40,6 @@ def test_building_a_model_sets_the_precision_of_products(settings: dict[str, Any
     torch.set_float32_matmul_precision("highest")
 
 
-def test_a_model_that_needs_sampled_negatives_is_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="FPMC needs sampled negatives"):
-        build_config("FPMC", "cycle", (), settings)
-
-
 @pytest.mark.parametrize(
     ("model", "own"),
     [("CORE", {"dnn_type": "foo"}), ("NARM", {"dropout_probs": [0.5]}), ("HGN", {"pooling_type": "foo"})],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 import recbole
@@ -53,18 +54,23 @@ def explain_missing_dataset(name: str, data_path: Path) -> str:
     return f"{unknown}: {hint}{convert}, {place}"
 
 
-def ensure_dataset_available(name: str, data_path: Path) -> None:
+def ensure_dataset_available(name: str, data_path: Path, parts: Sequence[str] | None = None) -> None:
     """Refuses a dataset that is neither on disk nor known to RecBole; leaves the download of a known one to RecBole.
 
     Args:
         name: The dataset's name.
         data_path: The folder where it would lie, ``<root>/<name>``; RecBole's ``data_path`` once a Config is made.
+        parts: Names of its parts, if it comes split.
 
     Raises:
         UsageError: If the folder is there without its ``.inter`` file, or is absent and RecBole has no address for
             the name; names the nearest ones.
     """
-    if not data_path.exists():
+    if parts:
+        files = [data_path / f"{name}.{part}.inter" for part in parts]
+        if missing := [str(file) for file in files if not file.is_file()]:
+            raise UsageError(f"benchmark_filename = {list(parts)}: there is no {', '.join(missing)}")
+    elif not data_path.exists():
         if name not in downloadable_names():
             raise UsageError(explain_missing_dataset(name, data_path))
     elif not (data_path / f"{name}.inter").is_file():

@@ -1,0 +1,65 @@
+"""What a model of RecBole's needs and a run does not have: a column, a library, a device."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from recbole_cl.config.config import Config
+from recbole_cl.config.recboles import item_columns, trained_by_recbole
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.errors import UsageError
+
+_LIBRARIES = {"NCL": "faiss", "LDiffRec": "kmeans_pytorch"}
+
+
+def refuse_lacking(config: Config, train: ContrastiveDataset) -> None:
+    """Refuses a run whose model lacks something, before anything is built.
+
+    Raises:
+        UsageError: With what is missing.
+    """
+    model = config["model"]
+    library = _LIBRARIES.get(model)
+    if library and (model != "LDiffRec" or config["n_cate"] != 1) and find_spec(library) is None:
+        raise UsageError(f"{model} needs the library {library}, which is not installed: pip install {library}")
+    if model == "NCL" and config["device"].type != "cuda":
+        raise UsageError("NCL needs a GPU: it clusters by faiss there; choose another model, such as SGL")
+    if missing := [column for column in item_columns(config.settings_dict()) if column not in train.field2type]:
+        raise UsageError(
+            f"{model} needs {', '.join(missing)} of {config['dataset']}.item, which is not loaded: add it to "
+            "load_col, or name the columns that are there (selected_features, item_attribute)"
+        )
+    if trained_by_recbole(config):
+        _refuse_ours_alone(config)
+
+
+@contextmanager
+def libraries_of_recbole() -> Iterator[None]:
+    """While a model is built, scipy's matrices have a method that graph models call and that scipy has dropped.
+
+    Advice to RecBole's authors by newer libraries is not shown.
+    """
+    from scipy.sparse import dok_matrix
+
+    matrix: Any = dok_matrix
+    lacks = not hasattr(matrix, "_update")
+    if lacks:
+        matrix._update = lambda self, entries: self._dict.update(entries)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if lacks:
+            del matrix._update
+
+
+def _refuse_ours_alone(config: Config) -> None:
+    """Settings of our trainer that RecBole's own knows nothing of."""
+    for key, idle in (("ema_decay", 0), ("enable_amp", False)):
+        if config[key] != idle:
+            raise UsageError(f"{key} = {config[key]}: {config['model']} trains by RecBole's trainer, which has no such")

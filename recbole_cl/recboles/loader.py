@@ -1,0 +1,116 @@
+"""RecBole's training loaders in the place of ours: negatives, transforms and labels as RecBole makes them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import numpy as np
+import torch
+from recbole.data.interaction import Interaction
+from recbole.data.utils import get_dataloader
+from recbole.sampler import RepeatableSampler, Sampler
+from torch import Tensor
+
+from recbole_cl.config.config import Config
+from recbole_cl.data.dataset import ContrastiveDataset
+from recbole_cl.data.rows import require_rows, rows_of
+
+_WORDS = 625  # of a Mersenne twister: its state and the place in it
+
+
+class RecBolesLoader:
+    """One of RecBole's training loaders, as our trainer takes it.
+
+    RecBole's ``data_preparation`` is gone round: it would unpickle what lies in ``checkpoint_dir``, and sample
+    negatives by the popularity of test items, too. The loader's class and its samplers are RecBole's.
+
+    Args:
+        config: The settings of the run.
+        train: The training part.
+        batches_of: What batches are made of: see ``model_dataset``.
+
+    Attributes:
+        dataset: The training part, for RecBole's collector.
+        prefixes: Its rows.
+        generator: All random states that batches depend on; they go into checkpoints.
+        on_batch: Is called after each batch.
+    """
+
+    train_form = "recbole"
+
+    def __init__(self, config: Config, train: ContrastiveDataset, batches_of: Any) -> None:
+        self.prefixes = require_rows(rows_of(train), "training")
+        self.dataset = train
+        self.on_batch: Callable[[], object] = lambda: None
+        kind = get_dataloader(config, "train")
+        self._loader = kind(config, batches_of, _sampler(config, batches_of), shuffle=config["shuffle"])
+        self.generator = RandomStates(self._loader.generator)
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Interaction]:
+        for batch in self._loader:
+            yield batch
+            self.on_batch()
+
+    @property
+    def n_rows(self) -> int:
+        """What an epoch visits: rows, interactions or users."""
+        return int(self._loader.sample_size)
+
+    def get_model(self, model: Any) -> None:
+        """Gives the loader the model that chooses among candidates for negatives (RecBole's hook of that name)."""
+        self._loader.get_model(model)
+
+
+class RandomStates:
+    """The generators that RecBole's batches are drawn from, as one: Python's, numpy's, and the loader's own.
+
+    Args:
+        own: The loader's.
+    """
+
+    def __init__(self, own: torch.Generator) -> None:
+        self._own = own
+
+    def get_state(self) -> Tensor:
+        """All states, int64."""
+        _, words, place, has_gauss, gauss = cast(Any, np.random.get_state())  # noqa: NPY002 - RecBole's
+        parts = [
+            torch.tensor(random.getstate()[1]),
+            torch.from_numpy(np.r_[words.astype(np.int64), place]),
+            torch.tensor([has_gauss]),
+            torch.tensor([gauss], dtype=torch.float64).view(torch.int64),
+            self._own.get_state().long(),
+        ]
+        return torch.cat(parts)
+
+    def set_state(self, state: Tensor) -> None:
+        """Puts them back.
+
+        Args:
+            state: What ``get_state`` gave.
+        """
+        python, numpy, rest = state.cpu().split([_WORDS, _WORDS, len(state) - 2 * _WORDS])
+        random.setstate((3, tuple(python.tolist()), None))
+        gauss = float(rest[1:2].view(torch.float64))
+        words = numpy[:-1].numpy().astype(np.uint32)
+        np.random.set_state(("MT19937", words, int(numpy[-1]), int(rest[0]), gauss))  # noqa: NPY002 - RecBole's
+        self._own.set_state(rest[2:].to(torch.uint8))
+
+
+def _sampler(config: Config, batches_of: Any) -> Any:
+    """RecBole's sampler of negatives: of sequences any item but the target, of users any that is not trained on."""
+    args = config["train_neg_sample_args"]
+    distribution = args["distribution"]
+    if distribution == "none":
+        return None
+    if config["MODEL_TYPE"].name == "SEQUENTIAL":
+        sampler = RepeatableSampler(["train"], batches_of, distribution, args["alpha"])
+    else:
+        sampler = Sampler(["train"], [batches_of], distribution, args["alpha"])
+    return sampler.set_phase("train")
