@@ -58,6 +58,18 @@ def started(environment: Mapping[str, str] = os.environ) -> World:
     return World(int(environment["RANK"]), int(size))
 
 
+def is_first(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process talks to the user, as one of several or alone."""
+    return environment.get("WORLD_SIZE", "1") in ("", "1") or environment.get("RANK", "0") == "0"
+
+
+def local_place(environment: Mapping[str, str] = os.environ) -> World:
+    """This process among those of its own machine that torchrun has started."""
+    if started(environment).size == 1:
+        return _ALONE
+    return World(int(environment["LOCAL_RANK"]), int(environment.get("LOCAL_WORLD_SIZE", environment["WORLD_SIZE"])))
+
+
 def join(device: torch.device) -> World:
     """Meets the other processes, if there are any; a second time nothing is done.
 

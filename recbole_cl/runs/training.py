@@ -21,6 +21,7 @@ from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
 from recbole_cl.runs.pretrained import begin_pretrained
 from recbole_cl.runs.settings import settings_of
+from recbole_cl.runs.together import agree_on_run
 from recbole_cl.runs.warm_start import start_from
 from recbole_cl.trainer.trainer import Trainer
 from recbole_cl.writing import atomic_write_json, atomic_write_text
@@ -69,6 +70,7 @@ def train(
     """
     settings = settings_of(config)
     dataset, (train, valid, _) = data
+    agree_on_run(config, train)
     valid_rows = build_evaluation_rows(config, valid, "validation")
     getLogger().info(_describe(dataset))
     if differences := config.unlike_recbole():

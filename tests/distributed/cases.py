@@ -45,10 +45,9 @@ def all_cases() -> dict[str, Case]:
         "loss-outside": ("SASRec", {"recommendation_loss": "bce", "exclude_row_items": True, "train_form": "sequence"}),
         **{f"encoder-{it}": ("CL4SRec", {"encoder": it}) for it in ("gru", "bsarec", "ligr", "query_norm")},
         "clipped": ("DuoRec", {"clip_grad_norm": {"max_norm": 0.1}}),
-        "averaged": ("DuoRec", {"ema_decay": 0.9}),
         "ungrouped": ("CL4SRec", {"length_grouping": False, "train_form": "sequence"}),
         "complement-add": ("DuoRec", {"complement": "transformer", "complement_form": "add"}),
-        "complement-loss": ("SRMA", {"complement": "transformer", "complement_form": "loss"}),
+        "complement-loss": ("SRMA", {"complement": "gru", "complement_form": "loss"}),
         "first-stage-coserec": ("CoSeRec", {"pretrain_epochs": 1, "epochs": 3}),
         "first-stage-s3rec": ("S3Rec_MIP", {"pretrain_epochs": 1, "epochs": 3, "train_form": "sequence"}),
         "next-stage": ("ECLSR", {"finetune_after_stop": True, "train_form": "sequence"}),
@@ -75,7 +74,9 @@ def outcome(case: Case, folder: Path) -> dict[str, Tensor]:
     ranks = trainer.rank(valid)
     found = {f"rank {protocol}": counts.rank for protocol, counts in ranks.items()}
     if settings.get("complement"):
-        model.complement_with(assemble(folder, "SASRec", **EXACT, seed=7).trainer.model.double())
+        model.complement_with(
+            assemble(folder, "SASRec", encoder=settings["complement"], **EXACT, seed=7).trainer.model.double()
+        )
     if settings.get("finetune_after_stop"):
         model.start_next_stage()
     order = torch.randperm(len(loader.rows), generator=torch.Generator().manual_seed(1))
