@@ -25,7 +25,7 @@ _REMEDIES = {
 }
 
 
-_FIRST_TELLS = 5  # seconds
+_FIRST_TELLS = 10  # seconds
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,7 +42,8 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
 
     Returns:
         The exit code: that of the command; 2 after a mistake in the input, and where the system refuses a file or
-        memory; 1 if another process of the run is gone; 130 if interrupted, 143 if terminated, 141 if nobody reads the output any more.
+        memory; 1 if another process of the run is gone; 130 if interrupted, 143 if terminated, 141 if nobody reads the
+        output any more.
     """
     try:
         with _terminable(), _quiet_threads():

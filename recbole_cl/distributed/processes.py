@@ -52,7 +52,7 @@ def started(environment: Mapping[str, str] = os.environ) -> World:
         return _ALONE
     if missing := [name for name in _NEEDED if not environment.get(name)]:
         raise UsageError(
-            f"WORLD_SIZE = {size}, but {', '.join(missing)} is not set: start the processes by torchrun, or unset "
+            f"WORLD_SIZE = {size}, but {', '.join(missing)} is missing: start the processes by torchrun, or unset "
             "WORLD_SIZE for one process"
         )
     return World(int(environment["RANK"]), int(size))
@@ -93,7 +93,10 @@ def join(device: torch.device) -> World:
 
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
-        dist.init_process_group(backend, timeout=_ARRIVAL)
+        store, rank, size = next(dist.rendezvous("env://", timeout=_ARRIVAL))
+        # In which torchrun leaves the addresses that processes had before it started them anew.
+        store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_ARRIVAL)
     except (RuntimeError, ValueError) as error:  # what they raise has many types, all of these two
         words = " ".join(str(error).split())[:200]
         raise UsageError(f"the {here.size} processes did not find one another: {words}") from error
@@ -119,8 +122,7 @@ def together(collective: Callable[[], object]) -> None:
     try:
         collective()
     except RuntimeError as error:
-        words = " ".join(str(error).split())[:120]
-        raise ProcessLost(f"another process of this run has ended, so this one does ({words})") from error
+        raise ProcessLost("another process of this run has ended, and so does this one") from error
 
 
 def wait() -> None:

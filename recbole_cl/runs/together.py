@@ -50,7 +50,7 @@ class Attempts:
     def begin_in(self, folder: Path) -> None:
         """Records the folder."""
         if self._record:
-            atomic_write_text(self._record, str(folder.absolute()))
+            atomic_write_text(self._record, str(folder))
 
 
 def folder_for_all(settings: RunSettings) -> Path:

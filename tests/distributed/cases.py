@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recbole_cl.config import models
 from recbole_cl.distributed.processes import join
-from recbole_cl.distributed.sharing import shared_work
+from recbole_cl.distributed.sharing import shared_work, take_from_first
 from recbole_cl.testing.contract import without_first_stage
 from tests.trainer.parts import assemble
 
@@ -82,6 +82,7 @@ def outcome(case: Case, folder: Path) -> dict[str, Tensor]:
     order = torch.randperm(len(loader.rows), generator=torch.Generator().manual_seed(1))
     with shared_work():
         model.start_epoch(0)
+        take_from_first(model.buffers())
         model.train()
         for step, index in enumerate(order[:21].split([17, 3, 1])):
             if len(index) == 1 and name == "AdaptiveRec":
