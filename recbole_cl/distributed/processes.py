@@ -91,7 +91,7 @@ def join(device: torch.device) -> World:
     import torch
     import torch.distributed as dist
 
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo"
     try:
         store, rank, size = next(dist.rendezvous("env://", timeout=_ARRIVAL))
         # In which torchrun leaves the addresses that processes had before it started them anew.

@@ -81,7 +81,7 @@ class RankEvaluator:
         self.model.eval()
         n_items, n_rows, device = self.model.n_items, len(split.order), split.order.device
         total = Counts(*torch.zeros(len(Counts._fields), n_rows, dtype=torch.int64, device=device))
-        names = (KEPT.setting, REMOVED.setting) if self.top_k else ()
+        names: tuple[str, ...] = (KEPT.setting, REMOVED.setting) if self.top_k else ()
         lists = {name: torch.zeros(n_rows, self.top_k, dtype=torch.int64, device=device) for name in names}
         rank, size = world()
         batches = [_parts(first, last, ROWS_PER_BLOCK) for first, last in _parts(0, n_rows, self.batch_size)]

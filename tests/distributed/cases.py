@@ -38,7 +38,7 @@ def all_cases() -> dict[str, Case]:
     named = {name: without_first_stage(models.model_class(name)) for name in models.own_models()}
     cases = {f"{name}-{form}": (name, {"train_form": form, **own}) for name, own in named.items() for form in forms}
     losses = ("ce", "chunked_ce", "sampled_softmax", "bpr", "bce", "gbce", "uncorrected_softmax")
-    more = {
+    more: dict[str, Case] = {
         **{f"loss-{it}": ("SASRec", {"train_form": "sequence", "recommendation_loss": it}) for it in losses},
         "loss-own": ("SASRec", {"recommendation_loss": "tests.distributed.cases.summed_cross_entropy"}),
         "loss-smoothed": ("SASRec", {"recommendation_loss": "chunked_ce", "label_smoothing": 0.1}),
@@ -70,13 +70,13 @@ def outcome(case: Case, folder: Path) -> dict[str, Tensor]:
     name, settings = case
     torch.manual_seed(3)
     trainer, loader, valid = assemble(folder, name, **(EXACT | settings))
-    model: Any = trainer.model.double()
+    model: Any = trainer.model
+    model.double()
     ranks = trainer.rank(valid)
     found = {f"rank {protocol}": counts.rank for protocol, counts in ranks.items()}
     if settings.get("complement"):
-        model.complement_with(
-            assemble(folder, "SASRec", encoder=settings["complement"], **EXACT, seed=7).trainer.model.double()
-        )
+        small: Any = assemble(folder, "SASRec", encoder=settings["complement"], **EXACT, seed=7).trainer.model
+        model.complement_with(small.double())
     if settings.get("finetune_after_stop"):
         model.start_next_stage()
     order = torch.randperm(len(loader.rows), generator=torch.Generator().manual_seed(1))
