@@ -137,15 +137,17 @@ def _own_draws(generator: torch.Generator, device: torch.device) -> Iterator[Non
 
 def _taken(rows: Rows, mine: slice) -> Rows:
     taken = mine if mine.stop > mine.start else slice(0, 1)
-    return rows._replace(item_seq=rows.item_seq[taken], seq_len=rows.seq_len[taken], places=None)
+    host = None if rows.host is None else rows.host._replace(values=rows.host.values[taken])
+    return rows._replace(item_seq=rows.item_seq[taken], seq_len=rows.seq_len[taken], places=None, host=host)
 
 
 def _n_outputs(rows: Rows, n_own: int, mine: slice) -> list[int]:
-    """How many outputs of a segment each process gives; the host waits for a GPU where every item has one."""
+    """How many outputs of a segment each process gives; the host waits for a GPU if it knows too little of lengths."""
     shares = [share_of(len(rows.seq_len), rank) for rank in range(world().size)]
     if rows.wanted == "items":
-        ends: list[int] = torch.cat((rows.seq_len.new_zeros(1), rows.seq_len.cumsum(0))).tolist()
-        return [ends[it.stop] - ends[it.start] for it in shares]
+        known = rows.host if rows.host is not None and rows.host.exact else None
+        lengths: list[int] = (rows.seq_len if known is None else known.values).tolist()
+        return [sum(lengths[it]) for it in shares]
     of_each = n_own // max(mine.stop - mine.start, 1)  # 1, or all columns
     return [of_each * (it.stop - it.start) for it in shares]
 
