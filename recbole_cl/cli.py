@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL
+from recbole_cl.distributed.processes import is_first, started
 from recbole_cl.errors import UsageError
 from recbole_cl.guard import guarded
 from recbole_cl.text import printable
@@ -88,8 +89,9 @@ def run_training(training: Training) -> None:
         results = [runner.run(model, dataset, config_files=files, **settings)]
     else:
         results = runner.run_seeds(model, dataset, seeds, config_files=files, **settings)
-    print(summary(results))
-    print(next_steps(results), file=sys.stderr)
+    if is_first():
+        print(summary(results))
+        print(next_steps(results), file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
@@ -185,6 +187,8 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     if command == "train":
         train(args.training)
         return 0
+    if (size := started().size) > 1:
+        raise UsageError(f"{command} is the work of one process, and torchrun has started {size}: leave torchrun out")
     return int(args.run(args) or 0)
 
 
@@ -240,7 +244,8 @@ def _begin(model: str | None, dataset: str | None, files: Sequence[str], setting
     if name != DEFAULT_DATASET and not given["resume"]:
         ensure_dataset_available(str(name), Path(given["data_path"], str(name)))
     what = given["resume"] or f"{model or given.get('model', DEFAULT_MODEL)} on {name}"
-    print(printable(f"{what}: loading PyTorch and RecBole ..."), file=sys.stderr)
+    if is_first():
+        print(printable(f"{what}: loading PyTorch and RecBole ..."), file=sys.stderr)
 
 
 def _add_train_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from recbole_cl.errors import UsageError
+from recbole_cl.distributed.processes import is_first
+from recbole_cl.errors import ProcessLost, UsageError
 from recbole_cl.text import printable
 
 _REMEDIES = {
@@ -21,6 +23,9 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "give a shorter one",
     errno.ENOENT: "was it moved or removed meanwhile?",
 }
+
+
+_FIRST_TELLS = 10  # seconds
 
 
 class Terminated(KeyboardInterrupt):
@@ -37,7 +42,8 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
 
     Returns:
         The exit code: that of the command; 2 after a mistake in the input, and where the system refuses a file or
-        memory; 130 if interrupted, 143 if terminated, 141 if nobody reads the output any more.
+        memory; 1 if another process of the run is gone; 130 if interrupted, 143 if terminated, 141 if nobody reads the
+        output any more.
     """
     try:
         with _terminable(), _quiet_threads():
@@ -46,6 +52,8 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
             return code
     except UsageError as error:
         return _told(prog, str(error))
+    except ProcessLost as error:
+        return _told(prog, str(error), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more when it ends
         return 128 + signal.SIGPIPE
@@ -54,16 +62,23 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
     except MemoryError as error:
         return _told(prog, f"out of memory {error}; lower the batch size, the sizes of the model or the data")
     except Terminated:
-        print(f"{prog}: terminated", file=sys.stderr)
+        _tell(f"{prog}: terminated")
         return 128 + signal.SIGTERM
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
+        _tell(f"{prog}: interrupted")
         return 128 + signal.SIGINT
 
 
-def _told(prog: str, message: str) -> int:
+def _told(prog: str, message: str, code: int = 2) -> int:
+    if not is_first():
+        time.sleep(_FIRST_TELLS)  # the same, as a rule, after which torchrun ends this process
     print(f"{prog}: error: {printable(' '.join(message.split()))}", file=sys.stderr)
-    return 2
+    return code
+
+
+def _tell(line: str) -> None:
+    if is_first():
+        print(line, file=sys.stderr)
 
 
 def _words(error: OSError) -> str:

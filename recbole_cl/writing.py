@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from recbole_cl.distributed.processes import world
+
 PathLike = str | os.PathLike[str]
 
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
@@ -20,6 +22,8 @@ _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
     """Open `path` for writing so that it appears complete or not at all.
 
+    Of several processes that train a run together the first alone writes; what the others write goes nowhere.
+
     A link stays, and what it leads to is replaced. What is no file, such as a device or a pipe, is written to as it is.
 
     Args:
@@ -28,7 +32,7 @@ def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
     Returns:
         A binary file, for `torch.save`, `numpy.save` and the like; the name is set when the block ends without error.
     """
-    target = Path(path)
+    target = Path(path) if world().rank == 0 else Path(os.devnull)
     if target.exists() and not target.is_file():
         with target.open("wb") as device:
             yield device

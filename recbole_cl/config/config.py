@@ -41,6 +41,7 @@ from recbole_cl.config.recboles_config import (
 from recbole_cl.config.settings import check_settings, listed, settings_class
 from recbole_cl.config.suggestions import refuse_unknown
 from recbole_cl.config.values import is_folder_name, plain, without_none_texts
+from recbole_cl.distributed.processes import World, local_place
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import is_path, name_paths, paths_in
 
@@ -269,17 +270,34 @@ class Config(RecBoleConfig):
         return f"{source}{line_of(key, source)}: " if source else ""
 
     def _init_device(self) -> None:
-        gpu_id, visible = self.final_config_dict["gpu_id"], os.environ.get(_VISIBLE, "0")
+        place = local_place()
+        gpu_id = self.final_config_dict["gpu_id"]
+        visible = os.environ.get(_VISIBLE, ",".join(map(str, range(place.size))))
         visible = _visible_before.get(visible, visible)  # not what an earlier run of this process asked for
         if gpu_id == "visible":
             self.final_config_dict["gpu_id"] = visible
         elif gpu_id is None or isinstance(gpu_id, list):
             self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # what RecBole joins by commas
+        if place.size > 1 and self.final_config_dict["use_gpu"]:
+            self.final_config_dict["gpu_id"] = _own_gpu(self.final_config_dict["gpu_id"], place)
         super()._init_device()
         _visible_before.clear()
         _visible_before[os.environ[_VISIBLE]] = visible
         if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same
             self.final_config_dict["device"] = torch.device("cpu")
+
+
+def _own_gpu(asked: int | str | tuple[int, ...], place: World) -> str:
+    """Of the GPUs that are asked for that of this process, among those of its machine; none if none is."""
+    gpus = [str(it) for it in asked] if isinstance(asked, tuple) else str(asked).split(",")
+    if gpus in ([], [""], ["-1"]):
+        return ""
+    if len(gpus) < place.size:
+        raise UsageError(
+            f"gpu_id = {','.join(gpus)}: each of {place.size} processes on this machine needs a GPU; name as many, "
+            "start fewer, or set use_gpu to False"
+        )
+    return gpus[place.rank]
 
 
 def _check_recbole_version() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from recbole_cl.config.common import WITHOUT_EFFECT
 from recbole_cl.config.messages import shown
 from recbole_cl.config.suggestions import ELSEWHERE
+from recbole_cl.distributed.processes import local_place, started
 from recbole_cl.errors import UsageError
 
 _TYPO = 0.85  # from this likeness on, a key in a file is taken for a misspelt one
@@ -27,7 +28,7 @@ _IDLE_KINDS: dict[str, tuple[type, ...]] = {
     "threshold": (dict,),
     "numerical_features": (list,),
 }
-_ONE_PROCESS = "a run is one process"
+_ONE_PROCESS = "torchrun starts the processes"
 # Keys of the authors' code and of RecBole's script, of which RecBole's Config reads nothing: key -> types, why.
 _OF_SCRIPTS: dict[str, tuple[tuple[type, ...], str]] = {
     "log_root": ((str,), "a run's log lies in its folder"),
@@ -62,14 +63,22 @@ def drop_harmless(values: dict[str, Any]) -> None:
     for key, value in values.items():
         if not isinstance(value, bool | list | Mapping) and (reason := _OTHERWISE.get((key, value))):
             raise UsageError(f"{key} = {shown(value)}: {reason}")
-    if "nproc" in values and (processes := values.pop("nproc")) != 1:
-        raise UsageError(f"nproc = {shown(processes)}: a run is one process; leave it out")
+    if "nproc" in values and (processes := values.pop("nproc")) not in (1, local_place().size):
+        _refuse_processes("nproc", processes, local_place().size)
+    size = values.get("world_size")
+    if type(size) is int and size > 1 and size != started().size:
+        _refuse_processes("world_size", size, started().size)
     usual = {key for key, value in values.items() if key in WITHOUT_EFFECT and value == WITHOUT_EFFECT[key].idle}
     taken = [key for key in sorted((HARMLESS.keys() & values.keys()) - usual) if _is_harmless(key, values[key])]
     said = {key: values.pop(key) for key in taken}
     if unusual := [key for key, value in said.items() if value is not None and (key, value) != _USUAL]:
         words = "; ".join(f"{key} = {shown(said[key])} ({HARMLESS[key]})" for key in unusual)
         getLogger().warning(f"without effect here: {words}")
+
+
+def _refuse_processes(key: str, asked: Any, there: int) -> None:
+    how = f"torchrun --nproc_per_node={asked} run_recbole_cl.py ..." if key == "nproc" else "torchrun --nnodes=..."
+    raise UsageError(f"{key} = {shown(asked)}: {there} runs here; start them by `{how}`, and leave {key} out")
 
 
 def drop_foreign(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recbole_cl.distributed.processes import world
+from recbole_cl.distributed.sharing import filled_by_all
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.metrics import MetricSettings, RankCounts
 from recbole_cl.evaluation.protocol import KEPT, REMOVED
@@ -82,31 +84,38 @@ class RankEvaluator:
             Ranks with the history kept (``keep``) and removed (``remove``), in the dataset's order of rows.
         """
         self.model.eval()
-        n_items = split.n_items
-        counts: list[Counts] = []
-        tops: list[dict[str, Tensor]] = []
-        batches = [_parts(first, last, ROWS_PER_BLOCK) for first, last in _parts(0, len(split.order), self.batch_size)]
-        histories = iter(split.history.of_blocks([block for blocks in batches for block in blocks]))
-        for blocks in batches:
+        n_items, n_rows, device = split.n_items, len(split.order), split.order.device
+        total = Counts(*torch.zeros(len(Counts._fields), n_rows, dtype=torch.int64, device=device))
+        names: tuple[str, ...] = (KEPT.setting, REMOVED.setting) if self.top_k else ()
+        lists = {name: torch.zeros(n_rows, self.top_k, dtype=torch.int64, device=device) for name in names}
+        rank, size = world()
+        batches = [_parts(first, last, ROWS_PER_BLOCK) for first, last in _parts(0, n_rows, self.batch_size)]
+        own = batches[rank::size]  # whole ones, so that a row's scores are those of one process to the bit
+        histories = iter(split.history.of_blocks([block for blocks in own for block in blocks]) if own else ())
+        for number, blocks in enumerate(batches):
             first, last = blocks[0][0], blocks[-1][1]
-            scorer = self._encode(split, first, last)
-            for begin, end in blocks:
-                scores = _of_rows(scorer, slice(begin - first, end - first))
-                history = next(histories)
-                target = split.rows.items[split.rows.end[split.order[begin:end]]]
-                if split.candidates is not None:
-                    scores = _among(scores, torch.cat((split.candidates[begin:end], target.unsqueeze(1)), 1), n_items)
-                counts.append(count_block(scores, n_items, target, history, self.items_per_block))
-                if self.top_k:
-                    gone = torch.where(split.repeated[begin:end], target, 0)  # a target that the user had before
-                    tops.append(self._top_items(scores, n_items, history, gone))
+            if number % size == rank:
+                scorer = self._encode(split, first, last)
+                for begin, end in blocks:
+                    scores = _of_rows(scorer, slice(begin - first, end - first))
+                    history = next(histories)
+                    target = split.rows.items[split.rows.end[split.order[begin:end]]]
+                    if split.candidates is not None:
+                        among = torch.cat((split.candidates[begin:end], target.unsqueeze(1)), 1)
+                        scores = _among(scores, among, n_items)
+                    counts = count_block(scores, n_items, target, history, self.items_per_block)
+                    for column, counted in zip(total, counts, strict=True):
+                        column[begin:end] = counted
+                    if self.top_k:
+                        gone = torch.where(split.repeated[begin:end], target, 0)  # a target that the user had before
+                        for name, top in self._top_items(scores, n_items, history, gone).items():
+                            lists[name][begin:end] = top
             if progress is not None:
                 progress(last - first)
-        total = Counts(*(torch.cat(column) for column in zip(*counts, strict=True)))
+        total = Counts(*map(filled_by_all, total))
         if bool((total.above + total.tied < 0).any()):  # not even equal to itself
             raise UsageError("the model scores targets as NaN: lower learning_rate or raise temperature")
-        lists = {name: torch.cat([top[name] for top in tops]) for name in tops[0]} if tops else {}
-        return protocols(total, split, split.n_ranked, lists)
+        return protocols(total, split, split.n_ranked, {name: filled_by_all(top) for name, top in lists.items()})
 
     def _encode(self, split: EvaluationRows, first: int, last: int) -> Scorer:
         """Encodes rows first..last-1 of the evaluation order."""

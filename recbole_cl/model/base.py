@@ -6,7 +6,7 @@ Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -23,6 +23,7 @@ from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
 from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import Depth, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share, Size, Width
 from recbole_cl.data.hooks import HookFactory
+from recbole_cl.distributed.sharing import encode_in_shares
 from recbole_cl.encoder.packing import Packing, pack, padded
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
 from recbole_cl.errors import UsageError
@@ -184,9 +185,17 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
             For each segment the outputs in its own order: [B, D] at the last positions, [T, D] at every real
             position, or [B * L, D] at all columns, row after row.
         """
-        tokens, packing = self.packed(segments)
-        output = self.encoder(tokens, packing)  # [W, D]
-        return [output.index_select(0, index) for index in packing.outputs]
+        return self.encode_by(self.encoder, *segments)
+
+    def encode_by(self, encoder: Callable[[Tensor, Packing], Tensor], *segments: Rows) -> list[Tensor]:
+        """As ``encode``, by another encoder, or by the same in another way."""
+
+        def encode(*segments: Rows) -> list[Tensor]:
+            tokens, packing = self.packed(segments)
+            output = encoder(tokens, packing)  # [W, D]
+            return [output.index_select(0, index) for index in packing.outputs]
+
+        return encode_in_shares(encode, segments, self.generator)
 
     def packed(self, segments: Sequence[Rows]) -> tuple[Tensor, Packing]:
         """The item vectors of all segments, [T, D], and how they are packed: what the encoder takes."""

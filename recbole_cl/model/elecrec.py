@@ -110,12 +110,6 @@ class ELECRec(EncoderRecommender):
         at_targets = hidden if batch.next_items is not None else hidden.index_select(0, last_places(batch.seq_len))
         return hidden, self.recommendation_loss(at_targets, batch.supervised_target, batch)
 
-    def encode_by(self, encoder: nn.Module, *segments: Rows) -> list[Tensor]:
-        """As ``encode``, by another encoder."""
-        tokens, packing = self.packed(segments)
-        output = encoder(tokens, packing)
-        return [output.index_select(0, index) for index in packing.outputs]
-
     def replace(self, states: Tensor, target: Rows) -> tuple[Rows, Tensor]:
         """Replaces some items of rows by draws from the generator; no gradient goes through them.
 

@@ -42,7 +42,7 @@ class TrainableModel(ABC):
         n_items: N.
         device: Where the weights lie.
         generator: Source of the model's own draws, whose state goes into checkpoints; None if it has none.
-        train, eval, parameters, named_parameters, state_dict, load_state_dict: Torch's methods.
+        train, eval, parameters, named_parameters, buffers, state_dict, load_state_dict: Torch's methods.
         other_parameter: RecBole's method: what belongs to the weights and is no parameter, by name.
         load_other_parameter: RecBole's method, which takes that up.
     """
@@ -55,6 +55,7 @@ class TrainableModel(ABC):
     eval: Callable[..., Any]
     parameters: Callable[..., Any]
     named_parameters: Callable[..., Any]
+    buffers: Callable[..., Any]
     state_dict: Callable[..., Any]
     load_state_dict: Callable[..., Any]
     other_parameter: Callable[[], dict[str, Any]]

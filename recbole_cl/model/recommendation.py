@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.batch import Batch
+from recbole_cl.distributed.sharing import mean_in_shares
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import smoothing
 from recbole_cl.registry import Registry
@@ -25,6 +26,7 @@ _AGAINST_SHARED = "sampled_softmax"
 _AGAINST_OWN = ("gbce", "uncorrected_softmax")
 _LARGE_LOGITS = 2.0  # GB of float32
 _OVER_ALL = ("ce", "chunked_ce")
+_MEANS = (*_AGAINST_ONE, _AGAINST_SHARED, *_AGAINST_OWN, *_OVER_ALL)
 RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
     "recommendation loss",
     {
@@ -100,17 +102,28 @@ class RecommendationLoss:
         Raises:
             UsageError: If ``exclude_row_items`` is set and ``batch`` is missing.
         """
+        own = self._own_negatives(target, batch)
+        shared = self.shared.draw() if self.name == _AGAINST_SHARED else None
+        if not own and shared is None:
+            self._warn_of_large_logits(len(target), len(item_table))
+
+        def mean(hidden: Tensor, target: Tensor, *own: Tensor) -> Tensor:
+            if shared is not None:
+                return self._loss(hidden, item_table, target, shared[0], hidden.new_zeros(len(target)), shared[1])
+            loss = self._loss(hidden, item_table, target, *own)
+            if self.label_smoothing:
+                loss = loss + smoothing(hidden, item_table, target, self.label_smoothing)
+            return loss
+
+        if self.name not in _MEANS:  # nothing says that somebody's own is a mean over the rows
+            return mean(hidden, target)
+        return mean_in_shares(mean, hidden, target, *own)
+
+    def _own_negatives(self, target: Tensor, batch: Batch | None) -> list[Tensor]:
+        """The negatives that each target has of its own, [T] or [T, n], if the loss takes any."""
         if self.name in _AGAINST_ONE:
-            return self._loss(hidden, item_table, target, self.one_each(target, batch))
-        if self.name in _AGAINST_OWN:
-            return self._loss(hidden, item_table, target, self.several_each(target))
-        if self.name == _AGAINST_SHARED:
-            negatives, log_count = self.shared.draw()
-            return self._loss(hidden, item_table, target, negatives, hidden.new_zeros(len(target)), log_count)
-        self._warn_of_large_logits(len(target), len(item_table))
-        if self.label_smoothing:
-            return self._loss(hidden, item_table, target) + smoothing(hidden, item_table, target, self.label_smoothing)
-        return self._loss(hidden, item_table, target)
+            return [self.one_each(target, batch)]
+        return [self.several_each(target)] if self.name in _AGAINST_OWN else []
 
     def one_each(self, target: Tensor, batch: Batch | None = None) -> Tensor:
         """Draws one negative for each target, [T] -> [T]."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import MethodSettings, Natural, NotNegative, OneOf, Positive, Rate
+from recbole_cl.distributed.sharing import encode_in_shares
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
 from recbole_cl.errors import UsageError
@@ -166,6 +167,9 @@ class SRMA(AugmentingRecommender):
         Returns:
             As in every method, one tensor of outputs for each segment.
         """
+        return encode_in_shares(partial(self._encode, kept=kept), segments, self.generator)
+
+    def _encode(self, *segments: Rows, kept: Tensor | None = None) -> list[Tensor]:
         tokens, packing = self.packed(segments)
         if kept is None:
             encoder = self.encoder if self.options.extra_layers_at_inference else self.encoder.trunk

@@ -15,6 +15,7 @@ from recbole_cl.config.presets import read_settings
 from recbole_cl.config.settings import IDLE, canonical, settings_class
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
+from recbole_cl.distributed.processes import world
 from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
 from recbole_cl.model.adapter import adapted
@@ -137,7 +138,7 @@ def _given_folder(setting: str) -> Path:
 
 def _copy(source: Path, own: Path) -> None:
     own.mkdir(exist_ok=True)
-    for name in (CONFIG, BEST, *_MEASURED):
+    for name in (CONFIG, BEST, *_MEASURED) if world().rank == 0 else ():
         if (source / name).is_file():
             shutil.copyfile(source / name, own / name)
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from recbole_cl.distributed.processes import world
+
 _PACKAGES = ("recbole-cl", "recbole", "torch", "numpy", "pandas", "scipy")
 
 
@@ -35,6 +37,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "malloc": os.environ.get("GLIBC_TUNABLES"),
         "device": device.type,
         "device_name": name,
+        **({"processes": world().size} if world().size > 1 else {}),
     }
 
 

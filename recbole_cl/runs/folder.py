@@ -38,6 +38,11 @@ def resumed_folder(resume: str | Path) -> Path:
     return folder
 
 
+def is_resumable(folder: Path) -> bool:
+    """Whether a folder holds a run that can be taken up."""
+    return _last(folder) is not None and (folder / CONFIG).is_file()
+
+
 def _last(folder: Path) -> Path | None:
     """The state that a run can be taken up from: its own, or before it has begun that of its complementary encoder."""
     begun = (folder / BEST).is_file()
@@ -83,7 +88,8 @@ def usable_when_interrupted(folder: Path) -> Iterator[None]:
         raise
     except BaseException as error:
         what = "interrupted" if isinstance(error, KeyboardInterrupt) else f"failed ({type(error).__name__})"
-        if (last := _last(folder)) and (folder / CONFIG).is_file():
+        if is_resumable(folder):
+            last = _last(folder)
             getLogger().warning(
                 f"{what}: {last} holds the state after the last whole epoch; go on with --resume={folder}"
             )

@@ -14,6 +14,7 @@ from recbole_cl.config.config import Config
 from recbole_cl.config.messages import shown
 from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.data.fingerprint import target_fingerprint
+from recbole_cl.distributed.processes import join, wait, world
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS, not_comparable
 from recbole_cl.runs.build import (
@@ -28,7 +29,6 @@ from recbole_cl.runs.folder import (
     LOG,
     RANKS,
     gone_if_useless,
-    new_folder,
     resumed_folder,
     usable_when_interrupted,
 )
@@ -37,6 +37,7 @@ from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.memory import told_when_memory_runs_out
 from recbole_cl.runs.result import RunResult, write_result
 from recbole_cl.runs.settings import settings_of
+from recbole_cl.runs.together import Attempts, folder_for_all, refuse_data_to_write, refuse_what_one_process_does
 from recbole_cl.runs.training import train
 from recbole_cl.trainer.console import FOR_THE_FILE
 from recbole_cl.writing import atomic_writer, remove_leftovers
@@ -66,13 +67,18 @@ def run(
     Raises:
         UsageError: If a setting or the data is wrong; nothing has been trained then.
     """
+    refuse_data_to_write(dataset)
     name, settings = named_data(dataset, settings)
     config = build_config(model, name, config_files, settings)
     typed = settings_of(config)
-    if typed.resume:
-        run_dir = resumed_folder(typed.resume)
-    else:
-        run_dir = new_folder(typed.folders, typed.model, typed.dataset, typed.seed)
+    attempts = Attempts(typed.folders)
+    if not typed.resume and (begun := attempts.folder()):
+        config = build_config(model, name, config_files, settings | {"resume": str(begun)})
+        typed = settings_of(config)
+    join(typed.device)
+    refuse_what_one_process_does(config, typed)
+    run_dir = resumed_folder(typed.resume) if typed.resume else folder_for_all(typed)
+    attempts.begin_in(run_dir)
     return carry_out(config, run_dir)
 
 
@@ -90,6 +96,8 @@ def carry_out(config: Config, run_dir: Path, before_epoch: Callable[[int], None]
     Raises:
         UsageError: If a setting or the data is wrong.
     """
+    if world().rank:  # the first process writes the log, and cleans up
+        return _run(config, run_dir, before_epoch)
     log = logging_to(run_dir / LOG, settings_of(config).log_level or "INFO")
     with gone_if_useless(run_dir), locked(run_dir), log, usable_when_interrupted(run_dir):
         remove_leftovers(run_dir)
@@ -127,6 +135,7 @@ def run_seeds(
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
     if resume := resume_asked_for(settings, config_files):
         raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
+    refuse_data_to_write(dataset)
     name, settings = named_data(dataset, settings)
     settings_of_each = [settings | {"seed": seed} for seed in seeds]
     for each in settings_of_each:
@@ -173,6 +182,7 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
     trainer.report_test(result.test)
     write_result(result)
     logger.info(f"test, best epoch {result.best_epoch}:\n{result.table()}", extra={FOR_THE_FILE: True})
+    wait()  # until the folder is complete
     if test_rows and test_rows.candidates is not None:
         logger.warning(f"the test is {not_comparable(config['eval_args']['mode']['test'])}")
     logger.info(

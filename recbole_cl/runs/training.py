@@ -22,6 +22,7 @@ from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
 from recbole_cl.runs.pretrained import begin_pretrained
 from recbole_cl.runs.settings import settings_of
+from recbole_cl.runs.together import agree_on_run
 from recbole_cl.runs.warm_start import start_from
 from recbole_cl.trainer.trainer import Trainer
 from recbole_cl.writing import atomic_write_json, atomic_write_text
@@ -70,6 +71,7 @@ def train(
     """
     settings = settings_of(config)
     dataset, (train, valid, _) = data
+    agree_on_run(config, train)
     valid_rows = asked_for_rows(config, valid, "validation")
     if valid_rows is None:
         _refuse_or_say_unvalidated(config, on_validation is not None)

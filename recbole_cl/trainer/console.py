@@ -13,6 +13,8 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from recbole_cl.distributed.processes import world
+
 FOR_THE_FILE = "for_the_file"  # of log records that the terminal leaves out: the same for programs that read the file
 
 
@@ -108,5 +110,5 @@ def progress_bar(total: int, label: str, show: bool, **options: Any) -> Any:
         show: Whether one is wanted.
         **options: tqdm's.
     """
-    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
+    seen = (sys.stderr.isatty() or "ipykernel" in sys.modules) and world().rank == 0
     return tqdm(total=total, desc=label, leave=False, disable=not (show and seen), dynamic_ncols=True, **options)

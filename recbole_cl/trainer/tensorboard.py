@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import recbole.trainer.trainer as recbole_trainer
 from torch.utils.tensorboard import SummaryWriter
+
+from recbole_cl.distributed.processes import world
+
+
+class _Nowhere:
+    """Takes the place of the event file on all processes of a run but the first."""
+
+    def add_scalar(self, *_: Any) -> None:
+        """Writes nothing."""
+
+    def close(self) -> None:
+        """Has nothing to close."""
 
 
 @contextmanager
@@ -18,7 +31,7 @@ def tensorboard_in(folder: Path) -> Iterator[None]:
         folder: Where trainers that are built in the block write their events.
     """
     original = recbole_trainer.get_tensorboard
-    recbole_trainer.get_tensorboard = lambda logger: SummaryWriter(str(folder))
+    recbole_trainer.get_tensorboard = lambda logger: _Nowhere() if world().rank else SummaryWriter(str(folder))
     try:
         yield
     finally:

@@ -15,6 +15,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from recbole_cl.allocator import give_back_freed_memory
 from recbole_cl.data.loader import TrainLoader
+from recbole_cl.distributed.processes import wait
+from recbole_cl.distributed.sharing import backward, shared_work, take_from_first
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import EvaluationSettings, RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
@@ -125,6 +127,7 @@ class Trainer(RecBoleTrainer):
         Raises:
             UsageError: If a loss becomes NaN or infinite.
         """
+        wait()  # no process looks any more for what this training is going to write
         self._train_data, self._origin = train_data, self._origin_with(train_data)
         self._validates = valid_data is not None
 
@@ -171,6 +174,7 @@ class Trainer(RecBoleTrainer):
         self.start_epoch, self.epochs_run, self.cur_step = next_epoch, 0, 0
         return True
 
+    @shared_work()
     def _train_epoch(
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float:
@@ -181,6 +185,7 @@ class Trainer(RecBoleTrainer):
         begin, total = time.perf_counter(), len(train_data)
         self._set_learning_rate(epoch_idx)
         self.model.start_epoch(epoch_idx)
+        take_from_first(self.model.buffers())
         self.model.train()
         sums: dict[str, Tensor] = {}
         self._console.begins(epoch_idx)
@@ -221,7 +226,7 @@ class Trainer(RecBoleTrainer):
             self.optimizer.zero_grad(set_to_none=True)  # what then gets no gradient is not stepped
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bfloat16):
                 terms = terms_of_step()
-            torch.stack(list(terms.values())).sum().backward()
+            backward(torch.stack(list(terms.values())).sum(), self.model.parameters())
             if self.settings.clip_grad_norm:
                 clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
             self.optimizer.step()
@@ -287,6 +292,7 @@ class Trainer(RecBoleTrainer):
 
     def load_best(self) -> None:
         """Puts the weights of the best epoch into the model."""
+        wait()  # for the process that writes it
         state = load_checkpoint(self.best, self.device)
         load_weights(state, self.model, self.best)
         self.best_epoch = state["epoch"]

@@ -169,5 +169,5 @@ def test_arguments_of_recboles_own_run_are_no_settings() -> None:
     run = next(it for it in tree.body if isinstance(it, ast.FunctionDef) and it.name == "run")
     several = {it.arg for it in run.args.args} - {"model", "dataset"}
     assert {"nproc", "world_size", "ip", "port"} <= several and not several & COMMON
-    with pytest.raises(UsageError, match="nproc = 2: a run is one process; leave it out"):
+    with pytest.raises(UsageError, match="nproc = 2: 1 runs here; start them by `torchrun"):
         Config("SASRec", "ml-100k", None, {"nproc": 2})

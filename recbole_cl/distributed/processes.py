@@ -1,0 +1,168 @@
+"""The processes that train a run together, as torchrun starts them; without it there is one, and nothing is done here.
+
+Letters: W processes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from recbole_cl.errors import ProcessLost, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+_ARRIVAL = timedelta(minutes=30)  # until all processes have read their data, and longer than any epoch's own work
+_NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets beside WORLD_SIZE
+
+
+class World(NamedTuple):
+    """A process among others.
+
+    Attributes:
+        rank: Which it is, 0..W-1; 0 writes the files and talks to the user.
+        size: W.
+    """
+
+    rank: int
+    size: int
+
+
+_ALONE = World(0, 1)
+_world = _ALONE
+
+
+def world() -> World:
+    """This process among those that have joined; alone until ``join``."""
+    return _world
+
+
+def started(environment: Mapping[str, str] = os.environ) -> World:
+    """This process among those that torchrun has started, whether they have joined or not.
+
+    Raises:
+        UsageError: If the environment tells of several processes, and not how they find one another.
+    """
+    size = environment.get("WORLD_SIZE", "1")
+    if not size.isdecimal() or int(size) < 2:
+        return _ALONE
+    if missing := [name for name in _NEEDED if not environment.get(name)]:
+        raise UsageError(
+            f"WORLD_SIZE = {size}, but {', '.join(missing)} is missing: start the processes by torchrun, or unset "
+            "WORLD_SIZE for one process"
+        )
+    return World(int(environment["RANK"]), int(size))
+
+
+def is_first(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process talks to the user, as one of several or alone."""
+    return environment.get("WORLD_SIZE", "1") in ("", "1") or environment.get("RANK", "0") == "0"
+
+
+def local_place(environment: Mapping[str, str] = os.environ) -> World:
+    """This process among those of its own machine that torchrun has started."""
+    if started(environment).size == 1:
+        return _ALONE
+    return World(int(environment["LOCAL_RANK"]), int(environment.get("LOCAL_WORLD_SIZE", environment["WORLD_SIZE"])))
+
+
+def join(device: torch.device) -> World:
+    """Meets the other processes, if there are any; a second time nothing is done.
+
+    Args:
+        device: Where this process trains: NCCL connects GPUs, gloo everything else.
+
+    Returns:
+        This process among them.
+
+    Raises:
+        UsageError: If they do not all come, or some train on a GPU and others not.
+    """
+    global _world
+    here = started()
+    if here.size == 1 or _world.size > 1:
+        return _world
+    import logging
+
+    import torch
+    import torch.distributed as dist
+
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo"
+    try:
+        store, rank, size = next(dist.rendezvous("env://", timeout=_ARRIVAL))
+        # In which torchrun leaves the addresses that processes had before it started them anew.
+        store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_ARRIVAL)
+    except (RuntimeError, ValueError) as error:  # what they raise has many types, all of these two
+        words = " ".join(str(error).split())[:200]
+        raise UsageError(f"the {here.size} processes did not find one another: {words}") from error
+    atexit.register(dist.destroy_process_group)
+    _world = here
+    if here.rank:
+        logging.disable(logging.CRITICAL)  # the first process tells
+    on_gpu = torch.tensor([float(device.type == "cuda")])
+    together(lambda: dist.all_reduce(on_gpu))
+    if on_gpu.item() not in (0, here.size):
+        raise UsageError(
+            f"{int(on_gpu)} of {here.size} processes have a GPU: start as many as there are, or set use_gpu to False"
+        )
+    return here
+
+
+def together(collective: Callable[[], object]) -> None:
+    """Runs what all processes take part in.
+
+    Raises:
+        ProcessLost: If one of them is gone.
+    """
+    try:
+        collective()
+    except RuntimeError as error:
+        raise ProcessLost("another process of this run has ended, and so does this one") from error
+
+
+def wait() -> None:
+    """Waits until every process is here: what the first has written before can then be read."""
+    if _world.size > 1:
+        import torch
+        import torch.distributed as dist
+
+        together(lambda: dist.all_reduce(torch.zeros(1)))
+
+
+def of_first(make: Callable[[], str]) -> str:
+    """A text that the first process makes, for all of them.
+
+    Args:
+        make: Is called by the first alone.
+    """
+    if _world.size == 1:
+        return make()
+    import torch
+    import torch.distributed as dist
+
+    written = make().encode() if _world.rank == 0 else b""
+    size = torch.tensor([len(written)])
+    together(lambda: dist.broadcast(size, 0))
+    content = torch.zeros(int(size), dtype=torch.uint8)
+    content[: len(written)] = torch.frombuffer(bytearray(written), dtype=torch.uint8) if written else 0
+    together(lambda: dist.broadcast(content, 0))
+    return bytes(content.tolist()).decode()
+
+
+def agree_on(what: str, value: str) -> None:
+    """Makes sure that something is the same everywhere.
+
+    Args:
+        what: What it is, for the message.
+        value: How it is here.
+
+    Raises:
+        UsageError: If it is another one on the first process.
+    """
+    if of_first(lambda: value) != value:
+        raise UsageError(f"process {_world.rank} has other {what} than process 0: give all the same files and settings")

@@ -1,0 +1,114 @@
+"""Whole runs that torchrun starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_cl import run
+from recbole_cl.runs.folder import RESULT
+from recbole_cl.runs.result import RunResult, parse_result
+from recbole_cl.testing.toy import TINY, write_cycle
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 12
+
+
+def start(folder: Path, *flags: str, **settings: Any) -> subprocess.Popen[str]:
+    """Starts two processes on the circle, whose runs lie in the folder's ``saved``."""
+    paths = {"data_path": str(folder), "checkpoint_dir": str(folder / "saved")}
+    given = [f"--{key}={value}" for key, value in (TINY | paths | {"epochs": EPOCHS} | settings).items()]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *flags]
+    command = [*launcher, str(ROOT / "run_recbole_cl.py"), "-m", "DuoRec", "-d", "cycle", *given]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, cwd=folder, **pipes)
+
+
+def the_run(folder: Path) -> Path:
+    (found,) = (it for it in (folder / "saved").iterdir() if it.is_dir())
+    return found
+
+
+def result_in(folder: Path) -> RunResult:
+    return parse_result((folder / RESULT).read_bytes(), folder)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(folder / "last.pth", weights_only=True)["state_dict"]
+    return state
+
+
+def when_epochs_are_done(folder: Path, child: subprocess.Popen[str]) -> None:
+    """Waits for the third epoch's end in the log."""
+    while child.poll() is None:
+        logs = list((folder / "saved").glob("*/log.txt"))
+        if logs and "epoch 3 of" in logs[0].read_text(encoding="utf-8"):
+            return
+        time.sleep(0.05)
+    raise AssertionError(child.communicate())
+
+
+def workers_of(launcher: int) -> list[int]:
+    listed = Path(f"/proc/{launcher}/task/{launcher}/children").read_text(encoding="ascii")
+    return [int(number) for number in listed.split()]
+
+
+@pytest.mark.slow
+def test_two_processes_leave_one_run_with_the_metrics_of_one_process(tmp_path: Path) -> None:
+    write_cycle(tmp_path)
+    off = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "metrics": '["Recall", "ItemCoverage"]'}
+    off |= {"valid_metric": "Recall@10"}
+    child = start(tmp_path, **off)
+    output, errors = child.communicate()
+    assert child.returncode == 0, errors
+    assert output.count("history kept") == 1 and errors.count("epoch 1 of") == 1
+    both = result_in(the_run(tmp_path))
+    plain = off | {"metrics": ["Recall", "ItemCoverage"]}
+    paths = {"data_path": str(tmp_path), "checkpoint_dir": str(tmp_path / "alone")}
+    one = run("DuoRec", "cycle", epochs=EPOCHS, **(TINY | plain | paths))
+    ranks = [np.load(it.run_dir / "ranks_test.npy") for it in (both, one)]
+    assert (ranks[0] == ranks[1]).mean() > 0.95, "float32 sums are rounded in another order"
+    assert both.epochs_run == one.epochs_run and both.best_epoch == one.best_epoch
+    assert abs(both.test["history_kept"]["recall@10"] - one.test["history_kept"]["recall@10"]) < 0.03
+
+
+@pytest.mark.slow
+def test_a_killed_worker_ends_all_and_torchruns_next_attempt_goes_on_exactly(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        write_cycle(folder)
+    undisturbed = start(whole)
+    assert undisturbed.wait() == 0
+    child = start(cut, "--max-restarts=1")
+    when_epochs_are_done(cut, child)
+    os.kill(workers_of(child.pid)[1], signal.SIGKILL)
+    _, errors = child.communicate()
+    assert child.returncode == 0, errors
+    assert "go on with --resume=" in errors and "error: another process of this run has ended" in errors
+    for key, value in weights(the_run(whole)).items():
+        assert torch.equal(weights(the_run(cut))[key], value), key
+    assert result_in(the_run(cut)).test == result_in(the_run(whole)).test
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_processes_within_seconds_and_says_how_to_go_on(tmp_path: Path, number: int) -> None:
+    write_cycle(tmp_path)
+    child = start(tmp_path, epochs=500, stopping_step=500)
+    when_epochs_are_done(tmp_path, child)
+    workers, begin = workers_of(child.pid), time.monotonic()
+    child.send_signal(number)
+    _, errors = child.communicate()
+    assert time.monotonic() - begin < 20
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    assert errors.count("go on with --resume=") == 1 and errors.count("run_recbole_cl.py: ") == 1
