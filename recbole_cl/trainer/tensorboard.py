@@ -19,6 +19,9 @@ class _Nowhere:
     def add_scalar(self, *_: Any) -> None:
         """Writes nothing."""
 
+    def flush(self) -> None:
+        """Has nothing to flush."""
+
     def close(self) -> None:
         """Has nothing to close."""
 
