@@ -127,6 +127,6 @@ def test_learns_the_circle(form: str, tmp_path: Path) -> None:
     epochs, batch_size = {"prefix": (25, 64), "sequence": (45, 16)}[form]
     settings = SMALL | write_cycle(tmp_path) | {"train_form": form, "epochs": epochs, "train_batch_size": batch_size}
     settings |= {"right_aligned": True, "initializer": "xavier", "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
-    metrics = {"metrics": ["Recall", "MRR"], "topk": [1, 10], "learning_rate": 0.01, "eval_step": 5}
+    metrics = {"metrics": ["Recall", "MRR"], "topk": [1, 10], "learning_rate": 0.01, "eval_step": epochs}
     result = run("BERT4Rec", "cycle", **(settings | metrics))
     assert result.test["history_removed"]["recall@1"] > 0.9
