@@ -1,4 +1,6 @@
-"""Recommendations for many users: seconds and peak memory; and the latency of one request, as a package and by ONNX.
+"""Recommendations for many users: seconds and peak memory; and a run as a package and as an ONNX file.
+
+Of the latter: the latency of a request, the package's loading time, and how many users get the run's own lists.
 
 python benchmarks/serving.py --users 100000 --items 100000
 python benchmarks/serving.py --run saved/<run>
@@ -10,12 +12,15 @@ import argparse
 import json
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from recbole_cl.data.vocabulary import Vocabulary
@@ -50,8 +55,8 @@ def many_users(n_users: int, n_items: int, k: int) -> dict[str, float]:
     return {"users": n_users, "items": n_items, "seconds": time.perf_counter() - begin, "peak_gib": peak}
 
 
-def latency(run_dir: Path, repetitions: int = 200) -> dict[str, float]:
-    """Median milliseconds of one request of ten items, for the best 20."""
+def exported(run_dir: Path, repetitions: int = 200) -> dict[str, float]:
+    """A run as a package and as an ONNX file, for the best 20 of all items: milliseconds, and equality with the run."""
     import onnxruntime
 
     from recbole_cl import load, load_package
@@ -71,7 +76,28 @@ def latency(run_dir: Path, repetitions: int = 200) -> dict[str, float]:
         return {
             "package_ms": _median(lambda: package.recommend([tokens], k=20), repetitions),
             "onnx_ms": _median(lambda: session.run(None, feed), repetitions),
+            "package_load_ms": statistics.median(_load_ms(Path(folder) / "package") for _ in range(5)),
+            **_equal_lists(run, session),
         }
+
+
+def _load_ms(package: Path) -> float:
+    """Milliseconds from the end of ``import torch`` until a package is loaded, in a process of its own."""
+    code = "import torch, time; t = time.perf_counter(); from recbole_cl import load_package; load_package({!r}); "
+    code += "print(1e3 * (time.perf_counter() - t))"
+    return float(subprocess.check_output([sys.executable, "-c", code.format(str(package))], text=True))
+
+
+def _equal_lists(run: Any, session: Any) -> dict[str, int]:
+    """For how many users the file's best 20 items are the run's, in the same order."""
+    histories = run.histories(None)
+    own = run.recommend(histories.names, k=20, exclude="none")["item"].to_numpy().reshape(-1, 20)
+    found = []
+    for rows in run.recommender.batches(histories):
+        feed = {"item_seq": rows.item_seq.numpy(), "length": rows.seq_len.numpy()}
+        found.append(session.run(["items"], feed)[0])
+    lists = np.asarray(run.items.tokens)[np.concatenate(found)]
+    return {"users": len(own), "users_with_the_same_list": int((lists == own).all(1).sum())}
 
 
 def _median(call: Callable[[], object], repetitions: int) -> float:
@@ -88,9 +114,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--k", type=int, default=20)
-    parser.add_argument("--run", type=Path, help="measure the latency of this run's model instead")
+    parser.add_argument("--run", type=Path, help="measure this run's package and ONNX file instead")
     args = parser.parse_args()
-    print(json.dumps(latency(args.run) if args.run else many_users(args.users, args.items, args.k), indent=2))
+    print(json.dumps(exported(args.run) if args.run else many_users(args.users, args.items, args.k), indent=2))
 
 
 if __name__ == "__main__":

@@ -28,10 +28,11 @@ _END = r"\s*[-+]?(inf|\d+\.?\d*(e[-+]?\d+)?)\s*"
 INTERVALS = Pattern(rf"(?i)[\[(]{_END},{_END}[\])](;\s*[\[(]{_END},{_END}[\])])*", 'an interval such as "[5,inf)"')
 
 Digits = Annotated[int, Ge(0), Le(16)]
+RANKED_AMONG = r"full|(uni|pop)[1-9]\d{0,5}"
 Among = Annotated[
     str,
     Pattern(
-        r"full|(uni|pop)[1-9]\d{0,5}",
+        RANKED_AMONG,
         "full, or uni100, pop100 and the like, whose figures are not comparable (labeled needs labels, which "
         "interactions have not here)",
     ),

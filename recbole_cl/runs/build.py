@@ -225,19 +225,29 @@ def build_loader(config: Config, model: TrainableModel, train: ContrastiveDatase
     return TrainLoader(train, replace(settings_of(config).loader, hooks=model.batch_hooks))
 
 
-def asked_for_rows(
-    config: Config, split: ContrastiveDataset, name: str, noise_share: float | None = None
-) -> EvaluationRows | None:
+def asked_for_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows | None:
     """The rows of a split as ``build_evaluation_rows`` makes them; None where the settings leave no such split."""
-    if not len(split) and _leaves_out(config, name):
-        return None
-    return build_evaluation_rows(config, split, name, noise_share)
+    return None if leaves_out(config, split, name) else build_evaluation_rows(config, split, name)
 
 
-def build_evaluation_rows(
+def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows:
+    """The rows of a validation or test split, on the device, ready to be ranked as ``eval_args.mode`` says.
+
+    Args:
+        config: The settings of the run.
+        split: The split.
+        name: ``validation`` (or ``valid``), or ``test``, into whose rows noise is put.
+
+    Raises:
+        UsageError: If there are no rows, or fewer items than the mode samples.
+    """
+    return among(config, rows_among_all(config, split, name), name, settings_of(config).evaluation.longest)
+
+
+def rows_among_all(
     config: Config, split: ContrastiveDataset, name: str, noise_share: float | None = None
 ) -> EvaluationRows:
-    """The rows of a validation or test split, on the device, ready to be ranked.
+    """The rows of a validation or test split, to be ranked among all items.
 
     Args:
         config: The settings of the run.
@@ -253,16 +263,33 @@ def build_evaluation_rows(
     rows = require_rows(rows_of(split), name)
     noisy = with_noise(rows, share, split.item_num, settings.seed) if name == "test" and share else None
     shown = noisy.to(settings.device) if noisy else None
-    all_items = evaluation_rows(rows.to(settings.device), split.item_num, shown)
-    mode = config["eval_args"]["mode"]["valid" if name.startswith("valid") else "test"]
+    return evaluation_rows(rows.to(settings.device), split.item_num, shown)
+
+
+def among(config: Config, rows: EvaluationRows, name: str, longest: int, mode: str | None = None) -> EvaluationRows:
+    """The same rows, to be ranked as a mode says; with a warning where that is among sampled items.
+
+    Args:
+        config: The settings of the run, whose seed the draws are from.
+        rows: To be ranked among all items.
+        name: ``validation`` (or ``valid``), or ``test``.
+        longest: The longest list that is measured.
+        mode: In place of ``eval_args.mode``.
+
+    Raises:
+        UsageError: If there are fewer items than the mode samples, or lists are longer.
+    """
+    mode = mode or config["eval_args"]["mode"]["valid" if name.startswith("valid") else "test"]
     if mode == "full":
-        return all_items
+        return rows
     getLogger().warning(f"{name}: {not_comparable(mode)}")
-    return among_sampled(all_items, mode, settings.evaluation.longest, settings.seed)
+    return among_sampled(rows, mode, longest, settings_of(config).seed)
 
 
-def _leaves_out(config: Config, name: str) -> bool:
-    """Whether the settings ask for no validation, or for no test."""
+def leaves_out(config: Config, split: ContrastiveDataset, name: str) -> bool:
+    """Whether a split is empty because the settings ask for no validation, or for no test."""
+    if len(split):
+        return False
     validation = name.startswith("valid")
     files, split = config["benchmark_filename"], config["eval_args"]["split"]
     if config["train_on"] == "all":

@@ -1,4 +1,4 @@
-"""The command `evaluate`: a trained run under other metrics, cut-offs or groups of users, without training.
+"""The command `evaluate`: a trained run under other metrics, cut-offs, modes or groups of users, without training.
 
 Letters: U users.
 """
@@ -6,6 +6,7 @@ Letters: U users.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
+from recbole_cl.config.common import RANKED_AMONG
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.groups import grouped, history_lengths, item_counts, of_users
@@ -41,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topk", nargs="+", type=int, metavar="K", help="cut-offs (default: those of the run)")
     parser.add_argument("--by", choices=BY, help="for users by length of their history, or by popularity of the target")
     parser.add_argument(
+        "--mode", metavar="MODE", help="full, or uni100, pop100 and the like: among sampled items (default: the run's)"
+    )
+    parser.add_argument(
         "--test_noise_share",
         type=float,
         metavar="SHARE",
@@ -61,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: If the run or an argument is wrong.
     """
-    measured = evaluate(loaded(args), args.split, args.metrics, args.topk, args.test_noise_share)
+    measured = evaluate(loaded(args), args.split, args.metrics, args.topk, args.test_noise_share, args.mode)
     table = measured.table(args.by)
     if args.per_user is not None:
         with table_writer(args.per_user) as write:
@@ -150,6 +155,7 @@ def evaluate(
     metrics: list[str] | None = None,
     topk: list[int] | None = None,
     noise_share: float | None = None,
+    mode: str | None = None,
 ) -> Measured:
     """Ranks the targets of a part of the data anew.
 
@@ -159,11 +165,12 @@ def evaluate(
         metrics: Names of metrics; None for those of the run.
         topk: Cut-offs; None for those of the run.
         noise_share: Random items put into test rows, as a share of a user's items, in [0, 1]; None for the run's.
+        mode: ``full``, or among sampled items: ``uniS`` or ``popS``, S of them; None for the run's ``eval_args.mode``.
 
     Raises:
         UsageError: If an argument is out of range.
     """
-    from recbole_cl.runs.build import asked_for_rows
+    from recbole_cl.runs.build import among, leaves_out, rows_among_all
     from recbole_cl.runs.settings import settings_of
 
     if split not in SPLITS:
@@ -174,9 +181,12 @@ def evaluate(
     settings = replace(own.metrics, metrics=metrics or own.metrics.metrics, topk=topk or own.metrics.topk)
     if not 1 <= min(settings.topk) <= max(settings.topk) < len(run.dataset.field2id_token[run.dataset.iid_field]):
         raise UsageError(f"topk = {list(settings.topk)}: expected cut-offs from 1 to the number of items")
+    if mode is not None and not re.fullmatch(RANKED_AMONG, mode):
+        raise UsageError(f"mode = {mode}: expected full, or uni100, pop100 and the like")
     top_k = max(settings.topk) if needs_top_items(settings) else 0
-    rows = asked_for_rows(run.config, run.splits[1 + SPLITS.index(split)], split, noise_share)
-    if rows is None:
+    part = run.splits[1 + SPLITS.index(split)]
+    if leaves_out(run.config, part, split):
         raise UsageError(f"split = {split}: the run's settings left no part of the data for it")
+    rows = among(run.config, rows_among_all(run.config, part, split, noise_share), split, max(settings.topk), mode)
     ranks = RankEvaluator(run.model, own.batch_size, top_k).rank(rows)
     return Measured(run, split, settings, rows, ranks)

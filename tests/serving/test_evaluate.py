@@ -57,6 +57,16 @@ def test_popularity_counts_what_training_saw(ours: LoadedRun) -> None:
     assert isinstance(evaluate(ours).ranks["keep"], RankCounts)
 
 
+def test_among_sampled_items_a_target_ranks_no_lower(ours: LoadedRun, caplog: pytest.LogCaptureFixture) -> None:
+    among_all, sampled = evaluate(ours), evaluate(ours, topk=[3], mode="uni5")
+    for setting, ranks in sampled.ranks.items():
+        assert (ranks.rank <= among_all.ranks[setting].rank).all() and int(ranks.rank.max()) <= 6
+    assert "not comparable" in caplog.text
+    for wrong, says in (("uni", "expected full, or uni100"), ("pop20", "19 items beside the target")):
+        with pytest.raises(UsageError, match=says):
+            evaluate(ours, topk=[3], mode=wrong)
+
+
 def test_bad_cut_offs_are_told(run_dir: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", run_dir, "--topk", "0"]) == main(["evaluate", run_dir, "--topk", "21"]) == 2
     assert "expected cut-offs from 1 to the number of items" in capsys.readouterr().err
