@@ -39,6 +39,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if not (ROOT / target).exists():
             return link[0]  # of which mkdocs warns
         shown = target.removeprefix("docs/")
-        return f"[{text}]({posixpath.relpath(shown, place or '.')}{anchor})" if files.get_file_from_path(shown) else text
+        return (
+            f"[{text}]({posixpath.relpath(shown, place or '.')}{anchor})" if files.get_file_from_path(shown) else text
+        )
 
     return _LINK.sub(mended, markdown)

@@ -26,12 +26,13 @@ _INTRODUCTION = """\
 # Settings
 
 Every setting may stand on the command line (`--key=value`), in a YAML file of `--config_files`, or in `run(key=value)`.
-From strong to weak: command line, `--config_files`, `props/experiment/<Model>-<dataset>.yaml`, `<dataset>.yaml` beside the
-data, `props/dataset/`, `props/model/`, `props/overall.yaml`, [RecBole's defaults](recbole_keys.md). `~` means none. A bad value
-or an unknown key is refused before anything is trained.
+From strong to weak: command line, `--config_files`, `props/experiment/<Model>-<dataset>.yaml`, `<dataset>.yaml` beside
+the data, `props/dataset/`, `props/model/`, `props/overall.yaml`, [RecBole's defaults](recbole_keys.md). `~` means none.
+A bad value or an unknown key is refused before anything is trained.
 
-`recbole-cl models --settings DuoRec` prints those of one method; the JSON schema that `recbole-cl schema` prints lets an editor
-complete and check YAML files. This page is generated from the settings: `python -m recbole_cl.config.reference docs`.
+`recbole-cl models --settings DuoRec` prints those of one method; the JSON schema that `recbole-cl schema` prints lets
+an editor complete and check YAML files. This page is generated from the settings:
+`python -m recbole_cl.config.reference docs`.
 
 The settings of a single method are on its page: {methods}.
 """
