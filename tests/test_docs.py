@@ -118,7 +118,7 @@ def test_files_and_attributes_that_the_page_names_exist() -> None:
 
 
 def test_pages_link_to_what_exists_and_every_page_of_results_is_listed() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "results").glob("*.md")]
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "results").glob("*.md")]
     pages += [ROOT / "benchmarks" / "README.md"]
     links = {page: re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")) for page in pages}
     assert [(page.name, to) for page in pages for to in links[page] if not (page.parent / to).exists()] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from recbole_cl.config.common import COMMON, CommonSettings
 from recbole_cl.config.messages import expected
@@ -32,26 +32,65 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings_of(model: str) -> Iterator[str]:
-    """The lines about a model's own settings, then about those of every run."""
+class Described(NamedTuple):
+    """What is known of a setting of a model.
+
+    Attributes:
+        key: Its name.
+        default: Its value where nobody sets it, as text; None where it is RecBole's.
+        range: What passes, as the end of "expected ..."; None if nothing here reads it.
+        symbol: What the paper calls it, or nothing.
+        about: The comment of the preset file, or nothing.
+        paper: What papers say of it, or nothing.
+    """
+
+    key: str
+    default: str | None
+    range: str | None
+    symbol: str
+    about: str
+    paper: str
+
+
+def described(model: str) -> list[Described]:
+    """A model's own settings, then those of every run.
+
+    Args:
+        model: Name or dotted path.
+    """
     cls = model_class(model)
     own, defaults = settings_class(cls), defaults_of(cls)
     papers = papers_of(own)
     paths = [props_dir() / "overall.yaml", *model_presets(cls)]
     notes = {key: text for path in paths for key, text in comments_of(path).items()}
     fields = {**CommonSettings.model_fields, **recboles_settings(cls).model_fields, **own.model_fields}
-    first = [key for key in defaults if key not in COMMON]
-    for key in [*first, *CommonSettings.model_fields]:
+    found = []
+    for key in [*(key for key in defaults if key not in COMMON), *CommonSettings.model_fields]:
         if key in ("model", "dataset"):
             continue
-        yield f"{key}: {_shown(defaults[key]) if key in defaults else 'as RecBole has it'}"
-        if key in fields:
-            symbol = f"; {fields[key].description}" if fields[key].description else ""
-            yield f"    range: {expected(fields[key].annotation, fields[key].metadata)}{symbol}"
-        if key in notes:
-            yield f"    about: {notes[key]}"
-        if key in papers:
-            yield f"    paper: {papers[key]}"
+        field = fields.get(key)
+        found.append(
+            Described(
+                key,
+                _shown(defaults[key]) if key in defaults else None,
+                expected(field.annotation, field.metadata) if field else None,
+                (field.description or "") if field else "",
+                notes.get(key, ""),
+                str(papers.get(key, "")),
+            )
+        )
+    return found
+
+
+def _settings_of(model: str) -> Iterator[str]:
+    for it in described(model):
+        yield f"{it.key}: {'as RecBole has it' if it.default is None else it.default}"
+        if it.range is not None:
+            yield f"    range: {it.range}{f'; {it.symbol}' if it.symbol else ''}"
+        if it.about:
+            yield f"    about: {it.about}"
+        if it.paper:
+            yield f"    paper: {it.paper}"
 
 
 def _shown(value: Any) -> str:
