@@ -13,13 +13,11 @@ from torch import Tensor
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.data.hooks import HookFactory
-from recbole_cl.data.same_target import LastSameTarget, SameTarget
+from recbole_cl.data.same_target import PARTNERS
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSettings
 from recbole_cl.model.intents import Intents, IntentSettings, intents_of
-
-_PARTNERS: Mapping[str, HookFactory] = {"last": LastSameTarget, "uniform": SameTarget}
 
 
 class ICSRecSettings(ContrastiveSettings, IntentSettings):
@@ -69,7 +67,7 @@ class ICSRec(ContrastiveRecommender):
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Rows with the same target, where a term looks at them."""
         options = self.options
-        return {"same_target": _PARTNERS[options.partner]} if options.coarse_weight or options.fine_weight else {}
+        return {"same_target": PARTNERS[options.partner]} if options.coarse_weight or options.fine_weight else {}
 
     def start_epoch(self, epoch: int) -> None:
         """Finds the intents of the training rows as they are encoded now."""
