@@ -55,12 +55,11 @@ class CombinationSettings(ThresholdSettings, IntentSettings, RatioSettings):
 class Contrastive(AugmentingRecommender):
     r"""Views z_1, z_2, ... of every row, of which the first is contrasted with each other one.
 
-    .. math:: L = L_{rec} + \lambda \sum_{i > 1} NCE(z_1, z_i) + \beta\, \overline{NCE(z_i, c_i)} + \gamma\, L_{meta}
+    .. math:: L = L_{rec} + \lambda \sum_{i > 1} NCE(z_1, z_i) + \frac{\mu}{n} \sum_i NCE(z_i, c_i) + \beta\, L_{learnt}
 
     Views are rows as they are, encoded again, augmented, or other rows with the same target. NCE is InfoNCE, without
-    negatives that have the same target, or with a threshold on similarity. c_i are the centroids nearest to the views,
-    over which the second contrast is a mean, and L_meta is the contrast with what two learnt augmenters make of the
-    first two views.
+    negatives that have the same target, or with a threshold on similarity. c_i are the centroids nearest to the n
+    views, and L_learnt is the contrast with what two learnt augmenters make of the first two views.
 
     Reference:
         Each part is the method's that it is from; ``docs/methods/contrastive.md`` lists the methods that are such a
@@ -211,17 +210,13 @@ class Contrastive(AugmentingRecommender):
         """Mean contrast of the views with the intents that are nearest to them, or to their rows."""
         if not intents.fitted:
             intents.renew(self._epoch, self, self._represent)  # nobody calls start_epoch in a plain RecBole script
-        options, of_row = self.options, None
+        options, nearest = self.options, None
         if options.intent_of == "row":
             with torch.no_grad():
-                of_row = intents(self._represent(anchors))
-        terms = []
-        for name in options.views:
-            z = self._vectors(name, rows, encoded)
-            cluster, centroid = intents(z.detach()) if of_row is None else of_row
-            mask = same_target_mask(cluster) if options.mask_same_intent else None
-            terms.append(info_nce(z, centroid.to(z.dtype), options.temperature, options.similarity, mask))
-        return torch.stack(terms).mean()
+                nearest = intents(self._represent(anchors))
+        how = options.temperature, options.similarity, options.mask_same_intent
+        vectors = [self._vectors(name, rows, encoded) for name in options.views]
+        return torch.stack([intents.contrast(z, *how, nearest) for z in vectors]).mean()
 
     def _learnt_loss(self, augmenters: Augmenters, rows: Mapping[str, Rows], encoded: Mapping[str, Tensor]) -> Tensor:
         z_a, z_b = (self._vectors(name, rows, encoded) for name in self.options.views[:2])

@@ -105,7 +105,8 @@ def test_a_preset_gives_the_losses_of_the_method(
         model.load_state_dict(as_in(model, theirs))
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in as_in(model, theirs).items())
     for epoch in range(2):
-        expected, terms = [], []
+        expected: list[dict[str, float]] = []
+        terms: list[dict[str, float]] = []
         for it, rows, steps in ((theirs, batch, expected), (model, own_batch, terms)):
             it.start_epoch(epoch)
             steps += [
