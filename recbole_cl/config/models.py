@@ -20,6 +20,7 @@ from recbole_cl.registry import Registry, is_path
 DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
 _OURS = "recbole_cl"
 _SEQUENTIAL, _GENERAL = "recbole.model.sequential_recommender", "recbole.model.general_recommender"
+_FILES = {"Contrastive": "combination"}  # of a name that the base of the contrastive methods has taken
 _THEIRS = "recbole:"  # before a name: RecBole's model, also where ours has that name
 
 
@@ -32,11 +33,12 @@ def _is_model(found: Any) -> bool:
 MODELS: Registry[Any] = Registry(
     "model",
     {
-        name: f"recbole_cl.model.{name.lower()}.{name}"
+        name: f"recbole_cl.model.{_FILES.get(name, name.lower())}.{name}"
         for name in (
             "AdaptiveRec",
             "BERT4Rec",
             "CL4SRec",
+            "Contrastive",
             "CoSeRec",
             "DuoRec",
             "ECLSR",

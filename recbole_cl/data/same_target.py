@@ -5,11 +5,13 @@ Letters: R training rows, N items, B drawn rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from recbole_cl.batch import Rows
-from recbole_cl.data.hooks import TrainingRows
+from recbole_cl.data.hooks import HookFactory, TrainingRows
 from recbole_cl.ragged import offsets
 
 _BLOCK = 1 << 14  # rows that are written out at a time
@@ -102,3 +104,6 @@ class LastSameTarget:
     def draw(self, row: Tensor, generator: torch.Generator) -> Rows:
         """The positive of each anchor: see ``data/hooks.py``."""
         return self._rows.take(self.partner[row])
+
+
+PARTNERS: Mapping[str, HookFactory] = {"last": LastSameTarget, "uniform": SameTarget}  # by the setting ``partner``

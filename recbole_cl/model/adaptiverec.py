@@ -13,21 +13,20 @@ from torch import Tensor
 from recbole_cl.batch import Batch
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf
 from recbole_cl.data.hooks import HookFactory
-from recbole_cl.errors import UsageError
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
-from recbole_cl.model.cl4srec import cl4srec_pairs
-from recbole_cl.model.contrast.pairs import ViewPairs
-from recbole_cl.model.contrast.threshold import ThresholdedContrast, ThresholdSettings
+from recbole_cl.model.contrast.named_views import AUGMENTED, encode_pairs, hooks_of
+from recbole_cl.model.contrast.threshold import ThresholdSettings, thresholded_contrast
 from recbole_cl.model.contrast.views import ViewDrawer
-from recbole_cl.model.duorec import CONTRASTS, duorec_hooks, duorec_pairs
+from recbole_cl.model.duorec import PAIRS
 
 _AUGMENT = "augment"
+_PAIRS = PAIRS | {_AUGMENT: {"contrastive": AUGMENTED}}
 
 
 class AdaptiveRecSettings(ThresholdSettings, RatioSettings):
     """Settings of AdaptiveRec, with the paper's symbols."""
 
-    contrast: Annotated[str, OneOf(*CONTRASTS, _AUGMENT)]
+    contrast: Annotated[str, OneOf(*_PAIRS)]
     operators: Annotated[Operators, MinLen(2)]
     contrastive_weight: NotNegative = Field(description="lambda_cl")
 
@@ -68,14 +67,7 @@ class AdaptiveRec(AugmentingRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        options = self.options
-        anchors = max(options.anchors_per_row, 1) if options.train_form == "sequence" else 1
-        most_rows = self.plan.batch_size * anchors
-        if options.complement != "none" and options.complement_form == "loss":
-            raise UsageError(
-                "complement_form = loss: the frozen encoder would enter the threshold's statistic; set it to add"
-            )
-        self.contrast = ThresholdedContrast(options, options.hidden_size, most_rows)
+        self.contrast = thresholded_contrast(self.options, self.plan.batch_size)
         self.contrast.apply(self.initialise)
 
     @property
@@ -91,7 +83,7 @@ class AdaptiveRec(AugmentingRecommender):
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Sequences with the same target, where a term compares with them."""
-        return {} if self.augments else duorec_hooks(self.options.contrast)
+        return hooks_of([view for pair in _PAIRS[self.options.contrast].values() for view in pair])
 
     def build_views(self) -> ViewDrawer:
         """Two different operators for every row, as in CL4SRec."""
@@ -99,7 +91,9 @@ class AdaptiveRec(AugmentingRecommender):
         return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs, plain = self._pairs(batch)
+        augmented = self.draw_views(batch.anchors) if self.augments else ()
+        learns = self.contrast.network is not None
+        hidden, pairs, plain = encode_pairs(self, batch, _PAIRS[self.options.contrast], augmented, learns)
         learned = None if plain is None else self.contrast.learned(plain)
         terms = {"recommendation": self.recommendation_loss(hidden, batch.supervised_target, batch)}
         loss = partial(self.contrast, learned=learned)
@@ -112,9 +106,3 @@ class AdaptiveRec(AugmentingRecommender):
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """What the threshold did in the epoch; the next epoch's is kept near this one's similarities."""
         return super().end_epoch(epoch) | self.contrast.end_epoch()
-
-    def _pairs(self, batch: Batch) -> ViewPairs:
-        learns = self.contrast.network is not None
-        if self.augments:
-            return cl4srec_pairs(self, batch, learns)
-        return duorec_pairs(self, self.options.contrast, batch, learns)

@@ -262,7 +262,9 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
             return
         step = min(self.plan.eval_step, epochs)  # RecBole validates the last epoch if no other
         if stage >= epochs:
-            raise UsageError(f"{key} = {stage}: expected fewer than the {epochs} epochs")
+            raise UsageError(
+                f"{key} = {stage}: expected fewer than epochs = {epochs}, which counts them, too; lower it or raise epochs"
+            )
         if epochs // step * step <= stage:
             raise UsageError(
                 f"{key} = {stage}: of the {epochs} epochs none after it is validated with eval_step = {step}; lower "

@@ -13,9 +13,8 @@ from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, RatioSettings
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
-from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
+from recbole_cl.model.contrast.named_views import AUGMENTED, encode_pairs
 from recbole_cl.model.contrast.views import ViewDrawer
-from recbole_cl.model.contrastive import PLAIN
 
 
 class CL4SRecSettings(RatioSettings):
@@ -53,7 +52,7 @@ class CL4SRec(AugmentingRecommender):
         return ViewDrawer(names, values, self.mask_id, self.generator, distinct=len(names) > 1)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs, _ = cl4srec_pairs(self, batch)
+        hidden, pairs, _ = encode_pairs(self, batch, {"contrastive": AUGMENTED}, self.draw_views(batch.anchors))
         loss = partial(info_nce, temperature=self.options.temperature, similarity=self.options.similarity)
         pair = pairs["contrastive"]
         self.geometry.look_at(pair.z_a, pair.z_b)
@@ -65,21 +64,3 @@ class CL4SRec(AugmentingRecommender):
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Alignment and uniformity of the views."""
         return super().end_epoch(epoch) | self.geometry.take()
-
-
-def cl4srec_pairs(model: AugmentingRecommender, batch: Batch, plain: bool = False) -> ViewPairs:
-    """Encodes a batch and two views of each anchor.
-
-    Args:
-        model: Draws and encodes the views.
-        batch: The batch.
-        plain: Whether the encodings of the anchors as they are are wanted, too.
-
-    Returns:
-        The outputs, with a pair ``contrastive``.
-    """
-    anchors = batch.anchors
-    rows_a, rows_b = model.draw_views(anchors)
-    views = {"a": rows_a, "b": rows_b} | ({PLAIN: anchors} if plain else {})
-    hidden, z = model.encode_views(batch, views)
-    return ViewPairs(hidden, {"contrastive": ViewPair(z["a"], z["b"], rows_b, anchors)}, z.get(PLAIN))

@@ -96,9 +96,9 @@ class ContrastiveRecommender(EncoderRecommender):
             views: Rows by name, one for each anchor.
 
         Returns:
-            Outputs of ``batch.supervised``, [T, D], and of each view, [A, D].
+            Outputs of ``batch.supervised``, [T, D], and of each view, [A, D] where it wants those at the last items.
         """
-        held = PLAIN in views and self._outputs_hold_anchors(batch)
+        held = PLAIN in views and views[PLAIN].wanted == "last" and self._outputs_hold_anchors(batch)
         encoded = {name: rows for name, rows in views.items() if not (held and name == PLAIN)}
         hidden, *outputs = self.encode(batch.supervised, *encoded.values())
         plain = {PLAIN: batch.at_anchors(hidden)} if held else {}

@@ -16,7 +16,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
-from recbole_cl.model.contrast.views import ViewDrawer
+from recbole_cl.model.contrast.views import ViewDrawer, refuse_operator_sets
 
 _OF_THE_PAPER = ("crop", "mask", "reorder", "substitute", "insert")
 
@@ -105,18 +105,9 @@ class CoSeRec(AugmentingRecommender):
 
     def _check_options(self) -> None:
         options = self.options
-        unknown = sorted(set(options.short_operators) - set(options.operators))
-        lengths_matter = options.short_length != -1
-        if unknown and lengths_matter:
-            raise UsageError(
-                f"short_operators: {unknown} are not among operators {options.operators}; leave them out, or set "
-                "short_length to -1"
-            )
-        for key in ("operators", "short_operators") if lengths_matter else ("operators",):
-            if options.distinct_operators and len(getattr(options, key)) < 2:
-                raise UsageError(
-                    f"distinct_operators = True: {key} = {getattr(options, key)} has no two to draw; name more"
-                )
+        refuse_operator_sets(
+            options.operators, options.short_operators, options.short_length, options.distinct_operators
+        )
         refuse_pooling(options.pooling, options.right_aligned)
         if options.pretrain_epochs and not options.contrastive_weight:
             raise UsageError(f"pretrain_epochs = {options.pretrain_epochs}: they need a contrastive_weight above 0")

@@ -9,30 +9,27 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from recbole_cl.batch import Batch, Rows
+from recbole_cl.batch import Batch
 from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
 from recbole_cl.data.hooks import HookFactory
-from recbole_cl.data.same_target import SameTarget
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
-from recbole_cl.model.contrast.pairs import ViewPair, ViewPairs
+from recbole_cl.model.contrast.named_views import DROPOUT, SAME_TARGET, encode_pairs, hooks_of
 from recbole_cl.model.contrastive import PLAIN, ContrastiveRecommender, ContrastiveSettings
 
-_SAME_TARGET = "same_target"
-_PAIRS = {  # contrast -> (term, one view, the other view)
-    "un": [("unsupervised", PLAIN, "dropout")],
-    "su": [("supervised", PLAIN, _SAME_TARGET)],
-    "us": [("unsupervised", PLAIN, "dropout"), ("supervised", PLAIN, _SAME_TARGET)],
-    "us_x": [("supervised", "dropout", _SAME_TARGET)],
+PAIRS = {  # contrast -> term -> the two views
+    "un": {"unsupervised": (PLAIN, DROPOUT)},
+    "su": {"supervised": (PLAIN, SAME_TARGET)},
+    "us": {"unsupervised": (PLAIN, DROPOUT), "supervised": (PLAIN, SAME_TARGET)},
+    "us_x": {"supervised": (DROPOUT, SAME_TARGET)},
 }
-CONTRASTS = tuple(_PAIRS)
 
 
 class DuoRecSettings(ContrastiveSettings):
     """Settings of DuoRec, with the symbols of the authors' code."""
 
-    contrast: Annotated[str, OneOf(*CONTRASTS)]
+    contrast: Annotated[str, OneOf(*PAIRS)]
     similarity: Literal["dot", "cosine"]
     temperature: Positive = Field(description="tau")
     unsupervised_weight: NotNegative = Field(description="lambda")
@@ -85,15 +82,15 @@ class DuoRec(ContrastiveRecommender):
     @property
     def compares_views(self) -> bool:
         """Whether the weights leave a contrastive term."""
-        return any(self._weight(name) for name, *_ in _PAIRS[self.options.contrast])
+        return any(map(self._weight, PAIRS[self.options.contrast]))
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Sequences with the same target, where a term compares with them."""
-        return duorec_hooks(self.options.contrast)
+        return hooks_of([view for pair in PAIRS[self.options.contrast].values() for view in pair])
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        hidden, pairs, _ = duorec_pairs(self, self.options.contrast, batch)
+        hidden, pairs, _ = encode_pairs(self, batch, PAIRS[self.options.contrast])
         mask = same_target_mask(batch.anchor_target) if self.options.mask_same_target else None
         options = self.options
         loss = partial(info_nce, temperature=options.temperature, similarity=options.similarity, negative_mask=mask)
@@ -109,30 +106,3 @@ class DuoRec(ContrastiveRecommender):
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Alignment and uniformity of the views that were compared (Figure 5)."""
         return super().end_epoch(epoch) | self.geometry.take()
-
-
-def duorec_hooks(contrast: str) -> Mapping[str, HookFactory]:
-    """What pairs of that kind need drawn for each anchor."""
-    return {_SAME_TARGET: SameTarget} if any(_SAME_TARGET in pair for pair in _PAIRS[contrast]) else {}
-
-
-def duorec_pairs(model: ContrastiveRecommender, contrast: str, batch: Batch, plain: bool = False) -> ViewPairs:
-    """Encodes a batch and the views that DuoRec compares.
-
-    Args:
-        model: Encodes them.
-        contrast: ``un``, ``su``, ``us`` or ``us_x``, as in `DuoRec`.
-        batch: The batch, with same-target rows if that needs them.
-        plain: Whether the encodings of the anchors as they are are wanted in any case.
-
-    Returns:
-        The outputs, with a pair ``unsupervised``, ``supervised`` or both.
-    """
-    pairs, anchors = _PAIRS[contrast], batch.anchors
-    used = {view for _, *pair in pairs for view in pair} | ({PLAIN} if plain else set())
-    views: dict[str, Rows] = {name: anchors for name in (PLAIN, "dropout") if name in used}
-    if _SAME_TARGET in used:
-        views[_SAME_TARGET] = batch.rows(_SAME_TARGET)
-    hidden, z = model.encode_views(batch, views)
-    compared = {name: ViewPair(z[a], z[b], views[b], anchors) for name, a, b in pairs}
-    return ViewPairs(hidden, compared, z.get(PLAIN))

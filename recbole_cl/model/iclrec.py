@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
-from recbole_cl.loss.info_nce import info_nce, same_target_mask
+from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer
@@ -105,11 +105,11 @@ class ICLRec(AugmentingRecommender):
         if not intents.fitted:
             intents.renew(self._epoch, self, self._intent_query)  # nobody calls start_epoch in a plain RecBole script
         with torch.no_grad():
-            cluster, centroid = intents(self._intent_query(anchors))
-        mask = same_target_mask(cluster) if self.options.mask_same_intent else None
-        tau, similarity = self.options.temperature, self.options.similarity
+            nearest = intents(self._intent_query(anchors))
+        options = self.options
+        how = options.temperature, options.similarity, options.mask_same_intent
         pooled = [pool(hidden, rows, self._intent_pooling) for hidden, rows in zip(encoded, views, strict=True)]
-        return torch.stack([info_nce(z, centroid.to(z.dtype), tau, similarity, mask) for z in pooled]).mean()
+        return torch.stack([intents.contrast(z, *how, nearest) for z in pooled]).mean()
 
     def _intent_query(self, rows: Rows) -> Tensor:
         """Representations of rows, by which their intents are found."""

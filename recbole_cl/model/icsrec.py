@@ -13,13 +13,11 @@ from torch import Tensor
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.data.hooks import HookFactory
-from recbole_cl.data.same_target import LastSameTarget, SameTarget
+from recbole_cl.data.same_target import PARTNERS
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSettings
-from recbole_cl.model.intents import Intents, IntentSettings, intents_of
-
-_PARTNERS: Mapping[str, HookFactory] = {"last": LastSameTarget, "uniform": SameTarget}
+from recbole_cl.model.intents import IntentSettings, intents_of
 
 
 class ICSRecSettings(ContrastiveSettings, IntentSettings):
@@ -69,7 +67,7 @@ class ICSRec(ContrastiveRecommender):
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Rows with the same target, where a term looks at them."""
         options = self.options
-        return {"same_target": _PARTNERS[options.partner]} if options.coarse_weight or options.fine_weight else {}
+        return {"same_target": PARTNERS[options.partner]} if options.coarse_weight or options.fine_weight else {}
 
     def start_epoch(self, epoch: int) -> None:
         """Finds the intents of the training rows as they are encoded now."""
@@ -98,16 +96,10 @@ class ICSRec(ContrastiveRecommender):
         if self.intents is not None:
             if not self.intents.fitted:
                 self.start_epoch(self._epoch)  # nobody calls it in a plain RecBole script
-            fine = torch.stack([self._to_intent(self.intents, z) for z in (z_own, z_partner)]).sum()
+            how = options.temperature, options.similarity, options.mask_false_negatives
+            fine = torch.stack([self.intents.contrast(z, *how) for z in (z_own, z_partner)]).sum()
             terms["fine"] = options.fine_weight * fine
         return terms
-
-    def _to_intent(self, intents: Intents, z: Tensor) -> Tensor:
-        """Contrast of rows with their intents."""
-        cluster, centroid = intents(z.detach())
-        mask = same_target_mask(cluster) if self.options.mask_false_negatives else None
-        options = self.options
-        return info_nce(z, centroid.to(z.dtype), options.temperature, options.similarity, mask)
 
     def _represent(self, rows: Rows) -> Tensor:
         return self.encode(rows)[0]

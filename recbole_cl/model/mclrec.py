@@ -10,14 +10,13 @@ import torch
 from annotated_types import MinLen
 from pydantic import Field
 from recbole.data.interaction import Interaction
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.loss.similarity_margin import similarity_margin
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
-from recbole_cl.model.contrast.augmenter import Augmenter
+from recbole_cl.model.contrast.augmenter import Augmenters
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrast.pooling import rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer
@@ -60,9 +59,8 @@ class MCLRec(AugmentingRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        n_augmenters = 2 if self.options.meta_weight else 0
-        size = self.options.hidden_size
-        self.augmenters = nn.ModuleList(Augmenter(size, self._init_generator) for _ in range(n_augmenters))
+        options = self.options
+        self.augmenters = Augmenters(options.hidden_size, self._init_generator) if options.meta_weight else None
 
     @property
     def augments(self) -> bool:
@@ -79,28 +77,22 @@ class MCLRec(AugmentingRecommender):
 
     def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
         """Encoder, augmenters, encoder, on the same views; all at once if so set, or if there are no augmenters."""
-        if self.options.joint or not self.augmenters:
+        if self.options.joint or self.augmenters is None:
             return super().optimiser_steps(interaction)
         batch = self._read(interaction)
         views = self._views(batch)
-        encoder = partial(self._with_frozen_augmenters, batch, views)
-        return [encoder, partial(self._augmenter_losses, views), encoder]
+        own = partial(self._augmenter_losses, self.augmenters, views)
+        return self.augmenters.in_turns(partial(self._encoder_losses, batch, views), own)
 
     def _views(self, batch: Batch) -> list[Rows]:
         if not self.augments:
             return []
         return [rows_to_pool(view, "last", self.views.makes_holes) for view in self.draw_views(batch.anchors)]
 
-    def _with_frozen_augmenters(self, batch: Batch, views: Sequence[Rows]) -> dict[str, Tensor]:
-        self.augmenters.requires_grad_(False)
-        terms = self._encoder_losses(batch, views)
-        self.augmenters.requires_grad_(True)
-        return terms
-
-    def _augmenter_losses(self, views: Sequence[Rows]) -> dict[str, Tensor]:
+    def _augmenter_losses(self, augmenters: Augmenters, views: Sequence[Rows]) -> dict[str, Tensor]:
         with torch.no_grad():
             encoded = self.encode(*views)
-        return {"augmenters": self._meta_loss(*encoded)}
+        return {"augmenters": self._meta_loss(augmenters, *encoded)}
 
     def _encoder_losses(self, batch: Batch, views: Sequence[Rows]) -> dict[str, Tensor]:
         options = self.options
@@ -111,16 +103,9 @@ class MCLRec(AugmentingRecommender):
             z_a, z_b = encoded
             pair = ViewPair(z_a, z_b, views[1], batch.anchors)
             terms["contrastive"] = options.contrastive_weight * self.compare_views(loss, pair)
-        if options.meta_weight:
-            terms["meta"] = options.meta_weight * self._meta_loss(*encoded)
+        if self.augmenters is not None:
+            terms["meta"] = options.meta_weight * self._meta_loss(self.augmenters, *encoded)
         return terms
 
-    def _meta_loss(self, z_a: Tensor, z_b: Tensor) -> Tensor:
-        """Contrast with what the augmenters make of two views, and the penalty on margins."""
-        options = self.options
-        augmented_a, augmented_b = (augment(z) for augment, z in zip(self.augmenters, (z_a, z_b), strict=True))
-        pairs = [(z_a, augmented_b), (z_b, augmented_a), (augmented_a, augmented_b)]
-        terms = [info_nce(*pair) for pair in pairs]
-        if options.regulariser_weight:
-            terms += [options.regulariser_weight * similarity_margin(*pair, options.temperature) for pair in pairs]
-        return torch.stack(terms).sum()
+    def _meta_loss(self, augmenters: Augmenters, z_a: Tensor, z_b: Tensor) -> Tensor:
+        return augmenters.contrast(z_a, z_b, self.options.regulariser_weight, self.options.temperature)

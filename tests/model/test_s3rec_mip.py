@@ -105,5 +105,5 @@ def test_what_was_not_pre_trained_is_refused(settings: dict[str, Any], expected:
 
 
 def test_a_first_stage_without_a_second_is_refused() -> None:
-    with pytest.raises(UsageError, match="pretrain_epochs = 5: expected fewer than the 5 epochs"):
+    with pytest.raises(UsageError, match="pretrain_epochs = 5: expected fewer than epochs = 5"):
         build_model("S3Rec_MIP", pretrain_epochs=5, epochs=5, eval_step=1)

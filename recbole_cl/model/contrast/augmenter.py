@@ -1,14 +1,22 @@
-"""A network that learns to augment representations. Letters: B rows, D hidden size."""
+"""Networks that learn to augment representations, and the contrast by which they learn.
+
+Letters: B rows, D hidden size.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recbole_cl.errors import UsageError
+from recbole_cl.loss.info_nce import info_nce
+from recbole_cl.loss.similarity_margin import similarity_margin
+
+LossTerms = Callable[[], Mapping[str, Tensor]]
 
 
 class Augmenter(nn.Module):
@@ -40,3 +48,53 @@ class Augmenter(nn.Module):
         """Augments representations, [B, D] -> [B, D]."""
         first, second, third = self.layers
         return F.normalize(third(F.gelu(second(F.gelu(first(hidden))))), dim=1)
+
+
+class Augmenters(nn.ModuleList):
+    """Two augmenters A and B, of the first and of the second view.
+
+    Reference:
+        MCLRec, as ``Augmenter``.
+
+    Args:
+        hidden_size: D, at least 4.
+        generator: Source of the initial weights.
+    """
+
+    def __init__(self, hidden_size: int, generator: torch.Generator) -> None:
+        super().__init__(Augmenter(hidden_size, generator) for _ in range(2))
+
+    def contrast(self, z_a: Tensor, z_b: Tensor, regulariser_weight: float, temperature: float) -> Tensor:
+        """Contrast with what the augmenters make of two views: the pairs (z_a, B z_b), (z_b, A z_a), (A z_a, B z_b).
+
+        Args:
+            z_a: First view. Shape [B, D].
+            z_b: Second view. Shape [B, D].
+            regulariser_weight: Of the penalty on margins; 0 for none.
+            temperature: Of that penalty. The contrasts have 1, and the dot product.
+
+        Returns:
+            Scalar, the sum over the pairs.
+        """
+        augmented_a, augmented_b = (augment(z) for augment, z in zip(self, (z_a, z_b), strict=True))
+        pairs = [(z_a, augmented_b), (z_b, augmented_a), (augmented_a, augmented_b)]
+        terms = [info_nce(*pair) for pair in pairs]
+        if regulariser_weight:
+            terms += [regulariser_weight * similarity_margin(*pair, temperature) for pair in pairs]
+        return torch.stack(terms).sum()
+
+    def in_turns(self, encoder_terms: LossTerms, own_terms: LossTerms) -> list[LossTerms]:
+        """The steps of a batch: of the encoder, of the augmenters, of the encoder.
+
+        Args:
+            encoder_terms: The loss terms of an encoder's step, in which the augmenters stay as they are.
+            own_terms: Those of the augmenters' step; nothing else is to be reached by them.
+        """
+
+        def encoder() -> Mapping[str, Tensor]:
+            self.requires_grad_(False)
+            terms = encoder_terms()
+            self.requires_grad_(True)
+            return terms
+
+        return [encoder, own_terms, encoder]

@@ -6,7 +6,7 @@ Letters: B rows of a view, D hidden size.
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -216,6 +216,24 @@ class ThresholdedContrast(nn.Module):
             uniformity=uniformity(z_a),
             **{_quantile_name(share): value for share, value in zip(_QUANTILES, quantiles, strict=True)},
         )
+
+
+def thresholded_contrast(options: Any, batch_size: int) -> ThresholdedContrast:
+    """The contrast with a threshold, for a method and its training.
+
+    Args:
+        options: The method's settings, among them those of ``ThresholdSettings``.
+        batch_size: Rows of a full batch.
+
+    Raises:
+        UsageError: If settings do not go together, or a flat network has too many parameters.
+    """
+    if options.complement != "none" and options.complement_form == "loss":
+        raise UsageError(
+            "complement_form = loss: the frozen encoder would enter the threshold's statistic; set it to add"
+        )
+    anchors = max(options.anchors_per_row, 1) if options.train_form == "sequence" else 1
+    return ThresholdedContrast(options, options.hidden_size, batch_size * anchors)
 
 
 def _quantile_name(share: float) -> str:

@@ -91,3 +91,24 @@ class ViewDrawer:
         """The operators with their keywords bound, by name."""
         supplied = {"fill_id": self._fill_id, "neighbour": neighbour}
         return {name: bind(name, self._values.get(name, {}), supplied) for name in self.names}
+
+
+def refuse_operator_sets(
+    operators: Sequence[str], short_operators: Sequence[str], short_length: int, distinct_operators: bool
+) -> None:
+    """Refuses sets of operators, as settings of these names have them, from which views can't be drawn.
+
+    Raises:
+        UsageError: If short rows draw from what is not among the operators, or a set has no two different ones.
+    """
+    sets = {"operators": operators} | ({"short_operators": short_operators} if short_length != -1 else {})
+    unknown = sorted(set(sets.get("short_operators", ())) - set(operators))
+    if unknown:
+        raise UsageError(
+            f"short_operators: {unknown} are not among operators {operators}; leave them out, or set short_length to -1"
+        )
+    for key, names in sets.items():
+        if distinct_operators and len(names) < 2:
+            raise UsageError(
+                f"distinct_operators = True: {key} = {names} has no two to draw; name more, or set it to False"
+            )

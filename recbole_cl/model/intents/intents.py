@@ -19,6 +19,7 @@ from recbole_cl.config.schema import Count, MethodSettings
 from recbole_cl.data.hooks import TrainingRows
 from recbole_cl.data.training_rows import training_rows
 from recbole_cl.errors import UsageError
+from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.intents.kmeans import fit_centroids
 
 _BLOCK = 512  # rows that are encoded at a time
@@ -147,6 +148,25 @@ class Intents(nn.Module):
             squares = centroids.square().sum(1)  # [K]; a query's own square is the same for all
             cluster = (squares - 2 * query.to(centroids.dtype) @ centroids.T).argmin(1)
             return Nearest(cluster, F.normalize(centroids, dim=1).index_select(0, cluster))
+
+    def contrast(
+        self, z: Tensor, temperature: float, similarity: str, mask_same_intent: bool, nearest: Nearest | None = None
+    ) -> Tensor:
+        """InfoNCE between representations and intents.
+
+        Args:
+            z: Representations of rows. Shape [B, P].
+            temperature: As ``info_nce`` takes it.
+            similarity: As ``info_nce`` takes it.
+            mask_same_intent: Whether rows of one intent are no negatives of each other.
+            nearest: Their intents; None for those nearest to ``z``.
+
+        Returns:
+            Scalar.
+        """
+        cluster, centroid = self(z.detach()) if nearest is None else nearest
+        mask = same_target_mask(cluster) if mask_same_intent else None
+        return info_nce(z, centroid.to(z.dtype), temperature, similarity, mask)
 
     def figures(self) -> dict[str, float]:
         """What is worth recording of an epoch's clusters: mean squared distance of the rows to their centroids."""
