@@ -154,11 +154,11 @@ def _time_limit() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _lines(content: bytes) -> int:
-    """Rows that an undamaged reader would find: lines with anything on them, under a header."""
+def _lines(content: bytes, blank: bytes = b" ") -> int:
+    """Lines with anything but ``blank`` on them."""
     ends = content.replace(b"\r\n", b"\n")
     ends = ends if b"\n" in ends else ends.replace(b"\r", b"\n")
-    return sum(bool(line.strip(b" ")) for line in ends.split(b"\n")) - 1
+    return sum(bool(line.strip(blank)) for line in ends.split(b"\n"))
 
 
 def _loaded(folder: Path) -> int:
@@ -171,7 +171,7 @@ def outcome_of_atomic(content: bytes, kind: str, folder: Path) -> str:
     """Loads an atomic file; every line is a row, or the file is refused."""
     (folder / "shop").mkdir()
     (folder / "shop" / "shop.inter").write_bytes(content)
-    return "loaded" if _loaded(folder) == _lines(content.removeprefix(b"\xef\xbb\xbf")) else "silent loss"
+    return "loaded" if _loaded(folder) == _lines(content.removeprefix(b"\xef\xbb\xbf")) - 1 else "silent loss"
 
 
 def outcome_of_source(content: bytes, kind: str, folder: Path) -> str:
@@ -185,7 +185,7 @@ def outcome_of_source(content: bytes, kind: str, folder: Path) -> str:
         expected = sum(max(len(line.split()) - 1, 0) for line in plain.decode("utf-8-sig").splitlines())
     else:
         plain = plain.removeprefix(b"\xef\xbb\xbf")
-        expected = sum(map(bool, map(bytes.strip, plain.split(b"\n")))) if kind == "jsonl" else _lines(plain)
+        expected = _lines(plain, b" \t\r\x0b\x0c") if kind == "jsonl" else _lines(plain) - 1  # its header
     return (
         "loaded" if converted in (expected, expected + 1) else "silent loss"
     )  # one more where the header is guessed away
