@@ -6,7 +6,7 @@ import argparse
 import platform
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
@@ -16,6 +16,7 @@ from recbole_cl.allocator import restart_with_tuned_malloc
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL
 from recbole_cl.distributed.processes import is_first, started
 from recbole_cl.errors import UsageError
+from recbole_cl.flags import parse_value, refuse_second, split_flags
 from recbole_cl.guard import guarded
 from recbole_cl.text import printable
 from recbole_cl.train_help import TRAIN
@@ -108,7 +109,7 @@ class _Once(argparse.Action):
     """Stores a value, and refuses another one for the same flag."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
-        _refuse_second(f"--{self.dest}", getattr(namespace, self.dest), values)
+        refuse_second(f"--{self.dest}", getattr(namespace, self.dest), values)
         setattr(namespace, self.dest, values)
 
 
@@ -167,7 +168,7 @@ def program() -> int:
 
 def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     command = "".join(argv[:1])
-    flags, texts = _split_flags(argv[1:], command) if command in _WITH_SETTINGS else (argv[1:], {})
+    flags, texts = split_flags(argv[1:], _flags_of(command)) if command in _WITH_SETTINGS else (argv[1:], {})
     parser = Parser(
         prog=PROGRAM,
         description="Contrastive learning for sequential recommendation, on RecBole.",
@@ -210,7 +211,7 @@ def _declare(parser: argparse.ArgumentParser, command: str) -> None:
 
 
 def _run_train(argv: Sequence[str], prog: str, train: Callable[[Training], None]) -> int:
-    flags, texts = _split_flags(argv, "train")
+    flags, texts = split_flags(argv, _flags_of("train"))
     parser = Parser(prog=prog, **TRAIN)
     _add_train_arguments(parser)
     train(_training(parser.parse_args(flags), texts))
@@ -218,7 +219,7 @@ def _run_train(argv: Sequence[str], prog: str, train: Callable[[Training], None]
 
 
 def _training(args: argparse.Namespace, texts: Mapping[str, str], one_seed: bool = False) -> Training:
-    settings = {key: _parse_value(text) for key, text in texts.items()}
+    settings = {key: parse_value(text) for key, text in texts.items()}
     files, seeds = (args.config_files or "").split(), None
     from recbole_cl.config.known import refuse_unknown_flags
 
@@ -264,59 +265,9 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _split_flags(argv: Sequence[str], command: str) -> tuple[list[str], dict[str, str]]:
-    """Separates a command's own flags from settings, which may have any name.
-
-    Returns:
-        Arguments for the parser, and the text of each setting.
-    """
-    flags = [*_TRAIN_FLAGS, *(import_module(_MODULES[command]).FLAGS if command in _MODULES else ())]
-    own: list[str] = []
-    settings: dict[str, str] = {}
-    tokens = iter(argv)
-    for token in tokens:
-        name, equals, text = token.partition("=")
-        if name in flags:
-            own.append(f"{name}={text if equals else _value_after(name, tokens)}")
-            _refuse_empty(name, own[-1].partition("=")[2])
-        elif name.startswith("--") and name not in ("--", "--help"):
-            value = text if equals else _value_after(name, tokens)
-            _refuse_empty(name, value)
-            _refuse_second(name, settings.get(name[2:]), value)
-            settings[name[2:]] = value
-        else:
-            own.append(token)
-    return own, settings
-
-
-def _value_after(name: str, tokens: Iterator[str]) -> str:
-    value = next(tokens, "--")
-    if value.startswith("--"):
-        raise UsageError(f"{name} has no value: write {name}=VALUE, for a switch {name}=True")
-    return value
-
-
-def _refuse_empty(name: str, value: str) -> None:
-    """Refuses what a variable of the shell that is not set leaves of ``--resume=$RUN``: it would be a new run."""
-    if not value.strip() and name != "--gpu_id":  # which means the CPU then, as CUDA_VISIBLE_DEVICES does
-        raise UsageError(
-            f"{name} is empty: give it a value (~ for none), or leave it out; is a shell variable not set?"
-        )
-
-
-def _refuse_second(name: str, first: str | None, second: str) -> None:
-    if first is not None and first != second:
-        raise UsageError(f"{name} is given twice, as {first} and as {second}: give it once")
-
-
-def _parse_value(text: str) -> Any:
-    """Reads a value as YAML; what is none, such as the interval [5,inf), is text."""
-    from recbole_cl.config.presets import BadYAML, parse_yaml
-
-    try:
-        return parse_yaml(text)
-    except BadYAML:
-        return text
+def _flags_of(command: str) -> list[str]:
+    """The flags that a command with settings has of its own."""
+    return [*_TRAIN_FLAGS, *(import_module(_MODULES[command]).FLAGS if command in _MODULES else ())]
 
 
 def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:

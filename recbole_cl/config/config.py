@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 import recbole
 import torch
 
-from recbole_cl.config.common import COMMON, DATA_KEYS, WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.beside_data import refuse_code_beside_data, refuse_other_than_data
+from recbole_cl.config.common import COMMON, WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.defaults import SWITCH, as_recbole, unlike_recbole
 from recbole_cl.config.foreign import drop_foreign, drop_harmless, looks_misspelt
 from recbole_cl.config.known import keys_by_model, keys_of_ours
@@ -41,14 +42,11 @@ from recbole_cl.config.recboles_config import (
 from recbole_cl.config.settings import check_settings, listed, settings_class
 from recbole_cl.config.suggestions import refuse_unknown
 from recbole_cl.config.values import is_folder_name, plain, without_none_texts
-from recbole_cl.distributed.processes import World, local_place
+from recbole_cl.distributed.processes import local_place, own_gpu
 from recbole_cl.errors import UsageError
-from recbole_cl.registry import is_path, name_paths, paths_in
+from recbole_cl.registry import is_path, name_paths
 
 RECBOLE_VERSION = "1.2.1"
-
-# Fields, separators and folders, where text with dots is no path of code.
-_FREE_TEXT = frozenset({*general_arguments, *dataset_arguments, "discretization", "wandb_project"})
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _visible_before: dict[str, str] = {}  # what RecBole wrote there last -> what held before it
@@ -203,8 +201,8 @@ class Config(RecBoleConfig):
         if beside.is_file():
             values = with_todays_names(_read(beside), self._known)
             self._beside = str(beside), values
-            _refuse_code_beside_data(beside, values)
-            _refuse_other_than_data(beside, values.keys() & self._known)
+            refuse_code_beside_data(beside, values)
+            refuse_other_than_data(beside, values.keys() & self._known)
             merge_settings(self.internal_config_dict, values)
         self._load_preset(experiment_preset(model_class, dataset))
 
@@ -279,25 +277,12 @@ class Config(RecBoleConfig):
         elif gpu_id is None or isinstance(gpu_id, list):
             self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # what RecBole joins by commas
         if place.size > 1 and self.final_config_dict["use_gpu"]:
-            self.final_config_dict["gpu_id"] = _own_gpu(self.final_config_dict["gpu_id"], place)
+            self.final_config_dict["gpu_id"] = own_gpu(self.final_config_dict["gpu_id"], place)
         super()._init_device()
         _visible_before.clear()
         _visible_before[os.environ[_VISIBLE]] = visible
         if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same
             self.final_config_dict["device"] = torch.device("cpu")
-
-
-def _own_gpu(asked: int | str | tuple[int, ...], place: World) -> str:
-    """Of the GPUs that are asked for that of this process, among those of its machine; none if none is."""
-    gpus = [str(it) for it in asked] if isinstance(asked, tuple) else str(asked).split(",")
-    if gpus in ([], [""], ["-1"]):
-        return ""
-    if len(gpus) < place.size:
-        raise UsageError(
-            f"gpu_id = {','.join(gpus)}: each of {place.size} processes on this machine needs a GPU; name as many, "
-            "start fewer, or set use_gpu to False"
-        )
-    return gpus[place.rank]
 
 
 def _check_recbole_version() -> None:
@@ -312,24 +297,3 @@ def _check_recbole_version() -> None:
 def _read(file: str | Path) -> dict[str, Any]:
     """A user's own file; its values have the limits that all others have."""
     return {key: plain(f"{file}: {key}", value) for key, value in read_settings(file).items()}
-
-
-def _refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
-    """Refuses YAML that comes with data and names code: a dataset of somebody else's chooses numbers, not programs."""
-    for key, value in values.items():
-        named = [] if key in _FREE_TEXT else paths_in(value)
-        if key == "model" or named:
-            what = "a model" if key == "model" else f"code ({', '.join(named)})"
-            raise UsageError(
-                f"{file}: {key} = {value}: YAML beside data cannot name {what}; leave {key} out, and set it by "
-                f"--{key} or in a file of config_files"
-            )
-
-
-def _refuse_other_than_data(file: Path, keys: Collection[str]) -> None:
-    """Refuses YAML that comes with data and decides more than how these are read: folders, say, or another run."""
-    if other := sorted({*keys} - DATA_KEYS):
-        raise UsageError(
-            f"{file}: {', '.join(other)}: YAML beside data holds settings of data alone; set them on the command line "
-            "or in a file of config_files"
-        )

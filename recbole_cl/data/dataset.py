@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from recbole_cl.data.files.atomic import AtomicFormat, read_atomic_file
 from recbole_cl.data.files.download import download_dataset
+from recbole_cl.data.leave_one_out import left_out
 from recbole_cl.data.presplit import ListColumns, file_numbers, file_order, parts_of, segments_of
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import window
@@ -245,25 +245,14 @@ class ContrastiveDataset(ListColumns):
 
         Args:
             group_by: The column of users.
-            leave_one_mode: ``valid_and_test``; ``valid_only`` or ``test_only``, where a user's last row alone is left
-                out of training.
+            leave_one_mode: As ``left_out`` takes it.
 
         Returns:
-            The training, validation and test part: all but a user's last two rows, the last but one, the last. Of two
-            rows the first is for training and the last for test; an only one is for training.
+            The training, validation and test part.
         """
-        group, _ = pd.factorize(self.inter_feat[group_by].numpy())
-        order = np.argsort(group, kind="stable")
-        size = np.bincount(group)
-        n_behind = np.repeat(np.cumsum(size), size) - np.arange(len(group)) - 1  # in the group, behind each row
-        size = np.repeat(size, size)
-        is_test = (n_behind == 0) & (size > 1)
-        is_valid = (n_behind == 1) & (size > 2) if leave_one_mode == "valid_and_test" else np.zeros_like(is_test)
-        if leave_one_mode == "valid_only":
-            is_test, is_valid = is_valid, is_test
+        parts = left_out(self.inter_feat[group_by].numpy(), leave_one_mode)
         self._drop_unused_col()
-        parts = (order[~is_test & ~is_valid], order[is_valid], order[is_test])
-        return [self.copy(take_rows(self.inter_feat, torch.from_numpy(part))) for part in parts]
+        return [self.copy(take_rows(self.inter_feat, part)) for part in parts]
 
     def of_first_users(self, share: float) -> ContrastiveDataset:
         """The rows of some users: the first in the file, as their ids are given.

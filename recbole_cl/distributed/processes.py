@@ -166,3 +166,16 @@ def agree_on(what: str, value: str) -> None:
     """
     if of_first(lambda: value) != value:
         raise UsageError(f"process {_world.rank} has other {what} than process 0: give all the same files and settings")
+
+
+def own_gpu(asked: int | str | tuple[int, ...], place: World) -> str:
+    """Of the GPUs that are asked for that of this process, among those of its machine; none if none is."""
+    gpus = [str(it) for it in asked] if isinstance(asked, tuple) else str(asked).split(",")
+    if gpus in ([], [""], ["-1"]):
+        return ""
+    if len(gpus) < place.size:
+        raise UsageError(
+            f"gpu_id = {','.join(gpus)}: each of {place.size} processes on this machine needs a GPU; name as many, "
+            "start fewer, or set use_gpu to False"
+        )
+    return gpus[place.rank]

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOG_EPSILON = math.log(1e-24)
+_FEW = 16  # items to each negative of a row: of 1,350 items and 1,000 negatives in an eighteenth of the time
 
 
 def cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
@@ -210,6 +211,8 @@ def uncorrected_softmax(hidden: Tensor, item_table: Tensor, target: Tensor, nega
 
 
 def _scores(hidden: Tensor, item_table: Tensor, items: Tensor) -> Tensor:
+    if len(item_table) <= _FEW * items.shape[1]:  # all scores are fewer numbers than the vectors of all items drawn
+        return (hidden @ item_table.T).gather(1, items)
     return (F.embedding(items, item_table) @ hidden.unsqueeze(2)).squeeze(2)  # [T, n]
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from recbole.data.interaction import Interaction
 
 # Not from ``recbole.model.sequential_recommender``: importing any model of that package switches autograd anomaly
@@ -19,67 +18,19 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from recbole_cl.batch import ANCHOR_DRAWS, Batch, Rows
-from recbole_cl.config.papers import ByDataset, Papers, said
-from recbole_cl.config.schema import Depth, MethodSettings, Named, Natural, OneOf, Positive, Rate, Share, Size, Width
+from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.schema import MethodSettings
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.distributed.sharing import encode_in_shares
 from recbole_cl.encoder.packing import Packing, pack, padded
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
+from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.model.interface import Scorer, TrainableModel
 from recbole_cl.model.pretrained_items import item_embedding
 from recbole_cl.model.reading import TrainingPlan, read_options, read_plan, refuse_sampled_targets
-from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES, RecommendationLoss
-
-
-class EncoderRecommenderSettings(MethodSettings):
-    """What all methods share: encoder, form of training and recommendation loss."""
-
-    encoder: Annotated[str, Named(ENCODERS)]
-    n_layers: Depth
-    n_heads: Width = Field(description="divides hidden_size")
-    hidden_size: Width = Field(description="D")
-    inner_size: Width
-    hidden_dropout_prob: Rate
-    attn_dropout_prob: Rate
-    layer_norm_eps: Positive
-    filter_share: Share = Field(description="BSARec's alpha")
-    filter_cutoff: Size = Field(description="BSARec's c")
-    initializer: Literal["normal", "xavier"]
-    initializer_range: Positive
-    pretrained_items: str | None
-    freeze_pretrained_items: bool
-    scale_items: bool
-    attend_padding: bool
-    train_form: Literal["prefix", "sequence"]
-    anchors_per_row: Natural = Field(description="K")
-    anchor_draw: Annotated[str, OneOf(*ANCHOR_DRAWS)]
-    recommendation_loss: Annotated[str, Named(RECOMMENDATION_LOSSES)]
-    n_negatives: Size
-    popularity_exponent: Share
-    gbce_calibration: Share = Field(description="t")
-    exclude_row_items: bool
-    label_smoothing: Rate
-    length_grouping: Literal["auto"] | bool
-    compile_encoder: bool
-    right_aligned: bool
-
-    papers: ClassVar[Papers] = said(
-        "SASRec, the authors' code and its commands",
-        n_layers=2,
-        n_heads=1,
-        hidden_size=50,
-        hidden_dropout_prob=ByDataset(ML_1M=0.2, others=0.5),
-        attn_dropout_prob=ByDataset(ML_1M=0.2, others=0.5),
-        MAX_ITEM_LIST_LENGTH=ByDataset(ML_1M=200, others=50),
-        recommendation_loss="bce",
-        train_form="sequence",
-        train_batch_size=128,
-        learner="adam",
-        learning_rate=0.001,
-    )
+from recbole_cl.model.recommendation import RecommendationLoss
 
 
 class EncoderRecommender(TrainableModel, SequentialRecommender):
@@ -263,7 +214,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         step = min(self.plan.eval_step, epochs)  # RecBole validates the last epoch if no other
         if stage >= epochs:
             raise UsageError(
-                f"{key} = {stage}: expected fewer than epochs = {epochs}, which counts them, too; lower it or raise epochs"
+                f"{key} = {stage}: expected fewer than epochs = {epochs}, which counts them too; lower it or raise that"
             )
         if epochs // step * step <= stage:
             raise UsageError(

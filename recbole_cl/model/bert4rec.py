@@ -16,7 +16,8 @@ from recbole_cl.augmentation.cloze import choose_hidden, last_items
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, Share
 from recbole_cl.encoder.packing import Packing, both_ways
-from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
+from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.ragged import append, columns
 
 

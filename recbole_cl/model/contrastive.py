@@ -13,10 +13,11 @@ from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.papers import Among, Papers, said
 from recbole_cl.config.schema import Count, MethodSettings, Natural, Positive, Text
 from recbole_cl.errors import UsageError
-from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
+from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.contrast.complement import Complement, FrozenEncoder, refuse_misfit
 from recbole_cl.model.contrast.diagnostics import PairDiagnostics
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
+from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 
 PLAIN = "plain"  # the view of ``encode_views`` that is the anchors as they are
 

@@ -15,9 +15,10 @@ from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.replaced_item import replaced_item_loss
-from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
+from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.ecl.left_padding import real_places
 from recbole_cl.model.ecl.masked_items import sample_items
+from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.ragged import last_places
 
 _OWN = "layer_norm"  # of the item vectors, which the two nets never share

@@ -14,7 +14,8 @@ from recbole_cl.config.schema import MethodSettings, Natural, Text
 from recbole_cl.encoder.packing import both_ways
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.masked_item import masked_item_loss
-from recbole_cl.model.base import EncoderRecommender, EncoderRecommenderSettings
+from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.ragged import append
 from recbole_cl.sampling.negatives import uniform_negatives_outside
 

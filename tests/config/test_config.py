@@ -334,14 +334,15 @@ def test_settings_are_a_copy() -> None:
 )
 def test_every_preset_passes_the_checks(path: Path) -> None:
     kind, name = path.parent.name, path.stem
-    model, dataset = {"model": (name, "ml-100k"), "dataset": ("SASRec", name), "experiment": name.split("-", 1)}.get(
-        kind, ("SASRec", "ml-100k")
-    )
+    of_kind = {"model": (name, "ml-100k"), "dataset": ("SASRec", name), "experiment": name.split("-", 1)}
+    model, dataset = of_kind.get(kind, ("Contrastive" if kind == "preset" else "SASRec", "ml-100k"))
+    files = [path] if kind == "preset" else None  # which nobody gets unasked
     bases = {"EncoderRecommender": "SASRec", "ContrastiveRecommender": "DuoRec", "AugmentingRecommender": "CL4SRec"}
     model = bases.get(model, model)
     settings = read_settings(path)
     assert settings or path.stem == "SASRec"  # which has no setting of its own
-    assert {key: Config(model, dataset).settings_dict()[key] for key in settings} == settings
+    held = Config(model, dataset, config_file_list=files).settings_dict()
+    assert {key: held[key] for key in settings} == settings
 
 
 def test_every_model_of_recbole_passes_the_common_checks() -> None:

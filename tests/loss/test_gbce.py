@@ -49,3 +49,18 @@ def test_without_calibration_it_is_binary_cross_entropy() -> None:
     target, negative = (torch.randint(1, 9, (6,), generator=generator) for _ in range(2))
     ours = gbce(hidden, table, target, negative[:, None], calibration=0.0)
     torch.testing.assert_close(2 * ours, bce(hidden, table, target, negative))
+
+
+@pytest.mark.parametrize("n_items", [40, 400])
+def test_few_items_are_scored_as_many(n_items: int) -> None:
+    """Scores of all items, or products with the vectors of those drawn: the same loss and gradients."""
+    generator = torch.Generator().manual_seed(0)
+    hidden, table = (torch.randn(n, 8, generator=generator, dtype=torch.float64) for n in (5, n_items + 1))
+    items = torch.randint(1, n_items + 1, (5, 4), generator=generator)
+    hidden.requires_grad_(), table.requires_grad_()
+    scores = torch.stack([torch.stack([hidden[row] @ table[item] for item in items[row]]) for row in range(5)])
+    expected = -(0.1 * scores[:, 0].sigmoid().log() + (1 - scores[:, 1:].sigmoid()).log().sum(1)).mean() / 4
+    ours = gbce(hidden, table, items[:, 0], items[:, 1:], (1 - 0.1) / (1 - 3 / (n_items - 1)))
+    torch.testing.assert_close(ours, expected)
+    for a, b in zip(*(torch.autograd.grad(it, (hidden, table)) for it in (ours, expected)), strict=True):
+        torch.testing.assert_close(a, b)

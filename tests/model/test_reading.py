@@ -8,7 +8,7 @@ import pytest
 
 from recbole_cl.config.schema import NotNegative
 from recbole_cl.errors import UsageError
-from recbole_cl.model.base import EncoderRecommenderSettings
+from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.model.reading import read_options, read_plan
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.testing.toy import TINY, write_cycle

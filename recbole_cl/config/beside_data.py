@@ -1,0 +1,36 @@
+"""YAML that comes with data, which may be somebody else's: what it may not say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from recbole_cl.config.common import DATA_KEYS
+from recbole_cl.config.recboles_config import dataset_arguments, general_arguments
+from recbole_cl.errors import UsageError
+from recbole_cl.registry import paths_in
+
+# Fields, separators and folders, where text with dots is no path of code.
+_FREE_TEXT = frozenset({*general_arguments, *dataset_arguments, "discretization", "wandb_project"})
+
+
+def refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
+    """Refuses YAML that comes with data and names code: a dataset of somebody else's chooses numbers, not programs."""
+    for key, value in values.items():
+        named = [] if key in _FREE_TEXT else paths_in(value)
+        if key == "model" or named:
+            what = "a model" if key == "model" else f"code ({', '.join(named)})"
+            raise UsageError(
+                f"{file}: {key} = {value}: YAML beside data cannot name {what}; leave {key} out, and set it by "
+                f"--{key} or in a file of config_files"
+            )
+
+
+def refuse_other_than_data(file: Path, keys: Collection[str]) -> None:
+    """Refuses YAML that comes with data and decides more than how these are read: folders, say, or another run."""
+    if other := sorted({*keys} - DATA_KEYS):
+        raise UsageError(
+            f"{file}: {', '.join(other)}: YAML beside data holds settings of data alone; set them on the command line "
+            "or in a file of config_files"
+        )

@@ -1,0 +1,33 @@
+"""The split that leaves the last rows of each user out of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+
+def left_out(user: np.ndarray[Any, Any], mode: str) -> list[Tensor]:
+    """Which rows are for training, validation and test: users in the order in which they first appear.
+
+    Args:
+        user: The user of each row, a user's rows oldest first. Shape [R].
+        mode: ``valid_and_test``; ``valid_only`` or ``test_only``, where a user's last row alone is left out.
+
+    Returns:
+        Numbers of rows: all but a user's last two, the last but one, the last. Of two rows the first is for training
+        and the last for test; an only one is for training.
+    """
+    group, _ = pd.factorize(user)
+    order = np.argsort(group, kind="stable")
+    size = np.bincount(group)
+    n_behind = np.repeat(np.cumsum(size), size) - np.arange(len(group)) - 1  # in the group, behind each row
+    size = np.repeat(size, size)
+    is_test = (n_behind == 0) & (size > 1)
+    is_valid = (n_behind == 1) & (size > 2) if mode == "valid_and_test" else np.zeros_like(is_test)
+    if mode == "valid_only":
+        is_test, is_valid = is_valid, is_test
+    return [torch.from_numpy(order[part]) for part in (~is_test & ~is_valid, is_valid, is_test)]
