@@ -29,9 +29,7 @@ def test_commands_in_blocks(block: Block, capsys: pytest.CaptureFixture[str]) ->
         assert capsys.readouterr().err == expected
         return
     for command in commands_of(block):
-        if not command.startswith(
-            "--model="
-        ):  # flags of `train`: test_experiments.py builds each model
+        if not command.startswith("--model="):  # flags of `train`: test_experiments.py builds each model
             check(command)
 
 
