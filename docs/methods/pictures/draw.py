@@ -185,6 +185,24 @@ PICTURES = {
         row > a > views > nce
         row > b > views > nets > meta
     """,
+    "contrastive": """
+        row 0 1 data: a user's row/of items
+        all 0 2 data: all training rows,/once an epoch
+        encoder 1 0 net: any encoder
+        views 1 1 net: the same encoder, on/the views you name
+        intent 1 2 fixed: intents:/nearest centroids
+        nets 1 3 net: learnt augmenters/of the vectors
+        rec 2 0 loss: any recommendation/loss
+        nce 2 1 loss: contrast of the first/view with each other
+        fine 2 2 loss: contrast of views/and intent (optional)
+        meta 2 3 loss: contrast with learnt/views (optional)
+        row > encoder > rec
+        row > views > nce
+        all > intent > fine
+        views > fine
+        nets > meta
+        views > meta
+    """,
 }
 
 
