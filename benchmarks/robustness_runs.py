@@ -24,7 +24,7 @@ from recbole_cl.testing.toy import TINY, write_cycle
 _SETTINGS = {**TINY, "epochs": 4, "train_batch_size": 64}
 # Settings under which more lies in a run folder, or happens in a training, than by default.
 _VARIANTS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in own_models()),
+    *((name, {"pretrain_epochs": 2} if name == "S3Rec_MIP" else {}) for name in own_models()),
     ("AdaptiveRec", {"complement": "gru", "complement_epochs": 2}),
     ("CoSeRec", {"pretrain_epochs": 2}),
     ("SASRec", {"learning_rate_schedule": "cosine", "eval_step": 2}),

@@ -21,7 +21,7 @@ _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds what ``results/`` has for readers."""
-    for path in sorted((ROOT / "results").iterdir()):
+    for path in sorted((ROOT / "results").rglob("*")):
         if path.suffix in _SHOWN:
             name = path.relative_to(ROOT).as_posix()
             files.append(File(name, str(ROOT), config.site_dir, config.use_directory_urls))

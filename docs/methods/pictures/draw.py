@@ -46,24 +46,6 @@ PICTURES = {
         row > again > nce
         other > third > nce
     """,
-    "contrastive": """
-        row 0 0.5 data: a user's row/of items
-        other 0 2 data: another row with/the same target
-        all 0 3 data: all training rows,/once an epoch
-        encoder 2 0 net: any encoder
-        views 1 1 data: as it is, encoded/again, or augmented
-        same 2 1.5 net: the same encoder
-        rec 3 0 loss: any/recommendation loss
-        nce 3 1 loss: contrast of the/first view with others
-        learnt 3 2 loss: contrast with/learnt views
-        intent 2 3 fixed: nearest centroid
-        fine 3 3 loss: contrast/with intents
-        row > encoder > rec
-        row > views > same > nce
-        other > same > learnt
-        all > intent > fine
-        same > fine
-    """,
     "coserec": """
         row 0 1 data: a user's row/of items
         near 0 2 fixed: most correlated item/of each item
@@ -202,6 +184,24 @@ PICTURES = {
         row > encoder > rec
         row > a > views > nce
         row > b > views > nets > meta
+    """,
+    "contrastive": """
+        row 0 1 data: a user's row/of items
+        all 0 2 data: all training rows,/once an epoch
+        encoder 1 0 net: any encoder
+        views 1 1 net: the same encoder, on/the views you name
+        intent 1 2 fixed: intents:/nearest centroids
+        nets 1 3 net: learnt augmenters/of the vectors
+        rec 2 0 loss: any recommendation/loss
+        nce 2 1 loss: contrast of the first/view with each other
+        fine 2 2 loss: contrast of views/and intent (optional)
+        meta 2 3 loss: contrast with learnt/views (optional)
+        row > encoder > rec
+        row > views > nce
+        all > intent > fine
+        views > fine
+        nets > meta
+        views > meta
     """,
 }
 
