@@ -151,7 +151,7 @@ def evaluate(
     topk: list[int] | None = None,
     noise_share: float | None = None,
 ) -> Measured:
-    """Ranks the targets of a part of the data anew.
+    """Ranks the targets of a part of the data again.
 
     Args:
         run: A loaded run.

@@ -51,7 +51,7 @@ def test_a_frame_is_written_sorted_with_settings_beside_it(tmp_path: Path) -> No
     assert data == NamedData("shop", tmp_path)
     header = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
     assert lines(data) == [header, "b\t9\t3.0\t10", "b\t7\t1.0\t30", "a\t8\t2.5\t20"]
-    assert "`from_dataframe(..., overwrite=True)` writes them anew" in (tmp_path / "shop" / "shop.yaml").read_text()
+    assert "`from_dataframe(..., overwrite=True)` writes them again" in (tmp_path / "shop" / "shop.yaml").read_text()
     pd.testing.assert_frame_equal(frame, shop(stars=[1, 2.5, 3]))
 
 
