@@ -35,7 +35,7 @@ TUNABLES = ":".join(
 
 
 def restart_with_tuned_malloc(gpu: Path = _GPU) -> None:
-    """Starts this very process anew with ``TUNABLES``: for a program to call first, before it has done anything.
+    """Re-executes this process with ``TUNABLES``: for a program to call first, before it has done anything.
 
     An epoch of DuoRec on Amazon Beauty takes 15 seconds so, the last as the first, instead of 17 in the beginning and
     23 later (``results/speed.md``). Nothing happens where ``GLIBC_TUNABLES`` is set, even to nothing, where the C

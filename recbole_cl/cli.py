@@ -34,7 +34,7 @@ _COMMANDS = {
     "recommend": "give the best items for users of a run, or for any histories",
     "similar": "give the items nearest to others, by a run's vectors",
     "embeddings": "write a run's vectors of items or users",
-    "evaluate": "measure a run anew: other metrics, cut-offs, groups of users",
+    "evaluate": "evaluate a run again: other metrics, cut-offs, groups of users",
     "export": "write a run's model for use elsewhere: a package or ONNX",
     "convert": "make a dataset from csv, json or sequence text",
     "convert-checkpoint": "turn a SASRec of RecBole's into a run folder, or back",
@@ -189,7 +189,7 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
         train(args.training)
         return 0
     if (size := started().size) > 1:
-        raise UsageError(f"{command} is the work of one process, and torchrun has started {size}: leave torchrun out")
+        raise UsageError(f"{command} runs in one process, but torchrun has started {size}: leave torchrun out")
     return int(args.run(args) or 0)
 
 

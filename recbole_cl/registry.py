@@ -185,12 +185,12 @@ def _imported(name: str, label: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise UsageError(
-                f"{label}: there is no module {error.name}, neither installed nor in {os.getcwd()}; mend the path, or "
+                f"{label}: there is no module {error.name}, neither installed nor in {os.getcwd()}; fix the path, or "
                 "start in the folder that holds it"
             ) from error
         what = f"{type(error).__name__}: {' '.join(str(error).split())}"
         place = _place(error, name.split(".")[0])
-        raise UsageError(f"{label}: importing {name} failed at {place} with {what}; mend it there") from error
+        raise UsageError(f"{label}: importing {name} failed at {place} with {what}; fix it there") from error
 
 
 def _place(error: BaseException, package: str) -> str:

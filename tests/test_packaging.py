@@ -129,3 +129,9 @@ def test_scripts_are_executable_and_name_no_machine() -> None:
     for path in [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"]:
         assert path.stat().st_mode & 0o111, f"{path.name} is not executable"
         assert not re.search(r"https?://|/root/|/opt/|/home/", path.read_text()), path.name
+
+
+def test_one_version_is_said_everywhere(setup_cfg: configparser.ConfigParser) -> None:
+    version = setup_cfg["metadata"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -60,9 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of geometry and uniformity: of unit vectors, as published; or of vectors as they are, as in DuoRec's "
         "code, which runs with diagnostics_every record (default: unit)",
     )
-    parser.add_argument("--metric", default="ndcg@10", help="of bars, and beside a path (default: %(default)s)")
     parser.add_argument(
-        "--label", nargs="+", default=(), metavar="NAME", help="call the lines so, in the order in which they are given"
+        "--metric", default="ndcg@10", help="the metric of bars, and of the points on a path (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--label",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="names for the lines, in the order in which they are given",
     )
 
 

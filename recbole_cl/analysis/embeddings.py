@@ -55,7 +55,7 @@ def projection(subject: Subject) -> Drawing:
         vectors = item_vectors(each.run.run_dir, weights)
         tokens, bought = _items(each.run.run_dir), user_counts(each.run).of_items[1:]
         if len(bought) != len(vectors):
-            raise UsageError(f"{each.run.run_dir} knows other items than {each.run.dataset} has now: train it anew")
+            raise UsageError(f"{each.run.run_dir} knows other items than {each.run.dataset} has now: train it again")
         x, y = plane(vectors).T
         parts.append(_labelled(name, weights, {"item": tokens, "popularity": bought, "x": x, "y": y}))
     table = pd.concat(parts, ignore_index=True)

@@ -1,4 +1,4 @@
-"""The settings that all models share, typed. Neither torch nor RecBole is imported: a misspelt flag is told at once."""
+"""Settings that all models share. Neither torch nor RecBole is imported, so that misspelt flags are reported at once."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _line(cls: type[Settings], values: Mapping[str, Any], error: ValidationError
 
 
 def _words(cls: type[Settings], values: Mapping[str, Any], place: Sequence[Any], missing: bool) -> str:
-    """Goes down as far as mappings have keys of their own: what lies deeper is told with the whole."""
+    """Goes down as far as mappings have keys of their own: what lies deeper is reported with the whole."""
     key, *entries = place
     kind: Any = cls.model_fields[key].annotation
     notes, value = cls.model_fields[key].metadata, values[key]

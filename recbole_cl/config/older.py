@@ -74,7 +74,7 @@ def _put(renamed: dict[str, Any], key: str, value: Any, older: str) -> None:
     if key in renamed and renamed[key] != value:
         said = shown(renamed[key])
         raise UsageError(
-            f"{older} = {shown(value)}: {key} = {said} is there, too, under one of its names; leave one out"
+            f"{older} = {shown(value)}: {key} = {said} is given, too, under another of its names; leave one out"
         )
     renamed[key] = value
 

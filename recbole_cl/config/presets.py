@@ -114,7 +114,7 @@ def parse_settings(text: str | bytes, path: str | Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         what = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise UsageError(f"{path}{where}: no valid YAML, {what}") from error
+        raise UsageError(f"{path}{where}: not valid YAML, {what}") from error
     if not isinstance(content, dict | None):
         raise UsageError(f"{path}: expected a mapping (`key: value` lines), found a {type(content).__name__}")
     return content or {}
@@ -241,7 +241,7 @@ def merge_settings(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[
 
     Entries of ``eval_args`` that the stronger ones leave out stay: whoever sets its ``mode`` means to keep the split,
     while RecBole would fall back to a random one, which sequential models refuse. Whoever names the columns of users,
-    items or times anew, and not ``load_col``, has those loaded in place of the ones before.
+    items or times, and not ``load_col``, has those loaded in place of the ones before.
 
     Args:
         values: The weaker settings; written to.

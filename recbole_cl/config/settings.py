@@ -175,7 +175,7 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
     known = OneOf(*metric_types, ignore_case=True)
     possible: list[str] = []
     if all(map(is_path, metrics)):
-        raise UsageError(f"metrics = {metrics}: expected at least one of RecBole's beside, such as NDCG")
+        raise UsageError(f"metrics = {metrics}: expected at least one of RecBole's metrics as well, such as NDCG")
     for metric in metrics:
         if is_path(metric):
             possible += [f"{attribute_of(metric)}@{k}" for k in ks]

@@ -99,5 +99,7 @@ class _Reader:
         if type(value) is str and len(value) > LONGEST:
             raise UsageError(f"{self._key}: a text of {len(value)} characters; expected {LONGEST} at most")
         if type(value) is str and _NO_TEXT.search(value):
-            raise UsageError(f"{self._key} = {shown(value)}: no text, it has a zero byte or bytes that are no UTF-8")
+            raise UsageError(
+                f"{self._key} = {shown(value)}: not a text: it has a zero byte, or bytes that are not UTF-8"
+            )
         return value

@@ -55,7 +55,7 @@ class TrainLoader:
     Fields of a batch: user, item list [B, L] (L: ``MAX_ITEM_LIST_LENGTH``), its length [B], target [B]; the
     fields named in ``recbole_cl.batch`` as the settings ask. The flat item array, the offsets and the indices lie on
     the host, which thus knows all lengths before a device does, and draws the same batches for all devices; nothing is
-    written to, and every row is written out anew for every batch.
+    written to, and every row is made again for every batch.
 
     Args:
         dataset: The training split.

@@ -1,4 +1,4 @@
-"""Random items in the rows of the test, to see how a trained model bears them.
+"""Random items in the rows of the test, to see how a trained model copes with them.
 
 Letters: R rows, J items of all rows together, K items put in.
 """
@@ -76,7 +76,7 @@ def _unknown_items(
         generator: Source of the draws.
     """
     if (np.bincount(known // n_items)[owner] >= n_items - 1).any():
-        raise UsageError("test_noise_share: a user has all items, so that none is left to put in; set it to 0")
+        raise UsageError("test_noise_share: a user has all items, so that none is left to insert; set it to 0")
     item = np.zeros_like(owner)
     left = np.arange(len(owner))
     while len(left):

@@ -94,7 +94,7 @@ def join(device: torch.device) -> World:
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo"
     try:
         store, rank, size = next(dist.rendezvous("env://", timeout=_ARRIVAL))
-        # In which torchrun leaves the addresses that processes had before it started them anew.
+        # In which torchrun leaves the addresses that processes had before it restarted them.
         store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_ARRIVAL)
     except (RuntimeError, ValueError) as error:  # what they raise has many types, all of these two

@@ -4,7 +4,7 @@ Letters: n rows of a group, l its keys, m queries of a row, H heads, d width of 
 block: r rows and q queries.
 
 A block of scores that fits a processor's cache is turned into weights, dropped out of and consumed; backward computes
-it anew, dropout included, from the same seed. Where queries see no later keys, blocks end at their last query, which
+it again, dropout included, from the same seed. Where queries see no later keys, blocks end at their last query, which
 saves nearly half of the work.
 """
 

@@ -110,7 +110,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
 
     Returns:
         The file, of which RecBole's ``load_data_and_model`` and ``resume_checkpoint`` take up the weights; the moments
-        of the optimiser start anew.
+        of the optimiser start from zero.
 
     Raises:
         UsageError: If the folder holds no run, or one that RecBole's SASRec cannot express.
@@ -122,7 +122,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
     dataset, (train, *_) = build_data(theirs)
     state = load_checkpoint(run_dir / BEST)
     if state["items"] != item_fingerprint(dataset):
-        raise UsageError(f"{run_dir} was trained on other items than {dataset.dataset_name} has now: train anew")
+        raise UsageError(f"{run_dir} was trained on other items than {dataset.dataset_name} has now: train again")
     model = build_model(theirs, train)
     _load_exactly(model, to_recbole(state["state_dict"]), run_dir)
     checkpoint = {

@@ -43,7 +43,7 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
     dataset = create_dataset(config)
     getLogger().info(dataset)
     if ours and state.get("items") != item_fingerprint(dataset):
-        raise UsageError(f"{file} was trained on other items than {dataset.dataset_name} has now: train anew")
+        raise UsageError(f"{file} was trained on other items than {dataset.dataset_name} has now: train again")
     train, valid, test = data_preparation(config, dataset)
     init_seed(config["seed"], config["reproducibility"])
     cls: Any = adapted(config.model_class) if ours else config.model_class

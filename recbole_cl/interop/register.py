@@ -48,7 +48,7 @@ def register() -> list[str]:
     given. A second call does nothing.
 
     Returns:
-        What was mended in RecBole for the libraries that are installed; it is logged, too.
+        What was fixed in RecBole for the libraries that are installed; it is logged, too.
     """
     if not _done:
         _take_our_models()

@@ -53,7 +53,7 @@ def thresholded_info_nce(
 
     Args:
         similarity: Similarities of the 2B rows; cosines where the threshold is learned.
-        threshold: One for all rows, or one for each; +inf holds every negative for a true one.
+        threshold: One for all rows, or one for each; +inf treats every negative as a true one.
         objective: One of the above.
         temperature: Divisor of the similarities in the loss, > 0; 1.0 in the authors' code. The threshold is compared
             with the similarities as they are.

@@ -182,7 +182,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return self._recommendation(hidden, self.item_table, target, batch)
 
     def start_epoch(self, epoch: int) -> None:
-        """Prepares an epoch, counted from 0: refreshes what is fitted anew, freezes what is to be frozen.
+        """Prepares an epoch, counted from 0: refits what is fitted once an epoch, freezes what is to be frozen.
 
         Our trainer calls it before the first batch. A plain RecBole script has to: ``trainer.fit(...,
         callback_fn=lambda epoch, score: model.start_epoch(epoch + 1))``; until then the method is as in epoch 0.

@@ -30,7 +30,7 @@ class BERT4RecSettings(EncoderRecommenderSettings):
 
 
 class BERT4Rec(EncoderRecommender):
-    r"""Cloze: hidden items are told from the items on both sides of them.
+    r"""Cloze: hidden items are predicted from the items on both sides of them.
 
     .. math:: L = \frac{1}{|S^m|} \sum_{v_m \in S^m} -\log P(v_m \mid S'), \qquad
         P(v) = softmax(LN(GELU(h W^P + b^P)) E^\top + b^O)

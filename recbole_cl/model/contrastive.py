@@ -90,7 +90,7 @@ class ContrastiveRecommender(EncoderRecommender):
         """Encodes a batch, and views of its anchors, in one pass.
 
         The view named ``plain`` is that of the anchors as they are. It costs nothing where the batch's own outputs hold
-        it. They do not where positions count from the newest item, the whole row's: then anchors are encoded anew.
+        it. They do not where positions count from the newest item, the whole row's: then anchors are encoded again.
 
         Args:
             batch: The batch.

@@ -38,7 +38,7 @@ class ECLSR(ContrastiveRecommender):
     .. math:: L = L_{Rec} + w_c L_{ICL} + w_d L_{RID} + w_g L_{Gen}
 
     Invariance (ICL) pulls the mean of a row's last k states towards that of a mildly augmented encoding. Equivariance
-    (RID) has the discriminator tell items that the generator replaced from original ones; Gen trains the generator.
+    (RID) has the discriminator find the items that the generator replaced; Gen trains the generator.
 
     Reference:
         Zhou, Gao, Xie et al., "Equivariant Contrastive Learning for Sequential Recommendation", RecSys 2023: Eq. 12-13

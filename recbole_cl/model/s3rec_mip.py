@@ -100,7 +100,7 @@ class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
         Args:
             rows: The rows as they are.
             masked: Which items are masked, at least one. [B, L], bool.
-            negatives: What each item is told from. [B, L].
+            negatives: What each item is contrasted with. [B, L].
 
         Returns:
             Scalar. Waits for the device, since how many items are masked depends on the draw.

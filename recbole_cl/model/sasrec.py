@@ -1,4 +1,4 @@
-"""SASRec with full-softmax cross-entropy: the yardstick of every table."""
+"""SASRec with full-softmax cross-entropy: the baseline of every table."""
 
 from __future__ import annotations
 

@@ -62,4 +62,5 @@ def _refuse_ours_alone(config: Config) -> None:
     """Settings of our trainer that RecBole's own knows nothing of."""
     for key, idle in (("ema_decay", 0), ("enable_amp", False)):
         if config[key] != idle:
-            raise UsageError(f"{key} = {config[key]}: {config['model']} trains by RecBole's trainer, which has no such")
+            told = f"{config['model']} trains with RecBole's trainer, which lacks this setting"
+            raise UsageError(f"{key} = {config[key]}: {told}; set it to {idle}")

@@ -23,7 +23,7 @@ _WORDS = 625  # of a Mersenne twister: its state and the place in it
 class RecBolesLoader:
     """One of RecBole's training loaders, as our trainer takes it.
 
-    RecBole's ``data_preparation`` is gone round: it would unpickle what lies in ``checkpoint_dir``, and sample
+    RecBole's ``data_preparation`` is bypassed: it would unpickle what lies in ``checkpoint_dir``, and sample
     negatives by the popularity of test items, too. The loader's class and its samplers are RecBole's.
 
     Args:

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ignore",
         nargs="+",
         metavar="SETTING",
-        help="settings in which runs of one experiment may differ, such as one that earlier runs had not yet",
+        help="settings in which runs of one experiment may differ, such as one that earlier runs did not have",
     )
     parser.add_argument("--format", choices=list(_FORMATS), default="table", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file instead of the terminal")
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         dest="labels",
         metavar="NAME",
-        help="call the models and variants so, in the order in which their runs are given",
+        help="names for the models and variants, in the order in which their runs are given",
     )
 
 

@@ -1,4 +1,4 @@
-"""Negatives: items that a target is told from.
+"""Negatives: items that a target is contrasted with.
 
 Letters: T targets, N items (padding row 0 included), E excluded items and K draws of a row, M shared negatives.
 """

@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ranges", metavar="FILE", help="YAML of ranges, or a file of RecBole's run_hyper.py (default: the model's)"
     )
-    parser.add_argument("--trials", type=int, metavar="N", help="of the study altogether (default: 50)")
+    parser.add_argument("--trials", type=int, metavar="N", help="trials of the whole study (default: 50)")
     parser.add_argument(
-        "--limit-hours", type=float, metavar="H", help="stop after so many hours; then N has no default"
+        "--limit-hours", type=float, metavar="H", help="stop after H hours; --trials then has no default"
     )
     parser.add_argument(
         "--study", metavar="NAME", help="its folder is <checkpoint_dir>/tune-NAME (default: by the run)"
@@ -32,7 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--storage", metavar="URL", help="a database for several machines, as Optuna names it (default: in the folder)"
     )
     parser.add_argument("--prune-after", type=int, metavar="N", help="epochs that every trial may have (default: 10)")
-    parser.add_argument("--random-trials", type=int, metavar="N", help="trials drawn at random first (default: 10)")
+    parser.add_argument(
+        "--random-trials",
+        type=int,
+        metavar="N",
+        help="random trials before the search learns from others (default: 10)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:

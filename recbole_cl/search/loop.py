@@ -33,7 +33,7 @@ class Limits:
     """How long a search goes on, and how it gives trials up.
 
     Attributes:
-        trials: Of the study altogether; None for any number.
+        trials: In the whole study; None for any number.
         seconds: Of this call; infinite for no limit.
         prune_after: Epochs before which no trial is given up.
         random_trials: Trials at first that are drawn at random.

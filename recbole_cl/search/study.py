@@ -62,7 +62,7 @@ class TrialFolders:
 
         Args:
             spaces: What a new trial draws from.
-            most: Trials of the study altogether; None for any number.
+            most: Trials in the whole study; None for any number.
 
         Yields:
             The trial, or None if all have been begun.

@@ -91,7 +91,7 @@ class TrialRun:
                 trial.set_user_attr(SECONDS, trial.user_attrs.get(SECONDS, 0.0) + time.monotonic() - begin)
             self.study.tell(trial, value, state)
         except UpdateFinishedTrialError:
-            getLogger().warning(f"trial {trial.number}: others took this process for dead, and have ended the trial")
+            getLogger().warning(f"trial {trial.number}: other workers considered this process dead and ended the trial")
 
     def _train(
         self, trial: Trial, resumed: bool, on_validation: Callable[[int, float], None]

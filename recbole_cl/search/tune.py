@@ -61,7 +61,7 @@ def tune(
         dataset: As for ``run``.
         ranges: File of ranges, see ``files.read_ranges``; None for those that come with the model. Settings that are
             given here are not searched.
-        trials: Of the study altogether, >= 1; None for 50, or for any number if there is a limit of time.
+        trials: In the whole study, >= 1; None for 50, or for any number if there is a limit of time.
         limit_hours: Stops after so many hours, > 0, at the next validation; None for no limit.
         seeds: The best setting is trained and tested at the end, once for each.
         study: Name of the study; its folder is ``<checkpoint_dir>/tune-<study>``. None for model, dataset and seed.
@@ -105,7 +105,7 @@ def tune(
         return SearchResult(search.folder, {}, None)
     tests: Sequence[RunResult] = ()
     if seeds and others:
-        print(f"no test yet: others work on trials {others}; the last one to end tests, or this command once more")
+        print(f"no test yet: other workers are at trials {others}; the last to finish tests, or run this command again")
     elif seeds:
         tests = test_best(task, search.best(), search.folder / f"test-of-trial-{best.number:04d}", seeds)
     return SearchResult(search.folder, search.best(), best.value, tests)

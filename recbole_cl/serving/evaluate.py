@@ -157,7 +157,7 @@ def evaluate(
     noise_share: float | None = None,
     mode: str | None = None,
 ) -> Measured:
-    """Ranks the targets of a part of the data anew.
+    """Ranks the targets of a part of the data again.
 
     Args:
         run: A loaded run.

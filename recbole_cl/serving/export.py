@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.format == "package":
         if args.k is not None:
-            raise UsageError("--k: a package is told at each call how many items to give; leave it out")
+            raise UsageError("--k: a package takes k at each call; leave it out")
         from recbole_cl.serving.package import write_package
 
         write_package(loaded(args), args.out)

@@ -282,6 +282,6 @@ def load(
     trained = build_model(config, splits[0])
     state = load_checkpoint(folder / BEST, trained.device)
     if state.get("items") != item_fingerprint(dataset):
-        raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train anew")
+        raise UsageError(f"{folder} was trained on other items than {dataset.dataset_name} has now: train again")
     load_weights(state, trained, folder / BEST)
     return LoadedRun(config, trained.eval(), dataset, splits)

@@ -115,10 +115,10 @@ def load_package(folder: str | Path) -> Package:
         scorer = SequenceScorer(ScorerSettings(**values["scorer"]))
         scorer.load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError, TypeError, KeyError, ValueError) as error:
-        raise UsageError(f"{folder} is damaged: {' '.join(str(error).split())[:200]}; export it anew") from None
+        raise UsageError(f"{folder} is damaged: {' '.join(str(error).split())[:200]}; export it again") from None
     items = load_items(folder / ITEMS_FILE)
     if len(items) != scorer.settings.n_items:
-        raise UsageError(f"{folder} is damaged: its items and weights do not fit together; export it anew")
+        raise UsageError(f"{folder} is damaged: its items and weights do not fit together; export it again")
     return Package(scorer.eval(), items, values["about"])
 
 
@@ -128,7 +128,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{file.parent} is no package: it has no {file.name}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{file} is damaged ({error}): export it anew") from None
+        raise UsageError(f"{file} is damaged ({error}): export it again") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT or not {"scorer", "about"} <= values.keys():
-        raise UsageError(f"{file} is damaged, or of another version: export it anew")
+        raise UsageError(f"{file} is damaged, or of another version: export it again")
     return values

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit-hours",
         type=float,
         metavar="H",
-        help="stop after so long, between two epochs; the same command goes on from there",
+        help="stop after H hours, between two epochs; the same command goes on from there",
     )
     parser.add_argument("--retry-failed", action="store_true", help="try runs again that have failed before")
 
@@ -102,7 +102,7 @@ def suite(
         datasets: Some of its datasets; empty for all.
         variants: Some of its variants; empty for all.
         seeds: In place of the suite's: a list, or how many, from its first on.
-        limit_hours: Stops after so long, between two epochs; None for never.
+        limit_hours: Stops after so many hours, between two epochs; None for never.
         retry_failed: Whether runs are tried again that have failed before.
         **settings: Settings of all runs whose model knows them, above what the suite sets.
 

@@ -1,4 +1,4 @@
-"""One run of a suite: what becomes of it, and how it is carried out in a process of its own.
+"""One run of a suite: its state, and how it is carried out in a process of its own.
 
 A process for each run costs the seconds of its imports, and keeps what one run does to its process (memory that leaks
 or breaks apart, a crash in a kernel, the system's out-of-memory killer, global state of libraries) from all others. It

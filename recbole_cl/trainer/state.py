@@ -193,16 +193,16 @@ def _refuse_another_origin(state: Mapping[str, Any], origin: TrainedOn, path: Pa
         if state[key] != here:
             raise UsageError(f"{path} is of {key} {state[key]}, not {here}")
     if state["items"] != origin.items:
-        raise UsageError(f"{path} knows other items than {origin.dataset} has now: train anew")
+        raise UsageError(f"{path} knows other items than {origin.dataset} has now: train again")
     if state.get("interactions", origin.interactions) != origin.interactions:  # early ones don't tell
         raise UsageError(
             f"{path} is of other interactions than {origin.dataset} has now, so its best validation means nothing "
-            "here: train anew"
+            "here: train again"
         )
     if (written_on := state.get("device", origin.device)) != origin.device:
         raise UsageError(
             f"{path} was written on {written_on}, whose random numbers {origin.device} can't continue: go on with that "
-            "kind of device, or train anew"
+            "kind of device, or train again"
         )
 
 

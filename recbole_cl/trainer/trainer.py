@@ -38,7 +38,7 @@ _LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the hos
 class Trainer(RecBoleTrainer):
     """Trains a sequential model and leaves its two checkpoints.
 
-    ``fit`` is RecBole's: epochs, validation, early stopping. What differs: the loss terms are told by name;
+    ``fit`` is RecBole's: epochs, validation, early stopping. What differs: the loss terms are reported by name;
     validation ranks by counting under the protocol that the settings name; ``last`` is written before every epoch with
     all random states, so that a run that was cut short goes on exactly as if it had not been.
 

@@ -124,7 +124,7 @@ def test_hostile_yaml_is_refused_in_one_line_and_at_once(text: str, words: str) 
     ids=lambda text: str(text)[:20],
 )
 def test_what_is_no_yaml_is_told_with_file_and_line(text: str, line: int) -> None:
-    with pytest.raises(UsageError, match=f"^mine.yaml, line {line}: no valid YAML, "):
+    with pytest.raises(UsageError, match=f"^mine.yaml, line {line}: not valid YAML, "):
         parse_settings(text, "mine.yaml")
 
 

@@ -55,7 +55,11 @@ def test_an_older_name_is_taken_where_it_means_the_same(
         ("SASRec", {"load_checkpoint": "a.pth"}, "an older setting; today's is resume"),
         ("SASRec", {"device": "tpu"}, "an older setting; today's is use_gpu"),
         ("SASRec", {"min_user_inter_num": "5"}, "an older setting; today's is user_inter_num_interval"),
-        ("CL4SRec", {"lmd": 0.3, "contrastive_weight": 0.1}, "is there, too, under one of its names; leave one out"),
+        (
+            "CL4SRec",
+            {"lmd": 0.3, "contrastive_weight": 0.1},
+            "is given, too, under another of its names; leave one out",
+        ),
         ("CL4SRec", {"tau": 0}, "temperature = 0: expected a number > 0"),
         ("CL4SRec", {"lmd_sem": 0.3}, "'lmd_sem' is a setting of FEARec, not of CL4SRec"),
         ("SASRec", {"tau": 1}, "'tau' is a setting of MacridVAE, not of SASRec"),

@@ -67,7 +67,7 @@ WORKING: dict[str, dict[str, Any]] = {
     "normalize_all": {"normalize_all": True},
     "normalize_field": {"normalize_field": ["rating"]},
 }
-# What is done anyway, which no other value passes than that; eval_args is mended entry by entry.
+# What is done anyway, which no other value passes than that; eval_args is fixed entry by entry.
 FIXED: dict[str, list[Any]] = {
     "repeatable": [False],
     "eval_args": [

@@ -32,7 +32,7 @@ def script(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def registered(folder: Path) -> Iterator[list[str]]:
-    """``register()`` was called, in a script without arguments; gives what it mended."""
+    """``register()`` was called, in a script without arguments; gives what it fixed."""
     patch = pytest.MonkeyPatch()
     owners: list[tuple[Any, tuple[str, ...]]] = [
         (configurator.Config, CONFIG_METHODS),

@@ -26,7 +26,7 @@ def test_the_tables_on_the_page_are_those_that_the_command_writes(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = file.name.removesuffix(".tables.yaml")
-    page = (RESULTS / f"{name}.md").read_text(encoding="utf-8")
+    page = (RESULTS / f"{name}.tables.md").read_text(encoding="utf-8")
     assert f"recbole-cl compare results/{name} --format markdown" in page
     assert cli.main(["compare", str(RESULTS / name), "--format", "markdown"]) == 0
     pasted = sections(page)

@@ -12,7 +12,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.runs import folder as layout
 from recbole_cl.runs.folder import gone_if_useless, new_folder, resumed_folder, usable_when_interrupted
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "run_folder.md"
 
 
 @pytest.fixture
@@ -25,11 +25,10 @@ def begun(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_readme_names_every_file() -> None:
+def test_the_page_names_every_file() -> None:
     names = [value for name, value in vars(layout).items() if name.isupper() and isinstance(value, str)]
     names += layout.RANKS.values()
-    section = README.read_text(encoding="utf-8").split("## What a run leaves")[1].split("\n## ")[0]
-    named = {name.rstrip("/") for name in re.findall(r"`([\w./]+)`", section)}
+    named = {name.rstrip("/") for name in re.findall(r"`([\w./]+)`", PAGE.read_text(encoding="utf-8"))}
     assert set(names) - named == {"complement.json"}  # which lies in complement/
     assert layout.RANKS.keys() == {"history_kept", "history_removed"}
 

@@ -95,7 +95,7 @@ def fill_missing(item: Tensor, generator: torch.Generator) -> Tensor:
         The table, [N], with 0 at row 0 only. An item never stands for itself: it is not among those drawn from.
 
     Note:
-        The authors' code draws anew at each look-up, here once per table.
+        The authors' code draws again at each look-up, here once per table.
     """
     known = item.nonzero().squeeze(1)
     drawn = known[torch.randint(len(known), item.shape, generator=generator, device=item.device)]

@@ -159,7 +159,7 @@ def _parse(
     except ValueError:  # a float is none; as text the checks can name its line
         frame = parse(str)
     if len(frame) != n_rows:
-        raise UsageError(f"{text.path}: {len(frame):,} rows were read from {n_rows:,} lines: mend its quotation marks")
+        raise UsageError(f"{text.path}: {len(frame):,} rows were read from {n_rows:,} lines: fix its quotation marks")
     return frame
 
 
@@ -194,5 +194,5 @@ def _float_lists(members: pd.Series, field: str, origin: Origin) -> pd.Series:
         try:
             lists.append(np.array([float(word) for word in words]))
         except ValueError as error:
-            raise UsageError(f"{origin.place(row)}: {field!r} is no list of numbers ({error}): mend it") from None
+            raise UsageError(f"{origin.place(row)}: {field!r} is no list of numbers ({error}): fix it") from None
     return pd.Series(lists, index=members.index, dtype=object)

@@ -108,7 +108,7 @@ def _whole_rows(
     missing = {source: ours[name].isna().to_numpy() for source, name in names.items()}
     lacking = np.logical_or.reduce(list(missing.values()))
     if lacking.all():
-        raise UsageError(f"{origin.name}: every {origin.unit} lacks a value: name other columns, or mend it")
+        raise UsageError(f"{origin.name}: every {origin.unit} lacks a value: name other columns, or fix it")
     counts = ", ".join(f"{int(it.sum()):,} without {source}" for source, it in missing.items() if it.any())
     note = f"left out: {int(lacking.sum()):,} of {len(lacking):,} {origin.unit}s with missing values ({counts})"
     return np.flatnonzero(~lacking), [note] if counts else []

@@ -87,7 +87,7 @@ class Output:
     Attributes:
         name: The dataset's name, as later given to ``--dataset``.
         data_path: Folder of all datasets, RecBole's ``data_path``.
-        again: The command or call that writes them anew, for the settings file.
+        again: The command or call that writes them again, for the settings file.
 
     Raises:
         UsageError: If RecBole could not find data of that name.
@@ -204,7 +204,7 @@ def _settings_text(name: str, settings: dict[str, Any], again: str) -> str:
     """Writes settings as commented YAML."""
     top = (
         f"# Settings of {name}.inter beside this file. They override packaged settings of a dataset of that name;\n"
-        f"# experiment files and the command line override them. `{again}` writes them anew.\n"
+        f"# experiment files and the command line override them. `{again}` writes them again.\n"
     )
     # A JSON value is also a YAML value, and stays on one line.
     return "\n".join([top, *(f"# {SETTINGS[key][1]}\n{key}: {json.dumps(value)}\n" for key, value in settings.items())])

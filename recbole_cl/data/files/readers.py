@@ -216,14 +216,14 @@ def _multiline(text: Text, start: int, names: Sequence[str], separator: str, col
         for row in reader:
             if row and len(row) != len(names):
                 found = f"{len(row)} values where there are {len(names)} columns"
-                raise UsageError(f"{text.path}, line {line}: malformed row: {found}; mend it")
+                raise UsageError(f"{text.path}, line {line}: malformed row: {found}; fix it")
             if row:
                 lines.append(line)
             for name, number in place.items() if row else ():
                 values[name].append(row[number])
             line = before + reader.line_num
     except csv.Error as error:
-        raise UsageError(f"{text.path}, line {line}: malformed row: {error}; mend its quotation marks") from None
+        raise UsageError(f"{text.path}, line {line}: malformed row: {error}; fix its quotation marks") from None
     return pd.DataFrame(values, dtype=object), columns, origin
 
 

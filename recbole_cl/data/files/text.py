@@ -148,7 +148,7 @@ def checked_rows(
             line = text.line_at(begin + int(line_start[wrong[0]]))
             raise UsageError(
                 f"{text.path}, line {line}: malformed line: {fields[wrong[0]]} values where there are {width} columns; "
-                "put a value that holds the separator between quotation marks, or mend the line"
+                "put a value that holds the separator between quotation marks, or fix the line"
             )
     return b"".join([*pieces, memoryview(text.content)[kept:]]) if pieces or kept else text.content, rows
 

@@ -41,7 +41,7 @@ class EpochMeans(nn.Module):
         self.sums += weight * torch.stack([*(values[name].detach().to(one.dtype) for name in self.names), one])
 
     def take(self) -> dict[str, float]:
-        """Returns the means and starts anew; nothing if nothing was added."""
+        """Returns the means and resets them; nothing if nothing was added."""
         *sums, weight = self.sums.tolist()
         self.sums.zero_()
         return {name: value / weight for name, value in zip(self.names, sums, strict=True)} if weight else {}
@@ -105,6 +105,6 @@ class PairDiagnostics(EpochMeans):
         self.add(count, **as_is, **dict(zip(self._curve, values, strict=True)))
 
     def take(self) -> dict[str, float]:
-        """Returns the means and starts anew."""
+        """Returns the means and resets them."""
         self._seen = 0
         return super().take()

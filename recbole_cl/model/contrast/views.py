@@ -79,7 +79,7 @@ class ViewDrawer:
         return a, b
 
     def _try_each(self) -> None:
-        """Has every operator augment one row of one item, so that bad values are told before anything is trained."""
+        """Has every operator augment one row of one item, so that bad values are reported before training."""
         one = torch.ones(1, 1, dtype=torch.int64)
         for name, operator in self.bound(torch.ones(2, dtype=torch.int64)).items():
             try:

@@ -1,4 +1,4 @@
-"""Latent intents: clusters of the training rows' representations, found anew at the beginning of every epoch."""
+"""Latent intents: clusters of the training rows' representations, found at the beginning of every epoch."""
 
 from recbole_cl.model.intents.intents import Intents, IntentSettings, intents_of
 

@@ -23,7 +23,7 @@ def leaderboard(material: Material) -> Section:
         "history kept: the items that a user already had stay in the ranking; history removed: they are taken out. "
         "Figures of the two must not be compared with one another.",
         f"One star: differs from the baseline over users, p (Holm) below {_LEVEL}; two: also over users and seeds "
-        f"together, p (both) below {_LEVEL}. The tests are told below, under Significance.",
+        f"together, p (both) below {_LEVEL}. The tests are described below, under Significance.",
     ]
     if material.published:
         notes.append(f"published: {material.published.source}; in brackets, how far ours lies above or below it.")

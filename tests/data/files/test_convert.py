@@ -108,7 +108,7 @@ def test_all_formats_give_these_bytes(tmp_path: Path) -> None:
     }
     settings = """\
 # Settings of shop.inter beside this file. They override packaged settings of a dataset of that name;
-# experiment files and the command line override them. `recbole-cl convert --overwrite` writes them anew.
+# experiment files and the command line override them. `recbole-cl convert --overwrite` writes them again.
 
 # Column of the users.
 USER_ID_FIELD: "user_id"

@@ -17,7 +17,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.testing.toy import TINY
 
 NAMES: dict[str, Any] = {"user": "uid", "item": "sku", "time": "ts"}
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs" / "own_data.md"
 
 
 class Polars:
@@ -51,7 +51,7 @@ def test_a_frame_is_written_sorted_with_settings_beside_it(tmp_path: Path) -> No
     assert data == NamedData("shop", tmp_path)
     header = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
     assert lines(data) == [header, "b\t9\t3.0\t10", "b\t7\t1.0\t30", "a\t8\t2.5\t20"]
-    assert "`from_dataframe(..., overwrite=True)` writes them anew" in (tmp_path / "shop" / "shop.yaml").read_text()
+    assert "`from_dataframe(..., overwrite=True)` writes them again" in (tmp_path / "shop" / "shop.yaml").read_text()
     pd.testing.assert_frame_equal(frame, shop(stars=[1, 2.5, 3]))
 
 
@@ -198,8 +198,8 @@ def test_a_run_takes_a_frame_what_was_made_of_it_and_its_name(tmp_path: Path) ->
         run("SASRec", "walks", user="uid", data_path=data_path, **settings)
 
 
-def test_the_readme_trains_on_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def test_the_page_trains_on_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (block,) = (block for block in blocks if "from_dataframe(" in block)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "example.py").write_text(block)

@@ -59,7 +59,7 @@ def test_the_settings_file_names_the_way_to_write_it_anew(tmp_path: Path) -> Non
     files = Output("shop", tmp_path, again="the spell")
     files.write(b"rows", has_times=True)
     assert files.inter.read_bytes() == b"rows"
-    assert "`the spell` writes them anew" in files.settings.read_text()
+    assert "`the spell` writes them again" in files.settings.read_text()
     with pytest.raises(UsageError, match="shop.inter exists: choose"):
         files.refuse_existing("choose")
     files.inter.unlink()
