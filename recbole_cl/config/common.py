@@ -1,4 +1,4 @@
-"""Settings that all models share. Neither torch nor RecBole is imported, so that misspelt flags are reported at once."""
+"""Settings that all models share. Neither torch nor RecBole is imported, so misspelt flags are reported at once."""
 
 from __future__ import annotations
 
