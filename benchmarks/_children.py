@@ -91,6 +91,7 @@ class Child:
 def start(command: Sequence[str] | Callable[[], object], folder: Path) -> Child:
     """Starts ``recbole-cl`` with some arguments, or a function as if it were a command, in a folder."""
     output = folder / f"output-{time.monotonic_ns()}.txt"
+    output.touch()  # which a child that is killed at once would not come to
     pid = os.fork()
     if pid == 0:
         code = 1
