@@ -96,7 +96,7 @@ def run_training(training: Training) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, and leaves the telling of mistakes to ``guarded``."""
+    """A parser that takes no abbreviations, and leaves the reporting of mistakes to ``guarded``."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)

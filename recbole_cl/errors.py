@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class UsageError(ValueError):
-    """A mistake in the input, told in one line that says what to do; the command line exits with code 2."""
+    """A mistake in the input, reported in one line that says what to do; the command line exits with code 2."""
 
 
 class ProcessLost(RuntimeError):

@@ -1,4 +1,4 @@
-"""How a command ends: a line for what its user can fix, the code of a signal, a traceback for a bug alone."""
+"""How a command ends: one line for what its user can fix, the code of a signal, a traceback only for a bug."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """Runs a command, and tells what its user can fix in one line.
+    """Runs a command, and reports in one line what its user can fix.
 
     Args:
         prog: The command's name.

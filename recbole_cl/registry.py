@@ -55,7 +55,7 @@ class Registry(Generic[T]):
         return [*self._table, *self._added]
 
     def find(self, name: str) -> str | None:
-        """The name as it is spelt here, or None if there is none such in any capitals."""
+        """The name as it is spelt here, or None if there is none, upper or lower case."""
         return next((known for known in self.names() if known.lower() == name.lower()), None)
 
     def path(self, name: str) -> str | None:

@@ -18,7 +18,7 @@ def printable(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A text as a cell of a CSV file, which a spreadsheet takes for text and not for a formula.
+    """A text as a cell of a CSV file, which a spreadsheet reads as text and not as a formula.
 
     Args:
         text: Any text.

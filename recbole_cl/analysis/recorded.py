@@ -37,7 +37,7 @@ def geometry(subject: Subject) -> Drawing:
 
 
 def uniformity(subject: Subject) -> Drawing:
-    """Uniformity of the last epoch, its sign turned: AdaptiveRec's Figure 3."""
+    """Uniformity of the last epoch, its sign reversed: AdaptiveRec's Figure 3."""
     table = _geometry(subject).groupby("run", sort=False).tail(1).reset_index(drop=True)
 
     def draw(figure: Figure) -> None:

@@ -47,7 +47,7 @@ def takes(name: str, keyword: str) -> bool:
 
 
 def never_lengthens(name: str) -> bool:
-    """Whether no row gets longer by an operator; of one from elsewhere nobody knows."""
+    """Whether no row gets longer by an operator; unknown for operators from elsewhere."""
     return name in OPERATORS.names() and name != "insert"
 
 

@@ -1,4 +1,4 @@
-"""Settings that all models share. Neither torch nor RecBole is imported, so misspelt flags are reported at once."""
+"""Settings that all models share. Neither torch nor RecBole is imported: misspelt flags are reported at once."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class DataKeys(Settings):
 
 
 class CommonSettings(DataKeys, EvaluationKeys, BatchKeys, TrainingKeys, RunKeys):
-    """All of them: what every run may be told, whatever its model."""
+    """All of them: the settings of every run, whatever its model."""
 
 
 class Unread(NamedTuple):

@@ -291,7 +291,9 @@ def _check_recbole_version() -> None:
     except metadata.PackageNotFoundError:  # imported from a source tree
         version = recbole.__version__
     if version != RECBOLE_VERSION:
-        raise UsageError(f"RecBole {version} is installed: this plugin extends the internals of {RECBOLE_VERSION}")
+        raise UsageError(
+            f"RecBole {version} is installed: this plugin needs {RECBOLE_VERSION}, whose internals it extends"
+        )
 
 
 def _read(file: str | Path) -> dict[str, Any]:

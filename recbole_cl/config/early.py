@@ -1,4 +1,4 @@
-"""Bad values of the settings that all models share, told within a second: neither torch nor RecBole is imported."""
+"""Bad values of the settings that all models share, reported within a second: neither torch nor RecBole is imported."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def drop_foreign(
     *,
     keep: bool = False,
 ) -> None:
-    """Passes over keys in a file that no setting here resembles, as RecBole does, and names them all in one line.
+    """Ignores keys in a file that no setting here resembles, as RecBole does, and names them all in one line.
 
     Those that look misspelt, or are settings of another method of ours, stay, to be refused.
 
@@ -119,7 +119,7 @@ def _is_harmless(key: str, value: Any) -> bool:
 
 
 def looks_misspelt(key: str, known: Collection[str]) -> bool:
-    """Tells whether a key is so like a known one, or so usual elsewhere, that passing over it would mislead."""
+    """Tells whether a key is so like a known one, or so common elsewhere, that ignoring it would mislead."""
     word = key.lower().replace("-", "_")
     folded = [name.lower() for name in known]
     return word in ELSEWHERE or word in folded or bool(difflib.get_close_matches(word, folded, n=1, cutoff=_TYPO))

@@ -1,4 +1,4 @@
-"""Which experiment the settings of a run describe: two runs of equal identity differ as two repetitions do, at most."""
+"""Which experiment the settings of a run describe: runs of equal identity differ no more than repetitions do."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def may_be_none(kind: Any) -> bool:
 
 
 def entries_of(kind: Any) -> dict[str, Any]:
-    """Key -> type of a mapping that has keys of its own; empty if the type is none such."""
+    """Key -> type of a mapping that has keys of its own; empty for any other type."""
     kind = _bare(kind)
     return get_type_hints(kind, include_extras=True) if is_typeddict(kind) else {}
 

@@ -194,7 +194,7 @@ def model_path(cls: type) -> str:
 
 
 def is_same_model(cls: type, stored: str) -> bool:
-    """Tells whether a class may be the one that a file calls so: the same name, ours or somebody else's alike.
+    """Tells whether a class may be the one that a file names: the same name, whether ours or not.
 
     Where a class of somebody else's lies is of no account: it may have been moved.
     """

@@ -21,7 +21,7 @@ class SettingsLoader(_Safe):
     """YAML as RecBole reads it (1e-3 is a number, not text), in a class of its own: yaml's loaders stay as they are."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Tells the line of what looks like a date or a number and is none."""
+        """Reports the line of what looks like a date or a number and is neither."""
         try:
             return super().construct_object(node, deep=deep)
         except ValueError as error:

@@ -108,7 +108,7 @@ def complete(values: dict[str, Any], model_class: Any, given: Collection[str]) -
 
 
 def needs_negatives(model_class: Any, values: Mapping[str, Any]) -> bool:
-    """Whether RecBole's trainer takes the model nothing but batches with sampled negatives."""
+    """Whether RecBole's trainer gives the model only batches with sampled negatives."""
     if is_ours(model_class):
         return False
     if not _is_sequential(model_class) or _recboles_name(model_class) in _LABELLED:

@@ -1,4 +1,4 @@
-"""Unknown settings: all of them told at once, each with what was probably meant."""
+"""Unknown settings: all of them reported at once, each with what was probably meant."""
 
 from __future__ import annotations
 

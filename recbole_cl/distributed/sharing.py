@@ -74,7 +74,7 @@ def encode_in_shares(
 
 
 def mean_in_shares(mean: Callable[..., Tensor], *rows: Tensor) -> Tensor:
-    """A mean over T rows, to which each process adds what its share of them comes to.
+    """A mean over T rows, to which each process adds the part of its share.
 
     Args:
         mean: Takes the rows and gives their mean, a scalar.

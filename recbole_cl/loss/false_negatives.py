@@ -1,4 +1,4 @@
-"""Thresholds on the similarity of in-batch negatives, which tell false negatives from true ones.
+"""Thresholds on the similarity of in-batch negatives, which separate false negatives from true ones.
 
 Letters: B batch. The functions take the similarities of the 2B rows of two views, before any temperature, as
 `similarity_matrix` gives them: view a's B rows, then view b's. A row's negatives are the 2B - 2 others that are not

@@ -1,4 +1,4 @@
-"""AdaptiveRec: a threshold on similarity tells false negatives from true ones."""
+"""AdaptiveRec: a threshold on similarity separates false negatives from true ones."""
 
 from __future__ import annotations
 

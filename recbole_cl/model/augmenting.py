@@ -80,7 +80,7 @@ class AugmentingRecommender(ContrastiveRecommender):
 
     @property
     def epochs_with_views(self) -> int | None:
-        """First epochs that draw views; None if nobody says how many there are."""
+        """First epochs that draw views; None if their number is not set."""
         return self.plan.epochs
 
     def _warn_of_late_switch(self) -> None:

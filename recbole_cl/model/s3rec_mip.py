@@ -29,7 +29,7 @@ class S3RecMIPSettings(EncoderRecommenderSettings):
 
 
 class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
-    r"""Two stages in one run: an encoder that looks both ways tells masked items, then it is trained as SASRec.
+    r"""Two stages in one run: an encoder that looks both ways predicts masked items, then it is trained as SASRec.
 
     .. math:: L_{pre} = -\frac{1}{|M|} \sum_{t \in M}
         \log \sigma\big(\sigma((W h_t)^\top e_{i_t}) - \sigma((W h_t)^\top e_{j_t})\big), \qquad L = L_{rec}

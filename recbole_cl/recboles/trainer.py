@@ -119,7 +119,7 @@ class ByRecBole(Trainer):
 
 @cache
 def trainer_class(model_type: Any, model: str) -> type[ByRecBole]:
-    """The trainer that RecBole takes for a model, under ours.
+    """The trainer that RecBole uses for a model, under ours.
 
     Args:
         model_type: RecBole's ``ModelType``.

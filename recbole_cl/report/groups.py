@@ -107,7 +107,7 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
 
 
 def differing_settings(groups: Sequence[RunGroup]) -> list[dict[str, str]]:
-    """The settings in which groups differ, as text; one that a single group has tells nothing apart.
+    """The settings in which groups differ, as text; a single group's distinguishes nothing.
 
     Args:
         groups: groups of one dataset.

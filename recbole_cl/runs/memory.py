@@ -1,4 +1,4 @@
-"""Running out of memory, told as that: PyTorch raises a RuntimeError for it on a CPU, and Python may go on."""
+"""Running out of memory, reported as such: PyTorch raises a RuntimeError for it on a CPU, and Python may go on."""
 
 from __future__ import annotations
 

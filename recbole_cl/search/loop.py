@@ -105,7 +105,7 @@ class Search:
         return {} if best is None else settings_of_trial(best.params, self.task.ranges)
 
     def report(self, plots: bool = False) -> None:
-        """Writes what has been found so far, and deletes what nobody needs any more."""
+        """Writes what has been found so far, and deletes what is no longer needed."""
         with FileLock(self.folder / LOCK):
             write_table(self.folder, self.study, self.task.ranges)
             write_best(self.folder, self.study, self.task.written(), self.task.ranges, self.metric)

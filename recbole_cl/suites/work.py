@@ -1,4 +1,4 @@
-"""A worker: does the runs of a plan that nobody else does, one after another."""
+"""A worker: does the runs of a plan that no other worker does, one after another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer is told."""
+"""The settings of a trainer."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_yaml_loaders_of_others_are_left_alone() -> None:
 def test_yaml_makes_no_objects(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("seed: !!python/object/apply:os.getpid []\n")
-    assert "no valid YAML" in message("GRU4Rec", "ml-100k", [path])
+    assert "not valid YAML" in message("GRU4Rec", "ml-100k", [path])
 
 
 def test_numpy_gets_the_missing_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_a_model_or_dataset_that_is_not_given_is_asked_for() -> None:
     ("content", "expected"),
     [
         (b"- 1\n", "expected a mapping"),
-        (b"seed: [1\n", "no valid YAML"),
+        (b"seed: [1\n", "not valid YAML"),
         (b"\xff\xfe\xff", "cannot be read"),
         (b"mask_same_target: True\n", "'mask_same_target' is a setting of DuoRec, not of SASRec"),
     ],

@@ -144,7 +144,7 @@ def test_a_first_stage_hands_its_weights_to_the_next(settings: dict[str, Any]) -
     [
         ("FDSA", {"selected_features": ["brand"]}, "FDSA needs brand of cycle.item, which is not loaded"),
         ("LDiffRec", {"n_cate": 2}, "LDiffRec needs the library kmeans_pytorch"),
-        ("BPR", {"ema_decay": 0.9}, "ema_decay = 0.9: BPR trains by RecBole's trainer"),
+        ("BPR", {"ema_decay": 0.9}, "ema_decay = 0.9: BPR trains with RecBole's trainer"),
         ("ConvNCF", {"cnn_channels": [1, 2]}, "ConvNCF can't be built with these settings"),
     ],
 )

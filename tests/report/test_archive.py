@@ -222,8 +222,8 @@ def test_files_of_a_run_are_checked_as_in_a_folder(make_run: Any, archive: Path)
         ("ranks_test.npy", unsafe.read_bytes(), "is not an array file"),
         ("ranks_test.npy", None, "run did not finish: no ranks_test.npy"),
         ("result.json", json.dumps({"model": "SASRec"}).encode(), "has no str 'dataset'"),
-        ("config.yaml", b"a: !!python/object/apply:os.getcwd []", "no valid YAML"),
-        ("config.yaml", b"a: \xff", "no valid YAML"),
+        ("config.yaml", b"a: !!python/object/apply:os.getcwd []", "not valid YAML"),
+        ("config.yaml", b"a: \xff", "not valid YAML"),
     ):
         remake(archive, good | {f"SASRec-toy-1/{name}": content})
         error = refusal(archive)

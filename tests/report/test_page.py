@@ -85,7 +85,7 @@ def test_what_is_left_out_is_the_commands_default(page: Path) -> None:
         ("tables: [{title: One, runs: [a], metric: [b]}]", ["metric = ['b']", "choose from", "metrics"]),
         ("basline: a\ntables: [{title: One, runs: [a]}]", ["basline = 'a'", "choose from", "baseline"]),
         ("tables: [{title: One, runs: [a]}, {title: One, runs: [b]}]", ["title = 'One'", "twice"]),
-        ("tables: !!python/object/apply:os.getcwd []", ["no valid YAML"]),
+        ("tables: !!python/object/apply:os.getcwd []", ["not valid YAML"]),
     ],
 )
 def test_mistakes_are_refused_by_file_key_and_value(page: Path, text: str, words: list[str]) -> None:

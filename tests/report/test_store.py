@@ -47,7 +47,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
         ("result.json", "[]", "holds no object"),
         ("result.json", '{"model": "SASRec"}', "has no str 'dataset'"),
         ("ranks_test.npy", "no array", "is not an array file"),
-        ("config.yaml", "a: !!python/object/apply:os.getcwd []", "no valid YAML"),
+        ("config.yaml", "a: !!python/object/apply:os.getcwd []", "not valid YAML"),
         ("config.yaml", "- a", "expected a mapping"),
     ],
 )

@@ -93,7 +93,7 @@ def input_pairs(dataset: Any) -> tuple[Tensor, Tensor] | None:
 
 
 def check_pairs(user: Tensor, item: Tensor, n_items: int) -> None:
-    """Refuses pairs that ``memory_top_one`` could make nothing of, at the cost of a few passes over them.
+    """Refuses pairs that ``memory_top_one`` could not use, at the cost of a few passes over them.
 
     Args:
         user: Users of the training interactions.

@@ -1,4 +1,4 @@
-"""Which items a model takes for alike, alone or beside a memory-based correlation.
+"""Which items a model considers alike, alone or beside a memory-based correlation.
 
 Letters: N items (padding row 0 included), D hidden size.
 """

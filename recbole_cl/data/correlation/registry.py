@@ -1,4 +1,4 @@
-"""Item correlations by name: which item an epoch takes for the most correlated one of each.
+"""Item correlations by name: which item counts as the most correlated with each in an epoch.
 
 Letters: N items (padding row 0 included), P pairs, D hidden size.
 """
@@ -39,7 +39,7 @@ CorrelationFactory = Callable[[Any, int, Any], Correlation]
 
 
 class MemoryCorrelation:
-    """Memory-based correlation (ItemCF), and after a number of epochs the surer of it and the model's.
+    """Memory-based correlation (ItemCF), and after a number of epochs the more confident of it and the model's.
 
     It is fitted when it is first asked for, and so not if the model only scores.
 
@@ -109,7 +109,7 @@ def memory_correlation(dataset: Any, n_items: int, options: Any) -> Correlation:
 
 
 def hybrid_correlation(dataset: Any, n_items: int, options: Any) -> Correlation:
-    """Memory-based up to ``switch_epoch``, then the surer of both."""
+    """Memory-based up to ``switch_epoch``, then the more confident of both."""
     return MemoryCorrelation(input_pairs(dataset), n_items, options.inverse_user_frequency, options.switch_epoch)
 
 

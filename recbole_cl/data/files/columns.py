@@ -62,7 +62,7 @@ class Columns:
         return dict(pairs)
 
     def of_numbers(self, width: int) -> Columns:
-        """The columns of a file without a header, by number: user, item, (rating,) time where nobody says."""
+        """The columns of a file without a header, by number: user, item, (rating,) time unless told otherwise."""
         rating = ("3" if width > 3 else "") if self.rating is None else self.rating
         return Columns(self.user or "1", self.item or "2", self.time or str(min(width, 4)), rating)
 

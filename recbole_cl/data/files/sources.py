@@ -1,4 +1,4 @@
-"""A log of interactions in files of any format that people have: what it is, guessed where nobody says, and read."""
+"""A log of interactions in files of any format that people have: what it is, guessed unless told, and read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TYPED = re.compile(rf"[^:]+:({'|'.join(FIELD_TYPES)})")
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is to be read; what is None is guessed, and said.
+    """How a source is to be read; what is None is guessed, and reported.
 
     Attributes:
         source_format: One of ``FORMATS``.

@@ -60,7 +60,7 @@ class ThresholdSettings(MethodSettings):
 
 
 class ThresholdedContrast(nn.Module):
-    """InfoNCE between two views, with a threshold that tells false negatives from true ones.
+    """InfoNCE between two views, with a threshold that separates false negatives from true ones.
 
     The threshold is, by the setting ``similarity_threshold``,
 

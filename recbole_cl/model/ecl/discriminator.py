@@ -1,4 +1,4 @@
-"""A discriminator that tells replaced items from original ones, knowing how the original row was encoded.
+"""A discriminator that finds replaced items, knowing how the original row was encoded.
 
 Letters: B rows, L columns, T items of all rows together, D hidden size.
 """

@@ -88,7 +88,7 @@ def judge(
     group_by_length: bool,
     last_position: int | None,
 ) -> Judged:
-    """Has a discriminator tell the replaced items of altered rows, given how the originals were encoded.
+    """Has a discriminator find the replaced items of altered rows, given how the originals were encoded.
 
     Args:
         discriminator: The discriminator.

@@ -22,7 +22,7 @@ Figures = Mapping[str, Mapping[str, float]]  # group of users -> line -> figure
 
 
 def users(material: Material) -> Section:
-    """The first metric that ranks tell, for groups of users."""
+    """The first metric that follows from ranks, for groups of users."""
     parts: list[Grid | Picture] = []
     notes = [f"Under {material.protocol.replace('_', ' ')}; in brackets, how many users. Means over seeds."]
     for dataset, groups in material.groups.items():
