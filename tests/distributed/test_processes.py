@@ -70,7 +70,7 @@ def test_what_is_one_processs_work_is_refused_to_several(
 ) -> None:
     monkeypatch.setattr("recbole_cl.guard._FIRST_TELLS", 0)
     assert main(["models"]) == 2
-    assert "models is the work of one process, and torchrun has started 2" in capsys.readouterr().err
+    assert "models runs in one process, but torchrun has started 2" in capsys.readouterr().err
     with pytest.raises(UsageError, match="2 processes can't write it"):
         refuse_data_to_write(Path("log.csv"))
     refuse_data_to_write("ml-100k")

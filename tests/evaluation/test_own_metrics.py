@@ -63,5 +63,5 @@ def test_it_is_refused_before_anything_is_trained(module: str) -> None:
 
 
 def test_one_of_recboles_must_be_there(module: str) -> None:
-    with pytest.raises(UsageError, match="^metrics = .*: expected at least one of RecBole's beside"):
+    with pytest.raises(UsageError, match="^metrics = .*: expected at least one of RecBole's metrics as well"):
         Config("SASRec", "ml-100k", config_dict={"metrics": [f"{module}.best"], "valid_metric": "best@10"})
