@@ -88,7 +88,14 @@ def test_a_misspelt_name_is_told_before_torch_is_imported() -> None:
 def test_quick_is_stopped_and_started_on_ml_100k(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With some of its methods; that the others' settings fit is tested with all suites."""
     methods = ["S3Rec_MIP", "ICSRec", "DuoRec"]
-    tiny = {"hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1, "epochs": 1, "pretrain_epochs": 0}
+    tiny: dict[str, Any] = {
+        "hidden_size": 8,
+        "inner_size": 8,
+        "n_layers": 1,
+        "n_heads": 1,
+        "epochs": 1,
+        "pretrain_epochs": 0,
+    }
     tiny |= {"train_batch_size": 512, "n_intents": 8, "checkpoint_dir": tmp_path, "use_gpu": False}
     command = ["suite", "quick", "--seeds", "1", *(f"--set={key}={value}" for key, value in tiny.items())]
     for chosen, flags, done in ((methods, ["--limit-hours", "0"], 0), (methods[:2], [], 2), (methods, [], 3)):
