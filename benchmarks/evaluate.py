@@ -37,7 +37,8 @@ from recbole_cl.data.rows import RowSet
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.metrics import metrics_from_ranks
 from recbole_cl.evaluation.ranks import evaluation_rows
-from recbole_cl.runs.build import build_data, build_evaluation_rows, build_model
+from recbole_cl.runs.build import build_data, build_model
+from recbole_cl.runs.evaluation_rows import build_evaluation_rows
 from recbole_cl.runs.settings import settings_of
 
 RECBOLE_DEFAULT = 4096

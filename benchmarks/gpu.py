@@ -31,7 +31,8 @@ import torch
 from benchmarks import _common as common
 from benchmarks import memory, train
 from benchmarks._work import matmul_rate
-from recbole_cl.runs.build import build_data, build_evaluation_rows, build_model, build_trainer
+from recbole_cl.runs.build import build_data, build_model, build_trainer
+from recbole_cl.runs.evaluation_rows import build_evaluation_rows
 
 TESTS = ("tests/loss/test_chunked.py", "tests/encoder/test_gru.py", "tests/encoder/test_kernels.py")
 PRECISIONS: dict[str, dict[str, Any]] = {

@@ -35,7 +35,8 @@ from recbole.data.interaction import Interaction
 
 from benchmarks import _common as common
 from recbole_cl.config.models import recboles_model
-from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loader, build_model, build_trainer
+from recbole_cl.runs.build import build_data, build_loader, build_model, build_trainer
+from recbole_cl.runs.evaluation_rows import build_evaluation_rows
 
 CATALOGUE_STEPS = 3
 COLUMNS = (("case", ""), ("seconds", ".1f"), ("peak, MB", ".0f"), ("above imports, MB", ".0f"), ("what", ""))

@@ -17,14 +17,9 @@ from recbole_cl.data.fingerprint import target_fingerprint
 from recbole_cl.distributed.processes import join, wait, world
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import PROTOCOLS, not_comparable
-from recbole_cl.runs.build import (
-    Data,
-    asked_for_rows,
-    build_config,
-    build_data,
-    resume_asked_for,
-)
+from recbole_cl.runs.build import Data, build_config, build_data, resume_asked_for
 from recbole_cl.runs.environment import peak_memory
+from recbole_cl.runs.evaluation_rows import asked_for_rows
 from recbole_cl.runs.folder import (
     LOG,
     RANKS,

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from recbole_cl.config.config import Config
-from recbole_cl.runs.build import asked_for_rows, build_data, build_loader, build_model, build_trainer
+from recbole_cl.runs.build import build_data, build_loader, build_model, build_trainer
+from recbole_cl.runs.evaluation_rows import asked_for_rows
 from recbole_cl.runs.settings import settings_of
 
 _WARM_UP, _STEPS, _SECONDS = 2, 10, 10.0  # steps that are not counted; that are, at most; and in at most that time

@@ -16,9 +16,10 @@ from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.vocabulary import ITEMS_FILE, items_of
 from recbole_cl.errors import UsageError
-from recbole_cl.runs.build import Data, asked_for_rows, build_loader, build_model, build_trainer
+from recbole_cl.runs.build import Data, build_loader, build_model, build_trainer
 from recbole_cl.runs.complement import complement_of
 from recbole_cl.runs.environment import describe_environment
+from recbole_cl.runs.evaluation_rows import asked_for_rows
 from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
 from recbole_cl.runs.pretrained import begin_pretrained
 from recbole_cl.runs.settings import settings_of

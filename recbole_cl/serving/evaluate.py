@@ -170,7 +170,7 @@ def evaluate(
     Raises:
         UsageError: If an argument is out of range.
     """
-    from recbole_cl.runs.build import among, leaves_out, rows_among_all
+    from recbole_cl.runs.evaluation_rows import among, leaves_out, rows_among_all
     from recbole_cl.runs.settings import settings_of
 
     if split not in SPLITS:

@@ -18,7 +18,8 @@ from recbole_cl.data.same_target import SameTarget
 from recbole_cl.errors import UsageError
 from recbole_cl.recboles.data import interactions_of, taught
 from recbole_cl.report.store import load_run
-from recbole_cl.runs.build import build_data, build_evaluation_rows
+from recbole_cl.runs.build import build_data
+from recbole_cl.runs.evaluation_rows import build_evaluation_rows
 from recbole_cl.testing.toy import N_USERS, TINY, write_cycle
 from tests.trainer.parts import config_of
 

@@ -18,7 +18,8 @@ from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.evaluation.sampled import _draw
 from recbole_cl.report.compare import main as compare
 from recbole_cl.report.store import load_run
-from recbole_cl.runs.build import build_data, build_evaluation_rows, build_model
+from recbole_cl.runs.build import build_data, build_model
+from recbole_cl.runs.evaluation_rows import build_evaluation_rows
 from recbole_cl.testing.toy import TINY, write_cycle
 from tests.trainer.parts import config_of
 

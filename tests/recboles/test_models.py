@@ -77,7 +77,7 @@ def test_every_model_runs_or_says_what_it_lacks(name: str, settings: dict[str, A
 
 def test_a_loaded_run_ranks_as_its_test_did(settings: dict[str, Any]) -> None:
     from recbole_cl.evaluation.evaluate import RankEvaluator
-    from recbole_cl.runs.build import build_evaluation_rows
+    from recbole_cl.runs.evaluation_rows import build_evaluation_rows
 
     for name in ("ItemKNN", "LightGCN"):  # a sparse matrix beside the weights, and what is computed from these
         result = trains(name, settings)

@@ -11,14 +11,7 @@ import torch
 from recbole_cl.config.models import model_class
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.groups import item_counts
-from recbole_cl.runs.build import (
-    build_config,
-    build_data,
-    build_evaluation_rows,
-    build_model,
-    resume_asked_for,
-    rows_among_all,
-)
+from recbole_cl.runs.build import build_config, build_data, build_model, resume_asked_for
 from recbole_cl.testing.toy import N_ITEMS, N_USERS, write_cycle
 
 
@@ -106,14 +99,3 @@ def test_a_share_of_the_users_is_trained_on_and_all_are_tested(settings: dict[st
     assert item_counts(train).sum() == sum(5 + user % 12 - 2 for user in range(N_USERS - 20, N_USERS))
     with pytest.raises(UsageError, match="train_users_share = 0.0: expected"):
         build_config("SASRec", "cycle", (), settings | {"train_users_share": 0.0})
-
-
-def test_noise_is_shown_in_the_test_alone_and_leaves_the_protocol_as_it_is(settings: dict[str, Any]) -> None:
-    clean, noisy = (build_config("SASRec", "cycle", (), settings | {"test_noise_share": it}) for it in (0.0, 0.5))
-    _, (_, valid, test) = build_data(noisy)
-    one, other = (build_evaluation_rows(config, test, "test") for config in (clean, noisy))
-    assert len(other.shown.items) > len(one.shown.items) and torch.equal(other.shown.target, one.rows.target)
-    back = torch.argsort(other.order)[one.order]  # in the same order of rows
-    assert torch.equal(other.removed[back], one.removed) and torch.equal(other.rows.items, one.rows.items)
-    assert len(build_evaluation_rows(noisy, valid, "validation").shown.items) == len(one.rows.items)
-    assert len(rows_among_all(clean, test, "test", 0.5).shown.items) == len(other.shown.items)

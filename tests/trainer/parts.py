@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from recbole_cl.config.config import Config
 from recbole_cl.data.loader import TrainLoader
 from recbole_cl.evaluation.ranks import EvaluationRows
-from recbole_cl.runs.build import build_data, build_evaluation_rows, build_loader, build_model, build_trainer
+from recbole_cl.runs.build import build_data, build_loader, build_model, build_trainer
+from recbole_cl.runs.evaluation_rows import build_evaluation_rows
 from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
 
