@@ -106,17 +106,18 @@ def contenders(args: argparse.Namespace, folder: Path, more: Mapping[str, Any] |
         for name in theirs:
             yield _recbole(name, config, train, folder, args.gpu)
     if ours := [OURS[key] for key in args.only if key in OURS]:
-        train = training_part(args.dataset, args.data_path)
+        own = settings | dict(more or {})
+        train = training_part(args.dataset, args.data_path, own["MAX_ITEM_LIST_LENGTH"])
         for name, form in ours:
-            yield _ours(args, name, form, train, folder, settings | dict(more or {}))
+            yield _ours(args, name, form, train, folder, own)
 
 
 @lru_cache(maxsize=1)
-def training_part(dataset: str, data_path: str) -> ContrastiveDataset:
+def training_part(dataset: str, data_path: str, length: int) -> ContrastiveDataset:
     """The training split, read once for all our contenders of a process."""
     where = argparse.Namespace(dataset=dataset, data_path=data_path, gpu=False)
     with tempfile.TemporaryDirectory() as folder:
-        config = common.config_of(where, "SASRec", Path(folder), MAX_ITEM_LIST_LENGTH=LENGTH)
+        config = common.config_of(where, "SASRec", Path(folder), MAX_ITEM_LIST_LENGTH=length)
         return build_data(config)[1][0]
 
 

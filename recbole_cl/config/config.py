@@ -155,6 +155,8 @@ class Config(RecBoleConfig):
         of_a_file = isinstance(self._stored, str | Path)
         values = _read(self._stored) if isinstance(self._stored, str | Path) else dict(self._stored or {})
         kept = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}  # which 0.1.0 took
+        if "anchors_per_row" in kept:
+            kept.setdefault("anchor_draw", "per_row")  # the only one that 0.1.0 had
         self._sources.append((str(self._stored) if of_a_file else "", kept))
 
     def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -45,11 +45,10 @@ def identity(settings: Mapping[str, Any]) -> dict[str, str]:
     Returns:
         Setting -> text, the same for equal values.
     """
-    return {
-        name: canonical(value)
-        for name, value in (_ADDED | dict(settings)).items()
-        if value is not None and name not in IDLE
-    }
+    values = _ADDED | dict(settings)
+    if values.get("train_form") == "prefix" or values.get("anchors_per_row") == 0:
+        values["anchor_draw"] = _ADDED["anchor_draw"]  # there is nothing to draw
+    return {name: canonical(value) for name, value in values.items() if value is not None and name not in IDLE}
 
 
 def digest(settings: Mapping[str, Any]) -> str:

@@ -93,7 +93,7 @@ def _loader_settings(config: Config) -> LoaderSettings:
         shuffle=config["shuffle"],
         hooks={},
         anchors_per_row=1 if config["anchors_per_row"] is None else config["anchors_per_row"],
-        anchor_draw=config["anchor_draw"] or "per_row",
+        anchor_draw=config["anchor_draw"] or "per_target",
         seed=config["seed"],
         device=config["device"],
     )

@@ -369,3 +369,11 @@ def test_what_an_earlier_version_stored_without_effect_is_left_out() -> None:
     stored = {"model": "SASRec", "dataset": "ml-100k", "worker": 4, "dataset_save_path": "somewhere", "seed": 7}
     settings = Config(stored=stored).settings_dict()
     assert (settings["seed"], settings.get("worker", 0), settings.get("dataset_save_path")) == (7, 0, None)
+
+
+def test_a_run_of_before_anchor_draw_keeps_the_draw_that_it_had() -> None:
+    stored = {"model": "DuoRec", "dataset": "ml-100k", "train_form": "sequence", "anchors_per_row": 1}
+    assert Config(stored=stored)["anchor_draw"] == "per_row"
+    assert Config(stored=stored | {"anchor_draw": "per_target"})["anchor_draw"] == "per_target"
+    assert Config(None, None, None, {key: stored[key] for key in ("model", "dataset")})["anchor_draw"] == "per_target"
+    assert "anchor_draw" not in Config(stored={"model": "GRU4Rec", "dataset": "ml-100k"}).settings_dict()
