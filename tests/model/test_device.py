@@ -97,7 +97,7 @@ def test_a_step_does_not_wait_for_the_device(
 
 
 @pytest.mark.slow
-@EVERY_MODEL
+@pytest.mark.parametrize("name", ["SASRec", "BERT4Rec", "SRMA", "ECLSR"])  # causal, not; layers dropped; two encoders
 def test_compiling_the_encoder_changes_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One graph without breaks, and the losses and gradients of the encoder as it is; any backend gets this graph."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=True))
