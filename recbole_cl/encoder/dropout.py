@@ -58,7 +58,7 @@ class Dropout(nn.Module):
         """Drops elements of ``x`` of any shape in training mode, and returns ``x`` itself otherwise."""
         if not self.active_rate:
             return x
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
+        if not x.is_cpu or torch.compiler.is_compiling():
             return functional.dropout(x, self.p)
         mask, scale = keep_mask(x, self.p, self.generator)
         return _Scale.apply(x, mask, scale)

@@ -107,7 +107,7 @@ class SharedNegatives:
         size, device = self.n_negatives, self.generator.device
         if self._cumulative is None:
             negatives = uniform_negatives(size, 1, self.n_items, self.generator, device)
-            return negatives, torch.full((size,), math.log(size) - math.log(self.n_items - 1), device=device)
+            return negatives, torch.full((size,), math.log(size) - math.log(self.n_items - 1), device=negatives.device)
         uniform = torch.rand(size, generator=self.generator, device=device, dtype=torch.float64)
         place = torch.searchsorted(self._cumulative, uniform, right=True)
         return place + 1, self._log_q[place] + math.log(size)
