@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> int:
     """Run `models`."""
     if args.settings:
         name_paths(args.settings)
-    lines = _settings_of(args.settings) if args.settings else [f"{it:<12}{about(it)}" for it in available_models()]
+    lines = _settings_of(args.settings) if args.settings else [f"{it:<14} {about(it)}".rstrip() for it in available_models()]
     print("\n".join(lines))
     return 0
 

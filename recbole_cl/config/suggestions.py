@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 
 from recbole_cl.config.common import WITHOUT_EFFECT
+from recbole_cl.config.presets import line_of
 from recbole_cl.errors import UsageError
 
 # What other programs call some of these settings; letters alone would lead elsewhere.
@@ -46,7 +47,8 @@ def refuse_unknown(
     if unknown:
         others = keys_by_model()
         messages = [
-            f"{f'{source}: ' if source else ''}{_explain(key, known, model, others)}" for source, key in unknown
+            f"{f'{source}{line_of(key, source)}: ' if source else ''}{_explain(key, known, model, others)}"
+            for source, key in unknown
         ]
         raise UsageError(" | ".join(dict.fromkeys(messages)))
 

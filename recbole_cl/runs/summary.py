@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from tabulate import tabulate
 
+from recbole_cl.config.presets import read_settings
+from recbole_cl.registry import is_path
+from recbole_cl.runs.folder import CONFIG
 from recbole_cl.runs.result import RunResult
 
 
@@ -44,9 +47,11 @@ def next_steps(results: Sequence[RunResult]) -> str:
     """
     last = results[-1]
     saved, run = shlex.quote(str(last.run_dir.parent)), shlex.quote(str(last.run_dir))
+    model = str(read_settings(last.run_dir / CONFIG)["model"])
+    named = f" --model={model}" if is_path(model) else ""  # code that only its user may have imported
     steps = {
         f"recbole-cl compare {saved}/*-{shlex.quote(last.dataset)}-*": "all finished runs on these data",
-        f"recbole-cl recommend {run} --users all --out recommendations.csv": "the best items for every user",
+        f"recbole-cl recommend {run}{named} --users all --out recommendations.csv": "the best items for every user",
         f"tensorboard --logdir {run}": "losses and validations as curves",
     }
     return "\n".join(["next:", *(f"  {command}\n      {what}" for command, what in steps.items())])

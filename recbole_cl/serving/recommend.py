@@ -99,5 +99,5 @@ def read_tokens(file: Path) -> list[str]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} can't be read as text in UTF-8: {error}") from None
+        raise UsageError(f"{file} can't be read as text in UTF-8 ({error}): give a file with one token a line") from None
     return [line.strip() for line in lines if line.strip()]

@@ -108,15 +108,15 @@ def test_never_recommends_the_padding_or_the_mask_token(model_class: type, tmp_p
 
 @BOTH_FORMS
 def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None:
-    """Under the protocol of its authors: one that never sees a row's own items as negatives need not rank them low."""
+    """History removed: a method need not rank a row's own items low, of which contrast may make its states."""
     epochs = {"prefix": 6, "sequence": 16}[form]  # of 19 steps and of three
     settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "train_batch_size": 32, "topk": [1, 5, 10]}
     dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
     protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "eval_step": epochs}
     settings |= write_cycle(tmp_path) | without_first_stage(model_class)
     result = run(model_class, "cycle", **(SMALL | settings | dropout | protocol))
-    history = {"keep": "history_kept", "remove": "history_removed"}[model_defaults(model_class)["eval_history"]]
-    assert result.test[history]["recall@1"] > 0.9
+    recall = result.test["history_removed"]["recall@1"]
+    assert recall > 0.9, "not learnt in these steps: if it is with a contrastive weight of 0, the method is only slower"
 
 
 @BOTH_FORMS
