@@ -361,7 +361,7 @@ def test_a_misspelt_key_of_a_users_preset_is_told(tmp_path: Path, monkeypatch: p
     (tmp_path / "mine.py").write_text("from recbole_cl.model.sasrec import SASRec\n\nclass Mine(SASRec):\n    pass\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UsageError, match=r"Mine.yaml: unknown setting 'hiden_size'; did you mean hidden_size"):
+    with pytest.raises(UsageError, match=r"Mine.yaml, line 1: unknown setting 'hiden_size'; did you mean hidden_size"):
         Config("mine.Mine", "ml-100k")
 
 

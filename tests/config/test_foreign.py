@@ -64,7 +64,7 @@ def test_what_looks_like_a_setting_of_ours_is_not(line: str, tmp_path: Path) -> 
     file = tmp_path / "theirs.yaml"
     file.write_text(line + "\n")
     key = line.split(":")[0]
-    with pytest.raises(UsageError, match=f"theirs.yaml: .*'{key}'"):
+    with pytest.raises(UsageError, match=f"theirs.yaml, line 1: .*'{key}'"):
         settings({}, file)
-    with pytest.raises(UsageError, match=f"theirs.yaml: .*'{key}'"):
+    with pytest.raises(UsageError, match=f"theirs.yaml, line 1: .*'{key}'"):
         refuse_unknown_flags("SASRec", [file], {})

@@ -52,8 +52,8 @@ def test_flags_and_files_are_told_together(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         refuse_unknown_flags(None, [file], {"contrast": "su"})
     assert str(caught.value).split(" | ") == [
-        f"{file}: unknown setting 'lerning_rate'; did you mean learning_rate?",
-        f"{file}: unknown setting 'lr'; did you mean learning_rate?",
+        f"{file}, line 2: unknown setting 'lerning_rate'; did you mean learning_rate?",
+        f"{file}, line 3: unknown setting 'lr'; did you mean learning_rate?",
         "'contrast' is a setting of AdaptiveRec, DuoRec, not of SASRec",
     ]
 

@@ -107,7 +107,7 @@ def test_stored_settings_lie_below_the_callers(tmp_path: Path) -> None:
     config = Config(None, None, [mine], {"seed": 5}, stored=stored)
     assert [config[key] for key in ("model", "n_layers", "epochs", "seed")] == ["SASRec", 3, 4, 5]
     write(stored, model="SASRec", dataset="ml-100k", n_layer=3)
-    with pytest.raises(UsageError, match=f"^{stored}: unknown setting 'n_layer'"):
+    with pytest.raises(UsageError, match=f"^{stored}, line 3: unknown setting 'n_layer'"):
         Config(stored=stored)
     with pytest.raises(UsageError, match="^unknown setting 'n_layer'"):
         Config("SASRec", "ml-100k", stored={"n_layer": 3})
