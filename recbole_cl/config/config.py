@@ -119,7 +119,7 @@ class Config(RecBoleConfig):
         return key in self._known
 
     def unlike_recbole(self) -> str:
-        """The settings that differ from those of RecBole's command, in one line; empty for a model that only we have."""
+        """The settings that differ from those of RecBole's command, in one line; none for models only we have."""
         theirs = self.model_class.__module__.startswith("recbole.") or recbole_has(self.model)
         given = {key for _, values in [self._beside, *self._sources] for key in values}
         return unlike_recbole(self._settings, self._theirs, given) if theirs else ""
