@@ -106,8 +106,7 @@ def fill_missing(item: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _best_of_rows(real: Tensor, first: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Best other row and its product for ``height`` rows from ``first`` on, [n] each, and each row's lowest and
-    highest.
+    """Best other row and its product for ``height`` rows from ``first`` on, [n] each; lowest and highest products.
 
     Products are held for ``width`` columns at a time.
     """
