@@ -1,4 +1,4 @@
-"""What `recbole-cl train --help` says around the flags."""
+"""Texts of `recbole-cl train --help` before and after the flags."""
 
 from __future__ import annotations
 

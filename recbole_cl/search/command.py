@@ -8,8 +8,8 @@ from typing import Any
 PARSER = {
     "usage": "%(prog)s [-m MODEL] [-d DATASET] [--trials N] [--ranges FILE] [--seeds SEEDS] [--KEY=VALUE ...]",
     "description": "Search for the settings with the best score on validation items. The same command resumes a "
-    "search that was stopped, and joins one that other workers are running. It ends with best.yaml, trials.csv and two plots in "
-    "<checkpoint_dir>/tune-NAME; with --seeds, the best setting is then trained and tested, once for each.",
+    "search that was stopped, and joins one that other workers are running. It ends with best.yaml, trials.csv and two "
+    "plots in <checkpoint_dir>/tune-NAME; with --seeds, the best setting is then trained and tested, once for each.",
     "epilog": "Any --KEY=VALUE is a setting of all trials, such as --valid_metric=NDCG@10; it is then not searched, "
     "even if it has a range.\nThe ranges that come with the models are in props/search/.",
 }
