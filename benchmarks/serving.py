@@ -56,7 +56,7 @@ def many_users(n_users: int, n_items: int, k: int) -> dict[str, float]:
 
 
 def exported(run_dir: Path, repetitions: int = 200) -> dict[str, float]:
-    """Exports a run as a package and as an ONNX file (best 20 of all items); milliseconds, and equality with the run."""
+    """Exports a run as a package and an ONNX file (best 20 of all items); milliseconds, and equality with the run."""
     import onnxruntime
 
     from recbole_cl import load, load_package
