@@ -102,8 +102,8 @@ def window(values: Tensor, start: Tensor, end: Tensor, width: int) -> Tensor:
         end: One after the last element of each window, [...]; at most ``width`` after ``start``.
         width: Columns of the result, L.
 
-    Rows of shape [..., L] (followed by the element's own shape), 0 after the end of each window.
-        Rows of shape [..., L] (then the element's own shape), 0 beyond each window.
+    Returns:
+        Rows of shape [..., L] (followed by the element's own shape), 0 after the end of each window.
     """
     place = start.unsqueeze(-1) + torch.arange(width, device=start.device)
     inside = place < end.unsqueeze(-1)

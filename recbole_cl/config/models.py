@@ -79,8 +79,9 @@ def own_models() -> list[str]:
 def model_class(model: str | type) -> Any:
     """Finds a model class.
 
-    model: The model's name, case-insensitive; ``recbole:`` and the name of one of RecBole's; the dotted path of a
-        class; or a class.
+    Args:
+        model: The model's name, case-insensitive; ``recbole:`` and the name of one of RecBole's; the dotted path of a
+            class; or a class.
 
     Returns:
         Our class of that name, or else RecBole's; or the class at the dotted path.

@@ -26,8 +26,8 @@ class GroupIndex:
         DuoRec (Qiu et al., WSDM 2022), section 4.3.2: supervised positive sampling.
 
     Args:
-        group: Number of each training row's group, such as its target or its user; every number from 0 occurs. Shape
-        [R].
+        group: Number of each training row's group, such as its target or its user; every number from 0 occurs.
+            Shape [R].
     """
 
     def __init__(self, group: Tensor) -> None:

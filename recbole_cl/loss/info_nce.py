@@ -64,7 +64,7 @@ def info_nce(
         temperature: Divisor of the similarities, > 0; 1.0 with the dot product, 0.05 to 1.0 with the cosine.
         similarity: "dot" or "cosine".
         negative_mask: True where row j is not used as a negative of row i (see `same_target_mask`); the positive is
-        kept.
+            kept.
 
     Shape:
         z_a, z_b: [B, D], any B >= 1; negative_mask: [2B, 2B], bool; result: scalar.

@@ -169,7 +169,7 @@ def gbce(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor, 
         item_table: Item embeddings; row 0 is padding, so M is the number of items.
         target: The item that came next.
         negatives: Items of each row, drawn uniformly, with replacement; one that equals the target is used like any
-        other.
+            other.
         calibration: t, in [0, 1]: 0 is plain binary cross-entropy with n negatives, 1 makes scores calibrated.
 
     Shape:
@@ -200,7 +200,7 @@ def uncorrected_softmax(hidden: Tensor, item_table: Tensor, target: Tensor, nega
         item_table: Item embeddings.
         target: The item that came next.
         negatives: Items of each row, drawn uniformly, with replacement; one that equals the target is used like any
-        other.
+            other.
 
     Shape:
         hidden: [T, D]; item_table: [N, D]; target: [T]; negatives: [T, n]; result: scalar.

@@ -62,8 +62,6 @@ def run(
         config_files: One or several YAML files; later ones override earlier ones.
         **settings: Any setting; these override the files. With ``resume``, the settings of the resumed run have the
             lowest rank.
-        config_files: YAML files, later ones first in rank; or one.
-        **settings: Any setting, above the files. With ``resume``, the settings of the resumed run lie below all others.
 
     Returns:
         The measurements.

@@ -39,8 +39,6 @@ class RunSettings:
         loader: Settings of the training loader, as for a model without hooks.
         trainer: Settings of the training.
         evaluation: Settings of validation and test.
-        trainer: The training.
-        evaluation: Validation and test.
     """
 
     model: str

@@ -62,7 +62,7 @@ def train(
         train_first: Trains the complementary encoder's run, if the settings ask for one.
         on_validation: Called with epoch (from 0) and score of each validation. If it raises, training ends.
         before_epoch: Called with the number of each epoch. If it raises, training ends there and can be resumed
-        exactly.
+            exactly.
 
     Returns:
         The trained run.

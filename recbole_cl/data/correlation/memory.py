@@ -29,8 +29,8 @@ TIE = 1e-12
 class TopOne:
     """The most correlated item of each item, and the range of all scores for min-max normalisation.
 
-    item: The id of that item, int64, [N]; 0 where an item has none, as at row 0.
-        item: Its id, int64, [N]; 0 where an item has none, as at row 0.
+    Attributes:
+        item: The id of that item, int64, [N]; 0 where an item has none, as at row 0.
         score: Its raw score, float64, [N]; -inf where an item has none.
         low: The lowest score of all pairs, not only of the best ones.
         high: The highest.

@@ -65,7 +65,7 @@ class FrozenEncoder:
     Args:
         model: It is frozen permanently.
         may_mask: Whether rows may contain a mask token. A model without mask token reads it as padding, which is
-        ignored.
+            ignored.
     """
 
     def __init__(self, model: EncoderRecommender, may_mask: bool) -> None:

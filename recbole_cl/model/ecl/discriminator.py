@@ -63,7 +63,7 @@ class ConditionalDiscriminator(nn.Module):
 
         Args:
             encoder: Maps packed vectors and their packing to outputs; for ``attend`` it needs one more position than a
-            row.
+                row.
             items: Item vectors of the altered rows, row after row.
             states: The condition: for ``add_all`` the original's state for each item, otherwise its last state for each
                 row.
