@@ -39,7 +39,7 @@ _COMMANDS = {
     "convert": "make a dataset from csv, json or sequence text",
     "convert-checkpoint": "turn a SASRec of RecBole's into a run folder, or back",
     "models": "list the models, one line on each; or the settings of one",
-    "schema": "print the JSON schema of YAML files, by which an editor completes and checks them",
+    "schema": "print the JSON schema of YAML files, with which an editor completes and checks them",
 }
 
 _MODULES = {
@@ -228,7 +228,9 @@ def _training(args: argparse.Namespace, texts: Mapping[str, str], one_seed: bool
         seeds = _seeds(args, files, settings)
         if "seed" in settings and not one_seed:
             if "," in args.seeds:
-                raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={args.seeds}: leave one out")
+                raise UsageError(
+                    f"--seed={settings['seed']} can't be combined with --seeds={args.seeds}: leave one out"
+                )
             settings.pop("seed")
     return Training(args.model, args.dataset, files, settings, seeds)
 

@@ -133,7 +133,7 @@ class Registry(Generic[T]):
         if module is None:
             if (name, attribute) not in _named:
                 raise UsageError(
-                    f"{self._kind} {path}: named by a stored file alone, and only what you name yourself is "
+                    f"{self._kind} {path}: named only by a stored file, and only what you name yourself is "
                     f"imported; {self._remedy.format(path=path)}"
                 )
             module = _imported(name, f"{self._kind} {path}")

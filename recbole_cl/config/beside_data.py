@@ -31,6 +31,6 @@ def refuse_other_than_data(file: Path, keys: Collection[str]) -> None:
     """Refuses YAML in a dataset's folder that sets more than how the data are read, such as folders or another run."""
     if other := sorted({*keys} - DATA_KEYS):
         raise UsageError(
-            f"{file}: {', '.join(other)}: YAML beside data holds settings of data alone; set them on the command line "
+            f"{file}: {', '.join(other)}: YAML beside data may hold only data settings; set them on the command line "
             "or in a file of config_files"
         )

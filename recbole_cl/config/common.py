@@ -34,7 +34,7 @@ Among = Annotated[
     Pattern(
         RANKED_AMONG,
         "full, or uni100, pop100 and the like, whose figures are not comparable (labeled needs labels, which "
-        "interactions have not here)",
+        "interactions do not have here)",
     ),
 ]
 Interval = Annotated[str, INTERVALS]
@@ -202,7 +202,7 @@ class Unread(NamedTuple):
     why: str
 
 
-_NO_FEATURES = "features, which some of RecBole's models read, are taken as they stand"
+_NO_FEATURES = "features, which only some of RecBole's models read, are used unchanged"
 _NO_LABELS = "interactions have no labels here: every one is a positive"
 _NO_NEGATIVES = "the loader makes no negatives; a loss that needs some draws its own (recommendation_loss)"
 _NO_GRAPH = "no model here reads a knowledge graph"

@@ -84,7 +84,7 @@ def described(model: str) -> list[Described]:
 
 def _settings_of(model: str) -> Iterator[str]:
     for it in described(model):
-        yield f"{it.key}: {'as RecBole has it' if it.default is None else it.default}"
+        yield f"{it.key}: {'default of RecBole' if it.default is None else it.default}"
         if it.range is not None:
             yield f"    range: {it.range}{f'; {it.symbol}' if it.symbol else ''}"
         if it.about:

@@ -71,7 +71,7 @@ def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str |
     if stored.model_class is not model_class(_THEIRS):
         raise UsageError(f"{checkpoint} is of {stored.model}: only RecBole's SASRec has a counterpart of equal weights")
     if stored["hidden_act"] != "gelu":
-        raise UsageError(f"{checkpoint}: hidden_act = {stored['hidden_act']}, and our encoders have gelu alone")
+        raise UsageError(f"{checkpoint}: hidden_act = {stored['hidden_act']}, and our encoders have only gelu")
     config = Config("SASRec", stored["dataset"], config_dict=_our_settings(stored, data_path))
     dataset, (train, *_) = build_data(config)
     rows = len(state["state_dict"]["item_embedding.weight"])
@@ -167,7 +167,7 @@ def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:
         )
     for key, theirs in (("encoder", "transformer"), ("right_aligned", False)):
         if config[key] != theirs:
-            raise UsageError(f"{run_dir}: {key} = {config[key]}, and RecBole's SASRec has {theirs} alone")
+            raise UsageError(f"{run_dir}: {key} = {config[key]}, and RecBole's SASRec has only {theirs}")
 
 
 def _load_exactly(model: Any, state: dict[str, torch.Tensor], source: Path) -> None:

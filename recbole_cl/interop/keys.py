@@ -64,10 +64,10 @@ def _what(key: str, value: Any) -> str:
         field = CommonSettings.model_fields[key]
         taken = f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
         if key in OF_RECBOLES:
-            return f"{taken}, for RecBole's own models; with ours refused, but for `~`: {OF_RECBOLES[key].why}"
+            return f"{taken}, for RecBole's own models; refused with ours, except `~`: {OF_RECBOLES[key].why}"
         return taken
     idle, why = WITHOUT_EFFECT[key]  # fails, here and in a test, for a RecBole key that is in no table
-    return f"refused, but for {_code(idle)}: {why}"
+    return f"refused, except {_code(idle)}: {why}"
 
 
 def _code(value: Any) -> str:

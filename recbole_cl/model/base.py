@@ -109,7 +109,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         if self.needs_attention and not can.needs_heads:
             raise UsageError(f"{name}: {type(self).__name__} needs attention; set encoder to transformer")
         if options.train_form == "sequence" and not can.is_causal:
-            raise UsageError(f"{name}: it looks at later items, which are targets; set train_form to prefix")
+            raise UsageError(f"{name}: it attends to later items, which are targets; set train_form to prefix")
         if can.needs_heads and options.hidden_size % options.n_heads:
             heads = options.n_heads
             raise UsageError(f"hidden_size = {options.hidden_size}: expected a multiple of n_heads = {heads}")

@@ -31,7 +31,7 @@ def refuse_lacking(config: Config, train: ContrastiveDataset) -> None:
     if missing := [column for column in item_columns(config.settings_dict()) if column not in train.field2type]:
         raise UsageError(
             f"{model} needs {', '.join(missing)} of {config['dataset']}.item, which is not loaded: add it to "
-            "load_col, or name the columns that are there (selected_features, item_attribute)"
+            "load_col, or name existing columns (selected_features, item_attribute)"
         )
     if trained_by_recbole(config):
         _refuse_ours_alone(config)

@@ -164,7 +164,7 @@ def _problem(info: zipfile.ZipInfo, seen: set[str]) -> str | None:
     if name not in _FILES or run in ("", ".", "..") or "\\" in run:
         return "is no file of a run, <run>/<file>"
     if info.filename in seen:
-        return "is there twice"
+        return "occurs twice"
     if info.file_size > _MOST_BYTES:
         return f"has {info.file_size} bytes, more than {_MOST_BYTES}"
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -68,7 +68,7 @@ def read_comparisons(page: Path) -> list[Comparison]:
     found = [_comparison(entry, shared, file) for entry in entries]
     titles = [each.title for each in found]
     if twice := [title for title in titles if titles.count(title) > 1]:
-        raise UsageError(f"{file}: title = {twice[0]!r} is there twice: give each table its own")
+        raise UsageError(f"{file}: title = {twice[0]!r} occurs twice: give each table its own")
     return found
 
 

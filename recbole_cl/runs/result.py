@@ -69,7 +69,7 @@ class RunResult:
     def table(self) -> str:
         """Test metrics as a text table, one line per protocol."""
         if not self.test:
-            return printable(f"{self.model}, {self.dataset}: not tested, no part of the data was left for that")
+            return printable(f"{self.model}, {self.dataset}: not tested, since no part of the data was left for it")
         names = list(next(iter(self.test.values())))
         lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
         return tabulate(lines, headers=[printable(f"{self.model}, {self.dataset}"), *names], floatfmt=".4f")

@@ -112,7 +112,7 @@ def train(
 def _refuse_or_say_unvalidated(config: Config, validations_count: bool) -> None:
     asked = f"train_on = {config['train_on']}, eval_args.split = {config['eval_args']['split']}"
     if validations_count:
-        raise UsageError(f"{asked}: there is no validation to choose by; leave a part of the data for it")
+        raise UsageError(f"{asked}: this model needs a validation; leave a part of the data for it")
     getLogger().info(f"{asked}: no validation, so that all {config['epochs']} epochs are trained and the last one kept")
 
 

@@ -155,7 +155,7 @@ class LoadedRun:
         if bool((found.user == 0).any()) and self._depends_on_user:
             raise UsageError(
                 f"{self.config['model']} scores by who the user is, so that it can't recommend to users that it "
-                "was not trained on: train a model that reads item sequences alone, such as SASRec"
+                "was not trained on: train a model that reads only item sequences, such as SASRec"
             )
         return found
 

@@ -85,7 +85,7 @@ def _histories(args: argparse.Namespace, run: LoadedRun) -> Histories:
 
 def _exclude(words: list[str]) -> str | list[str]:
     if NOTHING in words and len(words) > 1:
-        raise UsageError(f"--exclude {' '.join(words)}: {NOTHING} stands alone")
+        raise UsageError(f"--exclude {' '.join(words)}: {NOTHING} cannot be combined with others")
     files = [word for word in words if word not in (SEEN, NOTHING)]
     return [token for file in files for token in read_tokens(Path(file))] if files else words[0]
 

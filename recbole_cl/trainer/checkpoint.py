@@ -70,9 +70,9 @@ def _refuse_damaged(path: Path) -> None:
         with zipfile.ZipFile(path) as file:
             members = file.infolist()
             if any(it.compress_type != zipfile.ZIP_STORED for it in members):
-                raise zipfile.BadZipFile("it is compressed, which none of ours is")
+                raise zipfile.BadZipFile("it is compressed, unlike our checkpoints")
             if sum(it.file_size for it in members) > path.stat().st_size:
-                raise zipfile.BadZipFile("it promises more than it holds")
+                raise zipfile.BadZipFile("it is shorter than it declares")
             if wrong := file.testzip():
                 raise zipfile.BadZipFile(f"{wrong} has another checksum")
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError, LookupError) as error:

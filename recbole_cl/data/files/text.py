@@ -137,7 +137,7 @@ def checked_rows(
                 if not lenient:
                     where = f"{text.path}, line {text.line_at(first)}"
                     raise UsageError(
-                        f"{where}: a quotation mark opens a field that is no quoted one: {remedy}"
+                        f"{where}: a quotation mark opens a field that is not a quoted one: {remedy}"
                     ) from error
                 row = _as_it_stands(content, separator)
                 pieces += [text.content[kept:first], _written(row, separator)]
