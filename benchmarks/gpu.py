@@ -140,7 +140,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     flags = common.parser(__doc__, "ml-100k")
     flags.add_argument("--steps", type=int, default=20, help="counted steps of each (default: %(default)s)")
     flags.add_argument("--warmup", type=int, default=5, help="steps of each before that (default: %(default)s)")
-    flags.add_argument("--sizes", type=int, nargs="+", default=[64, 256], help="numbers an item")
+    flags.add_argument("--sizes", type=int, nargs="+", default=[64, 256], help="hidden sizes")
     flags.add_argument("--length", type=int, default=1000, help="of the long rows (default: %(default)s)")
     flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
     flags.add_argument("--minutes", type=float, default=6.5, help="after which no part begins (default: %(default)s)")

@@ -312,7 +312,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=True,
         help="measure peak memory, in a process for each contender",
     )
-    flags.add_argument("--profile", type=int, default=0, metavar="STEPS", help="also profile so many steps of each")
+    flags.add_argument("--profile", type=int, default=0, metavar="STEPS", help="also profile this many steps of each")
     flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
     flags.add_argument("--hidden_size", type=int, default=64, help="D (default: %(default)s)")
     flags.add_argument("--methods", choices=("all",), help="every model of ours in both forms, and RecBole's SASRec")

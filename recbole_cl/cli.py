@@ -263,7 +263,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds",
         action=_Once,
-        help="a number: so many runs, from the configured seed upwards; a list such as 1,2,3: one run each",
+        help="a number: that many runs, from the configured seed upwards; a list such as 1,2,3: one run each",
     )
 
 

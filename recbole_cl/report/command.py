@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SUITE|RUN",
-        help="alone, a suite of the package or a YAML file, with the flags below that it was run with; or folders of "
+        help="a single suite of the package or YAML file, with the flags below that it was run with; or folders of "
         "finished runs, archives of runs, or some of their runs, as for compare",
     )
     parser.add_argument(

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN_DIR",
         help="folder of a finished run; archive of runs, such as results/<page>.runs.zip; some of its runs, such as "
-        "'results/<page>.runs.zip/SASRec-*'; or alone a page with all its tables, results/<page>",
+        "'results/<page>.runs.zip/SASRec-*'; or a single page with all its tables, results/<page>",
     )
     parser.add_argument("--baseline", metavar="MODEL", help="compare with this model (default: SASRec, else the first)")
     parser.add_argument(

@@ -36,6 +36,6 @@ def add_until(parser: argparse.ArgumentParser) -> None:
         "--history",
         choices=("train", "valid", "test"),
         default="test",
-        help="what is known of a user: the training items, also the validation items, or everything, the test items "
+        help="a user's known history: the training items, also the validation items, or everything, the test items "
         "included (default: %(default)s, for use in production)",
     )

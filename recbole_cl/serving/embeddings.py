@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         required=True,
-        help=".npz with tokens [N] and vectors [N, D], or .parquet with a list a row",
+        help=".npz with tokens [N] and vectors [N, D], or .parquet with one list per row",
     )
 
 

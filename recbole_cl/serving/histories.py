@@ -119,7 +119,7 @@ def _json_row(line: str, place: str) -> tuple[str | None, list[str]]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{place} is not JSON ({error}): expected a list of items a line") from None
+        raise UsageError(f"{place} is not JSON ({error}): expected a list of items per line") from None
     user, tokens = (value.get("user"), value.get("items")) if isinstance(value, dict) else (None, value)
     if not isinstance(tokens, list) or any(isinstance(token, list | dict | None) for token in tokens):
         raise UsageError(f'{place}: expected a list of items, or {{"user": ..., "items": [...]}}')

@@ -142,7 +142,7 @@ class Trainer(RecBoleTrainer):
         try:
             if self.is_finished() and not self._begin_next_stage():
                 why = "its last epoch is done" if self.start_epoch >= self.epochs else "it had stopped early"
-                self.logger.info(f"nothing to train, {why}: raise epochs or stopping_step to go on; now the test")
+                self.logger.info(f"nothing to train, {why}: raise epochs or stopping_step to continue; testing now")
                 self.eval_collector.data_collect(train_data)
                 return self.best_valid_score, self.best_valid_result
             # Importing any sequential RecBole model enables anomaly detection for the whole process (in its sine.py),
