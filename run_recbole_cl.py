@@ -1,4 +1,4 @@
-"""Trains and tests a model; `python run_recbole_cl.py --help` tells how."""
+"""Trains and tests a model; see `python run_recbole_cl.py --help`."""
 
 import sys
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Commands in processes of their own, forked from this one so that nothing is imported again; and how they ended."""
+"""Runs commands in processes forked from this one, so that nothing is imported again, and records how they ended."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from recbole_cl.config.models import recboles_model
 from recbole_cl.guard import guarded
 from recbole_cl.runs.runner import run  # noqa: F401
 
-recboles_model("GRU4Rec")  # with `run`, all that a training imports: a child has it from the start
+recboles_model("GRU4Rec")  # together with `run`, imports everything that a training needs, for all children
 
-LIMIT = 120.0  # seconds after which a command hangs; none here trains for more than a few
+LIMIT = 120.0  # seconds after which a command counts as hanging; none of them trains for more than a few
 
 
 class Outcome(NamedTuple):
@@ -30,8 +30,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         case: What was tried.
-        ended: In a few words that many cases share.
-        good: Whether it should end so.
+        ended: How it ended, in a few words shared by many cases.
+        good: Whether this is the intended ending.
     """
 
     case: str
@@ -44,8 +44,8 @@ class Part(NamedTuple):
 
     Attributes:
         title: What is tried.
-        cases: How many are tried for the page.
-        run: Tries a number of them, drawn from a generator, in an empty folder.
+        cases: Number of cases for the page.
+        run: Tries a given number of them, drawn from a generator, in an empty folder.
     """
 
     title: str
@@ -58,9 +58,9 @@ class Child:
     """A process that runs a command.
 
     Attributes:
-        pid: Its number.
-        output: The file that has its stdout and stderr.
-        began: When it was started.
+        pid: Its process id.
+        output: The file with its stdout and stderr.
+        began: The time when it was started.
     """
 
     pid: int
@@ -79,7 +79,7 @@ class Child:
         return None
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Sends it a signal; ``wait`` tells whether that, or something before, has ended it."""
+        """Sends it a signal; ``wait`` tells whether this, or something before, has ended it."""
         os.kill(self.pid, number)
 
     @property
@@ -91,7 +91,7 @@ class Child:
 def start(command: Sequence[str] | Callable[[], object], folder: Path) -> Child:
     """Starts ``recbole-cl`` with some arguments, or a function as if it were a command, in a folder."""
     output = folder / f"output-{time.monotonic_ns()}.txt"
-    output.touch()  # which a child that is killed at once would not come to
+    output.touch()  # a child that is killed at once would not do it
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -122,12 +122,12 @@ def _guarded(function: Callable[[], object]) -> int:
 
 
 def flags(settings: Mapping[str, object]) -> list[str]:
-    """Settings as the command line takes them."""
+    """Settings in the form of command line flags."""
     return [f"--{key}={value}" for key, value in settings.items()]
 
 
 def problem(child: Child, code: int | None) -> str | None:
-    """What is wrong with how a command ended, if it was to succeed or to refuse its input in one line."""
+    """The fault in how a command ended; it should succeed, or refuse its input in one line."""
     if code is None:
         return "hangs"
     if "Traceback (most recent call last)" in child.text:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: settings, plain RecBole's data, memory of a process, fresh processes, output."""
+"""Shared code of the benchmarks: settings, plain RecBole's data, memory of a process, fresh processes, output."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 Records = list[dict[str, Any]]
 
-warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")  # RecBole against newer pandas, torch
+warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")  # RecBole with newer pandas, torch
 
-# The model of every benchmark: that of the contrastive papers' experiments.
+# The model of every benchmark, with the sizes of the contrastive papers' experiments.
 MODEL_SETTINGS: Mapping[str, Any] = {
     "hidden_size": 64,
     "inner_size": 256,
@@ -43,7 +43,7 @@ MODEL_SETTINGS: Mapping[str, Any] = {
 
 
 class FakeDataset:
-    """As much of a dataset as a model of ours reads: its number of items."""
+    """The part of a dataset that our models read: its number of items."""
 
     def __init__(self, n_items: int) -> None:
         self.n_items = n_items
@@ -73,7 +73,7 @@ def parser(doc: str | None, dataset: str) -> argparse.ArgumentParser:
 def config_of(
     args: argparse.Namespace, model: str | type, folder: Path, *, dataset: str | None = None, **settings: Any
 ) -> Config:
-    """The settings of one contender: on the device of ``--gpu``, leaving nothing behind but in ``folder``."""
+    """The settings of one contender: on the device chosen by ``--gpu``, writing files only to ``folder``."""
     common = {"use_gpu": args.gpu, "show_progress": False, "state": "error"}
     paths = {"data_path": args.data_path, "checkpoint_dir": str(folder)}
     return Config(model, dataset or args.dataset, config_dict={**MODEL_SETTINGS, **common, **paths, **settings})
@@ -82,7 +82,7 @@ def config_of(
 def recbole_splits(config: Config) -> list[Any]:
     """Training, validation and test part of RecBole's own dataset.
 
-    Not by its ``create_dataset``, which unpickles a file of a certain name if it finds one.
+    RecBole's ``create_dataset`` is not used, because it unpickles a file of a certain name if it finds one.
     """
     ensure_dataset_available(config["dataset"], Path(config["data_path"]))
     splits: list[Any] = SequentialDataset(config).build()
@@ -96,28 +96,28 @@ def recbole_trainer(config: Config, model: Any, folder: Path) -> Any:
 
 
 def now(gpu: bool) -> float:
-    """Seconds on a clock that only goes up; with a GPU, once it has done all that was asked of it."""
+    """Seconds on a monotonic clock; on a GPU, after all its pending work is done."""
     if gpu:
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def peak_mb(gpu: bool) -> float:
-    """Peak memory of this process, or what it had allocated on the GPU."""
+    """Peak memory of this process, or its peak allocation on the GPU."""
     return torch.cuda.max_memory_allocated() / 2**20 if gpu else memory_mb("VmHWM")
 
 
 def reset_peak(gpu: bool) -> None:
-    """Has the GPU's peak counted anew; that of a process cannot be."""
+    """Resets the GPU's peak; that of a process cannot be reset."""
     if gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
 
 def memory_mb(field: str) -> float:
-    """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak; without /proc the peak for either.
+    """Resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak; without /proc, the peak for both.
 
-    Not ``ru_maxrss`` where there is a choice: a child process inherits its parent's.
+    ``ru_maxrss`` is used only if nothing else exists: a child process inherits its parent's value.
     """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
@@ -128,7 +128,7 @@ def memory_mb(field: str) -> float:
 
 
 def fresh(script: str, *arguments: str) -> Records:
-    """Runs a benchmark in a process of its own and returns its figures."""
+    """Runs a benchmark in a fresh process and returns its figures."""
     command = [sys.executable, script, *arguments, "--json", "-"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -138,7 +138,7 @@ def fresh(script: str, *arguments: str) -> Records:
 
 
 def shared_flags(args: argparse.Namespace) -> Iterator[str]:
-    """The flags that a fresh process must be given again."""
+    """The flags that must be passed on to a fresh process."""
     yield from ("--data_path", args.data_path, "--dataset", args.dataset)
     if args.threads:
         yield from ("--threads", str(args.threads))
@@ -147,7 +147,7 @@ def shared_flags(args: argparse.Namespace) -> Iterator[str]:
 
 
 def run_script(benchmark: Callable[[argparse.Namespace], Records], args: argparse.Namespace) -> int:
-    """Runs a benchmark, which prints its tables, and writes its figures where ``--json`` says.
+    """Runs a benchmark, which prints its tables, and writes its figures as ``--json`` says.
 
     Returns:
         The exit code.
@@ -171,6 +171,6 @@ def run_script(benchmark: Callable[[argparse.Namespace], Records], args: argpars
 
 
 def print_table(records: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]]) -> None:
-    """Prints records of the same keys; a column is a heading and tabulate's format of its numbers."""
+    """Prints records with equal keys; each column has a heading and tabulate's format of its numbers."""
     headings, formats = zip(*columns, strict=True)
     print(tabulate([list(record.values()) for record in records], headers=headings, floatfmt=formats))

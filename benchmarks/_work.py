@@ -1,4 +1,4 @@
-"""How much arithmetic a training step needs, and how fast this machine multiplies.
+"""The amount of arithmetic in a training step, and the speed at which this machine multiplies.
 
 Letters: B rows, n length of a row, D hidden size, I inner size, N items, T targets.
 """
@@ -18,7 +18,7 @@ Segment = tuple[Tensor, bool]
 
 
 class Sizes(NamedTuple):
-    """What the arithmetic of a model depends on."""
+    """The sizes that a model's arithmetic depends on."""
 
     hidden: int
     inner: int
@@ -27,28 +27,28 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(model: Any, config: Any) -> Sizes:
-    """The sizes of a SASRec-shaped model of ours or RecBole's."""
+    """The sizes of our model or RecBole's, in the shape of SASRec."""
     return Sizes(config["hidden_size"], config["inner_size"], config["n_layers"], model.n_items)
 
 
 def step_flops(segments: Sequence[Segment], sizes: Sizes) -> float:
-    """Useful floating-point operations of a training step: what must be multiplied, padding and repetition left out.
+    """Useful floating-point operations of a training step: necessary products, without padding and repetition.
 
     A product of [a, b] and [b, c] is 2abc operations. Forward, for a view with rows of real lengths n:
 
     * a block at all positions: sum n * (6 D D for query, key, value + 2 D D for the output + 4 D I for the
       feed-forward part) + 4 D * sum n (n + 1) / 2 for causal scores and the values that they weigh;
-    * the last block, where outputs are wanted at the last position alone: sum n * 4 D D for key and value,
-      B * (4 D D + 4 D I) for the rest, and 4 D * sum n for the scores of one query per row;
-    * scores of all items at the T targets, which the first view has: 2 T D N;
+    * the last block, if outputs are wanted only at the last position: sum n * 4 D D for key and value, B * (4 D D + 4 D
+        I) for the rest, and 4 D * sum n for the scores of one query per row;
+    * scores of all items at the T targets, for the first view: 2 T D N;
     * similarities of two views of B rows: 2 (2B)(2B) D.
 
-    Backward is twice forward: a product for either factor. Norms, softmax, dropout, look-ups and the optimiser are
-    not counted.
+    Backward is twice forward: one product for each factor. Norms, softmax, dropout, look-ups and the optimiser are not
+    counted.
 
     Args:
-        segments: The views of a batch; the first is the one that is supervised, others are contrasted.
-        sizes: Of the model.
+        segments: The views of a batch; the first one is supervised, others are contrasted.
+        sizes: Sizes of the model.
 
     Returns:
         Operations forward and backward.
@@ -68,10 +68,10 @@ def step_flops(segments: Sequence[Segment], sizes: Sizes) -> float:
 
 
 def record_segments(model: Any) -> list[list[Segment]]:
-    """Notes, from now on, the views of every batch that a model of ours or RecBole's SASRec encodes.
+    """Records, from now on, the views of every batch that a model of ours or RecBole's SASRec encodes.
 
     Returns:
-        The list that grows by one entry per batch.
+        The list, which grows by one entry per batch.
     """
     log: list[list[Segment]] = []
     if hasattr(model, "encode"):

@@ -1,4 +1,4 @@
-"""Time and memory of item correlation: memory-based on made-up interactions with heavy tails, or model-based.
+"""Time and memory of item correlation: memory-based on synthetic interactions with heavy tails, or model-based.
 
     python benchmarks/correlation.py --items 1000000 --interactions 20000000
     python benchmarks/correlation.py --items 100000 --model_based
@@ -25,7 +25,7 @@ HIDDEN_SIZE = 64
 
 
 def synthetic(n_items: int, n_interactions: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Made-up pairs of user and item, [P] each; ids of items in 1..n_items, popular ones anywhere among them."""
+    """Synthetic pairs of user and item, [P] each; item ids are in 1..n_items, popular ones at random places."""
     generator = np.random.default_rng(seed)
     lengths = generator.lognormal(np.log(MEAN) - SPREAD**2 / 2, SPREAD, n_interactions // MEAN)
     lengths = np.maximum(1, np.rint(lengths * n_interactions / lengths.sum())).astype(np.int64)
@@ -37,7 +37,7 @@ def synthetic(n_items: int, n_interactions: int, seed: int) -> tuple[torch.Tenso
 
 
 def peak_mib() -> float:
-    """Most memory that this process has held, in MiB."""
+    """Peak memory of this process, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,11 +1,12 @@
-"""Training speed of two processes beside one, of one thread each, and how long they are busy with each other.
+"""Training speed of two processes compared with one, with one thread each, and the cost of their communication.
 
-For every contender the processes are forked from this one, once the data are read: one alone, then two that share the
-same batches (``recbole_cl/distributed``), and so on in turns, so that drifts of the machine hit both. A step includes
-fetching its batch. Communication is the time in collective operations of the first process, waiting for the other one
-included: on one machine with gloo, over the loopback interface. On a machine that is busy with other things wall-clock
-times say little; processor time per step of one process of two, over that of one alone, still says how far the work is
-shared: its inverse is the speed-up of two idle cores and a network without cost. CPU only.
+For every contender the processes are forked from this one after the data have been read: first one alone, then two that
+    share the same batches (``recbole_cl/distributed``), and so on in turns, so that slow changes of the machine affect
+    both. A step includes fetching its batch. Communication is the time that the first process spends in collective
+    operations, including waiting for the other one: on one machine with gloo, over the loopback interface. On a busy
+    machine wall-clock times mean little. Processor time per step of one of two processes, divided by that of one alone,
+    still shows how well the work is shared: its inverse is the speed-up with two idle cores and a network without cost.
+    CPU only.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ COLUMNS = (
 def steps_of(
     args: argparse.Namespace, key: str, train: ContrastiveDataset, folder: Path, rank: int, size: int, port: int
 ) -> None:
-    """Trains one contender as one of so many processes; the first leaves its seconds in the folder."""
+    """Trains one contender as one of a number of processes; the first writes its seconds to the folder."""
     torch.set_num_threads(1)
     if size > 1:
         os.environ |= {"WORLD_SIZE": str(size), "RANK": str(rank), "LOCAL_RANK": str(rank)}
@@ -95,7 +96,7 @@ def steps_of(
 def _settings(args: argparse.Namespace, name: str, form: str) -> dict[str, Any]:
     settings = {"MAX_ITEM_LIST_LENGTH": 50, "train_form": form, "train_batch_size": args.batch_size}
     if "complement" in settings_class(model_class(name)).model_fields:
-        settings["complement"] = "none"  # a second encoder, to be trained first
+        settings["complement"] = "none"  # otherwise a second encoder would be trained first
     return settings
 
 
@@ -106,7 +107,7 @@ def _forever(loader: Any) -> Iterator[Any]:
 
 @contextmanager
 def _clocked_collectives() -> Iterator[list[float]]:
-    """Notes the seconds of every collective operation in the block."""
+    """Records the seconds of every collective operation in the block."""
     spent: list[float] = []
 
     def clocked(operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,12 +132,12 @@ def _clocked_collectives() -> Iterator[list[float]]:
 
 
 def trained_by(size: int, *job: Any) -> dict[str, Any]:
-    """Has so many processes train a contender, and returns what the first has found."""
+    """Lets a number of processes train a contender, and returns the results of the first."""
     args, key, train, folder = job
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    fork = multiprocessing.get_context("fork")  # which has imported all of it, and read the data
+    fork = multiprocessing.get_context("fork")  # the children inherit the imports and the data
     children = [
         fork.Process(target=steps_of, args=(args, key, train, folder, rank, size, port)) for rank in range(size)
     ]

@@ -1,12 +1,13 @@
-"""Time of a full evaluation on the validation items, beside plain RecBole's.
+"""Time of a full evaluation on the validation items, compared with plain RecBole's.
 
-An untrained SASRec, the same weights in RecBole's model and in ours, ranks every user's validation item among all
-items. RecBole's side is its own ``FullSortEvalDataLoader`` and ``Trainer.evaluate`` (Collector and Evaluator), which
-ranks under one protocol, history kept; it runs at its default batch size and at smaller ones, with RecBole's model as
-its users have it, and with our model, where only the evaluation differs. Ours is ``RankEvaluator`` and the metrics of
-both protocols. All take turns in one process, and all must come to the same metrics with the history kept.
+An untrained SASRec, with the same weights in RecBole's model and in ours, ranks every user's validation item among all
+    items. RecBole's side is its own ``FullSortEvalDataLoader`` and ``Trainer.evaluate`` (Collector and Evaluator),
+    which ranks under one protocol, history kept. It runs at its default batch size and at smaller ones, with RecBole's
+    model, as its users run it, and with our model, where only the evaluation differs. Our side is ``RankEvaluator`` and
+    the metrics of both protocols. All take turns in one process, and all must give the same metrics with the history
+    kept.
 
-With ``--synthetic N`` nothing of that: ours alone ranks users among N items, and the peak memory is reported.
+With ``--synthetic N``, only ours ranks users among N items, and the peak memory is reported.
 """
 
 from __future__ import annotations
@@ -60,11 +61,11 @@ SYNTHETIC_COLUMNS = (
     ("peak, MB", ".0f"),
     ("above imports, MB", ".0f"),
 )
-TOLERANCE = 2e-6  # metrics are rounded to 6 decimals, and a user more or less in the list is 1e-5 and up
+TOLERANCE = 2e-6  # metrics are rounded to 6 decimals; one user more or less in the list changes 1e-5 or more
 
 
 class Contender(NamedTuple):
-    """A way to evaluate: its name, whose model, its batch size, and what runs it and returns its metrics."""
+    """A way to evaluate: its name, the owner of its model, its batch size, and a function that returns its metrics."""
 
     name: str
     model: str
@@ -73,7 +74,7 @@ class Contender(NamedTuple):
 
 
 def contenders(args: argparse.Namespace, folder: Path) -> Iterator[Contender]:
-    """Builds both sides, data included; what is done once per run is not in the time of an evaluation."""
+    """Builds both sides, data included; work that a run does only once is not included in the time."""
     settings: dict[str, Any] = {"MAX_ITEM_LIST_LENGTH": 50}
     config = common.config_of(args, recboles_model("SASRec"), folder, **settings)
     train, valid, _ = common.recbole_splits(config)
@@ -109,7 +110,7 @@ def _recbole(trainer: Any, loader: Any) -> Callable[[], Mapping[str, float]]:
 
 
 def _translated(state: Mapping[str, torch.Tensor], n_layers: int) -> dict[str, torch.Tensor]:
-    """Weights of RecBole's SASRec under the names of ours."""
+    """Weights of RecBole's SASRec under our names."""
     names = {"item_embedding.": "item_embedding.", "encoder.position_embedding.": "position_embedding."}
     names["encoder.layer_norm."] = "LayerNorm."
     joined = {}
@@ -133,13 +134,13 @@ def _translated(state: Mapping[str, torch.Tensor], n_layers: int) -> dict[str, t
 
 
 def measure(runners: Sequence[Contender], repeats: int) -> list[float]:
-    """Median seconds of each, all in turn; refuses contenders that come to other metrics than the first."""
+    """Median seconds of each, measured in turns; refuses contenders with other metrics than the first."""
     seconds: list[list[float]] = [[] for _ in runners]
     expected: Mapping[str, float] = {}
     for _ in range(repeats):
         for runner, mine in zip(runners, seconds, strict=True):
             begin = time.perf_counter()
-            metrics = runner.run()  # numbers on the host: a GPU is done by then
+            metrics = runner.run()  # numbers on the host: a GPU has finished by then
             mine.append(time.perf_counter() - begin)
             expected = expected or metrics
             assert metrics.keys() == expected.keys(), f"{runner.name} has other metrics"
@@ -194,7 +195,7 @@ def _random_rows(n_users: int, n_items: int) -> RowSet:
     """Users with 5 to 50 random earlier items and a target."""
     generator = torch.Generator().manual_seed(0)
     length = torch.randint(5, 51, (n_users,), generator=generator)
-    end = (length + 1).cumsum(0) - 1  # the target's place
+    end = (length + 1).cumsum(0) - 1  # index of the target
     start = end - length
     items = torch.randint(1, n_items, (int(end[-1]) + 1,), generator=generator)
     return RowSet(items, start.repeat_interleave(length + 1), torch.arange(1, n_users + 1), start, end, 50)

@@ -1,13 +1,13 @@
-"""What is to be known of one GPU, in less than eight minutes and one JSON.
+"""The main measurements of one GPU, in less than eight minutes, as one JSON.
 
-* steps of every model of ours, in both forms, and of RecBole's SASRec, at 64 and at 256 numbers an item: median
-  seconds, peak memory allocated, and share of the matmul rate where the arithmetic is counted;
+* steps of every model of ours, in both forms, and of RecBole's SASRec, with hidden sizes 64 and 256: median
+  seconds, peak memory allocated, and share of the matmul rate if the arithmetic is counted;
 * SASRec and DuoRec at 256 with TF32 (``float32_precision: high``) and with bfloat16 (``enable_amp``);
 * DuoRec at length 1,000: seconds and memory;
 * an evaluation, both protocols;
-* the tests that have something to do on a GPU.
+* the tests that can use a GPU.
 
-A part that fails says so in its record and stops no other. What the time does not reach is listed as left out.
+A part that fails says so in its record and does not stop the others. Parts that do not fit into the time are listed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Part = tuple[str, Callable[[], dict[str, Any]]]
 
 
 def parts(args: argparse.Namespace, folder: Path) -> Iterator[Part]:
-    """What is measured, the most telling first."""
+    """The measurements, the most informative first."""
     for size in args.sizes:
         for key in (train.BASELINE, *train.OURS):
             yield f"{key}, {size}", lambda key=key, size=size: steps(args, folder, key, size)  # type: ignore[misc]
@@ -77,7 +77,7 @@ def steps(args: argparse.Namespace, folder: Path, key: str, size: int, precision
 
 
 def evaluation(args: argparse.Namespace, folder: Path, size: int) -> dict[str, Any]:
-    """The validation rows ranked by an untrained SASRec, under both protocols."""
+    """Ranks the validation rows with an untrained SASRec, under both protocols."""
     config = common.config_of(args, "SASRec", folder, MAX_ITEM_LIST_LENGTH=50, hidden_size=size, inner_size=4 * size)
     train_split, valid, _ = build_data(config)[1]
     trainer = build_trainer(config, build_model(config, train_split), folder)
@@ -91,7 +91,7 @@ def evaluation(args: argparse.Namespace, folder: Path, size: int) -> dict[str, A
 
 
 def long_rows(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """DuoRec's unsupervised contrast on made-up rows of up to 1,000 items, prefix form."""
+    """DuoRec's unsupervised contrast on synthetic rows of up to 1,000 items, prefix form."""
     common.reset_peak(args.gpu)
     settings = {"MAX_ITEM_LIST_LENGTH": args.length, "contrast": "un", "train_form": "prefix", "complement": "none"}
     config = common.config_of(args, "DuoRec", folder, dataset="synthetic", **settings)
@@ -107,14 +107,14 @@ def long_rows(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def tests() -> dict[str, Any]:
-    """The tests that run on the CPU and, where there is one, on a GPU."""
+    """The tests that run on the CPU and, if there is one, on a GPU."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, cwd=common.ROOT)
     return {"exit_code": done.returncode, "summary": done.stdout.strip().splitlines()[-1:]}
 
 
 def benchmark(args: argparse.Namespace) -> common.Records:
-    """Measures part after part until the time is over."""
+    """Measures part after part until the time is up."""
     begin = time.perf_counter()
     device = torch.cuda.get_device_name() if args.gpu else "CPU"
     rate = matmul_rate(args.matmul_size, gpu=args.gpu)
@@ -126,7 +126,7 @@ def benchmark(args: argparse.Namespace) -> common.Records:
                 continue
             try:
                 record = {"part": name, **measure()}
-            except Exception as error:  # noqa: BLE001  # a machine is lent for minutes: the other parts are to run
+            except Exception as error:  # noqa: BLE001  # time on the machine is short: the other parts must still run
                 record = {"part": name, "error": f"{type(error).__name__}: {error}"[:500]}
             gflops = record.get("GFLOP_per_second")
             record |= {"share_of_matmul_rate": gflops * 1e9 / rate} if gflops else {}
@@ -141,7 +141,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     flags = common.parser(__doc__, "ml-100k")
     flags.add_argument("--steps", type=int, default=20, help="counted steps of each (default: %(default)s)")
     flags.add_argument("--warmup", type=int, default=5, help="steps of each before that (default: %(default)s)")
-    flags.add_argument("--sizes", type=int, nargs="+", default=[64, 256], help="numbers an item")
+    flags.add_argument("--sizes", type=int, nargs="+", default=[64, 256], help="hidden sizes")
     flags.add_argument("--length", type=int, default=1000, help="of the long rows (default: %(default)s)")
     flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
     flags.add_argument("--minutes", type=float, default=6.5, help="after which no part begins (default: %(default)s)")

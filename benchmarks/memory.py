@@ -1,13 +1,13 @@
-"""Peak memory and time of demanding cases, each in a process of its own.
+"""Peak memory and time of demanding cases, each in its own process.
 
 * ``loading``: a dataset of long sequences, until the training loader (with the same-target index) and the evaluation
   rows are ready.
-* ``recbole_loading``: RecBole's own dataset and loader of the same, for comparison.
-* ``training``: DuoRec's prefix form on it, a number of steps; the peak covers loading too.
-* ``catalogue``: SASRec over many made-up items with the chunked loss and Adam, a few steps. Weights, their gradient
+* ``recbole_loading``: RecBole's own dataset and loader for the same data, for comparison.
+* ``training``: DuoRec's prefix form on these data, for a number of steps; the peak includes loading.
+* ``catalogue``: SASRec over many synthetic items with the chunked loss and Adam, a few steps. Weights, their gradient
   and Adam's two moments take 4 x items x 64 x 4 bytes of it.
 
-Peaks are those of the whole process; those above imports leave out what Python, torch and RecBole take when imported.
+Peaks are those of the whole process; "above imports" excludes what Python, torch and RecBole take when imported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COLUMNS = (("case", ""), ("seconds", ".1f"), ("peak, MB", ".0f"), ("above import
 
 
 def loading(args: argparse.Namespace, folder: Path) -> tuple[Any, Any, Any]:
-    """Loads the dataset and builds all that a run needs of it."""
+    """Loads the dataset and builds everything that a run needs from it."""
     settings = {"MAX_ITEM_LIST_LENGTH": args.length, "train_batch_size": args.batch_size, "train_form": "prefix"}
     config = common.config_of(args, "DuoRec", folder, **settings)
     train, valid, test = build_data(config)[1]
@@ -55,7 +55,7 @@ def loading(args: argparse.Namespace, folder: Path) -> tuple[Any, Any, Any]:
 
 
 def recbole_loading(args: argparse.Namespace, folder: Path) -> None:
-    """Loads the dataset as plain RecBole's SASRec does."""
+    """Loads the dataset as plain RecBole does for SASRec."""
     settings = {"MAX_ITEM_LIST_LENGTH": args.length, "train_batch_size": args.batch_size}
     config = common.config_of(args, recboles_model("SASRec"), folder, **settings)
     splits = common.recbole_splits(config)
@@ -124,7 +124,7 @@ def _description(args: argparse.Namespace) -> str:
 
 
 def benchmark(args: argparse.Namespace, fresh: Callable[..., common.Records] = common.fresh) -> common.Records:
-    """Measures every case in a fresh process, or one in this, and prints the table."""
+    """Measures every case in a fresh process, or one case in this process, and prints the table."""
     records = measure(args) if args.case else [record for case in CASES for record in fresh(*_command(args, case))]
     common.print_table(records, COLUMNS)
     return records

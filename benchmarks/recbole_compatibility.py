@@ -1,7 +1,8 @@
-"""What RecBole's own entry points do with its models and with ours, before ``register()`` and after.
+"""How RecBole's own entry points work with its models and with ours, before and after ``register()``.
 
-``python benchmarks/recbole_compatibility.py`` prints the table of docs/recbole_compatibility.md. The facts of RecBole's
-config tests, and scripts around its quick_start, are checked in one process without the call and in one with it.
+``python benchmarks/recbole_compatibility.py`` prints the table of docs/recbole_compatibility.md. The assertions of
+RecBole's config tests, and scripts that use its quick_start, are checked in one process without the call and in another
+with it.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def quick_start(name: str) -> Any:
 
 
 def trains(model: Any, **more: Any) -> str:
-    """Trains by ``run_recbole`` with its best checkpoint loaded for the test; returns that checkpoint's path."""
+    """Trains with ``run_recbole`` and loads the best checkpoint for the test; returns the path of that checkpoint."""
     folder = tempfile.mkdtemp(dir=".")
     result = quick_start("run_recbole")(model, "cycle", config_dict=settings(checkpoint_dir=folder, **more))
     assert 0 <= result["test_result"]["hit@10"] <= 1
@@ -121,7 +122,7 @@ def tunes(model: str) -> None:
 
 
 def refuses_negatives(model: str) -> None:
-    """RecBole's default negatives are neither trained on as targets, nor taken without a word."""
+    """RecBole's default negatives are neither used as targets nor silently ignored."""
     negatives = {"distribution": "uniform", "sample_num": 1}
     try:
         trains(model, train_neg_sample_args=negatives)
@@ -159,7 +160,7 @@ def checks() -> dict[str, Callable[[], object]]:
 
 
 def outcomes(register: bool) -> dict[str, str]:
-    """What each check ends with, in this process: "pass", or the error."""
+    """The result of each check in this process: "pass", or the error."""
     if register:
         import_module("recbole_cl").register()
     found = {}
@@ -171,7 +172,7 @@ def outcomes(register: bool) -> dict[str, str]:
             with contextlib.redirect_stdout(io.StringIO()):
                 check()
             found[name] = "pass"
-        except Exception as error:  # noqa: BLE001 - whatever a user would see
+        except Exception as error:  # noqa: BLE001 - anything that a user could see
             found[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:70]}"
     return found
 

@@ -1,7 +1,7 @@
-"""The facts of RecBole's own tests of models, settings and evaluation, each as a run of this package.
+"""The assertions of RecBole's own tests of models, settings and evaluation, each as a run of this package.
 
-``python benchmarks/recbole_tests.py`` prints a line for each, and the counts of docs/recbole_compatibility.md. With
-``PYTHONPATH`` at an older checkout the same runs are those of that version.
+``python benchmarks/recbole_tests.py`` prints one line for each, and the counts in docs/recbole_compatibility.md. If
+``PYTHONPATH`` points to an older checkout, the same runs test that version.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DYNAMIC = {"distribution": "uniform", "sample_num": 1, "alpha": 1.0, "dynamic": 
 SHORT, EXACT = {"MAX_ITEM_LIST_LENGTH": 3}, {"reproducibility": False}
 CASER = EXACT | {"MAX_ITEM_LIST_LENGTH": 10}
 BPR = {"loss_type": "BPR"}
-# RecBole's names of the models that ours would take the place of.
+# RecBole's names for its models of which we have our own versions.
 THEIRS = {"SASRec": "recbole:SASRec", "BERT4Rec": "recbole:BERT4Rec"}
 
 GENERAL: list[tuple[str, dict[str, Any]]] = [
@@ -94,7 +94,7 @@ SETTINGS = ["RO_LS,full", "TO_LS,full", "TO_RS,full", "RO_RS,uni100", "TO_LS,uni
 
 
 def write_data(folder: Path, name: str) -> None:
-    """Interactions with ratings, and items with classes and years, all drawn."""
+    """Random interactions with ratings, and random items with classes and years."""
     n_users, n_items = SIZES[name]
     draw = np.random.default_rng(0)
     lines = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
@@ -109,7 +109,7 @@ def write_data(folder: Path, name: str) -> None:
 
 
 def facts() -> Iterator[tuple[str, str, str, list[dict[str, Any]]]]:
-    """File of RecBole's tests, name of the fact, model, and the settings of each of its runs."""
+    """File of RecBole's tests, name of the test, model, and the settings of each of its runs."""
     for file, models in (("test_model_auto, sequential", SEQUENTIAL), ("test_model_auto, general", GENERAL)):
         for model, more in models:
             told = ", ".join(f"{key}={value}" for key, value in more.items() if value is not None)
@@ -128,13 +128,13 @@ def facts() -> Iterator[tuple[str, str, str, list[dict[str, Any]]]]:
 
 
 def outcome(model: str, data: str, runs: list[dict[str, Any]], given: dict[str, Any]) -> str:
-    """``pass``, or why the first run that fails does."""
+    """``pass``, or the reason why the first failing run fails."""
     for more in runs:
         try:
             run(model, data, **given | more)
         except UsageError as error:
             return f"refused: {error}"
-        except Exception as error:  # noqa: BLE001 - whatever a user would see
+        except Exception as error:  # noqa: BLE001 - anything that a user could see
             return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return "pass"
 

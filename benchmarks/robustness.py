@@ -1,6 +1,6 @@
-"""What happens to runs that are killed, disks that fill up, files that are damaged, and input that means harm.
+"""How runs survive being killed, full disks, damaged files, and malicious input.
 
-Each module ``robustness_*.py`` beside this one brings parts. Without arguments all of them are tried in full.
+Each module ``robustness_*.py`` next to this one contributes parts. Without arguments, all parts are run in full.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def parts() -> dict[str, Part]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Tries them; the exit code is 1 if anything ended as it should not."""
+    """Runs the parts; the exit code is 1 if anything ended as it should not."""
     known = parts()
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(known)} (default: all)")
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = flags.parse_args(argv)
     if unknown := {*args.parts} - {*known}:
         flags.error(f"unknown {', '.join(unknown)}: choose from {', '.join(known)}")
-    torch.set_num_threads(1)  # a fork has one thread, and runs are compared to the last bit
+    torch.set_num_threads(1)  # a fork has one thread, and runs are compared bit by bit
     bad, tables = 0, []
     for name in args.parts or known:
         part, begin = known[name], time.perf_counter()

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, bit by bit or with thought."""
+"""Checkpoints that are damaged, at random or on purpose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recbole_cl.trainer.checkpoint import load_checkpoint
 
 
 def flipped_bits(content: bytes, random: Random) -> bytes:
-    """One to three bits are others."""
+    """Flips one to three bits."""
     changed = bytearray(content)
     for _ in range(random.randint(1, 3)):
         changed[random.randrange(len(changed))] ^= 1 << random.randrange(8)
@@ -29,24 +29,24 @@ def flipped_bits(content: bytes, random: Random) -> bytes:
 
 
 def cut_short(content: bytes, random: Random) -> bytes:
-    """The end is missing."""
+    """Cuts off the end."""
     return content[: random.randrange(len(content))]
 
 
 def blank_block(content: bytes, random: Random) -> bytes:
-    """A block of the disk was never written."""
+    """Overwrites a block with zeros, as if the disk had never written it."""
     begin = random.randrange(0, len(content), 4096)
     return content[:begin] + bytes(min(4096, len(content) - begin)) + content[begin + 4096 :]
 
 
 def moved_block(content: bytes, random: Random) -> bytes:
-    """A block lies where another one should."""
+    """Puts a block in the place of another one."""
     a, b = (random.randrange(0, len(content), 512) for _ in range(2))
     return content[:a] + content[b : b + 512] + content[a + 512 :]
 
 
 def without_an_entry(content: bytes, random: Random) -> bytes:
-    """Something is missing, or of another type, in a file that is whole."""
+    """Removes an entry, or changes its type, in an otherwise intact file."""
     state = torch.load(io.BytesIO(content), weights_only=True)
     key = random.choice(sorted(state))
     strange: list[Any] = ["x", None, [], {}, -(2**70), float("nan"), torch.zeros(3), {"a": "b"}]

@@ -1,13 +1,13 @@
-"""Damages files of data at random and tells what becomes of them: the part ``data`` of the robustness benchmark.
+"""Damages data files at random and reports the outcome: the part ``data`` of the robustness benchmark.
 
-Half of the files are atomic files, which are loaded as a run loads them; half are sources, which are converted as
-``recbole-cl convert`` converts them, then loaded. Each is damaged by one to three of the faults that files of people
-have: quotation marks, lost or added separators, cut lines, bytes of another encoding, zero bytes, line ends, words
-among numbers, huge numbers, missing values, truncated or broken compression, blank lines, doubled headers.
+Half of the files are atomic files, which are loaded as a run loads them; half are sources, which are converted as by
+    ``recbole-cl convert`` and then loaded. Each is damaged by one to three faults that occur in practice: quotation
+    marks, lost or added separators, cut lines, bytes of another encoding, zero bytes, line ends, words among numbers,
+    huge numbers, missing values, truncated or broken compression, blank lines, doubled headers.
 
-A file should be loaded with every row accounted for (as many interactions as lines that are not blank, or as items of
-sequences) or refused by a ``UsageError``, which the command line tells in one line with exit code 2. A traceback, a
-hang (more than 20 seconds) and a silent loss are faults.
+A file should be loaded completely (as many interactions as lines that are not blank, or as items of sequences) or
+    refused by a ``UsageError``, which the command line reports in one line with exit code 2. A traceback, a hang (more
+    than 20 seconds) and a silent loss are faults.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _at_random_line(change: Callable[[bytes, random.Random], bytes]) -> Damage:
 
 
 def _insert(*pieces: bytes) -> Damage:
-    """Puts one of the pieces somewhere into a line."""
+    """Inserts one of the pieces somewhere into a line."""
 
     def change(line: bytes, rng: random.Random) -> bytes:
         place = rng.randint(0, len(line))
@@ -71,9 +71,9 @@ def _field(*values: bytes) -> Damage:
 
 
 def _quoted_span(content: bytes, rng: random.Random) -> bytes:
-    """A quotation mark opens one field, and another one lines later closes it."""
+    """One quotation mark opens a field, and another one, some lines later, closes it."""
     lines = content.split(b"\n")
-    if len(lines) < 5:  # after another damage
+    if len(lines) < 5:  # after an earlier damage
         return content
     first = rng.randrange(1, len(lines) - 3)
     mark = b"\t" if b"\t" in lines[0] else b","
@@ -124,7 +124,7 @@ def atomic_source(rng: random.Random) -> tuple[bytes, str]:
 
 
 def any_source(rng: random.Random) -> tuple[bytes, str]:
-    """A source of one of the formats, damaged, and at times compressed, which may be damaged, too."""
+    """A source in one of the formats, damaged, and sometimes compressed, where the compression may be damaged, too."""
     rows = _rows(rng)
     texts = {
         "csv": "user_id,item_id,timestamp,note\n" + "".join(f'{u},{i},{t},"a, b"\n' for u, i, t in rows),
@@ -155,7 +155,7 @@ def _time_limit() -> Iterator[None]:
 
 
 def _lines(content: bytes, blank: bytes = b" ") -> int:
-    """Lines with anything but ``blank`` on them."""
+    """Number of lines with anything but ``blank`` on them."""
     ends = content.replace(b"\r\n", b"\n")
     ends = ends if b"\n" in ends else ends.replace(b"\r", b"\n")
     return sum(bool(line.strip(blank)) for line in ends.split(b"\n"))
@@ -168,14 +168,14 @@ def _loaded(folder: Path) -> int:
 
 
 def outcome_of_atomic(content: bytes, kind: str, folder: Path) -> str:
-    """Loads an atomic file; every line is a row, or the file is refused."""
+    """Loads an atomic file: every line is a row, or the file is refused."""
     (folder / "shop").mkdir()
     (folder / "shop" / "shop.inter").write_bytes(content)
     return "loaded" if _loaded(folder) == _lines(content.removeprefix(b"\xef\xbb\xbf")) - 1 else "silent loss"
 
 
 def outcome_of_source(content: bytes, kind: str, folder: Path) -> str:
-    """Converts a source, and loads what came of it: every line, or every item of a sequence, is an interaction."""
+    """Converts a source and loads the result: every line, or every item of a sequence, is an interaction."""
     (folder / "source").write_bytes(content)
     converted = convert(folder / "source", "shop", Reading(kind), output=folder).interactions
     if _loaded(folder) != converted:
@@ -186,9 +186,7 @@ def outcome_of_source(content: bytes, kind: str, folder: Path) -> str:
     else:
         plain = plain.removeprefix(b"\xef\xbb\xbf")
         expected = _lines(plain, b" \t\r\x0b\x0c") if kind == "jsonl" else _lines(plain) - 1  # its header
-    return (
-        "loaded" if converted in (expected, expected + 1) else "silent loss"
-    )  # one more where the header is guessed away
+    return "loaded" if converted in (expected, expected + 1) else "silent loss"  # one more if it misses the header
 
 
 def _plain(content: bytes) -> bytes:
@@ -205,7 +203,7 @@ KINDS: dict[str, tuple[Callable[[random.Random], tuple[bytes, str]], Callable[[b
 
 
 def outcome(kind: str, seed: str, folder: Path) -> Outcome:
-    """What becomes of the file that a seed gives, in a folder of its own."""
+    """The outcome for the file that a seed gives, in its own folder."""
     make, judge = KINDS[kind]
     content, form = make(random.Random(seed))
     case = f"{kind}, {form}, {seed}"
@@ -225,7 +223,7 @@ def outcome(kind: str, seed: str, folder: Path) -> Outcome:
 
 
 def damaged_data(count: int, rng: random.Random, folder: Path) -> Iterator[Outcome]:
-    """Judges as many files, of each kind in turn."""
+    """Checks a number of files, of each kind in turn."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

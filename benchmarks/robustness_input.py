@@ -1,4 +1,4 @@
-"""Input that means harm: flags, settings, run folders and archives."""
+"""Malicious input: flags, settings, run folders and archives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from recbole_cl.testing.toy import TINY, write_cycle
 
 
 class Harm:
-    """What means to leave a mark when it is executed."""
+    """Code that leaves a mark when it is executed."""
 
     def __init__(self, folder: Path) -> None:
         self.mark = folder / "executed"
@@ -76,7 +76,7 @@ Attack = tuple[str, Callable[[Path, Harm], Sequence[str] | Callable[[], object]]
 
 
 def _attacks(harm: Harm, whole: Path, random: Random) -> list[Attack]:
-    """What is tried: a name, and what prepares a copy of a finished run and gives the command."""
+    """The attacks: a name, and a function that prepares a copy of a finished run and returns the command."""
     found: list[Attack] = []
     settings = yaml.safe_load((whole / CONFIG).read_text())
     train = ["train", *flags({key: settings[key] for key in ("data_path", *TINY)}), "--epochs=0"]
@@ -113,7 +113,7 @@ def _attacks(harm: Harm, whole: Path, random: Random) -> list[Attack]:
 
 
 def _flag(train: list[str], key: str, code: str) -> Any:
-    # What a caller names by a path may be imported, and runs: that is no harm of somebody else's.
+    # A path that the caller gives may be imported and executed: this is not an attack by somebody else.
     return lambda copy, harm: [*train, "-d", "cycle", f"--{key}={code.replace('evil', 'absent')}"]
 
 
@@ -199,7 +199,7 @@ def _archive_of(member: str) -> Any:
 
 
 def random_of(text: str) -> Random:
-    """Choices that depend on a text alone."""
+    """Random choices that depend only on a text."""
     return Random(text.encode("utf-8", "replace"))
 
 

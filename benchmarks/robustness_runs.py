@@ -1,4 +1,4 @@
-"""Runs that are killed or terminated, and disks that fill up under them."""
+"""Runs that are killed or terminated, and disks that fill up during runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recbole_cl.runs.folder import BEST, CONFIG, LAST, RANKS, RESULT
 from recbole_cl.testing.toy import TINY, write_cycle
 
 _SETTINGS = {**TINY, "epochs": 4, "train_batch_size": 64}
-# Settings under which more lies in a run folder, or happens in a training, than by default.
+# Settings with which a run folder contains more, or a training does more, than by default.
 _VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"pretrain_epochs": 2} if name == "S3Rec_MIP" else {}) for name in own_models()),
     ("AdaptiveRec", {"complement": "gru", "complement_epochs": 2}),
@@ -34,7 +34,7 @@ _VARIANTS: list[tuple[str, dict[str, Any]]] = [
 
 
 class Reference:
-    """A run that nothing happened to."""
+    """An undisturbed run."""
 
     def __init__(self, folder: Path, model: str, settings: dict[str, Any]) -> None:
         self.folder = folder
@@ -52,11 +52,11 @@ class Reference:
         self.run = run
 
     def train(self, saved: Path) -> Child:
-        """Begins the same run, in a folder of its own."""
+        """Begins the same run in its own folder."""
         return start([*self.arguments, f"--checkpoint_dir={saved}"], self.folder)
 
     def equals(self, run: Path) -> bool:
-        """Whether another run came to the same figures, ranks and weights, to the last bit."""
+        """Whether another run has the same figures, ranks and weights, bit by bit."""
         mine, other = (json.loads((it / RESULT).read_text()) for it in (self.run, run))
         same = all(mine[key] == other[key] for key in ("test", "valid", "best_epoch", "epochs_run"))
         ranks = all(np.array_equal(np.load(self.run / name), np.load(run / name)) for name in RANKS.values())
@@ -65,12 +65,12 @@ class Reference:
 
 
 def only_run(saved: Path) -> Path | None:
-    """The run folder in a folder, if one is there."""
+    """The run folder in a folder, if there is one."""
     return next((path for path in saved.glob("*") if path.is_dir()), None)
 
 
 def goes_on(reference: Reference, run: Path) -> tuple[str, bool]:
-    """Resumes a run, and compares what becomes of it."""
+    """Resumes a run, and compares the result."""
     child = start(["train", f"--resume={run}"], reference.folder)
     if wrong := problem(child, child.wait()):
         return f"resumed: {wrong}", False
@@ -82,7 +82,7 @@ def goes_on(reference: Reference, run: Path) -> tuple[str, bool]:
 
 
 def resumable(run: Path | None) -> bool:
-    """Whether a folder holds a state to go on from."""
+    """Whether a folder holds a state to resume from."""
     states = [] if run is None else [run / LAST, run / "complement" / LAST]
     return run is not None and (run / CONFIG).is_file() and any(state.is_file() for state in states)
 

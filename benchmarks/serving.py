@@ -1,6 +1,6 @@
-"""Recommendations for many users: seconds and peak memory; and a run as a package and as an ONNX file.
+"""Recommendations for many users: seconds and peak memory; and a run exported as a package and as an ONNX file.
 
-Of the latter: the latency of a request, the package's loading time, and how many users get the run's own lists.
+For the latter: latency of a request, loading time of the package, and number of users who get the run's own lists.
 
 python benchmarks/serving.py --users 100000 --items 100000
 python benchmarks/serving.py --run saved/<run>
@@ -35,11 +35,11 @@ NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
 
 
 def many_users(n_users: int, n_items: int, k: int) -> dict[str, float]:
-    """Writes the lists of made-up users with untrained weights, which take as long as trained ones."""
+    """Writes lists for synthetic users with untrained weights, which takes as long as with trained ones."""
     generator = torch.Generator().manual_seed(1)
     sizes = SIZES | NO_DROPOUT | {"max_seq_length": 50}
     scorer = SequenceScorer(ScorerSettings("transformer", sizes, n_items + 1, None)).eval()
-    length = (5 + torch.empty(n_users).exponential_(0.15, generator=generator)).long()  # 11 on the average
+    length = (5 + torch.empty(n_users).exponential_(0.15, generator=generator)).long()  # 11 on average
     flat = torch.randint(1, n_items + 1, (int(length.sum()),), generator=generator)
     first = offsets(length)
     names = [f"u{i}" for i in range(n_users)]
@@ -56,7 +56,7 @@ def many_users(n_users: int, n_items: int, k: int) -> dict[str, float]:
 
 
 def exported(run_dir: Path, repetitions: int = 200) -> dict[str, float]:
-    """A run as a package and as an ONNX file, for the best 20 of all items: milliseconds, and equality with the run."""
+    """Exports a run as a package and an ONNX file (best 20 of all items); milliseconds, and equality with the run."""
     import onnxruntime
 
     from recbole_cl import load, load_package
@@ -82,14 +82,14 @@ def exported(run_dir: Path, repetitions: int = 200) -> dict[str, float]:
 
 
 def _load_ms(package: Path) -> float:
-    """Milliseconds from the end of ``import torch`` until a package is loaded, in a process of its own."""
+    """Milliseconds from the end of ``import torch`` until a package is loaded, in a separate process."""
     code = "import torch, time; t = time.perf_counter(); from recbole_cl import load_package; load_package({!r}); "
     code += "print(1e3 * (time.perf_counter() - t))"
     return float(subprocess.check_output([sys.executable, "-c", code.format(str(package))], text=True))
 
 
 def _equal_lists(run: Any, session: Any) -> dict[str, int]:
-    """For how many users the file's best 20 items are the run's, in the same order."""
+    """Number of users for whom the file's best 20 items equal the run's, in the same order."""
     histories = run.histories(None)
     own = run.recommend(histories.names, k=20, exclude="none")["item"].to_numpy().reshape(-1, 20)
     found = []

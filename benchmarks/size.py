@@ -1,12 +1,12 @@
-"""Seconds and peak memory of each stage on large made-up data, each in a process of its own.
+"""Seconds and peak memory of each stage on large synthetic data, each in its own process.
 
-* ``convert``: a csv file to an atomic file, as ``recbole-cl convert``.
+* ``convert``: a csv file to an atomic file, as by ``recbole-cl convert``.
 * ``load``: from the atomic file to the training loader and the validation rows.
 * ``train``: loads, then steps of SASRec in the sequence form with sampled softmax; the seconds are those of the steps.
 * ``evaluate``: loads, then ranks the validation targets of users among all items; the seconds are those of the ranking.
 
-The data are drawn with a heavy tail: users' and items' weights fall as a power of their rank, times grow along the log,
-and every user and item has one interaction at least, so that the sizes are as asked for.
+The data are drawn with heavy tails: weights of users and items fall as a power of their rank. Times increase along the
+log. Every user and item has at least one interaction, so that the numbers are exactly those requested.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ from recbole_cl.evaluation.ranks import evaluation_rows
 from recbole_cl.runs.build import build_data, build_loader, build_model, build_trainer
 
 NAME = "made-up"
-USER_TAIL, ITEM_TAIL = 0.5, 0.7  # weights fall as rank to the minus this
-BLOCK = 1_000_000  # interactions that are written at a time
+USER_TAIL, ITEM_TAIL = 0.5, 0.7  # weights fall as rank to the power of minus this
+BLOCK = 1_000_000  # number of interactions written at a time
 COLUMNS = (("stage", ""), ("seconds", ".1f"), ("of the processor", ".1f"), ("peak, MB", ".0f"), ("what", ""))
 
 
 def make_up(file: Path, n_interactions: int, n_users: int, n_items: int, seed: int) -> None:
-    """Writes a csv file of interactions in the order of time.
+    """Writes a csv file of interactions in order of time.
 
     Args:
-        file: Where to.
-        n_interactions: At least as many as users and as items.
+        file: File to write.
+        n_interactions: At least the number of users and the number of items.
         n_users: Number of users.
         n_items: Number of items.
-        seed: Of all draws.
+        seed: Seed of all draws.
     """
     rng = np.random.default_rng(seed)
     user = _ranks(rng, n_interactions, n_users, USER_TAIL)
@@ -65,7 +65,7 @@ def make_up(file: Path, n_interactions: int, n_users: int, n_items: int, seed: i
     for start in range(0, n_interactions, BLOCK):
         part = slice(start, start + BLOCK)
         table = pd.DataFrame({"user_id": user[part], "item_id": item[part], "timestamp": seconds[part]})
-        table["item_id"] = "B" + table["item_id"].astype(str).str.zfill(9)  # such as shops have
+        table["item_id"] = "B" + table["item_id"].astype(str).str.zfill(9)  # similar to the ids of shops
         table.to_csv(file, mode="a", header=start == 0, index=False)
 
 
@@ -77,7 +77,7 @@ def _ranks(rng: np.random.Generator, size: int, n: int, tail: float) -> np.ndarr
 
 Clocks = tuple[
     float, float
-]  # seconds on the wall, and of the processor: other work on the machine is in the former alone
+]  # wall-clock seconds, and processor seconds: other work on the machine affects only the former
 
 
 def _clocks() -> Clocks:
@@ -163,7 +163,7 @@ def measure(args: argparse.Namespace) -> common.Records:
 
 
 def benchmark(args: argparse.Namespace, fresh: Callable[..., common.Records] = common.fresh) -> common.Records:
-    """Makes the data up and measures every stage in a fresh process, or one in this, and prints the table."""
+    """Generates the data, measures every stage in a fresh process, or one stage in this one, and prints the table."""
     if args.stage:
         records = measure(args)
     else:

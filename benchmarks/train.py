@@ -1,20 +1,20 @@
-"""Training speed of our models beside plain RecBole's SASRec.
+"""Training speed of our models compared with plain RecBole's SASRec.
 
-All contenders live in one process and take turns of a few steps, so that whatever the machine does hits all alike.
-RecBole's is its own dataset, loader, model, torch Adam and ``Trainer._train_epoch``, fed a few of its batches. Each
-turn sets up what its contender's users have:
+All contenders run in one process and take turns of a few steps, so that disturbances of the machine affect all of them.
+RecBole's contender is its own dataset, loader, model, torch Adam and ``Trainer._train_epoch``, fed a few of its
+batches. Each turn sets up the conditions of its contender's users:
 
-* RecBole: anomaly detection on, as importing any of RecBole's sequential models switches it on. A second RecBole
+* RecBole: anomaly detection on, because importing any sequential RecBole model enables it. A second RecBole
   contender has anomaly detection off, which no user gets without asking for it.
 * ours: anomaly detection off, as our trainer sets it.
 
-``malloc`` is the command line's for all of them (``recbole_cl/allocator.py``), which makes RecBole, too, faster than
-its users have it; ``GLIBC_TUNABLES=`` before the command leaves it as it is.
+``malloc`` is tuned for all of them as by the command line (``recbole_cl/allocator.py``); this makes RecBole faster,
+too, than its users have it. With ``GLIBC_TUNABLES=`` before the command, it is not tuned.
 
-The first step of a turn pays for the change and is not counted. Epoch time is the median step times the steps of an
-epoch, and what the model does before an epoch's first one: ICLRec clusters its rows there. Peaks are those of a
-separate process for each contender, loading included. On the CPU, or with ``--gpu`` on the GPU, where a step ends when
-the device is done with it.
+The first step of a turn includes the cost of switching and is not counted. Epoch time is the median step times the
+number of steps in an epoch, plus what the model does before an epoch's first step: ICLRec clusters its rows there.
+Peaks are those of a separate process for each contender, loading included. With ``--gpu`` everything runs on the GPU,
+where a step ends when the device has finished it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from recbole_cl.runs.build import build_data, build_loader, build_model, build_t
 
 BASELINE = "RecBole SASRec"
 RECBOLE = {BASELINE: True, f"{BASELINE}, no anomaly detection": False}
-COUNTED = ("SASRec", "CL4SRec", "DuoRec")  # whose arithmetic ``step_flops`` knows; measured unless others are asked for
+COUNTED = ("SASRec", "CL4SRec", "DuoRec")  # ``step_flops`` can count their arithmetic; these are the default contenders
 _MODELS = [*COUNTED, *(name for name in own_models() if name not in COUNTED)]
 OURS = {f"{name}:{form}": (name, form) for form in ("prefix", "sequence") for name in _MODELS}
 BY_DEFAULT = [*RECBOLE, *(key for key, (name, _) in OURS.items() if name in COUNTED)]
@@ -73,17 +73,17 @@ PEAK_STEPS = ("--steps", "5", "--warmup", "1", "--matmul_size", "64")
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that trains.
+    """A contender that trains.
 
     Attributes:
-        name: For the table.
+        name: Its name in the table.
         form: Training form.
-        batches: Steps of an epoch.
-        targets: Targets that an epoch supervises.
-        take: Trains so many steps; returns the seconds of each, fetching the batch included.
-        begin: Does what an epoch, counted from 0, begins with; returns the seconds.
+        batches: Number of steps in an epoch.
+        targets: Number of targets that an epoch supervises.
+        take: Trains a given number of steps; returns the seconds of each, fetching the batch included.
+        begin: Does the work at the start of an epoch, counted from 0; returns the seconds.
         views: Views of every batch taken so far.
-        sizes: Of the model.
+        sizes: Sizes of the model.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Contender:
 
 
 def contenders(args: argparse.Namespace, folder: Path, more: Mapping[str, Any] | None = None) -> Iterator[Contender]:
-    """Builds the contenders that ``--only`` names, data once for each side; ``more`` are settings of ours."""
+    """Builds the contenders that ``--only`` names, data once for each side; ``more`` are settings for ours."""
     sizes = {"hidden_size": args.hidden_size, "inner_size": 4 * args.hidden_size}
     settings = {"MAX_ITEM_LIST_LENGTH": LENGTH, "train_batch_size": args.batch_size, **sizes}
     if theirs := [name for name in args.only if name in RECBOLE]:
@@ -114,7 +114,7 @@ def contenders(args: argparse.Namespace, folder: Path, more: Mapping[str, Any] |
 
 @lru_cache(maxsize=1)
 def training_part(dataset: str, data_path: str, length: int) -> ContrastiveDataset:
-    """The training split, read once for all our contenders of a process."""
+    """The training split, read once per process for all our contenders."""
     where = argparse.Namespace(dataset=dataset, data_path=data_path, gpu=False)
     with tempfile.TemporaryDirectory() as folder:
         config = common.config_of(where, "SASRec", Path(folder), MAX_ITEM_LIST_LENGTH=length)
@@ -144,7 +144,7 @@ def _ours(
     batch_size = args.batch_size if form == "prefix" else args.sequence_batch_size
     settings = settings | {"train_form": form, "train_batch_size": batch_size}
     if "complement" in settings_class(model_class(name)).model_fields:
-        settings["complement"] = "none"  # a second encoder, to be trained first
+        settings["complement"] = "none"  # otherwise a second encoder would be trained first
     config = common.config_of(args, name, folder, **settings)
     model = build_model(config, train)
     loader = build_loader(config, model, train)
@@ -165,7 +165,7 @@ def _ours(
         model.start_epoch(epoch)
         return common.now(args.gpu) - start
 
-    targets = len(loader.prefixes)  # each prefix's target is one of some row, in either form
+    targets = len(loader.prefixes)  # in either form, every prefix's target is a target of some row
     return Contender(name, form, len(loader), targets, take, begin, record_segments(model), sizes_of(model, config))
 
 
@@ -175,7 +175,7 @@ def _forever(loader: Iterable[Any]) -> Iterator[Any]:
 
 
 def _clocked(batches: Iterator[Any], n: int, seconds: list[float], gpu: bool) -> Iterator[Any]:
-    """Yields n batches, and notes how long it takes to fetch each and to be asked for the next."""
+    """Yields n batches, and records the time to fetch each and the time until the next one is requested."""
     for _ in range(n):
         begin = common.now(gpu)
         yield next(batches)
@@ -189,7 +189,7 @@ def interleave(runners: Sequence[Contender], steps: int, warmup: int, turn: int)
         runners: The contenders.
         steps: Counted steps of each, at least 1.
         warmup: Steps of each before the first turn.
-        turn: Counted steps of a turn; one more precedes them.
+        turn: Counted steps of a turn; one uncounted step precedes them.
 
     Returns:
         Seconds of the counted steps of each contender.
@@ -205,7 +205,7 @@ def interleave(runners: Sequence[Contender], steps: int, warmup: int, turn: int)
 
 
 def figures(runners: Sequence[Contender], seconds: Sequence[Sequence[float]]) -> common.Records:
-    """The record of each contender, its peak left open."""
+    """The record of each contender, without its peak."""
     records: common.Records = []
     for runner, mine in zip(runners, seconds, strict=True):
         start = runner.begin(1)
@@ -259,7 +259,7 @@ def benchmark(args: argparse.Namespace) -> common.Records:
 
 
 def _print_profile(runner: Contender, steps: int, gpu: bool) -> None:
-    """Prints the operators that take at least 5 % of a contender's steps by themselves, without what they call."""
+    """Prints the operators that take at least 5 % of a contender's steps, not counting the operators that they call."""
     runner.take(1)
     with torch.profiler.profile() as profile:
         runner.take(steps)
@@ -281,14 +281,14 @@ def _print_conditions(args: argparse.Namespace, rate: float) -> None:
 
 
 def _shares(flops: float | None, rate: float, seconds: float) -> dict[str, float | None]:
-    """The columns about useful work; empty for a model whose work is not counted."""
+    """The columns on useful work; empty for a model whose work is not counted."""
     if flops is None:
         return {"GFLOP_per_epoch": None, "share_of_matmul_rate": None}
     return {"GFLOP_per_epoch": flops / 1e9, "share_of_matmul_rate": flops / rate / seconds}
 
 
 def epoch_work(runner: Contender) -> float | None:
-    """Useful operations of an epoch, from the batches that were taken; None if nobody counts them for this model."""
+    """Useful operations of an epoch, from the batches taken so far; None if they cannot be counted for this model."""
     if runner.name not in (*RECBOLE, *COUNTED):
         return None
     return statistics.fmean(step_flops(views, runner.sizes) for views in runner.views) * runner.batches
@@ -313,7 +313,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=True,
         help="measure peak memory, in a process for each contender",
     )
-    flags.add_argument("--profile", type=int, default=0, metavar="STEPS", help="also profile so many steps of each")
+    flags.add_argument("--profile", type=int, default=0, metavar="STEPS", help="also profile this many steps of each")
     flags.add_argument("--matmul_size", type=int, default=4096, help="for the machine's rate (default: %(default)s)")
     flags.add_argument("--hidden_size", type=int, default=64, help="D (default: %(default)s)")
     flags.add_argument("--methods", choices=("all",), help="every model of ours in both forms, and RecBole's SASRec")
@@ -325,7 +325,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             flags.error(f"--{name} {getattr(args, name)}: expected at least 1")
     if args.methods:
         args.only = [BASELINE, *OURS]
-    args.only = [key for key in every if key in args.only]  # in the order in which the records come
+    args.only = [key for key in every if key in args.only]  # in the order of the records
     return args
 
 

@@ -1,6 +1,6 @@
 """Trains two methods with the same settings and seeds, and tests whether they differ: python compare_two_methods.py.
 
-Two epochs show how it goes; leave ``epochs`` out for a comparison that says something.
+Two epochs show how it works; leave ``epochs`` out for a meaningful comparison.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ def main(dataset: str = "ml-100k", seeds: tuple[int, ...] = (2020, 2021), **sett
     Args:
         dataset: The name of a dataset; RecBole ships ml-100k.
         seeds: One run of each method per seed.
-        **settings: Of both methods, above SETTINGS.
+        **settings: Settings of both methods, which override SETTINGS.
 
     Returns:
         The tables under both protocols: means over seeds, differences to SASRec, p over users and over users and seeds.

@@ -1,4 +1,4 @@
-"""A method of one's own, in its own file, with its settings in TwoCrops.yaml beside it: python own_method.py.
+"""A method of your own, in its own file, with its settings in TwoCrops.yaml next to it: python own_method.py.
 
 From the shell, in this folder: recbole-cl train --model=own_method.TwoCrops --dataset=ml-100k --crop_ratio=0.8
 """
@@ -20,11 +20,11 @@ from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSett
 
 
 class TwoCropsSettings(ContrastiveSettings):
-    """What is TwoCrops' own; their values are in TwoCrops.yaml."""
+    """The settings of TwoCrops; their values are in TwoCrops.yaml."""
 
     crop_ratio: Share = Field(description="share of a sequence that a crop keeps")
-    temperature: Positive = Field(description="of the contrast")
-    contrastive_weight: NotNegative = Field(description="of the contrast beside the recommendation loss")
+    temperature: Positive = Field(description="temperature of the contrast")
+    contrastive_weight: NotNegative = Field(description="weight of the contrast, relative to the recommendation loss")
 
 
 class TwoCrops(ContrastiveRecommender):
@@ -48,7 +48,7 @@ class TwoCrops(ContrastiveRecommender):
 
 
 def main(dataset: str = "ml-100k", **settings: object) -> RunResult:
-    """Trains it as any other method; `recbole-cl compare` takes its run folder."""
+    """Trains it like any other method; `recbole-cl compare` accepts its run folder."""
     return run(TwoCrops, dataset, **settings)
 
 

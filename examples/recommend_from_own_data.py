@@ -1,6 +1,6 @@
 """From a table of orders to recommendations: python recommend_from_own_data.py [orders.csv].
 
-The file has the columns customer, product and time; without one, orders are made up.
+The file has the columns customer, product and time; without a file, orders are generated.
 """
 
 import random
@@ -13,7 +13,7 @@ from recbole_cl import load, run
 
 
 def made_up_orders(customers: int = 200, products: int = 40) -> pd.DataFrame:
-    """Orders of customers who mostly take the product after the last one."""
+    """Generates orders of customers who mostly take the product after the last one."""
     rng = random.Random(1)
     rows = []
     for customer in range(customers):
@@ -29,12 +29,12 @@ def main(orders: pd.DataFrame, customers: list[str], k: int = 3, **settings: obj
 
     Args:
         orders: One row per order, with the columns customer, product and time.
-        customers: Those to recommend to.
-        k: How many products each is recommended.
-        **settings: Of the run.
+        customers: The customers to recommend to.
+        k: Number of products to recommend to each.
+        **settings: Settings of the run.
 
     Returns:
-        Each customer's k best products that they did not order yet: user, rank, item, score.
+        Each customer's k best products that the customer has not ordered yet: user, rank, item, score.
     """
     result = run("DuoRec", orders, user="customer", item="product", time="time", name="orders", **settings)
     return load(result).recommend(customers, k=k)

@@ -18,7 +18,7 @@ model = load_package(os.environ["PACKAGE"])
 
 
 class Request(BaseModel):
-    """What a user had, the newest last, and how many items are wanted."""
+    """A user's items, the newest last, and the number of items to recommend."""
 
     items: Annotated[list[str], MinLen(1)]
     k: Annotated[int, Ge(1)] = 10
@@ -26,9 +26,9 @@ class Request(BaseModel):
 
 @app.post("/recommend")
 def recommend(request: Request) -> list[dict[str, str | float]]:
-    """The best items after the newest one."""
+    """The best items to follow the newest one."""
     try:
         (found,) = model.recommend([request.items], k=request.k)
-    except UsageError as error:  # such as: none of the items is known
+    except UsageError as error:  # for example: none of the items is known
         raise HTTPException(422, str(error)) from error
     return [{"item": item, "score": score} for item, score in found]

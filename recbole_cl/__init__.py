@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recbole_cl.serving.package import Package, load_package
     from recbole_cl.suites.command import suite
 
-ask_for_huge_pages()  # here, since torch reads it once, when it is imported
+ask_for_huge_pages()  # here, because torch reads it once, when it is imported
 
 _HOMES = {
     "LoadedRun": "serving.loaded",
@@ -53,7 +53,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the public functions when they are first asked for: RecBole and torch take seconds to load."""
+    """Imports the public functions on first use: RecBole and torch take seconds to load."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

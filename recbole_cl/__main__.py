@@ -1,4 +1,4 @@
-"""``python -m recbole_cl``: the command ``recbole-cl``."""
+"""``python -m recbole_cl``: runs the command ``recbole-cl``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of item ids, and a training batch of them as models see it: typed tensors instead of field names.
+"""Rows of item ids, and a training batch in the form that models use: typed tensors instead of field names.
 
 Letters: B rows, L columns, A anchors, T targets.
 """
@@ -16,32 +16,32 @@ from recbole_cl.host import HostLengths
 from recbole_cl.ragged import offsets, places_of_items, real_items
 
 # Names of the batch fields that our loader adds to RecBole's; a batch is a RecBole ``Interaction`` until a model reads
-# it. ``<list>`` stands for RecBole's item-list field, by default ``item_id_list``. What a hook of the model drew lies
-# under hook_<name>; rows under hook_<name>_<list> and hook_<name>_<length field>.
+# it. ``<list>`` stands for RecBole's item-list field, by default ``item_id_list``. Tensors drawn by a hook of the model
+# are in hook_<name>; rows are in hook_<name>_<list> and hook_<name>_<length field>.
 HOOK_PREFIX = "hook_"
 NEXT_PREFIX = "next_"  # + <list>: the target at every position, in the sequence form
-# The prefixes that contrastive terms look at, in the sequence form: [A] rows of the batch, and [A] lengths.
+# The prefixes that contrastive terms use, in the sequence form: [A] rows of the batch, and [A] lengths.
 ANCHOR_ROW, ANCHOR_LENGTH = "anchor_row", "anchor_length"
-ANCHOR_DRAWS = ("per_row", "per_target")  # from what they are drawn: see ``data/anchors.py``
-TARGET_PLACE = "target_place"  # [T]: flat places in [B, L] of the items that have a target, in the sequence form
-ROW_ID = "training_row"  # [B]: place of a row in the training set, in a plain RecBole script
+ANCHOR_DRAWS = ("per_row", "per_target")  # how they are drawn: see ``data/anchors.py``
+TARGET_PLACE = "target_place"  # [T]: flat positions in [B, L] of the items that have a target, in the sequence form
+ROW_ID = "training_row"  # [B]: index of a row in the training set, in a plain RecBole script
 
 Wanted = Literal["last", "items", "columns"]
 
 
 class Rows(NamedTuple):
-    """Right-padded rows of item ids, and where an encoder's output is wanted.
+    """Right-padded rows of item ids, and the positions at which an encoder's output is wanted.
 
     Attributes:
-        item_seq: Item ids, oldest first, 0 beyond the length. Shape [B, L].
+        item_seq: Item ids, oldest first, 0 after the end of the row. Shape [B, L].
         seq_len: True lengths, 1..L. Shape [B].
         wanted: Which outputs: ``last``, the one at each row's last item; ``items``, those at all items, row after row;
-            ``columns``, those at all L columns, with the row moved to their right end: what left-padded code (CoSeRec,
-            SRMA) gives. Padding is then encoded like items; see ``Group.barred`` in ``encoder/packing``.
-        holes: Id 0 may stand among the row's items and is padding there: nothing looks at it.
-        places: Flat places of the real items in [B, L], row after row, [T], if they are known: then the host need not
-            wait for the device to count them.
-        host: What the host knows of the lengths; None if nothing.
+            ``columns``, those at all L columns, with the row moved to their right end, as in left-padded code (CoSeRec,
+            SRMA). Padding is then encoded like items; see ``Group.barred`` in ``encoder/packing``.
+        holes: Whether id 0 may occur among the row's items; it is padding there, and ignored.
+        places: Flat positions of the real items in [B, L], row after row, [T], if known: then the host need not wait
+            for the device to count them.
+        host: Host copies or bounds of the lengths; None if unknown.
     """
 
     item_seq: Tensor
@@ -52,9 +52,9 @@ class Rows(NamedTuple):
     host: HostLengths | None = None
 
     def item_places(self) -> Tensor:
-        """Flat places of the real items in [B, L], row after row, [T].
+        """Flat positions of the real items in [B, L], row after row, [T].
 
-        The host waits for the device to count them, unless it knows the lengths or the rows bring the places.
+        The host waits for the device to count them, unless it knows the lengths or the rows contain the positions.
         """
         if self.places is not None:
             return self.places
@@ -66,8 +66,8 @@ class Prefixes(NamedTuple):
     """Prefixes of a batch's rows.
 
     Attributes:
-        row: Whose prefix each is, 0..B-1. Shape [A].
-        length: How many items it has, 1 up to the row's length. Shape [A].
+        row: The row of each prefix, 0..B-1. Shape [A].
+        length: Number of its items, 1 up to the row's length. Shape [A].
     """
 
     row: Tensor
@@ -76,23 +76,23 @@ class Prefixes(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Training rows, their targets, and what the loader added to them.
+    """Training rows, their targets, and the fields that the loader added to them.
 
-    A method written against ``supervised``, ``anchors`` and ``extra`` works in both training forms.
+    A method that uses only ``supervised``, ``anchors`` and ``extra`` works in both training forms.
 
     Attributes:
-        item_seq: Item ids, oldest first, 0 beyond the length. Shape [B, L].
+        item_seq: Item ids, oldest first, 0 after the end of the row. Shape [B, L].
         seq_len: Lengths, 1..L. Shape [B].
-        target: Item after the row's last one. Shape [B].
-        next_items: Target at every position (sequence form), 0 beyond the length. Shape [B, L]; None in the prefix
-            form.
-        anchor_prefixes: The prefixes at which contrastive terms look (sequence form); None: at the rows themselves.
-        extra: What each of the model's hooks drew for the anchors, by the hook's name: [A, L] rows, or a tensor
-            [A, ...].
-        target_place: Flat places in [B, L] of the items that have a target (sequence form), row after row. Shape [T];
-            without them the host waits for the device to count the targets.
-        host: What the host knows of the rows' lengths; None if nothing.
-        anchor_host: And of the anchor prefixes'.
+        target: The next item after the row's last one. Shape [B].
+        next_items: Target at every position (sequence form), 0 after the end of the row. Shape [B, L]; None in the
+            prefix form.
+        anchor_prefixes: The prefixes that contrastive terms use (sequence form); None: the rows themselves.
+        extra: The output of each of the model's hooks for the anchors, by the hook's name: [A, L] rows, or a tensor [A,
+            ...].
+        target_place: Flat positions in [B, L] of the items that have a target (sequence form), row after row. Shape
+            [T]; without them the host waits for the device to count the targets.
+        host: Host copies or bounds of the rows' lengths; None if unknown.
+        anchor_host: The same for the anchor prefixes.
     """
 
     item_seq: Tensor
@@ -106,7 +106,7 @@ class Batch:
     anchor_host: HostLengths | None = None
 
     def rows(self, name: str) -> Rows:
-        """The rows that the hook of that name drew.
+        """The rows that the hook of this name drew.
 
         Raises:
             UsageError: If there is no such hook, or it draws a tensor.
@@ -128,7 +128,7 @@ class Batch:
         return self.target if self.next_items is None else self.at_targets(self.next_items)
 
     def at_targets(self, values: Tensor) -> Tensor:
-        """Picks what belongs to the items that have a target (sequence form), row after row: [B, L] -> [T]."""
+        """Selects the values of items that have a target (sequence form), row after row: [B, L] -> [T]."""
         if self.target_place is None:
             return values[real_items(values, self.seq_len)]
         return values.flatten().index_select(0, self.target_place)
@@ -143,10 +143,10 @@ class Batch:
         return Rows(item_seq * real_items(item_seq, length), length, host=self.anchor_host)
 
     def at_anchors(self, hidden: Tensor) -> Tensor:
-        """Picks the anchors' outputs out of those of ``supervised``.
+        """Selects the anchors' outputs from those of ``supervised``.
 
-        Where positions count from the newest item, these are not what the anchors by themselves would give: see
-        ``ContrastiveRecommender.encode_views``.
+        If positions are counted from the newest item, these differ from the outputs of encoding the anchors separately:
+        see ``ContrastiveRecommender.encode_views``.
 
         Args:
             hidden: Encoder outputs of ``supervised``. Shape [T, D].
@@ -161,7 +161,7 @@ class Batch:
 
     @property
     def anchor_target(self) -> Tensor:
-        """Item that follows each anchor. Shape [A]."""
+        """The next item after each anchor. Shape [A]."""
         if self.anchor_prefixes is None or self.next_items is None:
             return self.target
         row, length = self.anchor_prefixes

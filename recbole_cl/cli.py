@@ -26,11 +26,11 @@ PROGRAM = "recbole-cl"
 _COMMANDS = {
     "train": "train a model and test it",
     "tune": "search for the settings with the best validation score",
-    "suite": "do all runs of a table or figure, or go on with them",
-    "compare": "put finished runs side by side, with significance",
+    "suite": "do all runs of a table or figure, or resume them",
+    "compare": "compare finished runs, with significance",
     "analyze": "draw a figure of runs: embeddings, alignment and uniformity, similarities, thresholds, bars",
     "report": "make a page of runs or of a suite: tables and pictures, for a browser, a paper or a spreadsheet",
-    "runs": "list the runs that there are, and how far each has come",
+    "runs": "list all runs, and how far each has come",
     "recommend": "give the best items for users of a run, or for any histories",
     "similar": "give the items nearest to others, by a run's vectors",
     "embeddings": "write a run's vectors of items or users",
@@ -39,7 +39,7 @@ _COMMANDS = {
     "convert": "make a dataset from csv, json or sequence text",
     "convert-checkpoint": "turn a SASRec of RecBole's into a run folder, or back",
     "models": "list the models, one line on each; or the settings of one",
-    "schema": "print the JSON schema of YAML files, by which an editor completes and checks them",
+    "schema": "print the JSON schema of YAML files, with which an editor completes and checks them",
 }
 
 _MODULES = {
@@ -56,20 +56,20 @@ _MODULES = {
     "suite": "recbole_cl.suites.command",
 }
 
-_WITH_SETTINGS = ("train", "tune")  # take --KEY=VALUE for any setting
+_WITH_SETTINGS = ("train", "tune")  # accept --KEY=VALUE for any setting
 _MOST_SEEDS = 1000
 _TRAIN_FLAGS = ("-m", "--model", "-d", "--dataset", "--config_files", "--seeds")
 
 
 class Training(NamedTuple):
-    """What the arguments of the train command ask for.
+    """The arguments of the train command.
 
     Attributes:
         model: Name or dotted path; None leaves it to the files.
         dataset: Name; None leaves it to the files.
-        config_files: YAML files, in their order.
+        config_files: YAML files, in order.
         settings: Settings by key.
-        seeds: One run each; None runs once, with the configured seed.
+        seeds: One run for each; None does one run, with the configured seed.
     """
 
     model: str | None
@@ -80,7 +80,7 @@ class Training(NamedTuple):
 
 
 def run_training(training: Training) -> None:
-    """Runs what the arguments ask for; says so at once, and prints the results."""
+    """Does the runs that the arguments ask for; reports the start immediately, and prints the results."""
     model, dataset, files, settings, seeds = training
     _begin(model, dataset, files, settings)
     from recbole_cl.runs import runner  # takes seconds to import
@@ -96,7 +96,7 @@ def run_training(training: Training) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, and leaves the reporting of mistakes to ``guarded``."""
+    """A parser that accepts no abbreviations, and leaves error messages to ``guarded``."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
@@ -106,7 +106,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Once(argparse.Action):
-    """Stores a value, and refuses another one for the same flag."""
+    """Stores a value, and refuses a second, different one for the same flag."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
         refuse_second(f"--{self.dest}", getattr(namespace, self.dest), values)
@@ -117,11 +117,11 @@ def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "(not installed)"  # run from its source tree
+        return "(not installed)"  # when run from its source tree
 
 
 class _Version(argparse.Action):
-    """Prints versions, which take time to look up, and ends."""
+    """Prints versions, which take time to look up, and exits."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         versions = [f"{name} {_version(name)}" for name in ("recbole_cl", "recbole", "torch")]
@@ -133,11 +133,11 @@ def main(argv: Sequence[str] | None = None, train: Callable[[Training], None] = 
     """Runs ``recbole-cl``.
 
     Args:
-        argv: Arguments; those of the process by default.
-        train: Is given what the train command asks for.
+        argv: Arguments; by default those of the process.
+        train: Called with the arguments of the train command.
 
     Returns:
-        The exit code, as ``guarded``.
+        The exit code, as for ``guarded``.
     """
     return guarded(PROGRAM, partial(_dispatch, train=train), sys.argv[1:] if argv is None else argv)
 
@@ -147,21 +147,21 @@ def train_main(
     prog: str = "run_recbole_cl.py",
     train: Callable[[Training], None] = run_training,
 ) -> int:
-    """Runs ``recbole-cl train`` under a name of its own.
+    """Runs ``recbole-cl train`` under another name.
 
     Args:
-        argv: Arguments; those of the process by default.
+        argv: Arguments; by default those of the process.
         prog: The name, for messages.
-        train: Is given what the arguments ask for.
+        train: Called with the arguments.
 
     Returns:
-        The exit code, as ``main``.
+        The exit code, as for ``main``.
     """
     return guarded(prog, partial(_run_train, prog=prog, train=train), sys.argv[1:] if argv is None else argv)
 
 
 def program() -> int:
-    """The installed command ``recbole-cl``: ``main`` in a process of its own."""
+    """The installed command ``recbole-cl``: ``main`` in its own process."""
     restart_with_tuned_malloc()
     return main()
 
@@ -178,7 +178,7 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name, text in _COMMANDS.items():
         one = commands.add_parser(name, help=text, **(_options(name) if name == command else {}))
-        if name == command:  # the others' modules take seconds to import
+        if name == command:  # the modules of the other commands take seconds to import
             _declare(one, name)
     args, rest = parser.parse_known_args([*argv[:1], *flags])
     if rest:
@@ -194,13 +194,13 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
 
 
 def _options(command: str) -> dict[str, Any]:
-    """What the parser of a command is made with."""
+    """The options for the parser of a command."""
     plain = {"description": f"{_COMMANDS[command].capitalize()}."}
     return TRAIN if command == "train" else getattr(import_module(_MODULES[command]), "PARSER", plain)
 
 
 def _declare(parser: argparse.ArgumentParser, command: str) -> None:
-    """Adds the arguments of a command, and what runs it."""
+    """Adds the arguments of a command, and the function that runs it."""
     parser.set_defaults(parser=parser)
     if command in _WITH_SETTINGS:
         _add_train_arguments(parser)
@@ -228,18 +228,20 @@ def _training(args: argparse.Namespace, texts: Mapping[str, str], one_seed: bool
         seeds = _seeds(args, files, settings)
         if "seed" in settings and not one_seed:
             if "," in args.seeds:
-                raise UsageError(f"--seed={settings['seed']} has no use beside --seeds={args.seeds}: leave one out")
+                raise UsageError(
+                    f"--seed={settings['seed']} can't be combined with --seeds={args.seeds}: leave one out"
+                )
             settings.pop("seed")
     return Training(args.model, args.dataset, files, settings, seeds)
 
 
 def _begin(model: str | None, dataset: str | None, files: Sequence[str], settings: Mapping[str, Any]) -> None:
-    """Refuses bad settings and missing data, or says what begins, before anything is imported that takes seconds."""
+    """Refuses bad settings and missing data, or prints what begins, before any slow import."""
     from recbole_cl.config.early import refuse_bad_values
     from recbole_cl.data.files.names import ensure_dataset_available
 
     if "torch" in sys.modules:
-        return  # nothing to wait for; ``Config`` checks all
+        return  # no slow import follows; ``Config`` checks everything
     given = refuse_bad_values(files, settings)
     name = dataset or given.get("dataset", DEFAULT_DATASET)
     if name != DEFAULT_DATASET and not given["resume"]:
@@ -261,17 +263,17 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds",
         action=_Once,
-        help="a number: so many runs, from the configured seed upwards; a list such as 1,2,3: one run each",
+        help="a number: that many runs, from the configured seed upwards; a list such as 1,2,3: one run each",
     )
 
 
 def _flags_of(command: str) -> list[str]:
-    """The flags that a command with settings has of its own."""
+    """The flags of a command that are not settings."""
     return [*_TRAIN_FLAGS, *(import_module(_MODULES[command]).FLAGS if command in _MODULES else ())]
 
 
 def _seeds(args: argparse.Namespace, files: Sequence[str], settings: Mapping[str, Any]) -> list[int]:
-    """Reads ``--seeds``: a list as it is, a number N as the configured seed and the N - 1 after it."""
+    """Reads ``--seeds``: a list as it is; a number N as the configured seed and the N - 1 after it."""
     text = args.seeds
     if len(text) > _MOST_SEEDS * 11 or (text.isdecimal() and int(text) > _MOST_SEEDS):
         raise UsageError(f"--seeds={text[:20]}: expected at most {_MOST_SEEDS} runs")

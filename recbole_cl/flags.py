@@ -1,4 +1,4 @@
-"""Flags of the command line, ``--KEY=VALUE`` or ``--KEY VALUE``, of which a setting's may have any name."""
+"""Flags of the command line, ``--KEY=VALUE`` or ``--KEY VALUE``; a setting may have any name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def split_flags(argv: Sequence[str], flags: Collection[str]) -> tuple[list[str],
     """Separates a command's own flags from settings, which may have any name.
 
     Args:
-        argv: The arguments behind the command.
-        flags: Its own flags, which take a value.
+        argv: The arguments after the command.
+        flags: The command's own flags, which take a value.
 
     Returns:
         Arguments for the parser, and the text of each setting.
 
     Raises:
-        UsageError: If one has no value, an empty one, or two.
+        UsageError: If a flag has no value, an empty one, or two.
     """
     own: list[str] = []
     settings: dict[str, str] = {}
@@ -47,7 +47,7 @@ def _value_after(name: str, tokens: Iterator[str]) -> str:
 
 
 def _refuse_empty(name: str, value: str) -> None:
-    """Refuses what a variable of the shell that is not set leaves of ``--resume=$RUN``: it would be a new run."""
+    """Refuses an empty value, as in ``--resume=$RUN`` with an unset shell variable: it would start a new run."""
     if not value.strip() and name != "--gpu_id":  # which means the CPU then, as CUDA_VISIBLE_DEVICES does
         raise UsageError(
             f"{name} is empty: give it a value (~ for none), or leave it out; is a shell variable not set?"
@@ -55,17 +55,17 @@ def _refuse_empty(name: str, value: str) -> None:
 
 
 def refuse_second(name: str, first: str | None, second: str) -> None:
-    """Refuses a flag that has two values.
+    """Refuses a flag with two values.
 
     Raises:
-        UsageError: If there was a first one, and it was another.
+        UsageError: If there was a first value that differs.
     """
     if first is not None and first != second:
         raise UsageError(f"{name} is given twice, as {first} and as {second}: give it once")
 
 
 def parse_value(text: str) -> Any:
-    """Reads a value as YAML; what is none, such as the interval [5,inf), is text."""
+    """Reads a value as YAML; text that is not valid YAML, such as the interval [5,inf), stays text."""
     from recbole_cl.config.presets import BadYAML, parse_yaml
 
     try:

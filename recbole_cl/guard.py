@@ -1,4 +1,4 @@
-"""How a command ends: one line for what its user can fix, the code of a signal, a traceback only for a bug."""
+"""How a command ends: one line for errors that the user can fix, the code of a signal, a traceback only for a bug."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _FIRST_TELLS = 10  # seconds
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which a scheduler or ``kill`` sends: ends a command as Ctrl+C does."""
+    """SIGTERM, sent by a scheduler or ``kill``: ends a command as Ctrl+C does."""
 
 
 def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """Runs a command, and reports in one line what its user can fix.
+    """Runs a command, and reports errors that the user can fix in one line.
 
     Args:
         prog: The command's name.
-        command: Takes the arguments, returns the exit code.
+        command: Takes the arguments and returns the exit code.
         argv: The arguments.
 
     Returns:
-        The exit code: that of the command; 2 after a mistake in the input, and where the system refuses a file or
-        memory; 1 if another process of the run is gone; 130 if interrupted, 143 if terminated, 141 if nobody reads the
-        output any more.
+        The exit code: that of the command; 2 after a mistake in the input, or if the system refuses a file or memory; 1
+            if another process of the run has ended; 130 if interrupted, 143 if terminated, 141 if the reader of the
+            output has ended.
     """
     try:
         with _terminable(), _quiet_threads():
@@ -55,7 +55,7 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
     except ProcessLost as error:
         return _told(prog, str(error), 1)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more at exit
         return 128 + signal.SIGPIPE
     except OSError as error:
         return _told(prog, _words(error))
@@ -71,7 +71,7 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
 
 def _told(prog: str, message: str, code: int = 2) -> int:
     if not is_first():
-        time.sleep(_FIRST_TELLS)  # the same, as a rule, after which torchrun ends this process
+        time.sleep(_FIRST_TELLS)  # the first process usually has the same error; torchrun then ends this one
     print(f"{prog}: error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
@@ -82,7 +82,7 @@ def _tell(line: str) -> None:
 
 
 def _words(error: OSError) -> str:
-    """What the system refused, and what may help."""
+    """What the system refused, and a remedy if there is one."""
     names = [os.fsdecode(name) for name in (error.filename2, error.filename) if isinstance(name, str | bytes)]
     named = f"{names[0]}: {error.strerror}" if names else str(error) or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0, "give another path" if names else "")
@@ -91,7 +91,7 @@ def _words(error: OSError) -> str:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Raises ``Terminated`` at the first SIGTERM in the block; further ones do not disturb the clearing up."""
+    """Raises ``Terminated`` at the first SIGTERM in the block; further ones do not interrupt the clean-up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -109,7 +109,7 @@ def _terminable() -> Iterator[None]:
 
 @contextmanager
 def _quiet_threads() -> Iterator[None]:
-    """Leaves the telling of a refused write to the main thread: TensorBoard's writer raises it there, too."""
+    """Reports a refused write only in the main thread: TensorBoard's writer raises the error there, too."""
     before = threading.excepthook
     threading.excepthook = lambda args: None if isinstance(args.exc_value, OSError) else before(args)
     try:

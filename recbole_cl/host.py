@@ -1,4 +1,4 @@
-"""What the host knows of a batch, so that it need not wait for a device to learn it. RecBole is not imported.
+"""Information about a batch on the host, which avoids waiting for a device. RecBole is not imported.
 
 Letters: B rows.
 """
@@ -17,7 +17,7 @@ class HostLengths(NamedTuple):
     """Lengths of rows, on the host.
 
     Attributes:
-        values: The lengths, or bounds that they do not exceed. Shape [B], int64.
+        values: The lengths, or upper bounds of them. Shape [B], int64.
         exact: Whether they are the lengths.
     """
 
@@ -25,22 +25,22 @@ class HostLengths(NamedTuple):
     exact: bool = True
 
     def at_most(self) -> HostLengths:
-        """The same as bounds: for rows that were made from these and are not longer."""
+        """The same values as upper bounds: for rows that were made from these and are not longer."""
         return HostLengths(self.values, False)
 
     @property
     def total(self) -> int | None:
-        """Items of all rows together; None if only bounds are known."""
+        """Number of items in all rows together; None if only bounds are known."""
         return int(self.values.sum()) if self.exact else None
 
 
 def waits_for(device: torch.device) -> bool:
-    """Whether the host waits to read a tensor there."""
+    """Whether the host has to wait to read a tensor on this device."""
     return device.type != "cpu"
 
 
 def send(values: Tensor, device: torch.device) -> Tensor:
-    """Copies a tensor of the host to a device, for which the host does not wait."""
+    """Copies a tensor from the host to a device, without waiting for the copy."""
     if device.type == "cuda":
         values = values.pin_memory()
     return values.to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Rows of unequal length: where they begin in a flat array, and where their items stand in padded rectangles.
+"""Rows of unequal length: where they begin in a flat array, and where their items are in padded rectangles.
 
 Letters: B rows, L columns, T items of all rows together, I elements of a flat array.
 """
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def offsets(length: Tensor) -> Tensor:
-    """Where each row begins when rows of these lengths lie end to end, [B] -> [B]."""
+    """The start of each row when rows of these lengths are concatenated, [B] -> [B]."""
     return length.cumsum(0) - length
 
 
 def last_places(length: Tensor) -> Tensor:
-    """Where each row ends, its last item included, when rows of these lengths lie end to end, [B] -> [B]."""
+    """The last index of each row when rows of these lengths are concatenated, [B] -> [B]."""
     return length.cumsum(0) - 1
 
 
@@ -23,8 +23,8 @@ def row_numbers(length: Tensor, n_items: int | None = None) -> Tensor:
     """The row of every item, row after row.
 
     Args:
-        length: Items of each row. Shape [B].
-        n_items: T, their sum. None counts them, for which the host waits for the device.
+        length: Number of items of each row. Shape [B].
+        n_items: T, their sum. None computes it; the host then waits for the device.
 
     Returns:
         Row numbers. Shape [T].
@@ -38,7 +38,7 @@ def spans(first: Tensor, length: Tensor, n_items: int | None = None) -> Tensor:
 
     Args:
         first: First number of each row. Shape [B].
-        length: How many. Shape [B].
+        length: How many numbers. Shape [B].
         n_items: As for ``row_numbers``.
 
     Returns:
@@ -49,7 +49,7 @@ def spans(first: Tensor, length: Tensor, n_items: int | None = None) -> Tensor:
 
 
 def places_of_items(seq_len: Tensor, width: int, n_items: int | None = None) -> Tensor:
-    """Flat places of the items of right-padded rows, row after row.
+    """Flat positions of the items of right-padded rows, row after row.
 
     Args:
         seq_len: Row lengths. Shape [B].
@@ -57,7 +57,7 @@ def places_of_items(seq_len: Tensor, width: int, n_items: int | None = None) -> 
         n_items: As for ``row_numbers``.
 
     Returns:
-        The places, each in 0 .. B * L - 1. Shape [T].
+        The positions, each in 0 .. B * L - 1. Shape [T].
     """
     return spans(width * torch.arange(len(seq_len), device=seq_len.device), seq_len, n_items)
 
@@ -67,10 +67,10 @@ def places_of_true(mask: Tensor, n_true: int | None = None) -> Tensor:
 
     Args:
         mask: The mask.
-        n_true: How many places there are. None counts them, for which the host waits for the device.
+        n_true: Number of these positions. None counts them; the host then waits for the device.
 
     Returns:
-        The places. Shape [n_true].
+        The positions. Shape [n_true].
     """
     return (mask.nonzero() if n_true is None else mask.nonzero_static(size=n_true)).squeeze(1)
 
@@ -81,7 +81,7 @@ def columns(like: Tensor) -> Tensor:
 
 
 def real_items(item_seq: Tensor, seq_len: Tensor) -> Tensor:
-    """Tells real columns from padding by the row's length, since id 0 may also stand inside a row.
+    """Distinguishes real columns from padding by the row's length, because id 0 may also occur inside a row.
 
     Args:
         item_seq: Right-padded rows. Shape [B, L].
@@ -94,16 +94,16 @@ def real_items(item_seq: Tensor, seq_len: Tensor) -> Tensor:
 
 
 def window(values: Tensor, start: Tensor, end: Tensor, width: int) -> Tensor:
-    """Writes windows of a flat array out as right-padded rows, in one gather.
+    """Copies windows of a flat array to right-padded rows, in one gather.
 
     Args:
         values: Flat array, [I] or [I, ...].
         start: First element of each window, [...].
-        end: One past the last element of each window, [...]; at most ``width`` after ``start``.
+        end: One after the last element of each window, [...]; at most ``width`` after ``start``.
         width: Columns of the result, L.
 
     Returns:
-        Rows of shape [..., L] (then the element's own shape), 0 beyond each window.
+        Rows of shape [..., L] (followed by the element's own shape), 0 after the end of each window.
     """
     place = start.unsqueeze(-1) + torch.arange(width, device=start.device)
     inside = place < end.unsqueeze(-1)
@@ -112,32 +112,32 @@ def window(values: Tensor, start: Tensor, end: Tensor, width: int) -> Tensor:
 
 
 def compact(items: Tensor, keep: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Moves the kept items of each row together, to the left, the newest ones where they do not all fit.
+    """Moves the kept items of each row together, to the left; if they do not all fit, the newest ones are kept.
 
     Args:
         items: Rows of any number of columns, M. Shape [B, M].
-        keep: Which items stay. Shape [B, M], bool.
+        keep: Which items to keep. Shape [B, M], bool.
         width: L, columns of the result.
 
     Returns:
-        The rows, [B, L], 0 behind the items, and how many each holds, [B].
+        The rows, [B, L], 0 after the items, and the number of items in each, [B].
     """
     rank = keep.cumsum(dim=1)  # 1, 2, ... at the kept items
     total = rank[:, -1:]
     column = rank - 1 - (total - width).clamp(min=0)
-    column = torch.where(keep & (column >= 0), column, width)  # what is dropped goes to a spare column
+    column = torch.where(keep & (column >= 0), column, width)  # dropped items go to a spare column
     packed = items.new_zeros(items.size(0), width + 1).scatter_(1, column, items)
     return packed[:, :width].contiguous(), total.squeeze(1).clamp(max=width)
 
 
 def append(items: Tensor, length: Tensor, last: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Puts one more item behind each right-padded row; where a row is full, its first item goes.
+    """Appends one item to each right-padded row; if a row is full, its first item is dropped.
 
     Args:
         items: Rows of at most ``width`` columns. Shape [B, M].
         length: Their lengths. Shape [B].
-        last: What to put there. Shape [B].
-        width: L, most items of a row.
+        last: The items to append. Shape [B].
+        width: L, maximum number of items of a row.
 
     Returns:
         The rows, [B, M + 1] or [B, L] if that is less, and their lengths, [B].

@@ -1,4 +1,4 @@
-"""Things by name: our own from a table, other people's by dotted path; imported when asked for, and never unasked."""
+"""Objects by name: our own from a table, a user's by dotted path; imported only when asked for by the user."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _named: set[tuple[str, str]] = set()  # module and attribute of each path that t
 
 
 class Registry(Generic[T]):
-    """One kind of thing, such as models or operators, by name in any capitals or by dotted path.
+    """Objects of one kind, such as models or operators, by name (case-insensitive) or by dotted path.
 
-    A dotted path, ``my_package.my_module.my_thing`` or ``my_package.my_module:my_thing``, need not be registered. It
-    is imported only if the caller has named it (``name_paths``), or if its module is imported already: what a file of
-    somebody else's names does not run.
+    A dotted path, ``my_package.my_module.my_thing`` or ``my_package.my_module:my_thing``, need not be registered. It is
+    imported only if the caller has named it (``name_paths``), or if its module has been imported already: naming code
+    in somebody else's file does not run it.
 
     Args:
-        kind: What one thing is called in messages, such as "operator".
+        kind: The word for such an object in messages, such as "operator".
         table: Name -> path of our own. Nothing is imported until it is resolved.
-        accepts: Tells whether something is of this kind.
-        expected: What it accepts, as the end of "expected ...".
-        remedy: How the caller names a path, for the message about one that only a stored file names; ``{path}``
+        accepts: Tells whether an object is of this kind.
+        expected: The accepted objects, as the end of "expected ...".
+        remedy: How the caller can name a path, for the message about a path that only a stored file names; ``{path}``
             stands for the path.
     """
 
@@ -51,11 +51,11 @@ class Registry(Generic[T]):
         self._added: dict[str, str | T] = {}
 
     def names(self) -> list[str]:
-        """Names of our own in the order of the table, then those that were added."""
+        """Names of our own in the order of the table, followed by those that were added."""
         return [*self._table, *self._added]
 
     def find(self, name: str) -> str | None:
-        """The name as it is spelt here, or None if there is none, upper or lower case."""
+        """The name as it is spelt here (case-insensitive), or None if there is none."""
         return next((known for known in self.names() if known.lower() == name.lower()), None)
 
     def path(self, name: str) -> str | None:
@@ -63,14 +63,14 @@ class Registry(Generic[T]):
         return self._table.get(name)
 
     def register(self, name: str, target: str | T) -> None:
-        """Adds a name, or gives one that was added another target.
+        """Adds a name, or gives an added name another target.
 
         Args:
             name: An identifier.
-            target: The thing, or its dotted path.
+            target: The object, or its dotted path.
 
         Raises:
-            UsageError: If it is no identifier, or a name of our own.
+            UsageError: If the name is not an identifier, or is one of our own.
         """
         if not name.isidentifier():
             raise UsageError(f"{self._kind} {name!r}: expected a name of letters, digits and _")
@@ -80,17 +80,17 @@ class Registry(Generic[T]):
         name_paths(target)
 
     def resolve(self, name: str) -> T:
-        """Finds a thing, importing its module where that is needed.
+        """Finds an object, and imports its module if needed.
 
         Args:
-            name: A name in any capitals, or a dotted path.
+            name: A name, case-insensitive, or a dotted path.
 
         Returns:
-            The thing.
+            The object.
 
         Raises:
-            UsageError: If the name is unknown, or the path is not to be imported, can't be, or leads to something of
-                another kind. What a module itself raises is the error's cause.
+            UsageError: If the name is unknown; or if the path must not be imported, cannot be imported, or leads to an
+                object of another kind. An error raised by the module itself is the cause.
         """
         known = self.find(name)
         found: Any = self._added.get(known, name) if known else name
@@ -104,14 +104,14 @@ class Registry(Generic[T]):
         return self.check(found, name)
 
     def check(self, found: Any, name: str) -> T:
-        """Refuses what is of another kind.
+        """Refuses an object of another kind.
 
         Args:
-            found: Anything.
-            name: What the caller calls it, for the message.
+            found: Any object.
+            name: The caller's name for it, for the message.
 
         Returns:
-            The same.
+            The same object.
 
         Raises:
             UsageError: If it is of another kind.
@@ -133,7 +133,7 @@ class Registry(Generic[T]):
         if module is None:
             if (name, attribute) not in _named:
                 raise UsageError(
-                    f"{self._kind} {path}: named by a stored file alone, and only what you name yourself is "
+                    f"{self._kind} {path}: named only by a stored file, and only what you name yourself is "
                     f"imported; {self._remedy.format(path=path)}"
                 )
             module = _imported(name, f"{self._kind} {path}")
@@ -150,12 +150,12 @@ def is_path(text: str) -> bool:
 
 
 def attribute_of(path: str) -> str:
-    """What a dotted path leads to, without the module: ``MyThing`` of ``my_package.my_module.MyThing``."""
+    """The attribute in a dotted path, without the module: ``MyThing`` of ``my_package.my_module.MyThing``."""
     return _parts(path)[1]
 
 
 def paths_in(value: object) -> list[str]:
-    """All texts within a value, its lists and its mappings (keys, too) that have the form of a dotted path."""
+    """All texts within a value, its lists and its mappings (including keys) that have the form of a dotted path."""
     if isinstance(value, str):
         return [value] if is_path(value) else []
     if isinstance(value, Mapping):
@@ -164,22 +164,23 @@ def paths_in(value: object) -> list[str]:
 
 
 def name_paths(value: object) -> None:
-    """Notes that the caller has named every dotted path within a value: each may be imported from now on."""
+    """Records that the caller has named every dotted path within a value: each may be imported from now on."""
     _named.update(map(_parts, paths_in(value)))
 
 
 def _parts(path: str) -> tuple[str, str]:
-    """Module and attribute of a path; behind a colon, the attribute may have dots."""
+    """Module and attribute of a path; after a colon, the attribute may contain dots."""
     module, _, attribute = path.partition(":") if ":" in path else path.rpartition(".")
     return module, attribute
 
 
 def _imported(name: str, label: str) -> ModuleType:
-    """Imports other people's module, which may lie in the working folder."""
-    # Last, so that it hides nothing; to stay, since the module's functions may import its neighbours when called.
+    """Imports a user's module, which may be in the working folder."""
+    # Last, so that it hides nothing; permanently, since the module's functions may import neighbouring modules when
+    # called.
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.append(os.getcwd())
-    invalidate_caches()  # it may have been written a moment ago
+    invalidate_caches()  # the file may just have been written
     try:
         return import_module(name)
     except (Exception, SystemExit) as error:
@@ -204,7 +205,7 @@ def _place(error: BaseException, package: str) -> str:
 
 
 def _contents(module: object, attribute: str) -> str:
-    """What a module defines itself, the nearest to a name that it lacks first."""
+    """The attributes that a module defines itself; suggests the nearest to a missing name, if there is one."""
     own = [name for name, it in vars(module).items() if getattr(it, "__module__", None) == module.__name__]  # type: ignore[attr-defined]
     if near := difflib.get_close_matches(attribute, own, n=1):
         return f"did you mean {near[0]}?"

@@ -1,24 +1,24 @@
-"""Text from elsewhere, such as names in files of somebody else's, made harmless where it is shown."""
+"""Text from outside, such as names in somebody else's files, made safe to display."""
 
 from __future__ import annotations
 
 import re
 
-_NOT_SHOWN = re.compile(r"[^\S\n\t ]|[^\s\w!-~]")  # few characters are left to look at one by one
+_NOT_SHOWN = re.compile(r"[^\S\n\t ]|[^\s\w!-~]")  # leaves few characters to check one by one
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(text: str) -> str:
-    r"""A text with what a terminal would obey, or cannot show, written out: the escape character becomes ``\x1b``.
+    r"""Escapes characters that a terminal would obey, or cannot show: the escape character becomes ``\x1b``.
 
     Args:
-        text: Any text; its lines and tabs stay.
+        text: Any text; its line breaks and tabs stay.
     """
     return _NOT_SHOWN.sub(lambda found: found[0] if found[0].isprintable() else ascii(found[0])[1:-1], text)
 
 
 def cell(text: str) -> str:
-    """A text as a cell of a CSV file, which a spreadsheet reads as text and not as a formula.
+    """Makes a text safe as a cell of a CSV file, so that a spreadsheet reads it as text and not as a formula.
 
     Args:
         text: Any text.

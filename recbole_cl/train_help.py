@@ -1,4 +1,4 @@
-"""What `recbole-cl train --help` says around the flags."""
+"""Texts of `recbole-cl train --help` before and after the flags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ any setting:
 
 the settings that are changed most, with their defaults:
   --epochs=300                     at most; early stopping ends most runs sooner
-  --stopping_step=10               patience: validations without a better one, and one more, end the run
+  --stopping_step=10               patience: this many + 1 validations without improvement end the run
   --learning_rate=1e-3
   --train_batch_size=256           rows of a step
   --train_form=prefix              or sequence: one row per user, the fast path (then --train_batch_size=64)
@@ -30,7 +30,7 @@ examples:
   %(prog)s -m my_package.my_module.MyMethod -d ml-1m    a class of your own, the working folder included
   %(prog)s -m CL4SRec -d ml-1m --config_files "a.yaml b.yaml" --learning_rate 1e-3 --topk "[5, 10]"
   %(prog)s --config_files saved/<run>/config.yaml       a run again
-  %(prog)s --resume saved/<run>                         a run that was cut short goes on, in its folder
+  %(prog)s --resume saved/<run>                         resume an interrupted run, in its folder
 """
 TRAIN: dict[str, Any] = {
     "usage": "%(prog)s [-m MODEL] [-d DATASET] [--config_files FILES] [--seeds SEEDS] [--KEY=VALUE ...]",

@@ -1,4 +1,4 @@
-"""Writing files that are never seen half-written."""
+"""Writes files so that they are never seen half-written."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
     """Open `path` for writing so that it appears complete or not at all.
 
-    Of several processes that train a run together the first alone writes; what the others write goes nowhere.
+    If several processes train a run together, only the first one writes; the output of the others is discarded.
 
-    A link stays, and what it leads to is replaced. What is no file, such as a device or a pipe, is written to as it is.
+    A link is kept, and its target is replaced. If the path is not a regular file, such as a device or a pipe, it is
+    written to directly.
 
     Args:
         path: the file to write or replace, in a folder that exists.
 
     Returns:
-        A binary file, for `torch.save`, `numpy.save` and the like; the name is set when the block ends without error.
+        A binary file, for `torch.save`, `numpy.save` and the like; it gets its name when the block ends without error.
     """
     target = Path(path) if world().rank == 0 else Path(os.devnull)
     if target.exists() and not target.is_file():
@@ -38,7 +39,7 @@ def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
             yield device
         return
     target = target.resolve()
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")  # beside it: a rename stays on one disk
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")  # same folder: a rename stays on one disk
     try:
         with temporary.open("xb") as file:
             yield file
@@ -46,16 +47,16 @@ def atomic_writer(path: PathLike) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except OSError as error:
-        if error.errno is None:  # numpy's, which has words alone
+        if error.errno is None:  # numpy's errors have only a text
             raise OSError(f"{target}: {error}") from error
-        error.filename = str(target)  # a write that the system refuses tells no name
+        error.filename = str(target)  # a write that the system refuses does not report a name
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writes that were killed have left in a folder and below, of which nobody else may write there now."""
+    """Remove what interrupted writes have left in a folder and below; nobody else may be writing there."""
     for path in folder.glob("**/.*.tmp"):
         if _LEFTOVER.fullmatch(path.name):
             path.unlink(missing_ok=True)

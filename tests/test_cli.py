@@ -107,7 +107,7 @@ def test_seeds_are_a_list_or_a_number_of_runs(argv: list[str], seeds: list[int])
         (["--seeds=a"], "--seeds=a: expected"),
         (["--seeds=20000000"], "--seeds=20000000: expected at most 1000 runs"),
         (["--seeds=-1"], "--seeds=-1: expected"),
-        (["--seeds=1,2", "--seed=3"], "--seed=3 has no use beside --seeds=1,2: leave one out"),
+        (["--seeds=1,2", "--seed=3"], "--seed=3 can't be combined with --seeds=1,2: leave one out"),
         (["--seeds=2", "--epochs=-1"], "epochs = -1: expected an integer >= 0"),
         (["-m", "SASRec", "--model=DuoRec"], "--model is given twice, as SASRec and as DuoRec"),
         (["--epochs=1", "--epochs", "2"], "--epochs is given twice, as 1 and as 2"),

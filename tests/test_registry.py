@@ -122,7 +122,7 @@ def test_a_path_that_nobody_names_is_not_imported(things: Registry[object], writ
     name_paths([f"{module}.other", module, f"elsewhere.{module}.thing"])  # another path of the same module is no leave
     words = refusal(things, f"{module}.thing")
     assert words == (
-        f"thing {module}.thing: named by a stored file alone, and only what you name yourself is imported; "
+        f"thing {module}.thing: named only by a stored file, and only what you name yourself is imported; "
         f"say {module}.thing aloud"
     )
     assert module not in sys.modules and not was_imported(module)

@@ -1,1 +1,1 @@
-"""Figures: what runs recorded or hold, as arrays and as pictures."""
+"""Figures of the data that runs recorded or contain, as arrays and as pictures."""

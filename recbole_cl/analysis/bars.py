@@ -1,4 +1,4 @@
-"""Lines side by side as bars, such as CL4SRec with one operator at a time: ECL-SR's Figure 1 (c), DuoRec's Figure 2."""
+"""Lines compared as bars, such as CL4SRec with one operator at a time: ECL-SR's Figure 1 (c), DuoRec's Figure 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `analyze`: a figure of runs, as a picture and as the numbers in it."""
+"""The command `analyze`: makes a figure from runs, as a picture or as its numbers."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
         The exit code, 0.
 
     Raises:
-        UsageError: a run that cannot be read, or that lacks what the figure shows.
+        UsageError: a run that cannot be read, or that lacks the data of the figure.
     """
     files = args.out or [Path(f"{args.figure}{ending}") for ending in (".png", ".npz")]
     if wrong := [file for file in files if file.suffix.lower() not in _WRITERS]:
@@ -112,7 +112,7 @@ def _write_table(drawing: Drawing, file: Path) -> None:
 
 
 def _write_arrays(drawing: Drawing, file: Path) -> None:
-    """Writes a column each, texts as texts, so that reading them unpickles nothing."""
+    """Writes one array per column, texts as text, so that reading them unpickles nothing."""
     import numpy as np
 
     columns = {str(name): column.to_numpy() for name, column in drawing.table.items()}

@@ -1,4 +1,4 @@
-"""Drawing with matplotlib, without its global state: canvases, colours, and pictures as files or inside a page."""
+"""Drawing with matplotlib without its global state: canvases, colours, and pictures in files or in a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Draw = Callable[["Figure"], None]
 """Draws on an empty figure, and may change its size."""
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; then the same dashed.
+# Okabe and Ito's colours, which colour-blind people can distinguish; then the same colours with dashes.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
 _STYLES = ("-", "--", ":")
 _STYLE = {
@@ -30,11 +30,11 @@ _STYLE = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4,
     "figure.constrained_layout.use": True,
-    "svg.hashsalt": "recbole_cl",  # the same figure gives the same bytes
+    "svg.hashsalt": "recbole_cl",  # equal figures give equal bytes
 }
 _INSIDE_A_PAGE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Verdana"]}
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-_LEGEND_LINES = len(_COLOURS) * len(_STYLES)  # more can't be told apart
+_LEGEND_LINES = len(_COLOURS) * len(_STYLES)  # more lines cannot be distinguished
 FORMATS = ("png", "svg")
 
 
@@ -42,37 +42,37 @@ def picture_bytes(draw: Draw, form: str) -> bytes:
     """A picture as a file's content.
 
     Args:
-        draw: Draws it.
+        draw: Draws the figure.
         form: ``png`` or ``svg``.
 
     Raises:
-        UsageError: If matplotlib is not there.
+        UsageError: If matplotlib is not installed.
     """
     return _saved(draw, form, {})
 
 
 def inline_svg(draw: Draw) -> str:
-    """A picture as an ``<svg>`` element for a page, its texts as texts.
+    """A picture as an ``<svg>`` element for a page, with texts as text.
 
     Args:
-        draw: Draws it.
+        draw: Draws the figure.
 
     Raises:
-        UsageError: If matplotlib is not there.
+        UsageError: If matplotlib is not installed.
     """
     text = _saved(draw, "svg", _INSIDE_A_PAGE).decode()
     return text[text.index("<svg") :].strip()
 
 
 def panels(figure: Figure, count: int, width: float = 4.6, height: float = 3.2, columns: int = 2) -> list[Axes]:
-    """Axes side by side, for which the figure is made large enough.
+    """Axes side by side in a figure, which is enlarged to hold them.
 
     Args:
         figure: An empty figure.
-        count: How many.
-        width: Of one, inches.
-        height: Of one, inches.
-        columns: How many stand side by side at most.
+        count: Number of axes.
+        width: Width of each, in inches.
+        height: Height of each, in inches.
+        columns: Maximum number of axes in one row.
     """
     columns = min(count, columns)
     rows = -(-count // columns)
@@ -84,7 +84,7 @@ def panels(figure: Figure, count: int, width: float = 4.6, height: float = 3.2, 
 
 
 def line_style(place: int) -> dict[str, Any]:
-    """Colour and dashes of the line number ``place``, from 0."""
+    """Colour and dashes of line number ``place``, from 0."""
     return {
         "color": _COLOURS[place % len(_COLOURS)],
         "linestyle": _STYLES[place // len(_COLOURS) % len(_STYLES)],
@@ -92,7 +92,7 @@ def line_style(place: int) -> dict[str, Any]:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """One legend for all axes, under them; none for a single line, or for more than can be told apart."""
+    """One legend below all axes; none for a single line, or for more lines than can be distinguished."""
     handles, labels = axes.get_legend_handles_labels()
     if 1 < len(labels) <= _LEGEND_LINES:
         widest = max(map(len, labels))
@@ -101,11 +101,11 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def over_epochs(axes: Axes, label: str) -> None:
-    """Names the axes of a figure over the epochs, which are whole numbers.
+    """Labels the axes of a figure over epochs, which are integers.
 
     Args:
         axes: The axes.
-        label: What stands on the other one.
+        label: Label of the other axis.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -114,15 +114,15 @@ def over_epochs(axes: Axes, label: str) -> None:
 
 
 def epoch_colours(figure: Figure, axes: Sequence[Axes], last: int) -> ScalarMappable:
-    """From green to red as training goes on, as in AdaptiveRec's figures, with the bar that tells the epochs.
+    """Colours from green to red over the epochs, as in AdaptiveRec's figures, with a colour bar for the epochs.
 
     Args:
-        figure: Gets the bar.
-        axes: Beside which it stands.
+        figure: Receives the colour bar.
+        axes: The axes to place it next to.
         last: The last epoch.
 
     Returns:
-        What gives an epoch's colour by ``to_rgba``.
+        An object whose ``to_rgba`` gives an epoch's colour.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -137,15 +137,15 @@ def heat_map(axes: Axes, values: Sequence[Sequence[float]], rows: Sequence[str],
     """A matrix with its values written in; cells of NaN stay empty.
 
     Args:
-        axes: Where.
+        axes: Axes to draw on.
         values: One list for each row.
-        rows: Their names.
-        columns: The columns' names.
+        rows: Names of the rows.
+        columns: Names of the columns.
     """
     import numpy as np
 
     matrix = np.ma.masked_invalid(np.asarray(values, dtype=float))
-    axes.pcolormesh(matrix, cmap="viridis", edgecolors="white", linewidth=1)  # drawn, where imshow would embed an image
+    axes.pcolormesh(matrix, cmap="viridis", edgecolors="white", linewidth=1)  # imshow would embed a bitmap
     axes.grid(False)
     axes.invert_yaxis()
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=30 if max(map(len, columns)) > 6 else 0)

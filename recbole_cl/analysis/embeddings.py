@@ -3,8 +3,8 @@
 Letters: N items (padding row left out), D hidden size.
 
 Reference:
-    Qiu, Huang, Yin and Wang (DuoRec), WSDM 2022, Figures 1, 3 and 4. As in their code the matrix is not centred; that
-    code draws the weights of the last epoch.
+    Qiu, Huang, Yin and Wang (DuoRec), WSDM 2022, Figures 1, 3 and 4. As in their code, the matrix is not centred; that
+    code plots the weights of the last epoch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TABLE = "item_embedding.weight"
 
 
 def spectrum(subject: Subject) -> Drawing:
-    """Singular values of the item embeddings, relative to the largest: fast decay is what degeneration looks like."""
+    """Singular values of the item embeddings, relative to the largest; a fast decay indicates degeneration."""
     parts = []
     for each, weights, name in _all(subject):
         values = np.linalg.svd(item_vectors(each.run.run_dir, weights), compute_uv=False)
@@ -82,7 +82,7 @@ def plane(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         vectors: [N, D], D at least 2.
 
     Returns:
-        Coordinates, [N, 2]; of either sign of a singular vector the one whose largest component is positive.
+        Coordinates, [N, 2]; the sign of each singular vector is chosen so that its largest component is positive.
     """
     _, _, right = np.linalg.svd(vectors, full_matrices=False)
     first = right[:2]
@@ -91,7 +91,7 @@ def plane(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def item_vectors(folder: Path, weights: str) -> NDArray[np.float64]:
-    """The item embeddings of a run, without those of padding and of mask tokens.
+    """The item embeddings of a run, without those of padding and mask tokens.
 
     Args:
         folder: The run folder.
@@ -101,7 +101,7 @@ def item_vectors(folder: Path, weights: str) -> NDArray[np.float64]:
         [N, D].
 
     Raises:
-        UsageError: If a file is missing, or the model keeps no such table.
+        UsageError: If a file is missing, or the model has no such table.
     """
     from recbole_cl.trainer.checkpoint import load_checkpoint
 
@@ -118,7 +118,7 @@ def _items(folder: Path) -> list[str]:
 
 
 def _all(subject: Subject) -> list[tuple[Named, str, str]]:
-    """Every run with every kind of weights that is asked for, and what it is called."""
+    """Every run with every requested kind of weights, and its name."""
     several = len(subject.weights) > 1
     return [(it, kind, f"{it.name}, {kind}" if several else it.name) for it in subject.runs for kind in subject.weights]
 

@@ -1,4 +1,4 @@
-"""What a run recorded epoch by epoch, read from TensorBoard's events in its folder."""
+"""The values that a run recorded epoch by epoch, read from TensorBoard's events in its folder."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_ALL = {"scalars": 0}  # TensorBoard's reader keeps a sample otherwise
+_ALL = {"scalars": 0}  # otherwise TensorBoard's reader keeps only a sample
 
 
 class Series(NamedTuple):
-    """A figure over the epochs in which it was recorded.
+    """A value over the epochs in which it was recorded.
 
     Attributes:
         epoch: From 0, ascending, [E].
@@ -25,15 +25,15 @@ class Series(NamedTuple):
 
 
 def read_epochs(folder: Path) -> Mapping[str, Series]:
-    """All figures that a run recorded, by name, such as ``loss/total``, ``valid/ndcg@10`` or ``diagnostics/alignment``.
+    """All values that a run recorded, by name, such as ``loss/total``, ``valid/ndcg@10`` or ``diagnostics/alignment``.
 
-    A run that was taken up again has an event file for each time; of an epoch that was trained twice the second counts.
+    A resumed run has one event file for each part; if an epoch was trained twice, the second time counts.
 
     Args:
         folder: The run folder.
 
     Returns:
-        Nothing where there are no events, as in an archive.
+        Empty if there are no events, as in an archive.
     """
     if not any(folder.glob("events.out.tfevents.*")):
         return {}

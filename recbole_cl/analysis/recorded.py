@@ -1,4 +1,4 @@
-"""Figures of what runs recorded while they trained."""
+"""Figures of values that runs recorded during training."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def uniformity(subject: Subject) -> Drawing:
 
 
 def negatives(subject: Subject) -> Drawing:
-    """Cosine similarities of negatives, sorted, a curve for each epoch: AdaptiveRec's Figure 2."""
+    """Cosine similarities of negatives, sorted, with one curve per epoch: AdaptiveRec's Figure 2."""
     lines = []
     for each in subject.runs:
         its = _recorded(each, [f"{_NEGATIVES}0.500"], "--diagnostics_every=10, with a method that compares views")
@@ -76,7 +76,7 @@ def negatives(subject: Subject) -> Drawing:
 
 
 def thresholds(subject: Subject) -> Drawing:
-    """The threshold, epoch by epoch, with what the last epoch's negatives say beside it: AdaptiveRec's Figure 4."""
+    """The threshold, epoch by epoch, with the statistic of the last epoch's negatives: AdaptiveRec's Figure 4."""
     names = ("threshold", "threshold_spread", "statistic")
     columns = {name: f"{_OWN}{name}" for name in names}
     parts = [
@@ -100,7 +100,7 @@ def thresholds(subject: Subject) -> Drawing:
 
 
 def _geometry(subject: Subject) -> pd.DataFrame:
-    """Alignment and uniformity of each run and epoch, with the validation's metric where there is one."""
+    """Alignment and uniformity of each run and epoch, with the metric of the validation if there is one."""
     suffix = _SUFFIX[subject.form]
     columns = {name: f"{_OWN}{name}{suffix}" for name in ("alignment", "uniformity")}
     how = "--diagnostics_every=10, with a method that compares views" if suffix else "CL4SRec, DuoRec or AdaptiveRec"
@@ -112,10 +112,10 @@ def _geometry(subject: Subject) -> pd.DataFrame:
 
 
 def _recorded(each: Named, needed: Sequence[str], how: str) -> Mapping[str, Series]:
-    """What a run recorded, if all that is needed is there.
+    """The values that a run recorded, if all needed ones exist.
 
     Raises:
-        UsageError: If something is not.
+        UsageError: If one is missing.
     """
     found = read_epochs(each.run.run_dir)
     missing = [name for name in needed if name not in found]
@@ -126,7 +126,7 @@ def _recorded(each: Named, needed: Sequence[str], how: str) -> Mapping[str, Seri
 
 
 def _frame(each: Named, found: Mapping[str, Series], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Some figures side by side, a line for each epoch that has the first of them; NaN where another lacks it."""
+    """Several values in columns, one line for each epoch that has the first of them; NaN where another is missing."""
     series: dict[str, Any] = {
         name: pd.Series(found[tag].value, index=found[tag].epoch) if tag in found else pd.Series(dtype=float)
         for name, tag in columns.items()

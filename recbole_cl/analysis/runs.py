@@ -1,4 +1,4 @@
-"""The runs that a figure is of, with the names that it gives them."""
+"""The runs of a figure, with their names in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Named:
-    """A run with its name in figures: its line's, with the seed and the dataset where several share it."""
+    """A run with its name in figures: that of its line, plus seed and dataset if several runs share it."""
 
     name: str
     run: StoredRun
@@ -24,14 +24,14 @@ class Named:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a figure is asked of.
+    """The input of a figure.
 
     Attributes:
         runs: All runs.
         groups: Dataset -> the same runs as lines of a table.
-        weights: ``best``: those that were tested; ``last``: those of the last epoch; or both.
-        form: Of alignment and uniformity: ``unit`` or ``as_is``; see ``loss/geometry.py``.
-        metric: Of bars, and of colours of a path.
+        weights: ``best``: the tested weights; ``last``: those of the last epoch; or both.
+        form: Form of alignment and uniformity: ``unit`` or ``as_is``; see ``loss/geometry.py``.
+        metric: Metric of bars, and of the colours of a path.
     """
 
     runs: Sequence[Named]
@@ -46,7 +46,7 @@ class Drawing:
     """A figure.
 
     Attributes:
-        table: All that it shows, a line for each point.
+        table: All its data, one line for each point.
         draw: Draws it.
     """
 
@@ -58,14 +58,14 @@ MakeFigure = Callable[[Subject], Drawing]
 
 
 def grouped(runs: Sequence[StoredRun], labels: Sequence[str]) -> dict[str, list[RunGroup]]:
-    """Puts repetitions together, for ``Subject``; see ``report/groups.py``.
+    """Groups repetitions, for ``Subject``; see ``report/groups.py``.
 
     Args:
-        runs: All of them.
-        labels: Other names for the lines, in the order of their first appearance.
+        runs: All runs.
+        labels: Alternative names for the lines, in the order of their first appearance.
 
     Raises:
-        UsageError: If runs are not comparable, or there are other labels than lines.
+        UsageError: If runs are not comparable, or the number of labels differs from that of lines.
     """
     return renamed(group_runs(runs), labels)
 

@@ -1,7 +1,7 @@
 """Augmentations of item sequences: pure operators on a padded batch, and the draw of two views per row.
 
 Rows are right padded: ``item_seq`` [B, L] holds the oldest item at column 0 and id 0 at and beyond ``seq_len`` [B].
-An operator takes ``(item_seq, seq_len, generator)`` and its own keywords, writes to none of them and returns a
+An operator takes ``(item_seq, seq_len, generator)`` and its own keyword arguments, modifies none of them and returns a
 ``Rows`` of new tensors. It never waits for the device.
 """
 

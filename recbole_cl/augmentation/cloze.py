@@ -1,4 +1,4 @@
-"""Which items a cloze hides. Letters: B batch, L length."""
+"""Chooses the items that a cloze hides. Letters: B batch, L length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Always = Literal["one", "last", "none"]
 def choose_hidden(
     item_seq: Tensor, seq_len: Tensor, generator: torch.Generator, *, ratio: float, always: Always
 ) -> Tensor:
-    """Hides each item with a probability of its own, independently of the others.
+    """Hides each item with a given probability, independently of the others.
 
     Reference:
         Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from Transformer",
@@ -26,7 +26,7 @@ def choose_hidden(
         seq_len: Row lengths.
         generator: Source of randomness, on the rows' device.
         ratio: The probability, in (0, 1].
-        always: What is hidden in any case: ``one`` item, a random one where the draw hides none; the ``last``; or
+        always: Items that are hidden in any case: ``one`` item, a random one if none is drawn; the ``last`` item; or
             ``none``.
 
     Shape:

@@ -1,4 +1,4 @@
-"""Two views of every row, each made by an operator of its own. Letters: B batch, L length, K operators."""
+"""Two views of every row, each made by its own operator. Letters: B batch, L length, K operators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from recbole_cl.augmentation.registry import Operator
 from recbole_cl.batch import Rows
 
-UNCHANGED = -1  # in place of an operator's number
+UNCHANGED = -1  # used instead of an operator's number
 
 
 def draw_two_views(
@@ -23,7 +23,7 @@ def draw_two_views(
     short_length: int = -1,
     short_operators: Collection[str] = (),
 ) -> tuple[Rows, Rows]:
-    """Draws two operators for every row and applies each to the row, for two views.
+    """Draws two operators for every row and applies each to the row, which gives two views.
 
     Example:
         >>> operators = {"crop": partial(crop, ratio=0.6), "mask": partial(mask, ratio=0.3, fill_id=n_items)}
@@ -34,17 +34,17 @@ def draw_two_views(
         set that depends on the length. SRMA (Liu et al., 2022): one per view from one set.
 
     Args:
-        item_seq: Right padded rows; never written to.
+        item_seq: Right padded rows; never modified.
         seq_len: Row lengths, in 1..L.
-        operators: The set to draw from, by name. Operators must not write to what they are given.
+        operators: The set to draw from, by name. Operators must not modify their inputs.
         generator: Source of randomness, on the rows' device.
-        distinct: True draws without replacement and leaves rows of one item as they are (CL4SRec); False lets both
-            views meet the same operator (CoSeRec, SRMA).
+        distinct: True draws without replacement and leaves rows of one item unchanged (CL4SRec); False allows the same
+            operator for both views (CoSeRec, SRMA).
         short_length: Rows of at most this many items are short: 4 to 20 in CoSeRec, -1 for none.
-        short_operators: Names of the operators that short rows draw from; needed if ``short_length`` is not -1.
+        short_operators: Names of the operators for short rows; needed if ``short_length`` is not -1.
 
     Shape:
-        ``item_seq`` [B, L]; ``seq_len`` [B]; each view alike.
+        ``item_seq`` [B, L]; ``seq_len`` [B]; each view has the same shapes.
 
     Returns:
         The two views, as new tensors.
@@ -78,13 +78,13 @@ def apply_per_row(
 ) -> Rows:
     """Applies to every row the operator that was chosen for it.
 
-    Every operator runs on all rows: picking its rows out would make the host wait for the device.
+    Every operator runs on all rows: selecting its rows would make the host wait for the device.
 
     Args:
-        item_seq: Right padded rows; never written to.
+        item_seq: Right padded rows; never modified.
         seq_len: Row lengths, in 1..L.
-        operators: The operators, which must not write to what they are given.
-        choice: Number of each row's operator, or -1 for a row that stays as it is.
+        operators: The operators, which must not modify their inputs.
+        choice: Number of each row's operator, or -1 for a row that stays unchanged.
         generator: Source of randomness, on the rows' device.
 
     Shape:

@@ -1,4 +1,4 @@
-"""Operators that bring in correlated items. Letters: B batch, L length, N items (padding row 0 included)."""
+"""Operators that use correlated items. Letters: B batch, L length, N items (padding row 0 included)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def substitute(
         generator: Source of randomness, on the rows' device.
         ratio: Share of the row that is replaced, in [0, 1]: 0.05 to 0.1 in CoSeRec.
         neighbour: The most correlated item of each id, int64.
-        rounding: How the share becomes a number of items: ``floor``, but one at least, in CoSeRec's code, ``ceil`` in
-            its paper.
+        rounding: Rounding of the number of items: ``floor``, but at least 1, in CoSeRec's code, ``ceil`` in its paper.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B]; ``neighbour`` [N].
@@ -41,8 +40,7 @@ def substitute(
         The rows, changed at distinct, uniformly chosen positions, and their unchanged lengths.
 
     Raises:
-        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown or ``neighbour`` is no
-            int64 vector.
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown or ``neighbour`` is not an int64 vector.
     """
     _check_table(neighbour)
     chosen = choose_positions(item_seq, seq_len, _count(seq_len, ratio, rounding), generator)
@@ -58,7 +56,7 @@ def insert(
     neighbour: Tensor,
     rounding: Rounding = "floor",
 ) -> Rows:
-    """Puts the most correlated items of a share of each row's items right before them.
+    """Inserts, for a share of each row's items, their most correlated items directly before them.
 
     Reference:
         Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
@@ -68,20 +66,18 @@ def insert(
         item_seq: Right padded rows of ids in 0..N-1.
         seq_len: Row lengths, in 1..L.
         generator: Source of randomness, on the rows' device.
-        ratio: Items brought in per item of the row, in [0, 1]: 0.4 to 0.5 in CoSeRec.
+        ratio: Number of inserted items per item of the row, in [0, 1]: 0.4 to 0.5 in CoSeRec.
         neighbour: The most correlated item of each id, int64.
-        rounding: How the share becomes a number of items: ``floor``, but one at least, in CoSeRec's code, ``ceil`` in
-            its paper.
+        rounding: Rounding of the number of items: ``floor``, but at least 1, in CoSeRec's code, ``ceil`` in its paper.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B]; ``neighbour`` [N].
 
     Returns:
-        The longer rows, of which the newest L items stay, and their lengths.
+        The longer rows, cut to the newest L items, and their lengths.
 
     Raises:
-        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown or ``neighbour`` is no
-            int64 vector.
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown or ``neighbour`` is not an int64 vector.
     """
     _check_table(neighbour)
     chosen = choose_positions(item_seq, seq_len, _count(seq_len, ratio, rounding), generator)

@@ -30,22 +30,22 @@ def crop(
         seq_len: Row lengths, in 1..L.
         generator: Source of randomness, on the rows' device.
         ratio: Share of the row that is kept, in [0, 1]: 0.6 in CL4SRec, 0.2 in CoSeRec.
-        rounding: How the share becomes a number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
-        span: ``any`` part of the row (CL4SRec), or one ``before_last``, which lacks the last item (CoSeRec).
+        rounding: Rounding of the number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
+        span: ``any`` part of the row (CL4SRec), or one ``before_last``, without the last item (CoSeRec).
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B].
 
     Returns:
-        The kept items, moved to column 0, and their number. Where the share is no item at all, one item is kept,
-        each of the row, the last included, with equal chance.
+        The kept items, moved to column 0, and their number. If the share rounds to no item, one item is kept, any of
+            the row with equal probability, the last included.
 
     Raises:
         ValueError: If ``ratio`` is outside [0, 1], or ``rounding`` or ``span`` is unknown.
 
     Note:
         The public CL4SRec code would leave nothing of a row of one item; its loader never crops such a row.
-        CoSeRec's code fails under a ratio of 1; here all but the last item is kept.
+        CoSeRec's code fails with a ratio of 1; here all but the last item are kept.
     """
     start, size = draw_span(seq_len, item_count(seq_len, ratio, rounding), span, generator)
     kept = size.clamp(min=1)

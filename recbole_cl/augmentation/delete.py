@@ -18,7 +18,7 @@ def delete(
     ratio: float,
     rounding: Rounding = "floor",
 ) -> Rows:
-    """Takes a share of each row's items out and closes the gaps.
+    """Removes a share of each row's items and closes the gaps.
 
     Reference:
         Zhou et al., Equivariant Contrastive Learning for Sequential Recommendation (ECL-SR), RecSys 2023, Eq. 3.
@@ -27,14 +27,14 @@ def delete(
         item_seq: Right padded rows.
         seq_len: Row lengths, in 1..L.
         generator: Source of randomness, on the rows' device.
-        ratio: Share of the row that is taken out, in [0, 1], commonly 0.2.
-        rounding: How the share becomes a number of items, ``floor`` or ``ceil``.
+        ratio: Share of the row that is removed, in [0, 1], commonly 0.2.
+        rounding: Rounding of the number of items, ``floor`` or ``ceil``.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B].
 
     Returns:
-        The items that stay, in their order, moved to column 0, and their number, which is 1 or more.
+        The remaining items, in order, moved to column 0, and their number, which is at least 1.
 
     Raises:
         ValueError: If ``ratio`` is outside [0, 1] or ``rounding`` is unknown.

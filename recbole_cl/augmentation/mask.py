@@ -29,9 +29,9 @@ def mask(
         seq_len: Row lengths, in 1..L.
         generator: Source of randomness, on the rows' device.
         ratio: Share of the row that is replaced, in [0, 1]: 0.3 in CL4SRec, 0.7 in CoSeRec.
-        fill_id: What is written: a mask token, commonly N (CL4SRec, CoSeRec's paper), or padding, 0 (CoSeRec's
-            code: attention then skips the item, and the row keeps its length).
-        rounding: How the share becomes a number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
+        fill_id: The id to write: a mask token, commonly N (CL4SRec, CoSeRec's paper), or padding, 0 (CoSeRec's code:
+            attention then skips the item, and the row keeps its length).
+        rounding: Rounding of the number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B].
@@ -40,7 +40,7 @@ def mask(
         The rows with ``fill_id`` at distinct, uniformly chosen positions, and their unchanged lengths.
 
     Raises:
-        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, or ``fill_id`` negative.
+        ValueError: If ``ratio`` is outside [0, 1], ``rounding`` is unknown, or ``fill_id`` is negative.
     """
     if fill_id < 0:
         raise ValueError(f"fill_id {fill_id} is negative: use the mask token's row of the item table, or 0 for padding")

@@ -1,4 +1,4 @@
-"""The draws that operators share: how many items, which ones, which span.
+"""Random choices that operators share: how many items, which items, which span.
 
 Letters: B batch, L length (columns of the padded row), n a row's own length.
 """
@@ -17,13 +17,13 @@ Span = Literal["any", "before_last"]
 
 
 def item_count(seq_len: Tensor, ratio: float, rounding: Rounding = "floor", at_least: int = 0) -> Tensor:
-    """Computes how many items a ratio means in each row.
+    """Computes the number of items that a ratio means in each row.
 
     Args:
         seq_len: Row lengths n, 1 or more.
         ratio: Share of the row in [0, 1].
-        rounding: ``floor`` is Python's ``int(ratio * n)`` to the last bit, ``ceil`` is ``math.ceil(ratio * n)``.
-        at_least: Smallest count; a row shorter than this counts whole.
+        rounding: ``floor`` equals Python's ``int(ratio * n)`` exactly, ``ceil`` equals ``math.ceil(ratio * n)``.
+        at_least: Smallest count; in a row shorter than this, all items count.
 
     Shape:
         ``seq_len`` and the result: [B], int64.
@@ -32,24 +32,24 @@ def item_count(seq_len: Tensor, ratio: float, rounding: Rounding = "floor", at_l
         The counts, in 0..n.
 
     Raises:
-        ValueError: If ``ratio`` or ``rounding`` is none of the above.
+        ValueError: If ``ratio`` is outside [0, 1] or ``rounding`` is unknown.
     """
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1]: give the share of items per row, for example 0.2")
     if rounding not in get_args(Rounding):
         raise ValueError(f"rounding {rounding!r} is unknown: use 'floor' or 'ceil'")
-    share = seq_len.double() * ratio  # float64, or int(0.7 * 10) and its like come out one off
+    share = seq_len.double() * ratio  # float64: otherwise int(0.7 * 10) and the like could differ by one
     count = (share.floor() if rounding == "floor" else share.ceil()).long()
     return torch.minimum(count.clamp(min=at_least), seq_len)
 
 
 def choose_positions(item_seq: Tensor, seq_len: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
-    """Chooses distinct real positions of each row, every subset of that size equally likely.
+    """Chooses distinct real positions of each row; all subsets of the given size are equally likely.
 
     Args:
         item_seq: Padded rows; only their shape and device are used.
         seq_len: Row lengths.
-        count: How many positions of each row, in 0..n.
+        count: Number of positions of each row, in 0..n.
         generator: Source of randomness, on the rows' device.
 
     Shape:
@@ -65,19 +65,19 @@ def choose_positions(item_seq: Tensor, seq_len: Tensor, count: Tensor, generator
 
 
 def draw_span(seq_len: Tensor, count: Tensor, span: Span, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draws a contiguous span of each row, every admissible start equally likely.
+    """Draws a contiguous span of each row; all allowed starts are equally likely.
 
     Args:
         seq_len: Row lengths.
-        count: Wanted size of each span, in 0..n.
-        span: ``any`` span of the row, or one ``before_last``, which never holds the last item.
+        count: Requested size of each span, in 0..n.
+        span: ``any`` span of the row, or one ``before_last``, which never contains the last item.
         generator: Source of randomness, on the rows' device.
 
     Shape:
         All tensors [B].
 
     Returns:
-        Start and size. Under ``before_last`` the size is n - 1 at most. A span of size 0 starts at any item.
+        Start and size. With ``before_last`` the size is at most n - 1. A span of size 0 may start at any item.
 
     Raises:
         ValueError: If ``span`` is unknown.

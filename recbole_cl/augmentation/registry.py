@@ -1,9 +1,10 @@
-"""Operators by name, and how their own keywords get their values.
+"""Operators by name, and how their own keyword arguments get their values.
 
 An operator is a function in a file of its own: ``(item_seq, seq_len, generator, *, keywords) -> Rows``. Settings name
-it by the table below or, from anywhere importable, by its dotted path; every method that draws views then takes it. It
-asks for what it needs by the names of its keywords: ``ratio`` and the like come from the settings, ``fill_id`` (what
-masked items become) and ``neighbour`` (the most correlated item of each) from the method.
+it by its name in the table below, or by the dotted path of any importable function; every method that draws views then
+accepts it. The names of its keyword arguments say what it needs: ``ratio`` and the like come from the settings;
+``fill_id`` (the id that replaces masked items) and ``neighbour`` (the most correlated item of each item) from the
+method.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from recbole_cl.registry import Registry
 
 
 class Operator(Protocol):
-    """An augmentation whose own keywords are bound, for example ``partial(crop, ratio=0.6)``."""
+    """An augmentation whose own arguments are bound, for example ``partial(crop, ratio=0.6)``."""
 
     def __call__(self, item_seq: Tensor, seq_len: Tensor, generator: torch.Generator, /) -> Rows:
         """Returns augmented copies of all rows."""
@@ -42,28 +43,28 @@ OPERATORS: Registry[Callable[..., Rows]] = Registry(
 
 
 def takes(name: str, keyword: str) -> bool:
-    """Whether an operator has a keyword, such as ``neighbour``."""
+    """Whether an operator has a keyword argument, such as ``neighbour``."""
     return keyword in _keywords(name)
 
 
 def never_lengthens(name: str) -> bool:
-    """Whether no row gets longer by an operator; unknown for operators from elsewhere."""
+    """Whether an operator never makes a row longer; unknown for operators from elsewhere."""
     return name in OPERATORS.names() and name != "insert"
 
 
 def bind(name: str, values: Mapping[str, Any], supplied: Mapping[str, Any]) -> Operator:
-    """Gives an operator's keywords their values.
+    """Binds values to an operator's keyword arguments.
 
     Args:
         name: The operator, by the table's name or by its dotted path.
-        values: From the settings; each must be a keyword of the operator.
-        supplied: What the method offers; the operator takes what it has a keyword for.
+        values: Values from the settings; each must be an argument of the operator.
+        supplied: Values from the method; the operator receives those that it has an argument for.
 
     Returns:
-        The operator, ready to be drawn.
+        The operator, ready to use.
 
     Raises:
-        UsageError: If a value has no keyword, or a keyword without a default has no value.
+        UsageError: If a value has no argument, or an argument without a default has no value.
     """
     keywords = _keywords(name)
     free = [key for key in keywords if key not in supplied]

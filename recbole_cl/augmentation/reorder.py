@@ -30,15 +30,15 @@ def reorder(
         seq_len: Row lengths, in 1..L.
         generator: Source of randomness, on the rows' device.
         ratio: Share of the row that is shuffled, in [0, 1]: 0.6 in CL4SRec, 0.2 to 0.7 in CoSeRec.
-        rounding: How the share becomes a number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
-        span: ``any`` part of the row (CL4SRec), or one ``before_last``, which leaves the last item (CoSeRec).
+        rounding: Rounding of the number of items: ``floor`` in both codes, ``ceil`` in CoSeRec's paper.
+        span: ``any`` part of the row (CL4SRec), or one ``before_last``, without the last item (CoSeRec).
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B].
 
     Returns:
-        The rows with one span in an order drawn uniformly from all of its orders, the old one included, and their
-        unchanged lengths.
+        The rows, with the items of one span in random order (all orders equally likely, the original included), and
+            their unchanged lengths.
 
     Raises:
         ValueError: If ``ratio`` is outside [0, 1], or ``rounding`` or ``span`` is unknown.
@@ -47,6 +47,6 @@ def reorder(
     first, column = start.unsqueeze(1), columns(item_seq)
     inside = (column >= first) & (column < first + size.unsqueeze(1))  # [B, L]
     draw = torch.rand(item_seq.shape, generator=generator, device=item_seq.device, dtype=torch.float64)
-    # Keys inside lie in [start, start + 1) and a column's own number elsewhere, so only the span changes places.
+    # Keys inside are in [start, start + 1), elsewhere they equal the column number, so only the span is permuted.
     source = torch.where(inside, first + draw, column.double()).argsort(dim=1)
     return Rows(item_seq.gather(1, source), seq_len.clone())

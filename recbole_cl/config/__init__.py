@@ -1,1 +1,1 @@
-"""Settings of a run: RecBole's Config with our presets, and what each setting may be."""
+"""Settings of a run: RecBole's Config with our presets, and the allowed values of each setting."""

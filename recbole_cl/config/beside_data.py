@@ -1,4 +1,4 @@
-"""YAML that comes with data, which may be somebody else's: what it may not say."""
+"""YAML files in a dataset's folder, which may come from somebody else: what they must not set."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from recbole_cl.config.recboles_config import dataset_arguments, general_argumen
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import paths_in
 
-# Fields, separators and folders, where text with dots is no path of code.
+# Fields, separators and folders: a text with dots is not a path to code there.
 _FREE_TEXT = frozenset({*general_arguments, *dataset_arguments, "discretization", "wandb_project"})
 
 
 def refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
-    """Refuses YAML that comes with data and names code: a dataset of somebody else's chooses numbers, not programs."""
+    """Refuses YAML in a dataset's folder that names code: somebody else's dataset may set numbers, not programs."""
     for key, value in values.items():
         named = [] if key in _FREE_TEXT else paths_in(value)
         if key == "model" or named:
@@ -28,9 +28,9 @@ def refuse_code_beside_data(file: Path, values: Mapping[str, Any]) -> None:
 
 
 def refuse_other_than_data(file: Path, keys: Collection[str]) -> None:
-    """Refuses YAML that comes with data and decides more than how these are read: folders, say, or another run."""
+    """Refuses YAML in a dataset's folder that sets more than how the data are read, such as folders or another run."""
     if other := sorted({*keys} - DATA_KEYS):
         raise UsageError(
-            f"{file}: {', '.join(other)}: YAML beside data holds settings of data alone; set them on the command line "
+            f"{file}: {', '.join(other)}: YAML beside data may hold only data settings; set them on the command line "
             "or in a file of config_files"
         )

@@ -34,7 +34,7 @@ Among = Annotated[
     Pattern(
         RANKED_AMONG,
         "full, or uni100, pop100 and the like, whose figures are not comparable (labeled needs labels, which "
-        "interactions have not here)",
+        "interactions do not have here)",
     ),
 ]
 Interval = Annotated[str, INTERVALS]
@@ -108,7 +108,7 @@ class Negatives(TypedDict, total=False):
 
 
 class BatchKeys(Settings):
-    """What RecBole adds to the batches of its own models; ours draw for themselves."""
+    """What RecBole adds to the batches of its own models; our methods sample for themselves."""
 
     train_neg_sample_args: Negatives | None
     transform: Literal["mask_itemseq", "inverse_itemseq", "crop_itemseq", "reorder_itemseq"] | None
@@ -116,7 +116,7 @@ class BatchKeys(Settings):
 
 @table
 class Split(TypedDict, total=False):
-    """Which interactions are left for validation and test: the last ones of each user, or the last shares of them."""
+    """Which interactions are held out for validation and test: each user's last ones, or the last fraction of them."""
 
     LS: Literal["valid_and_test", "valid_only", "test_only"]
     RS: Annotated[list[NotNegative], MinLen(3), MaxLen(3)]
@@ -124,7 +124,7 @@ class Split(TypedDict, total=False):
 
 @table
 class Mode(TypedDict, total=False):
-    """Among how many items targets are ranked, by split."""
+    """The number of items that targets are ranked among, for each split."""
 
     valid: Among
     test: Among
@@ -187,29 +187,29 @@ class DataKeys(Settings):
 
 
 class CommonSettings(DataKeys, EvaluationKeys, BatchKeys, TrainingKeys, RunKeys):
-    """All of them: the settings of every run, whatever its model."""
+    """The settings of every run, whatever its model."""
 
 
 class Unread(NamedTuple):
-    """A key of RecBole's that nothing here reads.
+    """A key of RecBole's that nothing in this package reads.
 
     Attributes:
-        idle: The value under which that makes no difference: RecBole's own default.
-        why: What would have to be here for another value.
+        idle: The value with which the key has no effect: RecBole's own default.
+        why: Why other values have no effect.
     """
 
     idle: Any
     why: str
 
 
-_NO_FEATURES = "features, which some of RecBole's models read, are taken as they stand"
+_NO_FEATURES = "features, which only some of RecBole's models read, are used unchanged"
 _NO_LABELS = "interactions have no labels here: every one is a positive"
 _NO_NEGATIVES = "the loader makes no negatives; a loss that needs some draws its own (recommendation_loss)"
 _NO_GRAPH = "no model here reads a knowledge graph"
-_ONE_INDEX = "users and items have an index of their own each"
+_ONE_INDEX = "users and items have separate indices"
 _READ_ANEW = "data are read from the atomic files by every run"
 
-# Keys that RecBole's own models read, and no method of ours.
+# Keys that RecBole's own models read, but none of our methods.
 OF_RECBOLES: dict[str, Unread] = {
     "train_neg_sample_args": Unread(None, _NO_NEGATIVES),
     "transform": Unread(None, "views are drawn by the methods themselves"),
@@ -249,5 +249,5 @@ WITHOUT_EFFECT: dict[str, Unread] = {
 
 COMMON = frozenset({*CommonSettings.model_fields, *WITHOUT_EFFECT})
 
-# What YAML beside data may set.
+# What YAML in a dataset's folder may set.
 DATA_KEYS = frozenset({*DataKeys.model_fields, *WITHOUT_EFFECT})

@@ -49,9 +49,9 @@ from recbole_cl.registry import is_path, name_paths
 RECBOLE_VERSION = "1.2.1"
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-_visible_before: dict[str, str] = {}  # what RecBole wrote there last -> what held before it
+_visible_before: dict[str, str] = {}  # what RecBole last wrote to CUDA_VISIBLE_DEVICES -> its value before that
 
-# RecBole writes ``np.float`` and the like, gone since numpy 1.24; numpy 2 has some of the names again and keeps them.
+# RecBole uses ``np.float`` and the like, removed in numpy 1.24. numpy 2 defines some of these names again: those stay.
 _NUMPY_ALIASES = {
     "bool": np.bool_,
     "int": np.int_,
@@ -72,18 +72,18 @@ class Config(RecBoleConfig):
     the stored settings; the given files in order; the given mapping. ``eval_args`` are merged entry by entry, every
     other setting as a whole. The command line is not read.
 
-    Code that the given model, files or mapping name by a dotted path may be imported; what the stored settings name,
-    or YAML beside the data, may not (``recbole_cl/registry.py``).
+    A dotted path in the given model, files or mapping may import code. A path in the stored settings, or in YAML beside
+    the data, may not (``recbole_cl/registry.py``).
 
     Args:
-        model: Name in any capitals, the dotted path of a class, or a class; None if the settings hold it.
-        dataset: Name; None if the settings hold it.
+        model: Name, case-insensitive; the dotted path of a class; or a class. None if the settings name it.
+        dataset: Name; None if the settings name it.
         config_file_list: YAML files.
         config_dict: Settings, of plain types.
-        stored: Settings that a run has stored, or the YAML file of them.
+        stored: The settings that a run has stored, or the YAML file with them.
 
     Raises:
-        UsageError: If RecBole is of another version; or the model, a setting or a value is unknown or wrong.
+        UsageError: If the RecBole version is not supported, or the model, a setting or a value is unknown or wrong.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Config(RecBoleConfig):
         super().__init__(model, dataset, config_file_list, config_dict)
 
     def settings_dict(self) -> dict[str, Any]:
-        """Returns what a user would write to have this run again, model and dataset included.
+        """Returns the settings that a user would write to repeat this run, model and dataset included.
 
-        Written to a YAML file, it builds an equal ``Config(config_file_list=[file])``. It holds the settings as they
-        were given: nothing that is derived from them, and no path that was not among them.
+        Written to a YAML file, they build an equal ``Config(config_file_list=[file])``. They are the settings as given:
+        no derived values, and no paths that were not given.
 
         Returns:
             Key -> value of a plain type.
@@ -115,17 +115,17 @@ class Config(RecBoleConfig):
         return deepcopy(self._settings)
 
     def knows(self, key: str) -> bool:
-        """Whether a run of this model reads a setting."""
+        """Whether a run of this model reads the setting."""
         return key in self._known
 
     def unlike_recbole(self) -> str:
-        """Where RecBole's own command would be given other settings, in one line; nothing for a model of ours alone."""
+        """The settings that differ from those of RecBole's command, in one line; none for models only we have."""
         theirs = self.model_class.__module__.startswith("recbole.") or recbole_has(self.model)
         given = {key for _, values in [self._beside, *self._sources] for key in values}
         return unlike_recbole(self._settings, self._theirs, given) if theirs else ""
 
     def compatibility_settings(self) -> None:
-        """Gives numpy the old names that RecBole uses, where they are missing."""
+        """Adds numpy's old names that RecBole uses, where they are missing."""
         for name, scalar in _NUMPY_ALIASES.items():
             if name not in vars(np):  # hasattr() would warn
                 setattr(np, name, scalar)
@@ -188,7 +188,7 @@ class Config(RecBoleConfig):
         return model_class.__name__, model_class, dataset
 
     def _load_internal_config_dict(self, model: str, model_class: Any, dataset: str) -> None:
-        # RecBole's file of the model is that of its own class: it has some for models that we replace (SASRec, say).
+        # Use RecBole's file for RecBole's own class: it has files for some models that we replace, such as SASRec.
         theirs = next(cls.__name__ for cls in model_class.__mro__ if cls.__module__.startswith("recbole."))
         super()._load_internal_config_dict(theirs, model_class, dataset)
         self._theirs = deepcopy({key: it for key, it in self.internal_config_dict.items() if key != "MODEL_TYPE"})
@@ -220,7 +220,7 @@ class Config(RecBoleConfig):
             drop_harmless(values)
             if source or reads_any:
                 drop_foreign(source, values, known | older_names(known), keys_of_ours, keep=reads_any)
-        if reads_any:  # a class in RecBole's form: what it reads of its Config, only its code tells
+        if reads_any:  # a class written for RecBole: only its code knows which settings it reads
             far = {key for _, values in self._sources for key in values if not looks_misspelt(key, known)}
             self._known = known | far
         self.external_config_dict = self._merged_sources()
@@ -228,7 +228,7 @@ class Config(RecBoleConfig):
     def _load_preset(self, path: Path) -> None:
         if path.is_file():
             values = read_settings(path)
-            name_paths(values)  # of this package, or of a class that the caller has named
+            name_paths(values)  # in a file of this package, or of a class that the caller has named
             if self.external_config_dict.get(SWITCH) is True:
                 values = as_recbole(values, self._recboles)
             self._presets.append((str(path), values))
@@ -255,7 +255,7 @@ class Config(RecBoleConfig):
         return {**values, "MODEL_TYPE": model_type}
 
     def _set_default_parameters(self) -> None:
-        values = self.final_config_dict  # RecBole knows its own metrics alone
+        values = self.final_config_dict  # RecBole knows only its own metrics
         values["own_metrics"] = [metric for metric in listed(values["metrics"]) if is_path(metric)]
         values["metrics"] = [metric for metric in listed(values["metrics"]) if not is_path(metric)]
         try:
@@ -264,7 +264,7 @@ class Config(RecBoleConfig):
             raise UsageError(str(error)) from error
 
     def _origin(self, message: str) -> str:
-        """Where a refused value is from, if from a user's file: "mine.yaml, line 3: ", or nothing."""
+        """Where a refused value comes from, if from a user's file: "mine.yaml, line 3: "; else empty."""
         key = message.split(" ")[0].split(".")[0]
         source = next((name for name, values in reversed([self._beside, *self._sources]) if key in values), "")
         return f"{source}{line_of(key, source)}: " if source else ""
@@ -273,17 +273,17 @@ class Config(RecBoleConfig):
         place = local_place()
         gpu_id = self.final_config_dict["gpu_id"]
         visible = os.environ.get(_VISIBLE, ",".join(map(str, range(place.size))))
-        visible = _visible_before.get(visible, visible)  # not what an earlier run of this process asked for
+        visible = _visible_before.get(visible, visible)  # ignore what an earlier run of this process asked for
         if gpu_id == "visible":
             self.final_config_dict["gpu_id"] = visible
         elif gpu_id is None or isinstance(gpu_id, list):
-            self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # what RecBole joins by commas
+            self.final_config_dict["gpu_id"] = tuple(gpu_id or ())  # RecBole joins these with commas
         if place.size > 1 and self.final_config_dict["use_gpu"]:
             self.final_config_dict["gpu_id"] = own_gpu(self.final_config_dict["gpu_id"], place)
         super()._init_device()
         _visible_before.clear()
         _visible_before[os.environ[_VISIBLE]] = visible
-        if not self.final_config_dict["use_gpu"]:  # RecBole takes a GPU all the same
+        if not self.final_config_dict["use_gpu"]:  # RecBole would take a GPU anyway
             self.final_config_dict["device"] = torch.device("cpu")
 
 
@@ -299,5 +299,5 @@ def _check_recbole_version() -> None:
 
 
 def _read(file: str | Path) -> dict[str, Any]:
-    """A user's own file; its values have the limits that all others have."""
+    """Reads a user's own file; its values are subject to the same limits as all others."""
     return {key: plain(f"{file}: {key}", value) for key, value in read_settings(file).items()}

@@ -1,4 +1,4 @@
-"""Where a run's settings differ from RecBole's for the same command, though nobody asked for it."""
+"""Which settings of a run differ from RecBole's defaults for the same command without the user's request."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from recbole_cl.config.messages import shown
 from recbole_cl.config.settings import IDLE, canonical
 
 SWITCH = "recbole_defaults"
-# What RecBole's own defaults fail with in a sequential model, or what changes no figure.
+# Keys whose RecBole default makes a sequential model fail, and keys that do not affect any result.
 KEPT = frozenset({"train_neg_sample_args", "load_col", "repeatable", "metric_decimal_place"})
 
 
 def as_recbole(preset: Mapping[str, Any], theirs: Collection[str]) -> dict[str, Any]:
-    """A preset of ours without what RecBole has a default of its own for."""
+    """Drops from one of our presets every key that RecBole has a default for."""
     return {key: value for key, value in preset.items() if key not in theirs or key in KEPT}
 
 
 def unlike_recbole(settings: Mapping[str, Any], theirs: Mapping[str, Any], given: Collection[str]) -> str:
-    """Says where presets of ours, and nobody else, depart from RecBole's defaults.
+    """Lists where our presets, and not the user, depart from RecBole's defaults.
 
     Args:
         settings: The settings of the run.

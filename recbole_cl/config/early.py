@@ -1,4 +1,4 @@
-"""Bad values of the settings that all models share, reported within a second: neither torch nor RecBole is imported."""
+"""Reports bad values of shared settings within a second: neither torch nor RecBole is imported."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from recbole_cl.errors import UsageError
 def refuse_bad_values(files: Iterable[str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Refuses a bad value.
 
-    What it lets pass is checked again, in full, by ``Config``.
+    Values that pass are checked again, in full, by ``Config``.
 
     Args:
-        files: YAML files, later ones first in rank.
-        settings: Settings on the command line, which outrank them.
+        files: YAML files; later ones override earlier ones.
+        settings: Settings on the command line, which override the files.
 
     Returns:
         The settings of ``props/overall.yaml``, the files and the command line together.

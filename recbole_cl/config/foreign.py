@@ -1,4 +1,4 @@
-"""Keys of RecBole's that change nothing here, and keys in a user's files that are for other programs."""
+"""Keys of RecBole's that have no effect here, and keys in a user's files that are meant for other programs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from recbole_cl.config.suggestions import ELSEWHERE
 from recbole_cl.distributed.processes import local_place, started
 from recbole_cl.errors import UsageError
 
-_TYPO = 0.85  # from this likeness on, a key in a file is taken for a misspelt one
+_TYPO = 0.85  # from this similarity on, a key in a file is taken to be a misspelling of a known one
 
 
-# Keys of RecBole's that decide no figure, whatever they are, and the types of their values (None passes, too).
+# Keys of RecBole's that affect no result, whatever their value, and the types of their values (None is allowed, too).
 _IDLE_KINDS: dict[str, tuple[type, ...]] = {
     "worker": (int,),
     **dict.fromkeys(("save_dataset", "save_dataloaders", "enable_scaler"), (bool,)),
@@ -29,22 +29,22 @@ _IDLE_KINDS: dict[str, tuple[type, ...]] = {
     "numerical_features": (list,),
 }
 _ONE_PROCESS = "torchrun starts the processes"
-# Keys of the authors' code and of RecBole's script, of which RecBole's Config reads nothing: key -> types, why.
+# Keys of the authors' code and of RecBole's script, which RecBole's Config does not read: key -> types, reason.
 _OF_SCRIPTS: dict[str, tuple[tuple[type, ...], str]] = {
     "log_root": ((str,), "a run's log lies in its folder"),
-    "train_from_scratch": ((bool,), "resume names the run to go on with"),
+    "train_from_scratch": ((bool,), "resume names the run to continue"),
     "world_size": ((int,), _ONE_PROCESS),
     "ip": ((str,), _ONE_PROCESS),
     "port": ((str, int), _ONE_PROCESS),
     "group_offset": ((int,), _ONE_PROCESS),
 }
-_USUAL = ("train_from_scratch", True)  # of which nothing need be said
+_USUAL = ("train_from_scratch", True)  # needs no message
 HARMLESS: dict[str, str] = {
     **{key: WITHOUT_EFFECT[key].why for key in _IDLE_KINDS},
     **{key: why for key, (_, why) in _OF_SCRIPTS.items()},
-}  # key -> why it makes no difference
+}  # key -> why it has no effect
 
-# Values that mean something to RecBole which is done otherwise here: key and value -> reason and way.
+# Values that RecBole understands but that are done differently here: key and value -> reason and alternative.
 _OTHERWISE: dict[tuple[str, Any], str] = {
     ("eval_step", 0): "RecBole validates no epoch then and tests the last one; here the best one is tested: set it to "
     "epochs to validate once, at the end",
@@ -52,13 +52,13 @@ _OTHERWISE: dict[tuple[str, Any], str] = {
 
 
 def drop_harmless(values: dict[str, Any]) -> None:
-    """Takes out RecBole's keys that change nothing, and says so once for all of them.
+    """Removes RecBole's keys that have no effect, and logs one line for all of them.
 
     Args:
-        values: What a file or the caller has set; written to.
+        values: What a file or the caller has set; modified in place.
 
     Raises:
-        UsageError: If a value means to RecBole what is done otherwise here; it says how.
+        UsageError: If a value asks for something that is done differently here; the message says how.
     """
     for key, value in values.items():
         if not isinstance(value, bool | list | Mapping) and (reason := _OTHERWISE.get((key, value))):
@@ -89,16 +89,16 @@ def drop_foreign(
     *,
     keep: bool = False,
 ) -> None:
-    """Ignores keys in a file that no setting here resembles, as RecBole does, and names them all in one line.
+    """Ignores keys in a file that resemble no setting here, as RecBole does, and names them all in one line.
 
-    Those that look misspelt, or are settings of another method of ours, stay, to be refused.
+    Keys that look misspelt, or that are settings of another of our methods, stay and are refused later.
 
     Args:
         source: Name of the file.
-        values: Its settings; written to.
-        known: All settings that are taken, older names included.
-        ours: Reads the settings of all methods of ours; called only if something is unknown.
-        keep: Whether to leave them in all the same: the model's class may read any key.
+        values: Its settings; modified in place.
+        known: All accepted settings, older names included.
+        ours: Reads the settings of all our methods; called only if something is unknown.
+        keep: Whether to keep the ignored keys in ``values``, because the model's class may read any key.
     """
     unknown = [str(key) for key in values if key not in known]
     if not unknown:
@@ -119,7 +119,7 @@ def _is_harmless(key: str, value: Any) -> bool:
 
 
 def looks_misspelt(key: str, known: Collection[str]) -> bool:
-    """Tells whether a key is so like a known one, or so common elsewhere, that ignoring it would mislead."""
+    """Tells whether ignoring a key would mislead, because it is very similar to a known one or common elsewhere."""
     word = key.lower().replace("-", "_")
     folded = [name.lower() for name in known]
     return word in ELSEWHERE or word in folded or bool(difflib.get_close_matches(word, folded, n=1, cutoff=_TYPO))

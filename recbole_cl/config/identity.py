@@ -1,4 +1,4 @@
-"""Which experiment the settings of a run describe: runs of equal identity differ no more than repetitions do."""
+"""Which experiment a run's settings describe: runs with equal identity differ only as repetitions do."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from recbole_cl.config.settings import IDLE, canonical
 
-# Settings that came after version 0.1.0, with the value under which a run is as it was before: one that lacks the
-# setting and one that has this value are the same experiment.
+# Settings added after version 0.1.0, each with the value that keeps the earlier behaviour. A run without the setting
+# and a run with this value are the same experiment.
 _ADDED = {
     "operators": ["crop", "mask", "reorder"],
     "operator_options": {},
@@ -37,7 +37,7 @@ _ADDED = {
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, str]:
-    """What decides the numbers of a run, seed included; RecBole takes a setting of None for one that is not there.
+    """The settings that determine a run's numbers, seed included. RecBole treats None as "not set".
 
     Args:
         settings: All settings of a run, as its `config.yaml` has them.

@@ -31,28 +31,28 @@ def keys_by_model() -> dict[str, Iterable[str]]:
 
 
 def keys_of_ours() -> set[str]:
-    """The keys of all models of ours."""
+    """The keys of all our models."""
     return {key for name in own_models() for key in own_keys(name)}
 
 
 def own_keys(name: str) -> list[str]:
-    """The keys of the YAML files of one of our models and of its bases."""
+    """The keys in the YAML files of one of our models and of its bases."""
     files = [props_dir() / "model" / f"{cls}.yaml" for cls in class_chain(name)]
     return [key for file in files if file.is_file() for key in _keys(file)]
 
 
 def _keys(path: Path) -> list[str]:
-    """The keys of a preset file, without reading their values, of which there are many in all files together."""
+    """The keys of a preset file. Values are not parsed, because all files together hold many of them."""
     return re.findall(r"^([\w-]+)\s*:", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def refuse_unknown_flags(model: str | None, files: Iterable[str | Path], settings: Mapping[str, Any]) -> None:
-    """Refuses misspelt flags of one of our models before anything is imported that takes seconds.
+    """Refuses misspelt flags of our models before any slow import.
 
-    What it lets pass is checked again, in full, by ``Config``.
+    Flags that pass are checked again, in full, by ``Config``.
 
     Args:
-        model: As the command line names it; None if it doesn't.
+        model: As the command line names it; None if it does not.
         files: YAML files, which may name the model.
         settings: The settings on the command line.
 
@@ -62,12 +62,12 @@ def refuse_unknown_flags(model: str | None, files: Iterable[str | Path], setting
     read = {str(file): read_settings(file) for file in files}
     given = [it["model"] for it in read.values() if "model" in it]
     if not model and not given and any(it.get("resume") for it in (settings, *read.values())):
-        return  # the model is that of the run folder
+        return  # the run folder names the model
     wanted = str(model or (given or [DEFAULT_MODEL])[-1])
     refuse_unknown_model(wanted)
     name = MODELS.find(wanted)
     if not name or not class_chain(name):
-        return  # not one of ours: its class decides what it knows
+        return  # not one of ours: its class decides which settings it reads
     known = {"model", "dataset", *COMMON, *own_keys(name), *DONE_ANYWAY}
     taken = {*older_names(known), *HARMLESS, "nproc"}
     for file, values in read.items():

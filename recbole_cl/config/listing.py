@@ -1,4 +1,4 @@
-"""The command `models`: which there are, and what the settings of one may be, are, and were in the paper."""
+"""The command `models`: lists the models, and for one model the range, default and paper's value of each setting."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def main(args: argparse.Namespace) -> int:
     """Run `models`."""
     if args.settings:
         name_paths(args.settings)
-    lines = _settings_of(args.settings) if args.settings else [f"{it:<14} {about(it)}".rstrip() for it in available_models()]
-    print("\n".join(lines))
+    models = (f"{it:<14} {about(it)}".rstrip() for it in available_models())
+    print("\n".join(_settings_of(args.settings) if args.settings else models))
     return 0
 
 
 class Described(NamedTuple):
-    """What is known of a setting of a model.
+    """Describes one setting of a model.
 
     Attributes:
         key: Its name.
-        default: Its value where nobody sets it, as text; None where it is RecBole's.
-        range: What passes, as the end of "expected ..."; None if nothing here reads it.
-        symbol: What the paper calls it, or nothing.
-        about: The comment of the preset file, or nothing.
-        paper: What papers say of it, or nothing.
+        default: Its default value, as text; None where it is RecBole's default.
+        range: The accepted values, as the end of "expected ..."; None if nothing here reads it.
+        symbol: Its symbol in the paper, or empty.
+        about: The comment in the preset file, or empty.
+        paper: The values that papers give, or empty.
     """
 
     key: str
@@ -53,7 +53,7 @@ class Described(NamedTuple):
 
 
 def described(model: str) -> list[Described]:
-    """A model's own settings, then those of every run.
+    """A model's own settings, followed by those of every run.
 
     Args:
         model: Name or dotted path.
@@ -84,7 +84,7 @@ def described(model: str) -> list[Described]:
 
 def _settings_of(model: str) -> Iterator[str]:
     for it in described(model):
-        yield f"{it.key}: {'as RecBole has it' if it.default is None else it.default}"
+        yield f"{it.key}: {'default of RecBole' if it.default is None else it.default}"
         if it.range is not None:
             yield f"    range: {it.range}{f'; {it.symbol}' if it.symbol else ''}"
         if it.about:

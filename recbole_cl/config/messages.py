@@ -1,4 +1,4 @@
-"""What refuses a value, in one line that names key, value and remedy: pydantic's errors in this package's words."""
+"""Messages for refused values: one line with key, value and remedy, in place of pydantic's own text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def validated(cls: type[S], values: Mapping[str, Any]) -> S:
         The settings.
 
     Raises:
-        UsageError: If some are missing, all of which are named; or at the first bad value.
+        UsageError: If some values are missing (all are named), or at the first bad value.
     """
     if missing := [key for key in cls.model_fields if key not in values]:
         raise UsageError(f"{', '.join(missing)}: no value; give one in the model's YAML file or in your settings")
@@ -40,7 +40,7 @@ def validated(cls: type[S], values: Mapping[str, Any]) -> S:
 
 
 def refuse_bad(cls: type[Settings], values: Mapping[str, Any]) -> None:
-    """Refuses a bad value where there is one; settings that are left out pass.
+    """Refuses bad values; settings that are left out pass.
 
     Args:
         cls: The class of the settings.
@@ -58,26 +58,26 @@ def refuse_bad(cls: type[Settings], values: Mapping[str, Any]) -> None:
 
 
 def refuse_unless(rule: Rule, key: str, value: object) -> None:
-    """Refuses text that a rule does not accept.
+    """Refuses text that does not satisfy a rule.
 
     Args:
         rule: The rule.
         key: Name of the setting.
-        value: What it was set to.
+        value: The value it was set to.
 
     Raises:
-        UsageError: If it is no text, or the rule does not accept it.
+        UsageError: If it is not text, or does not satisfy the rule.
     """
     if not isinstance(value, str) or not rule.accepts(value):
         raise UsageError(f"{key} = {shown(value)}: expected {rule.expected}")
 
 
 def expected(kind: Any, notes: Sequence[Any] = ()) -> str:
-    """What passes as a type, as the end of "expected ...".
+    """The accepted values of a type, as the end of "expected ...".
 
     Args:
-        kind: A type as annotations have it.
-        notes: What ``Annotated`` says of it further.
+        kind: A type, as written in annotations.
+        notes: The further arguments of its ``Annotated``.
     """
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
@@ -106,11 +106,11 @@ def shown(value: object) -> str:
 
 
 def _line(cls: type[Settings], values: Mapping[str, Any], error: ValidationError) -> str:
-    """The first error in one line, or nothing if there are none but missing settings."""
+    """The first error in one line; empty if the only errors are missing settings."""
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         if each["type"] != "missing" or len(each["loc"]) > 1:
             said = each["msg"].removeprefix("Value error, ")
-            if not each["loc"]:  # a validator of the whole, in somebody else's class
+            if not each["loc"]:  # a validator of the whole class, which somebody else wrote
                 return said
             line = _words(cls, values, each["loc"], each["type"] == "missing")
             return line if each["type"] != "value_error" or said in line else f"{line.split(': expected')[0]}: {said}"
@@ -118,7 +118,7 @@ def _line(cls: type[Settings], values: Mapping[str, Any], error: ValidationError
 
 
 def _words(cls: type[Settings], values: Mapping[str, Any], place: Sequence[Any], missing: bool) -> str:
-    """Goes down as far as mappings have keys of their own: what lies deeper is reported with the whole."""
+    """Descends as long as mappings have fixed keys; deeper values are reported as a whole."""
     key, *entries = place
     kind: Any = cls.model_fields[key].annotation
     notes, value = cls.model_fields[key].metadata, values[key]
@@ -127,7 +127,7 @@ def _words(cls: type[Settings], values: Mapping[str, Any], place: Sequence[Any],
         if not own and value_type is None:
             break
         if (own and entry not in own) or entries[-1] == "[key]":
-            space = "; YAML wants a space behind the colon" if ":" in str(entry) else ""
+            space = "; YAML needs a space after the colon" if ":" in str(entry) else ""
             return f"{key} has an entry {entry!r}: expected {', '.join(own) or expected(key_type)}{space}"
         if missing and entry == entries[-1]:
             return f"{key} = {shown(value)}: {entry} is missing"
@@ -136,24 +136,24 @@ def _words(cls: type[Settings], values: Mapping[str, Any], place: Sequence[Any],
 
 
 def may_be_none(kind: Any) -> bool:
-    """Whether nothing at all (``~`` in YAML) passes as a type."""
+    """Whether None (``~`` in YAML) is accepted."""
     return get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind)
 
 
 def entries_of(kind: Any) -> dict[str, Any]:
-    """Key -> type of a mapping that has keys of its own; empty for any other type."""
+    """Key -> type of a mapping with fixed keys; empty for any other type."""
     kind = _bare(kind)
     return get_type_hints(kind, include_extras=True) if is_typeddict(kind) else {}
 
 
 def _item_types(kind: Any) -> tuple[Any, Any]:
-    """Types of keys and values of a mapping; nothing if any value passes, or the type is none such."""
+    """Types of a mapping's keys and values; empty if any value is accepted, or the type is not a mapping."""
     kind = _bare(kind)
     return get_args(kind) if get_origin(kind) is dict and get_args(kind)[1] is not Any else (None, None)
 
 
 def _bare(kind: Any) -> Any:
-    """A type without notes, and without "or nothing"."""
+    """A type without its annotations, and without None."""
     args = get_args(kind)
     if get_origin(kind) in (Annotated, Required, NotRequired):
         return _bare(args[0])

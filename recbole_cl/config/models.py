@@ -1,4 +1,4 @@
-"""Model classes by name: ours first, then RecBole's sequential and general ones; other people's by dotted path."""
+"""Model classes by name: ours first, then RecBole's sequential and general ones; classes of others by dotted path."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from recbole_cl.registry import Registry, is_path
 DEFAULT_MODEL, DEFAULT_DATASET = "DuoRec", "ml-100k"
 _OURS = "recbole_cl"
 _SEQUENTIAL, _GENERAL = "recbole.model.sequential_recommender", "recbole.model.general_recommender"
-_FILES = {"Contrastive": "combination"}  # of a name that the base of the contrastive methods has taken
-_THEIRS = "recbole:"  # before a name: RecBole's model, also where ours has that name
+_FILES = {"Contrastive": "combination"}  # names whose usual file name is taken by another module
+_THEIRS = "recbole:"  # prefix for RecBole's model, even where we have one of the same name
 
 
 def _is_model(found: Any) -> bool:
@@ -68,7 +68,7 @@ def available_models() -> list[str]:
 
 
 def own_models() -> list[str]:
-    """Lists the names of the models that this package brings, and of those that other code has registered.
+    """Lists the names of this package's models, and of those that other code has registered.
 
     Returns:
         Names, ours first and in alphabetical order.
@@ -80,14 +80,15 @@ def model_class(model: str | type) -> Any:
     """Finds a model class.
 
     Args:
-        model: The model's name, in any capitals; ``recbole:`` and the name of one of RecBole's; the dotted path of a
+        model: The model's name, case-insensitive; ``recbole:`` and the name of one of RecBole's; the dotted path of a
             class; or a class.
 
     Returns:
-        Our class of that name, or else RecBole's; or the class that the path leads to.
+        Our class of that name, or else RecBole's; or the class at the dotted path.
 
     Raises:
-        UsageError: If there is none, it is no model of sequences or of users and items, or a path may not be imported.
+        UsageError: If there is no such model, if it models neither sequences nor users and items, or if its path may
+            not be imported.
     """
     if isinstance(model, type):
         return MODELS.check(model, model.__name__)
@@ -105,14 +106,14 @@ def model_class(model: str | type) -> Any:
 
 
 def about(name: str) -> str:
-    """One line on a model, read from its source: importing it takes seconds.
+    """One line about a model, read from its source, because importing it takes seconds.
 
     Args:
         name: As ``available_models`` spells it.
 
     Returns:
-        What one of ours does; the reference of one of RecBole's, where its source names one; nothing for a model that
-        other code has registered.
+        For one of our models, what it does. For one of RecBole's, the reference that its source names, if any. Empty
+            for a model that other code has registered.
     """
     path = MODELS.path(name)
     if path is not None:
@@ -131,13 +132,13 @@ def _docstring(source: Path) -> str:
 
 
 def class_chain(name: str) -> list[str]:
-    """Names of one of our classes and of its bases in this package, read from source: importing them takes seconds.
+    """Names of one of our classes and of its bases in this package, read from source, because importing takes seconds.
 
     Args:
         name: As ``own_models`` spells it.
 
     Returns:
-        Names, the class's own first; empty for a model that other code has registered.
+        Names, starting with the class itself; empty for a model that other code has registered.
     """
     path = MODELS.path(name)
     return [] if path is None else _chain(*path.rsplit(".", 1))
@@ -155,20 +156,20 @@ def _chain(module: str, name: str) -> list[str]:
 
 
 def recboles_presets() -> Path:
-    """The folder of RecBole's own YAML files of models."""
+    """The folder of RecBole's own YAML files for models."""
     return _recbole() / "properties" / "model"
 
 
 def recbole_has(name: str) -> bool:
-    """Tells whether RecBole has a sequential or general model of a name."""
+    """Tells whether RecBole has a sequential or general model of this name."""
     return name in _recbole_models()
 
 
 def refuse_unknown_model(name: str) -> None:
-    """Refuses a name that is neither a known model's nor a dotted path, without importing anything.
+    """Refuses a name that is neither a known model nor a dotted path, without importing anything.
 
     Raises:
-        UsageError: With the nearest name.
+        UsageError: The message suggests the nearest name.
     """
     known = {*own_models(), *_recbole_models()}
     if name.lower().startswith(_THEIRS):
@@ -178,14 +179,14 @@ def refuse_unknown_model(name: str) -> None:
 
 
 def model_path(cls: type) -> str:
-    """What a file calls a model, so that ``model_class`` finds it again.
+    """The text that files store for a model, from which ``model_class`` finds it again.
 
     Args:
         cls: A model class.
 
     Returns:
-        The name of one of ours, or of RecBole's, after ``recbole:`` where ours has that name; else the dotted path of
-        the class.
+        The name for one of our models; for one of RecBole's, also the name, after ``recbole:`` where we have a model of
+            the same name; else the dotted path of the class.
     """
     path = f"{cls.__module__}{':' if '.' in cls.__qualname__ else '.'}{cls.__qualname__}"
     if cls.__module__.startswith((f"{_SEQUENTIAL}.", f"{_GENERAL}.")):
@@ -194,9 +195,9 @@ def model_path(cls: type) -> str:
 
 
 def is_same_model(cls: type, stored: str) -> bool:
-    """Tells whether a class may be the one that a file names: the same name, whether ours or not.
+    """Tells whether a class may be the one that a file names: both ours or both not, and the same name.
 
-    Where a class of somebody else's lies is of no account: it may have been moved.
+    For classes from outside, the module is not compared: the class may have been moved.
     """
     path = model_path(cls)
     return model_name(path).lower() == model_name(stored).lower() and is_path(path) == is_path(stored)
@@ -208,9 +209,9 @@ def model_name(path: str) -> str:
 
 
 def _refuse_unreachable(path: str) -> None:
-    """Refuses a stored path of a class that only the code that made it can give."""
+    """Refuses a stored path to a class that cannot be imported, only passed in by the code that defined it."""
     if "<locals>" in path or (path.startswith("__main__") and not hasattr(sys.modules["__main__"], model_name(path))):
-        where = "inside a function" if "<locals>" in path else "in a script or notebook, which this process is not"
+        where = "inside a function" if "<locals>" in path else "in a script or notebook other than this process"
         raise UsageError(
             f"model {path}: the class was made {where}; pass it, as load(run_dir, model={model_name(path)}) or "
             f"run(model={model_name(path)}, resume=run_dir), or put it into a module"
@@ -218,13 +219,13 @@ def _refuse_unreachable(path: str) -> None:
 
 
 def recboles_model(name: str) -> Any:
-    """Imports a model of RecBole's, and with it, unavoidably, all of its kind.
+    """Imports a RecBole model; this unavoidably imports all models of the same kind.
 
     Args:
         name: As RecBole spells it.
 
     Returns:
-        The class, also where ours of that name takes its place elsewhere.
+        The class, even if we have a model of the same name.
     """
     with anomaly_detection_left_alone():
         return getattr(import_module(_recbole_models()[name]), name)
@@ -232,7 +233,7 @@ def recboles_model(name: str) -> Any:
 
 @contextmanager
 def anomaly_detection_left_alone() -> Iterator[None]:
-    """RecBole's sine.py switches it on for the whole process; training would take half as long again."""
+    """Keeps RecBole's sine.py from enabling anomaly detection for the process, which would slow training by half."""
     import torch
 
     anomaly, check_nan = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
@@ -243,7 +244,7 @@ def anomaly_detection_left_alone() -> Iterator[None]:
 
 
 def _recbole_models() -> dict[str, str]:
-    """The models that RecBole's packages export, each with its package, read from source: importing takes seconds."""
+    """The models that RecBole's packages export, with their packages; read from source, since importing is slow."""
     found: dict[str, str] = {}
     for package in (_SEQUENTIAL, _GENERAL):
         imports = [node for node in _body(_source(package)) if isinstance(node, ast.ImportFrom)]
@@ -266,7 +267,7 @@ def _body(source: Path) -> list[ast.stmt]:
     return ast.parse(source.read_text(encoding="utf-8"), str(source)).body
 
 
-# Folders of RecBole's other models, and what they hold.
+# Folders of RecBole's other models, and the kind of model in each.
 _OTHERS = {
     "context_aware_recommender": "context-aware",
     "knowledge_aware_recommender": "knowledge-aware",

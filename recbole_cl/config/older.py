@@ -1,4 +1,4 @@
-"""Settings by the names of older RecBole versions and of the methods' authors, and values that change nothing."""
+"""Setting names of older RecBole versions and of the methods' authors, and values that change nothing."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from recbole_cl.config.messages import shown
 from recbole_cl.errors import UsageError
 
 _NOTHING = (None, False, "", "None", "none")
-_OURS = "recommendation_loss"  # a setting of all methods of this package, and of no model of RecBole's
+_OURS = "recommendation_loss"  # a setting of all methods of this package, and of none of RecBole's models
 
-DONE_ANYWAY = frozenset({"loss_type", "hidden_act"})  # keys of RecBole's models whose usual values ours take as well
+DONE_ANYWAY = frozenset({"loss_type", "hidden_act"})  # keys of RecBole's models whose usual values are always used here
 
-Today = tuple[str, Any]  # key and value; of no key where the value is what is done anyway
+Today = tuple[str, Any]  # current key and value; the key is empty where the value is what is done anyway
 
 
 def with_todays_names(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """Gives settings their names of today, where their meaning is the same.
+    """Replaces older setting names by the current ones, where the meaning is the same.
 
     Args:
         values: What a file, or the caller, has set.
-        known: Settings that the run reads. One of an older name's form may be among them: it stays.
+        known: Settings that the run reads. If an older name is among them, it stays.
 
     Returns:
         The settings; each that was renamed is logged.
 
     Raises:
-        UsageError: If the value of an older name means something that today's has no value for, or today's name is
-            there, too, with another value.
+        UsageError: If the value of an older name has no equivalent under the current name, or the current name is also
+            set, to another value.
     """
     renamed: dict[str, Any] = {}
     for key, value in values.items():
@@ -44,18 +44,18 @@ def with_todays_names(values: Mapping[str, Any], known: Collection[str]) -> dict
 
 
 def older_names(known: Collection[str]) -> set[str]:
-    """The older names that stand for one of the known settings."""
+    """The older names of the known settings."""
     return {key for key in _FORMS if _target(key, known)}
 
 
 def drop_what_is_done_anyway(values: dict[str, Any]) -> None:
-    """Takes out of one of our methods' settings what RecBole's models have, if its value is what ours do.
+    """Removes settings of RecBole's models from one of our methods' settings, if their value is what we do anyway.
 
     Args:
-        values: All settings of the run; written to.
+        values: All settings of the run; modified in place.
 
     Raises:
-        UsageError: If the value is another.
+        UsageError: If the value is a different one.
     """
     if _OURS not in values:
         return
@@ -89,10 +89,10 @@ def _today(key: str, value: Any, known: Collection[str]) -> Today | None:
 
 
 def _target(key: str, known: Collection[str]) -> str | None:
-    """Today's name that a model has; ``embedding_size`` is RecBole's own, and older in our methods alone."""
+    """The current name that the model has. ``embedding_size`` is valid for RecBole's models, an older name for ours."""
     names: Iterable[str] = _FORMS[key][0] if key in _FORMS else ()
     if key == "lmd_sem" and "supervised_weight" not in known and "similarity_threshold" not in known:
-        return None  # of DuoRec's and AdaptiveRec's code alone
+        return None  # appears only in the code of DuoRec and AdaptiveRec
     if key == "embedding_size" and _OURS not in known:
         return None
     return next((name for name in names if name in known), None)
@@ -127,7 +127,7 @@ def _device(key: str, value: Any) -> Today | None:
 
 
 def _idle(*values: Any) -> Callable[[str, Any], Today | None]:
-    """For a setting that today's has no value for, but those that mean: as always."""
+    """For a setting without an equivalent today: accepts the values that mean "as always"."""
     return lambda key, value: ("", None) if any(value is it or value == it != 0 for it in values) else None
 
 

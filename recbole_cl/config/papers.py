@@ -1,4 +1,4 @@
-"""What the papers say of settings, which a method's class of settings declares as ``papers``."""
+"""Values of settings in the papers; a method's settings class declares them as ``papers``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Among:
-    """Values that a paper searches.
+    """The values that a paper searches.
 
     Args:
         *values: The values.
-        best: The one that it finds best for every dataset, if it tells.
+        best: The value that it finds best for every dataset, if it says so.
     """
 
     values: tuple[Any, ...]
@@ -30,10 +30,10 @@ class Among:
 
 @dataclass(frozen=True)
 class ByDataset:
-    """Values that a paper has for its datasets.
+    """The values that a paper uses for its datasets.
 
     Args:
-        **values: Dataset, with _ for what no Python name has, and value.
+        **values: Dataset name (with _ for characters that Python names do not allow) and value.
     """
 
     values: tuple[tuple[str, Any], ...]
@@ -47,10 +47,10 @@ class ByDataset:
 
 @dataclass(frozen=True)
 class Said:
-    """What a paper says of one setting.
+    """The value that a paper gives for one setting.
 
     Attributes:
-        what: A value, or values as ``Among`` or ``ByDataset``.
+        what: A value, or several, as ``Among`` or ``ByDataset``.
         where: The paper, and the section, equation or table.
     """
 
@@ -58,7 +58,7 @@ class Said:
     where: str
 
     def values(self) -> list[Any]:
-        """All values that it names."""
+        """All values that it mentions."""
         if isinstance(self.what, Among):
             return [*self.what.values]
         return [value for _, value in self.what.values] if isinstance(self.what, ByDataset) else [self.what]
@@ -71,7 +71,7 @@ Papers = Mapping[str, Said]
 
 
 def said(where: str, **what: Any) -> dict[str, Said]:
-    """What one place of a paper says.
+    """The values that one place of a paper gives.
 
     Args:
         where: The paper, and the section, equation or table.
@@ -81,10 +81,10 @@ def said(where: str, **what: Any) -> dict[str, Said]:
 
 
 def papers_of(settings: type) -> Papers:
-    """What papers say of the settings of a class: what it declares itself outranks what its bases do.
+    """The papers' values for the settings of a class; its own declarations override those of its bases.
 
     Args:
-        settings: A class of a method's settings.
+        settings: A method's settings class.
     """
     merged: dict[str, Said] = {}
     for cls in reversed(settings.__mro__):

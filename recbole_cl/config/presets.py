@@ -1,4 +1,4 @@
-"""Where the preset YAML files are, which of them a model gets, and how YAML is read."""
+"""Where the preset YAML files are, which of them a model uses, and how YAML is read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import yaml
 
 from recbole_cl.errors import UsageError
 
-_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is installed
 
 
 class SettingsLoader(_Safe):
-    """YAML as RecBole reads it (1e-3 is a number, not text), in a class of its own: yaml's loaders stay as they are."""
+    """Reads YAML as RecBole does (1e-3 is a number, not text), without changing yaml's own loader classes."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Reports the line of what looks like a date or a number and is neither."""
+        """Reports the line of a value that looks like a date or a number but is neither."""
         try:
             return super().construct_object(node, deep=deep)
         except ValueError as error:
@@ -42,16 +42,16 @@ SettingsLoader.add_implicit_resolver(
 )
 
 
-_DEEPEST, _MOST_NODES, _LONGEST = 32, 100_000, 1_000_000  # of a document; an alias counts as what it stands for
-_KNOWN_PACKAGES = ("recbole_cl", "recbole")  # whose classes have no file beside them
-BadYAML = (yaml.YAMLError, ValueError)  # the latter for characters that YAML has not
+_DEEPEST, _MOST_NODES, _LONGEST = 32, 100_000, 1_000_000  # limits of a document, with aliases expanded
+_KNOWN_PACKAGES = ("recbole_cl", "recbole")  # their classes have no YAML file next to the source
+BadYAML = (yaml.YAMLError, ValueError)  # the latter for characters that YAML does not allow
 
 
 def props_dir() -> Path:
     """Finds the folder of preset YAML files.
 
     Returns:
-        ``props`` inside the installed package, or beside the package in a source tree.
+        ``props`` inside the installed package, or next to the package in a source tree.
 
     Raises:
         UsageError: If neither exists.
@@ -67,26 +67,26 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     """Reads a YAML file of settings.
 
     Args:
-        path: The file; one of the package's own where there is no ``props/...`` of that name.
+        path: The file; if ``props/...`` does not exist in the working folder, the package's own file of that name.
 
     Returns:
-        Its mapping; empty for a file with comments only.
+        Its mapping; empty if the file holds only comments.
 
     Raises:
-        UsageError: If it cannot be read, is no YAML, or is no mapping.
+        UsageError: If it cannot be read, is not YAML, or is not a mapping.
     """
     file = Path(path)
     if file.parts[:1] == ("props",) and not file.exists():
         file = props_dir().joinpath(*file.parts[1:])
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # the latter for bytes that are no text, in the file or in its path
+    except (OSError, ValueError) as error:  # the latter if the file or its path has bytes that are not text
         raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     return parse_settings(text, path)
 
 
 def line_of(key: str, path: str | Path) -> str:
-    """Where a file sets a key, as ", line 3"; nothing if that can't be told."""
+    """Where a file sets a key, as ", line 3"; empty if unknown."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -100,13 +100,13 @@ def parse_settings(text: str | bytes, path: str | Path) -> dict[str, Any]:
 
     Args:
         text: The content.
-        path: Where it is from, for messages.
+        path: Its origin, for messages.
 
     Returns:
-        Its mapping; empty if it holds comments only.
+        Its mapping; empty if it holds only comments.
 
     Raises:
-        UsageError: If it is no YAML, or no mapping.
+        UsageError: If it is not YAML, or not a mapping.
     """
     try:
         content = parse_yaml(text)
@@ -124,20 +124,20 @@ def parse_yaml(text: str | bytes) -> Any:
     """Reads a YAML document the way settings files are read.
 
     Args:
-        text: The document; the value of a command line flag is one, too.
+        text: The document, or the value of a command line flag.
 
     Returns:
         The value.
 
     Raises:
-        BadYAML: Any of these, if it is none.
+        BadYAML: One of these, if it is not YAML.
     """
     if len(text) > _LONGEST:
         raise yaml.YAMLError(f"{len(text)} characters, of {_LONGEST} at most")
     return deepcopy(_parsed(text))
 
 
-@lru_cache(maxsize=128)  # a plan of many runs reads the same presets for each
+@lru_cache(maxsize=128)  # a plan of many runs reads the same presets for each of them
 def _parsed(text: str | bytes) -> Any:
     _refuse_tags_and_depth(text)
     loader = SettingsLoader(text)
@@ -150,7 +150,7 @@ def _parsed(text: str | bytes) -> Any:
 
 
 def _refuse_tags_and_depth(text: str | bytes) -> None:
-    """Refuses tags, whose constructors raise anything on text that does not fit them, and depth, before any nesting."""
+    """Refuses tags (their constructors raise any error on unsuitable text) and deep nesting before building values."""
     depth = 0
     for event in yaml.parse(text, Loader=_Safe):
         tag = getattr(event, "tag", None)
@@ -167,11 +167,11 @@ def _refused(at: Any, problem: str) -> yaml.YAMLError:
 
 
 def _refuse_bomb(root: yaml.Node | None) -> None:
-    """Refuses a document that holds itself, or is larger than any settings once its aliases are written out."""
+    """Refuses a document that contains itself, or is larger than any settings once its aliases are expanded."""
     sizes: dict[int, int] = {}
 
     def size(node: yaml.Node | None, depth: int) -> int:
-        if depth > 4 * _DEEPEST:  # nested lists that are aliases of one another
+        if depth > 4 * _DEEPEST:  # nested lists that are aliases of each other
             raise _refused(node, "an alias within what it stands for, or too many in a row")
         if id(node) not in sizes:
             inner = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -186,9 +186,9 @@ def _refuse_bomb(root: yaml.Node | None) -> None:
 def model_presets(model_class: type) -> list[Path]:
     """The YAML files of a model and its bases, the bases' first.
 
-    Those of this package's classes are ``props/model/<Class>.yaml``. Another package's class, whatever its name, has
-    ``<Class>.yaml`` beside its own file, and above it ``props/model/<Class>.yaml`` in the working folder. RecBole's
-    classes have none here: RecBole reads theirs.
+    The files of this package's classes are ``props/model/<Class>.yaml``. A class of another package, whatever its name,
+    has ``<Class>.yaml`` next to its own source file, which ``props/model/<Class>.yaml`` in the working folder
+    overrides. RecBole's classes have none here: RecBole reads theirs.
 
     Args:
         model_class: The model.
@@ -201,13 +201,13 @@ def model_presets(model_class: type) -> list[Path]:
 
 
 def experiment_preset(model_class: type, dataset: str) -> Path:
-    """Where settings of a model on a dataset would be: in the package, for an outside model in the working folder."""
+    """Path of the settings of a model on a dataset: in this package, or in the working folder for an outside model."""
     props = props_dir() if _package(model_class) in _KNOWN_PACKAGES else Path("props").absolute()
     return props / "experiment" / f"{model_class.__name__}-{dataset}.yaml"
 
 
 def model_defaults(model_class: type) -> dict[str, Any]:
-    """The settings of ``props/overall.yaml`` and of the YAML files of a model and its bases: where nobody says else."""
+    """The default settings of a model: ``props/overall.yaml`` and the YAML files of the model and its bases."""
     merged: dict[str, Any] = {}
     for path in (props_dir() / "overall.yaml", *model_presets(model_class)):
         merge_settings(merged, read_settings(path))
@@ -215,7 +215,7 @@ def model_defaults(model_class: type) -> dict[str, Any]:
 
 
 def comments_of(path: Path) -> dict[str, str]:
-    """What a YAML file's comments say of its settings: those behind a key, and in indented lines below it.
+    """The comments of a YAML file by setting: those after a key, and those in indented lines below it.
 
     Args:
         path: One of the preset files.
@@ -239,12 +239,13 @@ def comments_of(path: Path) -> dict[str, str]:
 def merge_settings(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
     """Writes stronger settings over weaker ones.
 
-    Entries of ``eval_args`` that the stronger ones leave out stay: whoever sets its ``mode`` means to keep the split,
-    while RecBole would fall back to a random one, which sequential models refuse. Whoever names the columns of users,
-    items or times, and not ``load_col``, has those loaded in place of the ones before.
+    Entries of ``eval_args`` that the stronger settings leave out are kept: a user who sets its ``mode`` means to keep
+    the split, whereas RecBole would fall back to a random split, which sequential models refuse. If the stronger
+    settings rename the columns of users, items or times without setting ``load_col``, the new names replace the old
+    ones in ``load_col``.
 
     Args:
-        values: The weaker settings; written to.
+        values: The weaker settings; modified in place.
         stronger: The stronger ones; copied.
 
     Returns:
@@ -259,7 +260,7 @@ def merge_settings(values: dict[str, Any], stronger: Mapping[str, Any]) -> dict[
 
 
 def _rename_loaded_columns(values: dict[str, Any], stronger: Mapping[str, Any]) -> None:
-    """Puts the names that stronger settings give to columns into the weaker ones' list of those to load."""
+    """Replaces renamed columns in the weaker settings' list of columns to load."""
     loaded = (values.get("load_col") or {}).get("inter")
     if "load_col" in stronger or not isinstance(loaded, list):
         return
@@ -276,6 +277,6 @@ def _folders(cls: type) -> list[Path]:
     """The folders that may hold a class's YAML file, from weak to strong."""
     if _package(cls) in _KNOWN_PACKAGES:
         return [props_dir() / "model"] if _package(cls) == "recbole_cl" else []
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)  # a notebook has none
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)  # None in a notebook
     beside = [Path(file).resolve().parent] if file else []
     return [*beside, Path("props", "model").resolve()]

@@ -1,4 +1,4 @@
-"""Settings of RecBole's own models, typed by its YAML files: these hold a default of each, and RecBole checks none."""
+"""Settings of RecBole's own models, with types from the defaults in its YAML files; RecBole itself checks none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recbole_cl.errors import UsageError
 
 _Facets = Annotated[int, Ge(-1024), Le(1024)]
 
-# What a default alone does not say of a key; a name before it makes it that of one model.
+# Types that the default value does not show. A key after a model's name and a dot applies to this model only.
 _RANGES: dict[str, Any] = {
     **dict.fromkeys(("n_layers", "num_layers", "step", "block_num"), Depth),
     **dict.fromkeys(("n_heads", "hidden_size", "inner_size", "embedding_size", "nv", "nh"), Width),
@@ -39,7 +39,7 @@ _RANGES: dict[str, Any] = {
     "reranker_CAN_NUM": Count | Annotated[str, Pattern(r"\d+(,\d+)*", "sizes such as 500,100,20")],
 }
 
-# Keys that a model reads and its YAML file leaves out.
+# Keys that a model reads but its YAML file leaves out.
 _UNDECLARED: dict[str, dict[str, Any]] = {"FEARec": {"contrast": None, "tau": None, "sim": None}}
 _OF_UNDECLARED: dict[str, Any] = {
     "contrast": Literal["us", "un", "su", "us_x"] | None,
@@ -47,51 +47,51 @@ _OF_UNDECLARED: dict[str, Any] = {
     "sim": Literal["dot", "cos"] | None,
 }
 
-# RecBole's own for models that need negatives, of which ours take none.
+# RecBole's own default for models that need negatives; our models use none of these.
 NEGATIVES = {"distribution": "uniform", "sample_num": 1, "alpha": 1.0, "dynamic": False, "candidate_num": 0}
 _OF_ENTITIES = {
     "additional_feat_suffix": ["ent"],
     "alias_of_item_id": ["ent_id"],
     "preload_weight": {"ent_id": "ent_emb"},
 }
-_LABELLED = ("DIN", "DIEN")  # sequential models that learn from labels, which the negatives bear
+_LABELLED = ("DIN", "DIEN")  # sequential models trained on labels, which sampled negatives provide
 
 
 def recboles_settings(model_class: type) -> type[Settings]:
-    """The class of the settings that a model has from RecBole.
+    """The settings class of a model from RecBole.
 
     Args:
-        model_class: A model of RecBole's, or a class that extends one.
+        model_class: A RecBole model, or a class that extends one.
 
     Returns:
-        A class with a field for each key of RecBole's YAML file of the model, of the type of its default; one without
-        fields for a model of ours.
+        A class with a field for each key of RecBole's YAML file of the model, with the type of its default. For a model
+        of ours, a class without fields.
     """
     return _settings(_recboles_name(model_class))
 
 
 def defaults_of(model_class: type) -> dict[str, Any]:
-    """Values of our YAML files and, for a model of RecBole's, of its own there: where nobody says else."""
+    """The default values of our YAML files and, for a RecBole model, of RecBole's file."""
     return _defaults(_recboles_name(model_class)) | model_defaults(model_class)
 
 
 def undeclared_keys(model_class: type) -> dict[str, Any]:
-    """Keys that a model of RecBole's reads and that its YAML file leaves out, with what they are then."""
+    """Keys that a RecBole model reads but its YAML file leaves out, with the values they then take."""
     return dict(_UNDECLARED.get(_recboles_name(model_class), {}))
 
 
 def complete(values: dict[str, Any], model_class: Any, given: Collection[str]) -> None:
-    """Gives a model of RecBole's what its batches need and nobody has asked for: negatives, and columns of items.
+    """Sets what the batches of a RecBole model need and the user has not set: negatives, and item columns.
 
-    Data that come split are read with all columns, since these tell their form.
+    Presplit data are read with all columns, because the columns determine the data's form.
 
     Args:
-        values: All settings of the run; written to.
+        values: All settings of the run; modified in place.
         model_class: The model.
         given: Keys that the user has set.
 
     Raises:
-        UsageError: If the model reads files that nothing here does.
+        UsageError: If the model needs files that nothing here reads.
     """
     if not values.get("train_neg_sample_args") and needs_negatives(model_class, values):
         values["train_neg_sample_args"] = dict(NEGATIVES)
@@ -118,13 +118,13 @@ def needs_negatives(model_class: Any, values: Mapping[str, Any]) -> bool:
 
 
 def item_columns(values: Mapping[str, Any]) -> list[str]:
-    """Columns of the ``.item`` file that a model of RecBole's reads."""
+    """Columns of the ``.item`` file that a RecBole model reads."""
     attribute = values.get("item_attribute")
     return [*(values.get("selected_features") or []), *([attribute] if attribute else [])]
 
 
 def trained_by_recbole(config: Any) -> bool:
-    """Whether a model trains on RecBole's batches by RecBole's trainer: where it reads more than sequences of items.
+    """Whether a model trains on RecBole's batches with RecBole's trainer, because it reads more than item sequences.
 
     Args:
         config: The settings of the run.
@@ -133,12 +133,12 @@ def trained_by_recbole(config: Any) -> bool:
     if is_ours(cls):
         return False
     negatives = (config["train_neg_sample_args"] or {}).get("distribution", "none") != "none"
-    own_way = _recboles_name(cls) in ("FEARec", "S3Rec")  # draws by itself; has a trainer of its own
+    own_way = _recboles_name(cls) in ("FEARec", "S3Rec")  # FEARec samples by itself; S3Rec has its own trainer
     return negatives or bool(config["transform"]) or own_way or not _is_sequential(cls)
 
 
 def is_ours(model_class: Any) -> bool:
-    """Whether a model has the interface of this package's own."""
+    """Whether a model has the interface of this package's own models."""
     return hasattr(model_class, "named_losses")
 
 
@@ -147,7 +147,7 @@ def _is_sequential(model_class: Any) -> bool:
 
 
 def _recboles_name(model_class: type) -> str:
-    """The name of RecBole's class that a model is, or extends."""
+    """The name of the RecBole class that a model is, or extends."""
     return next((cls.__name__ for cls in model_class.__mro__ if cls.__module__.startswith("recbole.")), "")
 
 
@@ -169,5 +169,5 @@ def _settings(name: str) -> type[Settings]:
 
 def _type(default: Any) -> Any:
     if isinstance(default, list):
-        return list[_type(default[0]) if default else Size]  # type: ignore[misc]  # a type that is computed
+        return list[_type(default[0]) if default else Size]  # type: ignore[misc]  # a computed type
     return Size if type(default) is int and default > 0 else type(default)

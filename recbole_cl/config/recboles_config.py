@@ -1,4 +1,4 @@
-"""RecBole's configuration, imported without scikit-learn, of which it calls three functions that no run here needs."""
+"""RecBole's configuration, imported without scikit-learn: runs here need none of the three functions it uses of it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-_METRICS = "sklearn.metrics"  # half a second and more; of a value-based metric, such as AUC or MAE, alone
+_METRICS = "sklearn.metrics"  # importing it takes over half a second; only value-based metrics (AUC, MAE) need it
 
 
 @contextmanager
 def _sklearn_when_called() -> Iterator[None]:
-    """While modules are imported in the block, what they take from scikit-learn imports it when it is called.
+    """While the block imports modules, functions from scikit-learn are replaced by ones that import it when called.
 
-    Nothing of it stays: who imports scikit-learn later gets the real one.
+    The replacement ends with the block: a later import of scikit-learn gets the real module.
     """
     if "sklearn" in sys.modules:
         yield

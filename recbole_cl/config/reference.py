@@ -1,4 +1,4 @@
-"""The reference of settings: ``docs/settings.md`` and the tables on methods' pages, made of the settings themselves.
+"""Generates the reference of settings: ``docs/settings.md`` and the tables on the methods' pages.
 
 ``python -m recbole_cl.config.reference docs`` writes them.
 """
@@ -17,7 +17,7 @@ from recbole_cl.config.presets import props_dir, read_settings
 from recbole_cl.writing import atomic_write_text
 
 _GROUPS = (RunKeys, TrainingKeys, BatchKeys, EvaluationKeys, DataKeys)
-_SHARED = {  # the base whose preset file has them -> heading, and a method that has them
+_SHARED = {  # a base class that has a preset file -> heading, and a method that extends it
     "EncoderRecommender": ("Training form, loss and encoder", "SASRec"),
     "ContrastiveRecommender": ("A second encoder, and diagnostics", "DuoRec"),
     "AugmentingRecommender": ("Operators", "CL4SRec"),
@@ -25,13 +25,13 @@ _SHARED = {  # the base whose preset file has them -> heading, and a method that
 _INTRODUCTION = """\
 # Settings
 
-Every setting may stand on the command line (`--key=value`), in a YAML file of `--config_files`, or in `run(key=value)`.
-From strong to weak: command line, `--config_files`, `props/experiment/<Model>-<dataset>.yaml`, `<dataset>.yaml` beside
-the data, `props/dataset/`, `props/model/`, `props/overall.yaml`, [RecBole's defaults](recbole_keys.md). `~` means none.
-A bad value or an unknown key is refused before anything is trained.
+Every setting may be given on the command line (`--key=value`), in a YAML file of `--config_files`, or in
+`run(key=value)`. From strong to weak: command line, `--config_files`, `props/experiment/<Model>-<dataset>.yaml`,
+`<dataset>.yaml` next to the data, `props/dataset/`, `props/model/`, `props/overall.yaml`,
+[RecBole's defaults](recbole_keys.md). `~` means none. A bad value or an unknown key is refused before training starts.
 
-`recbole-cl models --settings DuoRec` prints those of one method; the JSON schema that `recbole-cl schema` prints lets
-an editor complete and check YAML files. This page is generated from the settings:
+`recbole-cl models --settings DuoRec` prints the settings of one method. `recbole-cl schema` prints a JSON schema, with
+which an editor can complete and check YAML files. This page is generated from the settings:
 `python -m recbole_cl.config.reference docs`.
 
 The settings of a single method are on its page: {methods}.
@@ -40,7 +40,7 @@ _TABLE = re.compile(r"(<!-- settings of (\w+) -->\n).*?(<!-- end -->)", re.DOTAL
 
 
 def page() -> str:
-    """The page of all settings that methods share, in Markdown."""
+    """The page of all shared settings, in Markdown."""
     links = ", ".join(f"[{name}](methods/{name.lower()}.md)" for name in own_models())
     parts = [_INTRODUCTION.format(methods=links), "## Of every run\n"]
     common = {it.key: it for it in described("SASRec") if it.key in CommonSettings.model_fields}
@@ -54,16 +54,16 @@ def page() -> str:
 
 
 def with_table(text: str) -> str:
-    """A method's page with its table of settings as they are now.
+    """A method's page with its table of settings brought up to date.
 
     Args:
-        text: The page, with the table between ``<!-- settings of NAME -->`` and ``<!-- end -->``, if it has one.
+        text: The page. Its table, if it has one, lies between ``<!-- settings of NAME -->`` and ``<!-- end -->``.
     """
     return _TABLE.sub(lambda it: f"{it[1]}\n{_table(_in_preset(it[2], it[2]))}\n\n{it[3]}", text)
 
 
 def _in_preset(cls: str, model: str) -> Iterator[Described]:
-    """The settings that the preset file of a class has, in its order, as a model has them."""
+    """The settings in the preset file of a class, in the file's order, with the values of a model."""
     known = {it.key: it for it in described(model)}
     return (known[key] for key in read_settings(props_dir() / "model" / f"{cls}.yaml"))
 
@@ -82,10 +82,10 @@ def _cell(text: str) -> str:
 
 
 def main(docs: Path) -> None:
-    """Writes the page and the tables of the methods' pages.
+    """Writes the page of settings, and the tables on the methods' pages.
 
     Args:
-        docs: The folder of pages.
+        docs: The folder of the pages.
     """
     atomic_write_text(docs / "settings.md", page())
     for path in sorted((docs / "methods").glob("*.md")):

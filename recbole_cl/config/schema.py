@@ -1,4 +1,4 @@
-"""What a setting may be, said by its type: the base of all classes of settings, and the types of their fields."""
+"""Types that define the allowed values of settings, and the base of all settings classes."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=Fal
 
 
 class Settings(BaseModel):
-    """Base of all classes of settings: nothing is converted, no key may be added, and nothing is written to.
+    """Base of all settings classes: values are not converted, unknown keys are refused, and instances are read-only.
 
-    Values stand in YAML files alone: a field has no default.
+    Values are given only in YAML files: a field has no default.
     """
 
     model_config = _STRICT
 
 
 class MethodSettings(Settings):
-    """Base of a method's own settings: those that its class declares as ``settings`` and finds in ``options``.
+    """Base of a method's own settings: its class declares them as ``settings`` and reads them from ``options``.
 
     Attributes:
-        papers: What papers say of these settings, and of those that every run has.
+        papers: The papers' values for these settings, and for those of every run.
     """
 
     papers: ClassVar[Papers] = {}
 
 
-table = with_config(_STRICT)  # for a TypedDict, the type of a setting that is a mapping with keys of its own
+table = with_config(_STRICT)  # for a TypedDict: the type of a setting that is a mapping with fixed keys
 
 
 class Rule(ABC):
-    """What a type alone does not say of a value, with the words that tell a user what passes."""
+    """A condition on a value beyond its type, with words that tell the user which values are accepted."""
 
     @property
     @abstractmethod
     def expected(self) -> str:
-        """What passes, as the end of "expected ..."."""
+        """The accepted values, as the end of "expected ..."."""
 
     @abstractmethod
     def accepts(self, value: Any) -> bool:
-        """Tells whether a value of the right type passes."""
+        """Tells whether a value of the right type is accepted."""
 
     def in_json(self) -> dict[str, Any]:
-        """What a JSON schema says of it."""
+        """The rule in a JSON schema."""
         return {}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -69,11 +69,11 @@ class Rule(ABC):
 
 
 class OneOf(Rule):
-    """One of a few texts; ``Literal`` says the same where they need not be computed.
+    """One of a few texts; use ``Literal`` where they need not be computed.
 
     Args:
         *choices: The texts.
-        ignore_case: Whether any capitals will do.
+        ignore_case: Whether upper and lower case are equal.
     """
 
     def __init__(self, *choices: str, ignore_case: bool = False) -> None:
@@ -98,7 +98,7 @@ class Pattern(Rule):
 
     Args:
         regex: Regular expression that the whole text must match.
-        says: What it means, as the end of "expected ...".
+        says: The meaning of the expression, as the end of "expected ...".
     """
 
     regex: str
@@ -114,7 +114,7 @@ class Pattern(Rule):
 
 @dataclass(frozen=True)
 class Named(Rule):
-    """A name out of a registry, or the dotted path of something that is importable.
+    """A name in a registry, or the dotted path of something importable.
 
     Args:
         registry: The registry.
@@ -135,7 +135,7 @@ class Named(Rule):
 
 @dataclass(frozen=True)
 class Encoding(Rule):
-    """Name of a text encoding that Python has."""
+    """Name of a text encoding that Python knows."""
 
     @property
     def expected(self) -> str:
@@ -150,7 +150,7 @@ class Encoding(Rule):
 
 @dataclass(frozen=True)
 class Distinct(Rule):
-    """A list in which nothing stands twice."""
+    """A list without duplicates."""
 
     @property
     def expected(self) -> str:
@@ -164,14 +164,14 @@ class Distinct(Rule):
 
 
 Count = Annotated[int, Ge(1)]
-Size = Annotated[int, Ge(1), Le(2**20)]  # of what is allocated: rows, columns, states
-Width = Annotated[int, Ge(1), Le(2**14)]  # of a layer, whose weights grow with its square
-Depth = Annotated[int, Ge(1), Le(2**10)]  # layers, each of which is built
+Size = Annotated[int, Ge(1), Le(2**20)]  # a number of allocated rows, columns or states
+Width = Annotated[int, Ge(1), Le(2**14)]  # of a layer; its weights grow with the square
+Depth = Annotated[int, Ge(1), Le(2**10)]  # number of layers
 Natural = Annotated[int, Ge(0)]  # 0 included
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
-Rate = Annotated[float, Ge(0), Lt(1)]  # a probability that leaves something
+Rate = Annotated[float, Ge(0), Lt(1)]  # a probability below 1
 Text = Annotated[str, Pattern(r"(?s).*\S.*", "text that is not empty")]
 
 
@@ -182,10 +182,11 @@ def one_of(choices: Iterable[object]) -> str:
 
 
 def json_schema(classes: Iterable[type[Settings]]) -> dict[str, Any]:
-    """The JSON schema of YAML files that hold any of the settings of some classes.
+    """The JSON schema of YAML files that hold any settings of the given classes.
 
     Args:
-        classes: Whose settings a file may hold. A key that several have in different forms may have any of these.
+        classes: The classes whose settings a file may hold. If several define a key differently, any of the definitions
+            is accepted.
 
     Returns:
         The schema, of plain types.
@@ -196,7 +197,7 @@ def json_schema(classes: Iterable[type[Settings]]) -> dict[str, Any]:
         schema = cls.model_json_schema()
         tables |= schema.get("$defs", {})
         for key, form in schema["properties"].items():
-            form.pop("title", None)  # the key again
+            form.pop("title", None)  # repeats the key
             if form not in forms.setdefault(key, []):
                 forms[key].append(form)
     return {

@@ -1,4 +1,4 @@
-"""The command `schema`: what an editor needs to complete and to check YAML files of settings."""
+"""The command `schema`: prints what an editor needs to complete and check YAML files of settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def schema_of(models: Iterable[str]) -> dict[str, Any]:
-    """The JSON schema of YAML files for any of some models, described by the comments of the preset files.
+    """The JSON schema of YAML files for any of the given models; descriptions come from the preset files' comments.
 
     Args:
         models: Names or dotted paths.

@@ -1,4 +1,4 @@
-"""How the settings of a run fit together, and which of them do not decide its numbers."""
+"""Checks that the settings of a run fit together, and lists those that do not affect its results."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from recbole_cl.config.schema import MethodSettings, OneOf, Settings
 from recbole_cl.errors import UsageError
 from recbole_cl.registry import attribute_of, is_path
 
-_ATTENDING = ("transformer", "query_norm", "ligr", "bsarec")  # encoders of ours with heads
+_ATTENDING = ("transformer", "query_norm", "ligr", "bsarec")  # our encoders with attention heads
 
-# Where and how a run is computed and shown: two runs that differ in these alone differ as two seeds do, at most.
+# Where and how a run is computed and shown: runs that differ only in these differ at most as two seeds do.
 IDLE = frozenset(
     {
         "checkpoint_dir",
@@ -45,12 +45,12 @@ IDLE = frozenset(
 
 
 def listed(value: Any) -> list[Any]:
-    """A value that may be one or several, as a list."""
+    """Returns a value that may be one or several as a list."""
     return [value] if isinstance(value, str) else list(value)
 
 
 def canonical(value: Any) -> str:
-    """Text of a setting's value, the same for equal values: 1 and 1.0, keys in any order.
+    """Text of a setting's value, the same for equal values: 1 equals 1.0, and the order of keys does not matter.
 
     Args:
         value: A plain value, or lists and mappings of such.
@@ -67,10 +67,10 @@ def _whole_as_int(value: Any) -> Any:
 
 
 def settings_class(model_class: type) -> type[MethodSettings]:
-    """The class of a method's own settings; one without fields for a model of RecBole's.
+    """The class of a method's own settings; for a RecBole model, a class without fields.
 
     Raises:
-        UsageError: If what the method declares as ``settings`` is none, or leaves out those of a base.
+        UsageError: If the method's ``settings`` is not a settings class, or leaves out the settings of a base.
     """
     own: Any = getattr(model_class, "settings", MethodSettings)
     bases = [vars(cls)["settings"] for cls in model_class.__mro__[1:] if "settings" in vars(cls)]
@@ -85,13 +85,13 @@ def method_settings(model_class: type, values: Mapping[str, Any]) -> Any:
 
     Args:
         model_class: The method.
-        values: Settings; those of the method are taken.
+        values: Settings; only those of the method are used.
 
     Returns:
-        An instance of what its class declares as ``settings``.
+        An instance of the class that the method declares as ``settings``.
 
     Raises:
-        UsageError: If a value is missing, or bad.
+        UsageError: If a value is missing or bad.
     """
     return validated(settings_class(model_class), values)
 
@@ -103,16 +103,16 @@ def check_settings(
     *,
     of_recbole: bool = False,
 ) -> None:
-    """Refuses bad values and values that do not fit together.
+    """Refuses bad values, and values that do not fit together.
 
     Args:
         values: All settings of a run.
-        own: The class of the model's own settings, which outrank all others; each needs a value.
-        theirs: The class of those that it has from RecBole.
-        of_recbole: Whether the model is one of RecBole's, or extends one, and so may train on RecBole's batches.
+        own: The class of the model's own settings, which override all others; each needs a value.
+        theirs: The class of the settings that the model has from RecBole.
+        of_recbole: Whether the model is a RecBole model, or extends one, and so may train on RecBole's batches.
 
     Raises:
-        UsageError: With the setting, its value and the remedy.
+        UsageError: The message names the setting, its value and the remedy.
     """
     validated(own, values)
     _check_effect(values, WITHOUT_EFFECT | ({} if of_recbole else OF_RECBOLES))
@@ -132,14 +132,14 @@ def check_settings(
 def _check_heads(values: Mapping[str, Any]) -> None:
     encoder, extra = values.get("encoder", "transformer"), values.get("extra_layer_kind")
     if encoder not in _ATTENDING and extra != "transformer":
-        return  # nothing of ours attends; another encoder says itself whether it needs heads
+        return  # not an attention encoder of ours; an encoder from outside checks its own heads
     size, heads = values.get("hidden_size"), values.get("n_heads")
     if size is not None and heads is not None and size % heads:
         raise UsageError(f"hidden_size = {size}: expected a multiple of n_heads = {heads}")
 
 
 def _check_fields(values: Mapping[str, Any]) -> None:
-    """Checks that no two columns of a batch have one name, and that the interactions' columns are loaded."""
+    """Checks that no two batch columns have the same name, and that the interaction columns are loaded."""
     names = {key: values[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "ITEM_LIST_LENGTH_FIELD")}
     names["ITEM_ID_FIELD + LIST_SUFFIX"] = f"{values['ITEM_ID_FIELD']}{values['LIST_SUFFIX']}"
     owner: dict[str, str] = {}
@@ -159,14 +159,14 @@ def _check_split(values: Mapping[str, Any]) -> None:
 
 
 def _check_times(values: Mapping[str, Any]) -> None:
-    """Checks which times are kept: RecBole logs a warning at what is no interval, and keeps all or none."""
+    """Checks the intervals of times to keep: RecBole only warns of an invalid interval, and then keeps all or none."""
     intervals = values.get("val_interval") or {}
     if (time := values.get("TIME_FIELD")) in intervals:
         refuse_unless(INTERVALS, f"val_interval.{time}", intervals[time])
 
 
 def _check_metrics(values: Mapping[str, Any]) -> None:
-    """Checks the metrics' names, and that the one for early stopping is among them."""
+    """Checks the metrics' names, and that the metric for early stopping is among them."""
     from recbole.evaluator import metric_types
     from recbole.utils import EvaluatorType
 
@@ -198,10 +198,10 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
 
 
 def _check_effect(values: Mapping[str, Any], unread: Mapping[str, Unread]) -> None:
-    """Refuses what RecBole offers and nothing here reads, instead of ignoring it."""
+    """Refuses settings that RecBole has and nothing here reads, instead of ignoring them."""
     for key, (idle, why) in unread.items():
         value = values.get(key, idle)
-        off = value is None and key.endswith("_interval")  # as RecBole's own files have it for models without a graph
+        off = value is None and key.endswith("_interval")  # the value in RecBole's own files for models without a graph
         if not off and (value != idle or type(value) is not type(idle)):
             least = "~" if idle is None else idle
             raise UsageError(f"{key} = {shown(value)} has no effect here: {why}. Leave it at {least}")

@@ -1,4 +1,4 @@
-"""Unknown settings: all of them reported at once, each with what was probably meant."""
+"""Refuses unknown settings: all at once, each with a suggestion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recbole_cl.config.common import WITHOUT_EFFECT
 from recbole_cl.config.presets import line_of
 from recbole_cl.errors import UsageError
 
-# What other programs call some of these settings; letters alone would lead elsewhere.
+# Names that other programs use for some of these settings; similar spelling alone would suggest wrong ones.
 ELSEWHERE = {
     "lr": ("learning_rate",),
     "batch_size": ("train_batch_size", "eval_batch_size"),
@@ -29,14 +29,14 @@ def refuse_unknown(
     keys_by_model: Callable[[], Mapping[str, Iterable[str]]],
     taken: Iterable[str] = (),
 ) -> None:
-    """Refuses settings that nothing reads, and tells what was probably meant.
+    """Refuses settings that nothing reads, and suggests what was probably meant.
 
     Args:
-        sources: The name of the file that holds settings, or nothing, and the settings.
-        known: All that the run reads.
+        sources: The name of the file that holds the settings (or empty), and the settings.
+        known: All settings that the run reads.
         model: Name of the model.
         keys_by_model: Reads the keys of all models' files; called only if something is unknown.
-        taken: What else is taken, but never suggested: older names.
+        taken: Names that are also accepted but never suggested: older names.
 
     Raises:
         UsageError: For all unknown settings together.
@@ -64,7 +64,7 @@ def _explain(key: str, known: list[str], model: str, keys_by_model: Mapping[str,
 
 
 def _nearest(key: str, known: list[str]) -> list[str]:
-    """Up to three known settings that resemble a misspelt one: other names, then the same words, then letters."""
+    """Up to three known settings that resemble a misspelt one: by other programs' names, then words, then letters."""
     folded = {name.lower(): name for name in known}
     word = key.lower().replace("-", "_")
     if word in folded:

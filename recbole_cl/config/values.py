@@ -1,4 +1,4 @@
-"""What a setting's value is made of, whatever setting it is: plain types, of a size that a person would write."""
+"""What the value of any setting may consist of: plain types, of a size that a person would write."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from recbole_cl.config.messages import entries_of, may_be_none, shown
 from recbole_cl.config.schema import Settings
 from recbole_cl.errors import UsageError
 
-LARGEST = 2**63 - 1  # what torch, numpy and JSON readers can hold
+LARGEST = 2**63 - 1  # the largest integer that torch, numpy and JSON readers can hold
 MOST_ENTRIES = 10_000  # of all lists and mappings within a value
-DEEPEST = 16  # lists and mappings within each other
+DEEPEST = 16  # nesting depth of lists and mappings
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST = 10_000  # characters of a text
 
 
 def plain(key: str, value: Any) -> Any:
-    """Turns tuples, paths and numpy numbers into what YAML can hold, and refuses what it cannot.
+    """Converts tuples, paths and numpy numbers to types that YAML can hold, and refuses other types.
 
     Args:
         key: Name of the setting, for messages.
         value: Any value.
 
     Returns:
-        The same value of plain types, in lists and mappings of its own.
+        The same value in plain types, with new lists and mappings.
 
     Raises:
-        UsageError: If a part is of another type; or is larger, longer or deeper than any setting.
+        UsageError: If a part has another type, or is larger, longer or deeper than any setting.
     """
     return _Reader(key).read(value, 0)
 
 
 def is_folder_name(name: str) -> bool:
-    """Tells whether a text names one folder, such as a dataset's, and leads nowhere else."""
+    """Tells whether a text is the name of a single folder, such as a dataset's, and not a path to another place."""
     return name.isprintable() and name not in ("", ".", "..") and not {"/", "\\"} & {*name}
 
 
 def without_none_texts(values: dict[str, Any], cls: type[Settings]) -> None:
-    """Takes the text None, which RecBole reads as nothing at all, as that, wherever a setting may be nothing.
+    """Replaces the text None, which RecBole reads as None, by None in every setting that may be None.
 
     Args:
-        values: Settings; written to.
+        values: Settings; modified in place.
         cls: Class of the settings.
     """
     for key, field in cls.model_fields.items():
@@ -71,13 +71,13 @@ def _without_none_text(value: Any, kind: Any) -> Any:
 
 
 class _Reader:
-    """Reads one value, and counts what lies in it."""
+    """Reads one value, and counts its parts."""
 
     def __init__(self, key: str) -> None:
         self._key, self._entries = key, 0
 
     def read(self, value: Any, depth: int) -> Any:
-        """The value of plain types."""
+        """Returns the value in plain types."""
         self._entries += 1
         if self._entries > MOST_ENTRIES or depth > DEEPEST:
             what = f"lists and mappings {DEEPEST} deep" if depth > DEEPEST else f"{MOST_ENTRIES} entries"

@@ -1,1 +1,1 @@
-"""Datasets, training rows and loaders; knows no model."""
+"""Datasets, training rows and loaders; independent of the models."""

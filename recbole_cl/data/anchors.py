@@ -1,4 +1,4 @@
-"""The draws of anchors: at which prefixes of a batch's rows contrastive terms look, in the sequence form.
+"""Sampling of anchors in the sequence form: the prefixes of a batch's rows that contrastive terms use.
 
 Letters: B rows, L columns, K anchors per row, A anchors of a batch, T targets of a batch.
 """
@@ -16,17 +16,18 @@ def draw_anchors(
 ) -> Prefixes:
     """Draws K times as many prefixes as there are rows.
 
-    * ``per_row``: K of each row, uniformly among its own, so that all rows weigh alike;
-    * ``per_target``: uniformly among all those of the batch, so that each target weighs alike, as in the prefix form.
+    * ``per_row``: K from each row, uniformly among its own prefixes, so that all rows have equal weight;
+    * ``per_target``: uniformly among all prefixes of the batch, so that all targets have equal weight, as in the prefix
+        form.
 
-    None is drawn twice before all that can be drawn were drawn once.
+    No prefix is drawn a second time before every available one has been drawn once.
 
     Args:
-        draw: One of the two.
-        length: Targets of each row, 1..L. Shape [B].
-        target_place: Flat places of all of them in [B, L], row after row. Shape [T].
+        draw: ``per_row`` or ``per_target``.
+        length: Number of targets of each row, 1..L. Shape [B].
+        target_place: Flat positions of all targets in [B, L], row after row. Shape [T].
         width: L.
-        n_per_row: K; 0: each row as a whole, undrawn.
+        n_per_row: K; 0: each row as a whole, without drawing.
         generator: Source of randomness, on the rows' device.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A sequential dataset that keeps interactions once, and training rows as offsets into them.
+"""A sequential dataset that stores interactions once, and training rows as offsets into them.
 
 Letters: I interactions, R rows, L columns.
 """
@@ -31,17 +31,17 @@ ROW_END = "row_end"  # the row's target; its window is row_start .. row_end - 1
 class ContrastiveDataset(ListColumns):
     """RecBole's sequential dataset without a padded copy of every prefix.
 
-    RecBole writes each prefix of each user out as a padded row, for every loaded field. Here the interactions stay
-    one flat table, sorted by user and time, and a row is a pair of offsets: its window ``[start, end)``, at most
-    ``MAX_ITEM_LIST_LENGTH`` items, and its target at ``end``. Splitting, filtering and order are RecBole's own code,
-    run on these offsets; indexing the dataset writes the asked-for rows out exactly as RecBole would.
+    RecBole stores each prefix of each user as a padded row, for every loaded field. Here the interactions stay one flat
+        table, sorted by user and time. A row is a pair of offsets: its window ``[start, end)``, at most
+        ``MAX_ITEM_LIST_LENGTH`` items, and its target at ``end``. Splitting, filtering and ordering are RecBole's own
+        code, run on these offsets. Indexing the dataset returns the requested rows exactly as RecBole would.
 
     Attributes:
         flat: All interactions of all splits, sorted by user and time; its fields have shape [I].
         user_start: First interaction of the user of each interaction. Shape [I].
     """
 
-    inter_feat: Any  # a data frame while it is read, then RecBole's Interaction
+    inter_feat: Any  # a data frame during reading, then RecBole's Interaction
     item_feat: Any
     flat: Interaction
     user_start: Tensor
@@ -50,7 +50,7 @@ class ContrastiveDataset(ListColumns):
         download_dataset(self.dataset_name, self._get_download_url("url"), Path(self.dataset_path))
 
     def _load_feat(self, filepath: str, source: FeatureSource | str) -> Any:
-        """Reads one of the dataset's files, checked and loaded in one parse (RecBole's hook of that name)."""
+        """Reads one of the dataset's files, checked and loaded in one parse (overrides RecBole's hook of this name)."""
         config = self.config
         load, unload = self._get_load_and_unload_col(source)
         if load == set():
@@ -85,7 +85,7 @@ class ContrastiveDataset(ListColumns):
         return frame if types else None
 
     def _data_filtering(self) -> None:
-        """RecBole's filters in RecBole's order; what each leaves out is counted and said."""
+        """RecBole's filters in RecBole's order; logs how many interactions each of them removes."""
         config = self.config
         intervals = {config[f"{what}_inter_num_interval"] for what in ("user", "item")}
         if self.dataset_name.lower().startswith(("amazon", "yelp")) and intervals <= {None, "[0,inf)"}:
@@ -109,7 +109,7 @@ class ContrastiveDataset(ListColumns):
         self._leave_out_unseen_items()
 
     def _remove_duplication(self) -> None:
-        """RecBole's step, but that interactions at one time keep the order of the file."""
+        """RecBole's step, except that interactions at the same time keep the order of the file."""
         if self.config["rm_dup_inter"] is None:
             return
         if self.time_field in self.inter_feat:
@@ -118,9 +118,9 @@ class ContrastiveDataset(ListColumns):
         self.inter_feat = self.inter_feat.drop_duplicates(pair, keep=self.config["rm_dup_inter"])
 
     def _leave_out_unseen_items(self) -> None:
-        """Items of the ``.item`` file that nobody interacted with: left out, or ranked as candidates and told of.
+        """Items of the ``.item`` file without any interaction: removed, or ranked as candidates and logged.
 
-        Those of further files, such as ``preload_weight`` reads, are always left out.
+        Items that appear only in further files, such as those of ``preload_weight``, are always removed.
         """
         for name, field in product(self.feat_name_list, self.config["alias_of_item_id"] or ()):
             feat = getattr(self, name)
@@ -143,8 +143,8 @@ class ContrastiveDataset(ListColumns):
     def _remap_ID_all(self) -> None:
         """Numbers users and items as RecBole does, then sorts the interactions by exact time.
 
-        RecBole rounds times to float32, in which those of seconds since 1970 have steps of 128, and then sorts by them.
-        Rounding keeps what is sorted in order, and RecBole's sorts are stable.
+        RecBole rounds times to float32 before it sorts by them; Unix times in seconds then have steps of 128. Rounding
+        does not change the order of sorted times, and RecBole's sorts are stable.
         """
         super()._remap_ID_all()
         if self.time_field in self.inter_feat and self.benchmark_filename_list is None:
@@ -156,7 +156,7 @@ class ContrastiveDataset(ListColumns):
     def _normalize(self) -> None:
         super()._normalize()
         if self.time_field in self.inter_feat:
-            self.inter_feat[self.time_field] = self.inter_feat[self.time_field].astype(np.float64)  # as RecBole has it
+            self.inter_feat[self.time_field] = self.inter_feat[self.time_field].astype(np.float64)  # RecBole's type
 
     def _preload_weight_matrix(self) -> None:
         for field in (self.config["preload_weight"] or {}).values():
@@ -188,7 +188,7 @@ class ContrastiveDataset(ListColumns):
         self._part = part[order][self.inter_feat[ROW_END]]
 
     def _lay_out_lists(self, part: Tensor) -> None:
-        """Rows that name their items: each is its own history."""
+        """For rows with lists of their items: each row is its own history."""
         names = (self.uid_field, self.list_column, self.item_list_length_field, self.iid_field)
         self.flat, self.user_start, end, self._part = segments_of(self.inter_feat, part, names)
         start = torch.maximum(self.user_start[end], end - self.max_item_list_len)
@@ -196,10 +196,10 @@ class ContrastiveDataset(ListColumns):
         self.inter_feat.update(Interaction({ROW_START: start, ROW_END: end, self.item_list_length_field: end - start}))
 
     def build(self) -> list[ContrastiveDataset]:
-        """RecBole's split; or by files, where the data come split; or none, where all is trained on.
+        """Splits the data as RecBole does; presplit data by file; or not at all, if all data are for training.
 
         Returns:
-            The training, validation and test part; of the latter two either may be empty.
+            The training, validation and test parts; each of the last two may be empty.
         """
         everything = self.config["train_on"] == "all"
         if not everything and self.benchmark_filename_list is None:
@@ -213,7 +213,7 @@ class ContrastiveDataset(ListColumns):
         return [self.copy(take_rows(self.inter_feat, part)) for part in parts]
 
     def data_augmentation(self) -> None:
-        """Makes one row per interaction that has a predecessor, as offsets (RecBole's hook of that name)."""
+        """Makes one row, as offsets, per interaction that has a predecessor (overrides RecBole's hook of this name)."""
         self._check_field("uid_field", "time_field")
         self.sort(by=[self.uid_field, self.time_field], ascending=True)
         self._make_rows()
@@ -241,11 +241,11 @@ class ContrastiveDataset(ListColumns):
         self.inter_feat = rows
 
     def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[ContrastiveDataset]:
-        """RecBole's split in its order, without a Python list entry per row: users as they first appear.
+        """RecBole's split in RecBole's order (users as they first appear), without a Python list entry per row.
 
         Args:
             group_by: The column of users.
-            leave_one_mode: As ``left_out`` takes it.
+            leave_one_mode: As for ``left_out``.
 
         Returns:
             The training, validation and test part.
@@ -255,10 +255,10 @@ class ContrastiveDataset(ListColumns):
         return [self.copy(take_rows(self.inter_feat, part)) for part in parts]
 
     def of_first_users(self, share: float) -> ContrastiveDataset:
-        """The rows of some users: the first in the file, as their ids are given.
+        """The rows of the first users in the file, which have the lowest ids.
 
         Args:
-            share: Of the users, in (0, 1]; rounded down to whole users.
+            share: Share of the users, in (0, 1]; rounded down to whole users.
         """
         if share == 1:
             return self
@@ -267,7 +267,7 @@ class ContrastiveDataset(ListColumns):
         return some
 
     def __getitem__(self, index: object, join: bool = True) -> Interaction:
-        """Writes rows out as RecBole's padded interactions: the row's fields, and a list field for each of them.
+        """Returns rows as RecBole's padded interactions: the row's fields, and a list field for each of them.
 
         Args:
             index: Row number, slice, or array of row numbers.

@@ -1,4 +1,4 @@
-"""Hashes that tell whether the ids of two runs mean the same."""
+"""Hashes that show whether the ids of two runs refer to the same users and items."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from recbole_cl.data.rows import rows_of
 
 
 def item_fingerprint(dataset: Any) -> str:
-    """Hash of a dataset's item tokens in the order of their ids: equal if and only if the ids mean the same items.
+    """Hash of a dataset's item tokens in the order of their ids: equal if and only if each id means the same item.
 
     Args:
-        dataset: RecBole's or ours, of any split.
+        dataset: RecBole's or ours; any split.
 
     Returns:
         SHA-256, in hexadecimal digits.
@@ -23,10 +23,10 @@ def item_fingerprint(dataset: Any) -> str:
 
 
 def interaction_fingerprint(dataset: ContrastiveDataset) -> str:
-    """Hash of all interactions, of every split, in the order of users and time, and of what their items' ids mean.
+    """Hash of all interactions of all splits, in the order of users and time, with the tokens of their items.
 
     Args:
-        dataset: Ours, of any split.
+        dataset: Ours; any split.
 
     Returns:
         SHA-256, in hexadecimal digits.
@@ -38,13 +38,14 @@ def interaction_fingerprint(dataset: ContrastiveDataset) -> str:
 
 
 def target_fingerprint(split: ContrastiveDataset) -> str:
-    """Hash of the users and targets of a split's rows, by their tokens: equal if ranks of two runs can be paired.
+    """Hash of the users and targets of a split's rows, by token: if equal, the ranks of two runs can be paired.
 
     Args:
         split: The validation or test part of a dataset.
 
     Returns:
-        SHA-256, in hexadecimal digits, of the rows in the order of ``rows_of``, which is that of stored ranks.
+        SHA-256, in hexadecimal digits, of the rows in the order of ``rows_of``, which is also the order of stored
+        ranks.
     """
     rows = rows_of(split)
     users, items = split.id2token(split.uid_field, rows.user), split.id2token(split.iid_field, rows.items[rows.end])

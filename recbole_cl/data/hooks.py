@@ -1,4 +1,4 @@
-"""What a model can have added to every training batch: positives, and other fields, drawn from the training rows.
+"""Fields that a model can have added to every training batch: positives, and others, drawn from the training rows.
 
 Letters: R training rows, B anchors of a batch, L columns.
 """
@@ -15,7 +15,7 @@ from recbole_cl.batch import Rows
 
 
 class TrainingRows(Protocol):
-    """The training prefixes as a hook sees them, whether our loader or a plain RecBole script holds them."""
+    """The training prefixes as a hook sees them, whether they come from our loader or from a plain RecBole script."""
 
     @property
     def target(self) -> Tensor:
@@ -30,20 +30,20 @@ class TrainingRows(Protocol):
 
 
 class BatchHook(Protocol):
-    """Draws something for each anchor of a batch: for each row, and in the sequence form for each prefix of it."""
+    """Draws something for each anchor of a batch: for each row, or in the sequence form for each of its prefixes."""
 
     def draw(self, row: Tensor, generator: torch.Generator) -> Rows | Tensor:
         """Draws for a batch.
 
         Args:
-            row: Number of the training row that each anchor is. Shape [B].
+            row: The number of each anchor's training row. Shape [B].
             generator: Source of randomness, on the rows' device.
 
         Returns:
-            Rows without holes, one for each anchor, or a tensor [B, ...]: what ``batch.extra`` then holds under the
-            hook's name. Of rows the ids and lengths are kept.
+            Rows without gaps, one for each anchor, or a tensor [B, ...]. ``batch.extra`` holds the result under the
+                hook's name; of rows, ids and lengths are kept.
         """
 
 
 HookFactory = Callable[[TrainingRows], BatchHook]
-"""Makes a hook from the training rows; what is fitted to them is fitted here, once."""
+"""Makes a hook from the training rows; anything that is fitted to them is fitted here, once."""

@@ -1,4 +1,4 @@
-"""RecBole's batches, with what the host knows of them."""
+"""RecBole's batches, together with host copies of their lengths."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from recbole_cl.host import HostLengths
 
 
 class HostedInteraction(Interaction):
-    """A batch on a device, of which the host knows how long rows are.
+    """A batch on a device whose row lengths are also known on the host.
 
     Args:
         fields: The batch.
-        lengths: Host copies of the fields that hold lengths, by their names.
+        lengths: Host copies of the fields that hold lengths, by name.
     """
 
     def __init__(self, fields: Mapping[str, Tensor], lengths: Mapping[str, HostLengths]) -> None:
@@ -25,6 +25,6 @@ class HostedInteraction(Interaction):
         self.lengths = lengths
 
     def to(self, device: torch.device, selected_field: Any = None) -> HostedInteraction:
-        """RecBole's ``to``; what the host knows stays on the host."""
+        """RecBole's ``to``; the host copies stay on the host."""
         moved = super().to(device, selected_field)
         return HostedInteraction(moved.interaction, self.lengths)

@@ -1,4 +1,4 @@
-"""Vectors of items that something else has learned: read by token, and set beside a dataset's items.
+"""Pretrained item vectors: read by token, and aligned with a dataset's items.
 
 Letters: V vectors of a file, N items (padding row 0 included), P values of a vector.
 """
@@ -26,14 +26,15 @@ def pretrained_vectors(dataset: Any, path: str | None) -> tuple[Tensor, Tensor] 
 
     Args:
         dataset: RecBole's or ours.
-        path: The file; None for what ``preload_weight`` loaded.
+        path: The file; None for the vectors that ``preload_weight`` loaded.
 
     Returns:
-        Vectors, zeros where an item has none, [N, P] in float32; and which items have one, [N]. None where neither
-        names vectors.
+        Vectors, zeros where an item has none, [N, P] in float32; and a mask of the items that have one, [N]. None if
+            neither source is set.
 
     Raises:
-        UsageError: If the file is of another form, holds a token twice or values that are no numbers, or knows no item.
+        UsageError: If the file has another form, a duplicate token or values that are not numbers, or contains none of
+            the items.
     """
     preloaded: dict[str, NDArray[np.float64]] = getattr(dataset, "_preloaded_weight", {})
     if path is None and not preloaded:
@@ -72,7 +73,7 @@ def read_vectors(path: Path) -> tuple[list[str], NDArray[np.float32]]:
         Tokens [V], and vectors [V, P].
 
     Raises:
-        UsageError: If it is none, is of another form, holds a token twice, or a value is not finite.
+        UsageError: If it has another form, a duplicate token, or a value that is not finite.
     """
     try:
         tokens, rows = _parquet(path) if path.suffix == ".parquet" else _npz(path)
@@ -85,10 +86,10 @@ def read_vectors(path: Path) -> tuple[list[str], NDArray[np.float32]]:
         shape = f"{len(tokens)} tokens and vectors of shape {list(vectors.shape)}"
         raise UsageError(f"pretrained_items = {path}: {shape}; expected {_FORMS}")
     if len(set(tokens)) < len(tokens):
-        raise UsageError(f"pretrained_items = {path}: {len(tokens) - len(set(tokens)):,} tokens are there twice")
+        raise UsageError(f"pretrained_items = {path}: {len(tokens) - len(set(tokens)):,} tokens occur twice")
     if not np.isfinite(vectors).all():
         row = int((~np.isfinite(vectors)).any(axis=1).argmax())
-        raise UsageError(f"pretrained_items = {path}: the vector of {tokens[row]!r} has a value that is no number")
+        raise UsageError(f"pretrained_items = {path}: the vector of {tokens[row]!r} has a value that is not a number")
     return tokens, vectors
 
 

@@ -1,4 +1,4 @@
-"""The training loader: windows, anchors and what hooks draw for them, as batched tensor operations on the host.
+"""The training loader: windows, anchors and the fields drawn by hooks, as batched tensor operations on the host.
 
 Letters: B rows of a batch, L columns, A anchors, T targets of a batch, R training rows.
 """
@@ -24,19 +24,19 @@ from recbole_cl.ragged import places_of_items, window
 
 @dataclass(frozen=True)
 class LoaderSettings:
-    """What a training loader is to deliver.
+    """Settings of a training loader.
 
     Attributes:
         train_form: ``prefix``: one row per prefix, its target at the end. ``sequence``: one row per user (or window
             of a long user), targets at every position.
         batch_size: Rows per batch, at least 1; the last batch may be smaller.
         shuffle: Whether each epoch visits the rows in a new random order.
-        hooks: What to draw for each anchor, by name: see ``data/hooks.py``.
-        anchors_per_row: In the sequence form: prefixes per row that are drawn for contrastive terms; 0: the whole row,
-            undrawn.
-        anchor_draw: From what they are drawn: see ``data/anchors.py``.
+        hooks: Fields to draw for each anchor, by name: see ``data/hooks.py``.
+        anchors_per_row: In the sequence form: number of prefixes per row drawn for contrastive terms; 0: the whole row,
+            without drawing.
+        anchor_draw: How they are drawn: see ``data/anchors.py``.
         seed: Seed of the loader's generator.
-        device: Where batches are sent.
+        device: Device that batches are sent to.
     """
 
     train_form: str
@@ -52,10 +52,11 @@ class LoaderSettings:
 class TrainLoader:
     """Iterates over the training rows of a split, yielding RecBole ``Interaction`` batches.
 
-    Fields of a batch: user, item list [B, L] (L: ``MAX_ITEM_LIST_LENGTH``), its length [B], target [B]; the
-    fields named in ``recbole_cl.batch`` as the settings ask. The flat item array, the offsets and the indices lie on
-    the host, which thus knows all lengths before a device does, and draws the same batches for all devices; nothing is
-    written to, and every row is made again for every batch.
+    Fields of a batch: user, item list [B, L] (L: ``MAX_ITEM_LIST_LENGTH``), its length [B], target [B]; and the fields
+    named in ``recbole_cl.batch``, depending on the settings. The flat item array, the offsets and the indices are on
+    the host. So the host knows all lengths before a device does, and draws the same batches for all devices. They are
+    never
+    modified: the rows of every batch are new tensors.
 
     Args:
         dataset: The training split.
@@ -63,10 +64,10 @@ class TrainLoader:
 
     Attributes:
         dataset: The training split, for RecBole's collector.
-        generator: Source of order, anchors and positives; its state goes into checkpoints.
+        generator: Source of order, anchors and positives; its state is saved in checkpoints.
 
     Raises:
-        UsageError: If the split has no rows, or none of the wanted form.
+        UsageError: If the split has no rows, or none of the requested form.
     """
 
     def __init__(self, dataset: ContrastiveDataset, settings: LoaderSettings) -> None:
@@ -84,16 +85,16 @@ class TrainLoader:
 
     @property
     def n_rows(self) -> int:
-        """Rows that an epoch visits."""
+        """Number of rows in an epoch."""
         return len(self.rows)
 
     @property
     def train_form(self) -> str:
-        """Of its rows."""
+        """The form of the rows."""
         return self.settings.train_form
 
     def __len__(self) -> int:
-        """Batches per epoch."""
+        """Number of batches in an epoch."""
         return -(-len(self.rows) // self.settings.batch_size)
 
     def __iter__(self) -> Iterator[HostedInteraction]:
@@ -103,13 +104,13 @@ class TrainLoader:
             yield self.batch(index)
 
     def batch(self, index: Tensor) -> HostedInteraction:
-        """Writes out the rows with the given numbers, with whatever the settings add to them.
+        """Builds the batch of the rows with the given numbers, with all fields that the settings ask for.
 
         Args:
             index: Row numbers, [B], on the host.
 
         Returns:
-            The batch, on its way to the device.
+            The batch; its copy to the device may still be in progress.
         """
         rows = self.rows
         start, end = rows.start[index], rows.end[index]
@@ -119,7 +120,7 @@ class TrainLoader:
             self._length_field: end - start,
             self._list_field: window(rows.items, start, end, rows.width),
         }
-        anchor = end  # flat places of the targets that contrastive terms look at
+        anchor = end  # flat positions of the targets that contrastive terms use
         if self.settings.train_form == "sequence":
             fields[NEXT_PREFIX + self._list_field] = window(rows.items, start + 1, end + 1, rows.width)
             fields[TARGET_PLACE] = place = places_of_items(end - start, rows.width)
@@ -137,8 +138,8 @@ class TrainLoader:
         return name in (self._length_field, ANCHOR_LENGTH, *hooks)
 
     def _drawn(self, anchor: Tensor) -> dict[str, Tensor]:
-        """What the hooks draw for the targets at the given places, as batch fields."""
-        row = torch.searchsorted(self.prefixes.end, anchor)  # the prefix row whose target stands there
+        """The fields that the hooks draw for the targets at the given positions."""
+        row = torch.searchsorted(self.prefixes.end, anchor)  # the prefix row with its target at that position
         fields: dict[str, Tensor] = {}
         for name, hook in self._hooks.items():
             drawn = hook.draw(row, self.generator)

@@ -1,6 +1,6 @@
-"""Random items in the rows of the test, to see how a trained model copes with them.
+"""Random items in the test rows, to measure how robust a trained model is.
 
-Letters: R rows, J items of all rows together, K items put in.
+Letters: R rows, J items of all rows together, K inserted items.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from recbole_cl.data.rows import RowSet
 from recbole_cl.errors import UsageError
 
-_STREAM = 7  # of the run's seed, apart from those of training
+_STREAM = 7  # random stream of the run's seed, separate from those of training
 
 
 def with_noise(rows: RowSet, share: float, n_items: int, seed: int) -> RowSet:
-    """Puts random items into rows; their targets stay the last.
+    """Inserts random items into rows; the target stays the last item.
 
-    For a user of n items, the target included, int(share * n) places before one of the n are drawn with replacement,
-    and each place that was drawn gets one item, uniform among those that the user never had.
+    For a user with n items, the target included, int(share * n) positions before one of the n items are drawn with
+    replacement. Each distinct drawn position gets one item, drawn uniformly from those that the user never had.
 
     Reference:
         Liu et al., "Contrastive Self-supervised Sequential Recommendation with Robust Augmentation", 2021, section 5.4
@@ -29,13 +29,13 @@ def with_noise(rows: RowSet, share: float, n_items: int, seed: int) -> RowSet:
         rows: The rows of a test split.
         share: In [0, 1]; 0.1 to 0.5 in the paper.
         n_items: N, the padding row included.
-        seed: The same gives the same rows.
+        seed: Equal seeds give equal rows.
 
     Returns:
-        Rows of a flat array of their own, in the same order, with the same users and targets.
+        Rows on a new flat array, in the same order, with the same users and targets.
 
     Raises:
-        UsageError: If a user had all items already.
+        UsageError: If a user already has all items.
     """
     generator = np.random.default_rng([seed, _STREAM])
     end = rows.end.numpy()
@@ -67,11 +67,11 @@ def with_noise(rows: RowSet, share: float, n_items: int, seed: int) -> RowSet:
 def _unknown_items(
     owner: NDArray[np.int64], known: NDArray[np.int64], n_items: int, generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """A uniform item for each owner among those that it has not.
+    """Draws for each owner a uniform item from those that it does not have.
 
     Args:
         owner: Rows, [K].
-        known: ``row * n_items + item`` of all that rows have, sorted, each once.
+        known: ``row * n_items + item`` for all items in the rows, sorted, without duplicates.
         n_items: N.
         generator: Source of the draws.
     """

@@ -1,6 +1,6 @@
-"""Data that come split: RecBole's ``benchmark_filename``, of plain interactions or of rows that name their items.
+"""Presplit data: RecBole's ``benchmark_filename``, with plain interactions or with rows that list their items.
 
-Letters: R rows, I interactions, W the longest list.
+Letters: R rows, I interactions, W length of the longest list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recbole_cl.errors import UsageError
 
 
 class ListColumns(SequentialDataset):
-    """RecBole's sequential dataset where its files come split, and a line may name the items of its row."""
+    """RecBole's sequential dataset for presplit files, in which a line may list the items of its row."""
 
     inter_feat: Any
     _rest_fields: Any
@@ -30,16 +30,16 @@ class ListColumns(SequentialDataset):
 
     @property
     def names_items(self) -> bool:
-        """Whether rows come with lists of their items, so that several rows hold one interaction."""
+        """Whether rows come with lists of their items, so that several rows may contain the same interaction."""
         return bool(self.benchmark_filename_list) and self.list_column in self.field2type
 
     @property
     def list_column(self) -> str:
-        """What the column of lists of items is called in data that come split."""
+        """The name of the column with item lists in presplit data."""
         return f"{self.iid_field}{self.config['LIST_SUFFIX']}"
 
     def _init_alias(self) -> None:
-        """Has lists of items numbered as items are."""
+        """Makes item lists use the same ids as items."""
         super()._init_alias()
         if self.benchmark_filename_list and self.list_column in self.inter_feat:
             if self.list_column not in self.alias["item_id"]:
@@ -48,12 +48,12 @@ class ListColumns(SequentialDataset):
 
 
 class Segments(NamedTuple):
-    """Rows that name their items, one after another in one flat table.
+    """Rows that list their items, one after another in one flat table.
 
     Attributes:
-        flat: User and item of each place, [I]; a row's items, oldest first, then its target.
-        user_start: First place of the row of each place, [I].
-        end: Place of each row's target, [R].
+        flat: User and item of each position, [I]; a row's items, oldest first, then its target.
+        user_start: First position of the row of each position, [I].
+        end: Position of each row's target, [R].
         part: Number of the file of each row, [R].
     """
 
@@ -64,17 +64,17 @@ class Segments(NamedTuple):
 
 
 def file_numbers(sizes: Sequence[int]) -> Tensor:
-    """Number of the file that each line is from, [sum of sizes]."""
+    """The number of the file that each line comes from, [sum of sizes]."""
     return torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes))
 
 
 def file_order(user: Tensor, part: Tensor, time: Tensor | None) -> Tensor:
-    """Order by user, file and time: what a file teaches never comes after what another file tests.
+    """Order by user, file and time: for each user, lines of the training file precede those of the other files.
 
     Args:
         user: Users, [I].
         part: Number of each line's file, [I].
-        time: Times, [I]; None leaves the order of the file.
+        time: Times, [I]; None keeps the order of the file.
 
     Returns:
         Numbers of lines, [I].
@@ -84,15 +84,15 @@ def file_order(user: Tensor, part: Tensor, time: Tensor | None) -> Tensor:
 
 
 def segments_of(rows: Interaction, part: Tensor, names: tuple[str, str, str, str]) -> Segments:
-    """Lays rows that name their items out in one table.
+    """Arranges rows that list their items in one table.
 
     Args:
         rows: Columns of users [R], lists of items [R, W], their lengths [R] and targets [R].
         part: Number of each row's file, [R].
-        names: Those of these four columns.
+        names: The names of these four columns.
 
     Raises:
-        UsageError: If a list is empty throughout.
+        UsageError: If all lists are empty.
     """
     user, items, length, target = (rows[name] for name in names)
     if empty := int((length == 0).sum()):
@@ -111,7 +111,7 @@ def segments_of(rows: Interaction, part: Tensor, names: tuple[str, str, str, str
 
 
 def parts_of(part: Tensor, n_files: int) -> list[Tensor]:
-    """Which rows are for training, validation and test, by the number of each one's file.
+    """The rows for training, validation and test, by the number of each row's file.
 
     Args:
         part: Number of each row's file, [R].

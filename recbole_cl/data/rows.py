@@ -25,7 +25,7 @@ class RowSet:
         user_start: First interaction of the user of each interaction, [I].
         user: User of each row, [R].
         start: First item of each row's window, [R].
-        end: Its target; one past its last item, [R].
+        end: Position of its target, one after its last item, [R].
         width: Longest window allowed, L.
     """
 
@@ -83,14 +83,15 @@ def rows_of(dataset: ContrastiveDataset) -> RowSet:
 
 
 def sequence_rows(prefixes: RowSet) -> RowSet:
-    """One row per user, for a loss at every position; long users in windows, none of their targets lost.
+    """One row per user, for a loss at every position; long users are cut into windows without losing any target.
 
     Args:
         prefixes: The training rows of the prefix form.
 
     Returns:
         Rows whose inputs are ``[start, end)`` and whose targets are ``start + 1 .. end``. A user with more than L
-        targets has several rows: the newest holds the last L targets, older ones those before, without overlap.
+            targets has several rows: the newest holds the last L targets, older rows hold the earlier ones, without
+            overlap.
     """
     newest = torch.ones(len(prefixes), dtype=torch.bool, device=prefixes.user.device)
     newest[:-1] = prefixes.user[1:] != prefixes.user[:-1]
@@ -105,7 +106,7 @@ def sequence_rows(prefixes: RowSet) -> RowSet:
 
 
 def require_rows(rows: RowSet, split: str) -> RowSet:
-    """Returns the rows, or refuses a split in which there are none.
+    """Returns the rows, or refuses an empty split.
 
     Raises:
         UsageError: If ``rows`` is empty.

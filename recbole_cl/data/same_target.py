@@ -1,4 +1,4 @@
-"""Which training rows share a target: the index and the hook behind supervised positives.
+"""Training rows that share a target: the index and the hook behind supervised positives.
 
 Letters: R training rows, N items, B drawn rows.
 """
@@ -14,19 +14,20 @@ from recbole_cl.batch import Rows
 from recbole_cl.data.hooks import HookFactory, TrainingRows
 from recbole_cl.ragged import offsets
 
-_BLOCK = 1 << 14  # rows that are written out at a time
+_BLOCK = 1 << 14  # number of rows compared at a time
 
 
 class GroupIndex:
-    """Draws, for each row, another training row of the same group, such as those with one target.
+    """Draws, for each row, another training row of the same group, such as the rows with the same target.
 
-    Rows sorted by group once, in CSR form: O(R) memory, and a draw is a few vectorised operations.
+    Rows are sorted by group once, in CSR form. This takes O(R) memory, and drawing is a few vectorised operations.
 
     Reference:
         DuoRec (Qiu et al., WSDM 2022), section 4.3.2: supervised positive sampling.
 
     Args:
-        group: Number of the group of every training row, and of no other: its target, its user. Shape [R], from 0.
+        group: Number of each training row's group, such as its target or its user; every number from 0 occurs.
+            Shape [R].
     """
 
     def __init__(self, group: Tensor) -> None:
@@ -38,7 +39,7 @@ class GroupIndex:
         self.group_size = counts[group]  # [R]
 
     def draw(self, row: Tensor, generator: torch.Generator) -> Tensor:
-        """Draws uniformly among the other rows of the same group; the row itself where there is none.
+        """Draws uniformly among the other rows of the same group; returns the row itself if there are none.
 
         Args:
             row: Training rows. Shape [B].
@@ -55,7 +56,7 @@ class GroupIndex:
 
 
 class SameTarget:
-    """Positives for every anchor: another training row with the same target, the row itself where there is none.
+    """A positive for every anchor: another training row with the same target, or the row itself if there is none.
 
     Args:
         rows: The training rows.
@@ -73,11 +74,11 @@ class SameTarget:
 class LastSameTarget:
     """A fixed positive for every anchor: the last training row with the same target and other items.
 
-    Rows count in the order of users and of time, which is the file's where that lists user after user. A row that no
-    other one differs from is its own positive.
+    Rows are in the order of users and time; if the file lists one user after another, this is its order. A row that
+    equals all others with its target is its own positive.
 
     Reference:
-        The code of ICSRec (Qin et al., WSDM 2024), which lists the candidates of a row and never draws among them.
+        The code of ICSRec (Qin et al., WSDM 2024), which lists the candidates of a row and always takes the last one.
 
     Args:
         rows: The training rows.
@@ -90,7 +91,7 @@ class LastSameTarget:
         nothing = torch.full((int(target.max()) + 1,), -1, device=target.device)
         last = nothing.scatter_reduce(0, target, row, "amax")[target]  # [R]
         same = self._equal(row, last)
-        # The last row's own positive, and that of all rows like it, is the last one that differs from it.
+        # The positive of the last row, and of all rows equal to it, is the last row that differs from it.
         other = nothing.scatter_reduce(0, target, row.where(~same, -1), "amax")[target]
         partner = torch.where(same, other, last)
         self.partner = torch.where(partner < 0, row, partner)  # [R]

@@ -1,4 +1,4 @@
-"""The training rows as models read them themselves: ours, or RecBole's padded ones in a plain RecBole script.
+"""The training rows for models that read them directly: ours, or RecBole's padded ones in a plain RecBole script.
 
 Letters: R rows, L columns, B drawn rows.
 """
@@ -21,8 +21,8 @@ class PaddedRows:
     Args:
         item_seq: The rows. Shape [R, L].
         seq_len: Their lengths. Shape [R].
-        target: The item after each. Shape [R].
-        user: The user of each. Shape [R].
+        target: The target of each row. Shape [R].
+        user: The user of each row. Shape [R].
     """
 
     def __init__(self, item_seq: Tensor, seq_len: Tensor, target: Tensor, user: Tensor) -> None:
@@ -39,12 +39,12 @@ def training_rows(dataset: Any, *, whole: bool) -> TrainingRows | None:
 
     Args:
         dataset: The training split, ours or RecBole's.
-        whole: Whether to take one row per user (or window of a long user) and not one per prefix. RecBole's split has
-            prefixes only.
+        whole: Whether to return one row per user (or window of a long user) instead of one per prefix. RecBole's split
+            has only prefixes.
 
     Returns:
-        The rows, which share the split's tensors; None if it has none, as the stand-ins that tests and benchmarks build
-        models on.
+        The rows, which share the split's tensors; None if the split has none, such as the placeholder datasets of tests
+            and benchmarks.
     """
     features = getattr(dataset, "inter_feat", None)
     if features is None:

@@ -1,4 +1,4 @@
-"""Items by the user's own tokens: their ids in a model, and back. It imports neither pandas nor RecBole.
+"""Items by the user's own tokens: conversion to a model's ids, and back. Imports neither pandas nor RecBole.
 
 Letters: N items (padding row 0 included).
 """
@@ -20,8 +20,8 @@ class Vocabulary:
     """Tokens in the order of their ids.
 
     Args:
-        tokens: N tokens; the first is that of the padding row, which stands for no item.
-        kind: What one of them is called in messages.
+        tokens: N tokens; the first belongs to the padding row, which stands for no item.
+        kind: What messages call such a token.
     """
 
     def __init__(self, tokens: Sequence[str], kind: str = "item") -> None:
@@ -36,7 +36,7 @@ class Vocabulary:
         return str(token) in self._ids
 
     def find(self, token: object) -> int | None:
-        """The id of a token, or None if it is unknown; a number is taken for its digits."""
+        """The id of a token, or None if it is unknown; a number is converted to text."""
         return self._ids.get(str(token))
 
     def id_of(self, token: object) -> int:
@@ -54,11 +54,11 @@ class Vocabulary:
         return found
 
     def known(self, tokens: Iterable[object]) -> list[int]:
-        """The ids of those tokens that are known, in their order."""
+        """The ids of the known tokens, in order."""
         return [found for token in tokens if (found := self.find(token)) is not None]
 
     def save(self, file: Path) -> None:
-        """Writes the tokens, the padding row's left out, as a JSON list."""
+        """Writes the tokens, without the padding row's, as a JSON list."""
         atomic_write_json(file, self.tokens[1:])
 
 

@@ -1,1 +1,1 @@
-"""One run by several processes, started by torchrun: who they are, and how they share the work of a step."""
+"""Runs with several processes, started by torchrun: how they find each other, and how they share each step."""

@@ -1,4 +1,4 @@
-"""The processes that train a run together, as torchrun starts them; without it there is one, and nothing is done here.
+"""The processes that torchrun starts to train a run together; without torchrun there is one, and nothing happens here.
 
 Letters: W processes.
 """
@@ -16,15 +16,15 @@ from recbole_cl.errors import ProcessLost, UsageError
 if TYPE_CHECKING:
     import torch
 
-_ARRIVAL = timedelta(minutes=30)  # until all processes have read their data, and longer than any epoch's own work
-_NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets beside WORLD_SIZE
+_ARRIVAL = timedelta(minutes=30)  # until all processes have read their data; longer than any epoch's own work
+_NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # set by torchrun, in addition to WORLD_SIZE
 
 
 class World(NamedTuple):
-    """A process among others.
+    """One process among several.
 
     Attributes:
-        rank: Which it is, 0..W-1; 0 writes the files and talks to the user.
+        rank: Its number, 0..W-1; process 0 writes the files and the output for the user.
         size: W.
     """
 
@@ -37,15 +37,15 @@ _world = _ALONE
 
 
 def world() -> World:
-    """This process among those that have joined; alone until ``join``."""
+    """This process among those that have joined; a single process before ``join``."""
     return _world
 
 
 def started(environment: Mapping[str, str] = os.environ) -> World:
-    """This process among those that torchrun has started, whether they have joined or not.
+    """This process among those that torchrun has started, whether or not they have joined.
 
     Raises:
-        UsageError: If the environment tells of several processes, and not how they find one another.
+        UsageError: If the environment names several processes but does not say how they find each other.
     """
     size = environment.get("WORLD_SIZE", "1")
     if not size.isdecimal() or int(size) < 2:
@@ -59,28 +59,28 @@ def started(environment: Mapping[str, str] = os.environ) -> World:
 
 
 def is_first(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process talks to the user, as one of several or alone."""
+    """Whether this process writes the output for the user, as the first of several or the only one."""
     return environment.get("WORLD_SIZE", "1") in ("", "1") or environment.get("RANK", "0") == "0"
 
 
 def local_place(environment: Mapping[str, str] = os.environ) -> World:
-    """This process among those of its own machine that torchrun has started."""
+    """This process among those that torchrun has started on the same machine."""
     if started(environment).size == 1:
         return _ALONE
     return World(int(environment["LOCAL_RANK"]), int(environment.get("LOCAL_WORLD_SIZE", environment["WORLD_SIZE"])))
 
 
 def join(device: torch.device) -> World:
-    """Meets the other processes, if there are any; a second time nothing is done.
+    """Connects to the other processes, if there are any; a second call does nothing.
 
     Args:
-        device: Where this process trains: NCCL connects GPUs, gloo everything else.
+        device: Device on which this process trains: NCCL connects GPUs, gloo everything else.
 
     Returns:
         This process among them.
 
     Raises:
-        UsageError: If they do not all come, or some train on a GPU and others not.
+        UsageError: If not all processes arrive, or only some of them train on a GPU.
     """
     global _world
     here = started()
@@ -94,16 +94,16 @@ def join(device: torch.device) -> World:
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo"
     try:
         store, rank, size = next(dist.rendezvous("env://", timeout=_ARRIVAL))
-        # In which torchrun leaves the addresses that processes had before it restarted them.
+        # It still contains the addresses of processes before torchrun restarted them.
         store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_ARRIVAL)
-    except (RuntimeError, ValueError) as error:  # what they raise has many types, all of these two
+    except (RuntimeError, ValueError) as error:  # base classes of all errors that these calls raise
         words = " ".join(str(error).split())[:200]
         raise UsageError(f"the {here.size} processes did not find one another: {words}") from error
     atexit.register(dist.destroy_process_group)
     _world = here
     if here.rank:
-        logging.disable(logging.CRITICAL)  # the first process tells
+        logging.disable(logging.CRITICAL)  # only the first process logs
     on_gpu = torch.tensor([float(device.type == "cuda")])
     together(lambda: dist.all_reduce(on_gpu))
     if on_gpu.item() not in (0, here.size):
@@ -114,10 +114,10 @@ def join(device: torch.device) -> World:
 
 
 def together(collective: Callable[[], object]) -> None:
-    """Runs what all processes take part in.
+    """Runs an operation in which all processes take part.
 
     Raises:
-        ProcessLost: If one of them is gone.
+        ProcessLost: If one of them has ended.
     """
     try:
         collective()
@@ -126,7 +126,7 @@ def together(collective: Callable[[], object]) -> None:
 
 
 def wait() -> None:
-    """Waits until every process is here: what the first has written before can then be read."""
+    """Waits until every process arrives: after that, all can read what the first one wrote before."""
     if _world.size > 1:
         import torch
         import torch.distributed as dist
@@ -138,7 +138,7 @@ def of_first(make: Callable[[], str]) -> str:
     """A text that the first process makes, for all of them.
 
     Args:
-        make: Is called by the first alone.
+        make: Called only by the first process.
     """
     if _world.size == 1:
         return make()
@@ -155,21 +155,21 @@ def of_first(make: Callable[[], str]) -> str:
 
 
 def agree_on(what: str, value: str) -> None:
-    """Makes sure that something is the same everywhere.
+    """Makes sure that a value is the same in all processes.
 
     Args:
-        what: What it is, for the message.
-        value: How it is here.
+        what: Its name, for the message.
+        value: The value in this process.
 
     Raises:
-        UsageError: If it is another one on the first process.
+        UsageError: If the first process has another value.
     """
     if of_first(lambda: value) != value:
         raise UsageError(f"process {_world.rank} has other {what} than process 0: give all the same files and settings")
 
 
 def own_gpu(asked: int | str | tuple[int, ...], place: World) -> str:
-    """Of the GPUs that are asked for that of this process, among those of its machine; none if none is."""
+    """This process's GPU, out of those asked for on its machine; empty if none is asked for."""
     gpus = [str(it) for it in asked] if isinstance(asked, tuple) else str(asked).split(",")
     if gpus in ([], [""], ["-1"]):
         return ""

@@ -1,12 +1,14 @@
 r"""How W processes share the work of one training step.
 
 Every process runs the same program on the same global batch: order, views, masks and negatives come from generators in
-the same state. Only what is costly is shared out, row by row, and its results are exchanged: the encoding of rows, and
-losses over many targets. All else, such as the comparison of views, is computed everywhere on the whole batch. So a
-method knows nothing of processes, and its step is that of one process, up to the rounding of sums.
+the same state. Only expensive work is divided among the processes, row by row: the encoding of rows, and losses over
+many targets. Their results are exchanged. Everything else, such as the comparison of views, is computed by every
+process on the whole batch. So a method need not know about processes, and its step equals that of one process, up to
+the rounding of sums.
 
-Gradients: the total loss is the same number everywhere, and each process differentiates a W-th of it. The exchange of
-outputs adds up what all processes ask of an output, and the sum over processes of a weight's gradients is its gradient.
+Gradients: the total loss is the same number in all processes, and each process differentiates a W-th of it. In the
+backward pass, the exchange of outputs sums the gradients that all processes have for an output. The sum of a weight's
+gradients over all processes is then its gradient.
 
 Letters: W processes, B rows, T targets, D hidden size.
 """
@@ -29,7 +31,7 @@ _sharing = False
 
 @contextmanager
 def shared_work() -> Iterator[None]:
-    """Shares out what can be while the block runs, in which all processes must do the same."""
+    """Divides shareable work among the processes while the block runs; all of them must run the same block."""
     global _sharing
     before, _sharing = _sharing, world().size > 1
     try:
@@ -39,7 +41,7 @@ def shared_work() -> Iterator[None]:
 
 
 def share_of(n: int, rank: int) -> slice:
-    """Which of n rows are the given process's: contiguous, and as many as the others' or one more or less."""
+    """The rows of the given process out of n: contiguous, and equally many for each process up to one row."""
     size = world().size
     return slice(n * rank // size, n * (rank + 1) // size)
 
@@ -47,22 +49,22 @@ def share_of(n: int, rank: int) -> slice:
 def encode_in_shares(
     encode: Callable[..., list[Tensor]], segments: Sequence[Rows], generator: torch.Generator
 ) -> list[Tensor]:
-    """Encodes views, each process its share of the rows of each.
+    """Encodes views; each process encodes its share of the rows of each view.
 
     Args:
-        encode: Encodes segments of rows: gives the outputs of each, row after row.
-        segments: The same on all processes.
-        generator: What ``encode`` draws from, beside torch's default ones; it is left as it was.
+        encode: Encodes segments of rows, and returns the outputs of each, row after row.
+        segments: The segments, the same in all processes.
+        generator: The generator that ``encode`` uses in addition to torch's default ones; its state is restored.
 
     Returns:
-        The outputs of all rows of each segment, on every process.
+        The outputs of all rows of each segment, in every process.
     """
     if not _sharing:
         return encode(*segments)
     rank, size = world()
     mine = [share_of(len(rows.seq_len), rank) for rows in segments]
     with _own_draws(generator, segments[0].seq_len.device):
-        # A share without rows encodes the first and keeps none of its outputs: gradients then exist everywhere.
+        # An empty share encodes the first row and drops its outputs, so that gradients exist in every process.
         outputs = encode(*(_taken(rows, it) for rows, it in zip(segments, mine, strict=True)))
     counts = [
         _n_outputs(rows, output.shape[0], it) for rows, output, it in zip(segments, outputs, mine, strict=True)
@@ -74,11 +76,11 @@ def encode_in_shares(
 
 
 def mean_in_shares(mean: Callable[..., Tensor], *rows: Tensor) -> Tensor:
-    """A mean over T rows, to which each process adds the part of its share.
+    """A mean over T rows, to which each process contributes its share of the rows.
 
     Args:
-        mean: Takes the rows and gives their mean, a scalar.
-        *rows: Tensors with T rows, the same on all processes.
+        mean: Maps the rows to their mean, a scalar.
+        *rows: Tensors with T rows, the same in all processes.
 
     Returns:
         The mean over all T.
@@ -87,13 +89,13 @@ def mean_in_shares(mean: Callable[..., Tensor], *rows: Tensor) -> Tensor:
         return mean(*rows)
     n = len(rows[0])
     mine = share_of(n, world().rank)
-    taken = mine if mine.stop > mine.start else slice(0, 1)  # the first one, which then counts nothing
+    taken = mine if mine.stop > mine.start else slice(0, 1)  # the first row, with weight 0
     total: Tensor = _Sum.apply(mean(*(it[taken] for it in rows)) * ((mine.stop - mine.start) / n))
     return total
 
 
 def backward(total: Tensor, parameters: Iterable[nn.Parameter]) -> None:
-    """Leaves the gradients of a total loss, which is the same on all processes, in the parameters."""
+    """Computes the gradients of a total loss that is the same in all processes, and stores them in the parameters."""
     if not _sharing:
         total.backward()
         return
@@ -108,14 +110,14 @@ def backward(total: Tensor, parameters: Iterable[nn.Parameter]) -> None:
 
 
 def take_from_first(tensors: Iterable[Tensor]) -> None:
-    """Gives every process the first one's values of tensors that all have computed, such as centroids."""
+    """Overwrites tensors that all processes have computed, such as centroids, by those of the first process."""
     if world().size > 1:
         for tensor in tensors:
             together(lambda tensor=tensor: dist.broadcast(tensor, 0))  # type: ignore[misc]
 
 
 def filled_by_all(tensor: Tensor) -> Tensor:
-    """Puts a tensor together whose places each process has filled as far as they are its own, and left 0 elsewhere."""
+    """Assembles a tensor in which each process has filled its own positions and left the others 0."""
     if world().size > 1:
         together(lambda: dist.all_reduce(tensor))
     return tensor
@@ -123,8 +125,8 @@ def filled_by_all(tensor: Tensor) -> Tensor:
 
 @contextmanager
 def _own_draws(generator: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Gives each process dropout masks of its own in the block, and all the same draws as the others after it."""
-    seed = int(torch.randint(2**48, ())) + world().rank  # from the host's generator, which is the same everywhere
+    """Gives each process its own dropout masks in the block; after it, all processes have the same draws again."""
+    seed = int(torch.randint(2**48, ())) + world().rank  # the host's generator is in the same state everywhere
     before = generator.get_state()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -142,7 +144,7 @@ def _taken(rows: Rows, mine: slice) -> Rows:
 
 
 def _n_outputs(rows: Rows, n_own: int, mine: slice) -> list[int]:
-    """How many outputs of a segment each process gives; the host waits for a GPU if it knows too little of lengths."""
+    """The number of a segment's outputs per process; the host waits for a GPU if it does not know the lengths."""
     shares = [share_of(len(rows.seq_len), rank) for rank in range(world().size)]
     if rows.wanted == "items":
         known = rows.host if rows.host is not None and rows.host.exact else None
@@ -153,7 +155,7 @@ def _n_outputs(rows: Rows, n_own: int, mine: slice) -> list[int]:
 
 
 class _Gather(torch.autograd.Function):
-    """The rows of all processes, of which each knows how many every one has."""
+    """The rows of all processes; each process knows the number of rows of every other one."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, counts: list[int]) -> Tensor:
@@ -173,7 +175,7 @@ class _Gather(torch.autograd.Function):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes, from whose equal gradients each takes the whole of its own."""
+    """The sum over all processes; its gradient, equal in all of them, is passed on unchanged."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor) -> Tensor:

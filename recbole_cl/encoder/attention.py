@@ -20,11 +20,11 @@ from recbole_cl.encoder.sight import Sight
 
 
 class Padding(NamedTuple):
-    """Padding that is looked at, although it is not packed: as many equal keys as a row lacks items.
+    """Padding that is attended to although it is not packed: one key for all positions that a row leaves empty.
 
     Attributes:
-        key_value: The key and the value of every such place, one after the other. Shape [2D].
-        width: Places of a row, padding included.
+        key_value: The key and the value of all these positions, concatenated. Shape [2D].
+        width: Number of positions of a row, padding included.
     """
 
     key_value: Tensor
@@ -32,11 +32,11 @@ class Padding(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Scaled dot-product attention; has no weights of its own.
+    """Scaled dot-product attention without weights.
 
     Args:
-        settings: Of which it takes ``n_heads`` and ``attn_dropout_prob``.
-        causal: Whether a position sees only itself and earlier ones.
+        settings: Provides ``n_heads`` and ``attn_dropout_prob``.
+        causal: Whether a position attends only to itself and earlier ones.
         generator: Source of the dropout masks on the CPU.
 
     Raises:
@@ -58,10 +58,10 @@ class Attention(nn.Module):
 
         Args:
             query: Queries of all packed items, or of the wanted ones.
-            key_value: Keys and, behind them, values of all packed items.
-            packing: How the rows lie in them.
+            key_value: Keys and values of all packed items, concatenated in this order.
+            packing: The layout of the rows.
             only_wanted: Whether the queries are those of the wanted items.
-            padding: Padding that is attended to as well; None for none.
+            padding: Padding to attend to as well; None for none.
 
         Shape:
             query and result: [T, D], or [W, D] with ``only_wanted``; key_value: [T, 2D].
@@ -72,7 +72,7 @@ class Attention(nn.Module):
         groups = packing.groups
         one_query = [only_wanted and not group.every_position for group in groups]
         n_queries = [group.n_rows if one else group.n_tokens for group, one in zip(groups, one_query, strict=True)]
-        # split, not slices: the gradient of a slice is a whole tensor of zeros for every group
+        # split, not slices: the gradient of each slice would be a full-size tensor of zeros
         queries = query.split(n_queries)
         keys_values = key_value.split([group.n_tokens for group in groups])
         parts = zip(queries, keys_values, groups, one_query, strict=True)
@@ -103,12 +103,12 @@ class Attention(nn.Module):
 
 
 def project(linear: nn.Linear, query: Tensor, key_value: Tensor) -> tuple[Tensor, Tensor]:
-    """Queries and keys-with-values out of one layer [D] -> [3D] that holds the three projections.
+    """Queries, and keys with values, from one layer [D] -> [3D] that holds the three projections.
 
     Args:
-        linear: The projections of queries, keys and values, one below the other.
-        query: What queries are made of. Shape [Q, D].
-        key_value: What keys and values are made of. Shape [T, D]; the same tensor is multiplied once.
+        linear: The projections of queries, keys and values, stacked.
+        query: Input of the queries. Shape [Q, D].
+        key_value: Input of the keys and values. Shape [T, D]; if it is the same tensor, it is multiplied only once.
 
     Returns:
         Queries, [Q, D], and keys and values, [T, 2D].

@@ -1,11 +1,11 @@
-"""Attention on the CPU whose scores are never all in memory.
+"""Attention on the CPU that never holds all scores in memory.
 
 Letters: n rows of a group, l its keys, m queries of a row, H heads, d width of a head; of a
 block: r rows and q queries.
 
-A block of scores that fits a processor's cache is turned into weights, dropped out of and consumed; backward computes
-it again, dropout included, from the same seed. Where queries see no later keys, blocks end at their last query, which
-saves nearly half of the work.
+Scores are computed in blocks that fit a processor's cache: each block becomes weights, goes through dropout and is used
+at once. The backward pass computes it again, including dropout, from the same seed. With causal attention a block ends
+at the key of its last query, which saves nearly half of the work.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from torch.autograd.function import once_differentiable
 from recbole_cl.encoder.dropout import keep_mask
 from recbole_cl.encoder.sight import Sight
 
-_BLOCK = 2**18  # scores of a block, 1 MB of float32
-_QUERIES = 64  # of a block; of the scores of more queries, more are of later keys
+_BLOCK = 2**18  # scores in a block, 1 MB of float32
+_QUERIES = 64  # queries in a block; with more, a larger share of the scores would be of later keys
 
 
 def blocked_attention(
     q: Tensor, k: Tensor, v: Tensor, sight: Sight, rate: float, generator: torch.Generator | None
 ) -> Tensor:
-    """Attention with memory that is linear in the length of rows, but for what ``sight`` takes in a block.
+    """Attention whose memory is linear in the length of the rows, except for the part of ``sight`` that a block needs.
 
     Args:
         q: Queries, divided by the root of d. Shape [n, H, m, d].
         k: Keys. Shape [n, H, l, d].
         v: Values. Shape [n, H, l, d].
-        sight: What the queries see; nothing beyond the rows (``padded_to``).
+        sight: The keys that the queries may attend to; padding that is not packed (``padded_to``) is not supported.
         rate: Probability of dropping a weight, in [0, 1).
         generator: Source of the dropout's seed; None for torch's default generator.
 
     Returns:
-        Weighted sums of values, [n, H, m, d]. Not twice differentiable.
+        Weighted sums of values, [n, H, m, d]. They can be differentiated only once.
     """
     seed = int(torch.randint(1 << 62, (), generator=generator)) if rate else 0
     context: Tensor = _BlockedAttention.apply(q.contiguous(), k.contiguous(), v.contiguous(), sight, rate, seed)
@@ -74,7 +74,7 @@ class _BlockedAttention(torch.autograd.Function):
         q, k, v, context = ctx.saved_tensors
         grad = grads[0]
         grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        shift = (grad * context).sum(-1, keepdim=True)  # what softmax takes from the gradient of each of its weights
+        shift = (grad * context).sum(-1, keepdim=True)  # subtracted from each weight's gradient by the softmax
         draws = torch.Generator().manual_seed(ctx.seed)
         for block in _blocks(q, k, ctx.sight):
             rows, queries, keys = block.rows, block.queries, slice(block.n_keys)

@@ -1,4 +1,4 @@
-"""BSARec's encoder: Transformer blocks in which a filter over the whole row stands beside attention.
+"""BSARec's encoder: Transformer blocks that combine attention with a filter over the whole row.
 
 Letters: T packed items, W wanted outputs, D hidden size, n rows of a group, L columns.
 """
@@ -17,15 +17,16 @@ from recbole_cl.encoder.transformer import TransformerEncoder, TransformerLayer
 
 
 class BSARecEncoder(TransformerEncoder):
-    r"""Blocks that mix attention :math:`A` with a filter :math:`F` that lifts or lowers a row's high frequencies.
+    r"""Blocks that mix attention :math:`A` with a filter :math:`F` that scales a row's high frequencies.
 
     .. math:: \tilde X = \alpha F(X) + (1 - \alpha) A(X), \qquad
         F(X) = LN(X + drop(LFC(X) + \beta^2 \odot (X - LFC(X))))
 
     where :math:`LFC` keeps the lowest :math:`\lfloor c / 2 \rfloor + 1` frequencies of each feature over the columns.
 
-    The filter looks at all columns: at later items, so that the sequence form would show it its targets, and at
-    padding, which is encoded like items, in front of them and up to the longest row that the settings allow.
+    The filter reads all columns. These include later items, so that in the sequence form it would see its own targets.
+        They also include padding, which is encoded like items and fills each row, in front of its items, to the longest
+        length that the settings allow.
 
     Reference:
         Shin, Choi, Wi and Park, "An Attentive Inductive Bias for Sequential Recommendation beyond the Self-Attention",
@@ -39,8 +40,8 @@ class BSARecEncoder(TransformerEncoder):
         ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
 
     Note:
-        The filter is a product with a constant matrix [L, L], in place of a transform and its inverse. All blocks begin
-        with the same draw of beta, as in the authors' code.
+        The filter is a product with a constant matrix [L, L] instead of a transform and its inverse. All blocks begin
+        with the same random beta, as in the authors' code.
     """
 
     abilities: ClassVar = Abilities(
@@ -51,7 +52,7 @@ class BSARecEncoder(TransformerEncoder):
         return BSARecLayer(settings, causal, generator)
 
     def draw_weights(self, generator: torch.Generator) -> None:
-        """Draws beta, one standard normal number for each feature and the same in all blocks."""
+        """Draws beta: one standard normal number per feature, the same in all blocks."""
         weights = [layer.high_weight for layer in self.layers if isinstance(layer, BSARecLayer)]
         drawn = torch.randn(weights[0].shape, generator=generator)
         for weight in weights:
@@ -98,7 +99,7 @@ class BSARecLayer(TransformerLayer):
 
 
 def low_pass_matrix(width: int, cutoff: int) -> Tensor:
-    """What keeps the low frequencies of a signal, as a product.
+    """The matrix that keeps the low frequencies of a signal.
 
     Args:
         width: L, length of the signal.

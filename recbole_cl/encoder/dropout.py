@@ -1,4 +1,4 @@
-"""Dropout whose mask costs little and comes from the run's own generator."""
+"""Dropout with a cheap mask from the run's own generator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_STEPS = 1 << 16  # a mask element is one 16-bit draw: probabilities are met to 1.6e-5
+_STEPS = 1 << 16  # one 16-bit draw per mask element: the probability is exact to 1.6e-5
 _ZERO = torch.zeros(())
 
 
@@ -30,12 +30,12 @@ class _Scale(torch.autograd.Function):
 class Dropout(nn.Module):
     """Inverted dropout, ``x * keep / (1 - p)``, drawn from a given generator.
 
-    On the CPU, torch draws one float per element, which costs more than the matrix product beside it; four 16-bit
-    draws out of one 64-bit word cost a fifth of that. On a GPU, and in a compiled encoder, torch's own dropout is used,
+    On the CPU, torch draws one float per element, which costs more than the matrix product next to it. Four 16-bit
+    draws from one 64-bit word cost a fifth of that. On a GPU, and in a compiled encoder, torch's own dropout is used,
     which draws from the device's default generator.
 
     Args:
-        p: Probability of zeroing an element, in [0, 1). Met to 1/65536; the scale uses the probability really met.
+        p: Probability of zeroing an element, in [0, 1). Rounded to 1/65536; the scale uses the rounded probability.
         generator: Source of the CPU masks; None for torch's default generator.
 
     Raises:
@@ -72,12 +72,12 @@ def keep_mask(like: Tensor, p: float, generator: torch.Generator | None) -> tupl
     """Draws which elements are kept, on the CPU.
 
     Args:
-        like: Of the wanted shape and type.
+        like: A tensor of the requested shape and type.
         p: Probability of zeroing an element, in [0, 1).
         generator: Source of the mask; None for torch's default generator.
 
     Returns:
-        1 where an element is kept and 0 elsewhere, and by what the kept ones are to be multiplied.
+        1 where an element is kept and 0 elsewhere; and the factor for the kept elements.
     """
     kept = min(max(1, round((1 - p) * _STEPS)), _STEPS - 1)  # the threshold below must fit 16 bits
     words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None, generator=generator)

@@ -1,4 +1,4 @@
-"""A gated recurrent encoder over packed rows, behind the same interface as the Transformer.
+"""A gated recurrent encoder over packed rows, with the same interface as the Transformer.
 
 Letters: T packed items, R rows, W wanted outputs, D hidden size.
 """
@@ -21,25 +21,25 @@ from recbole_cl.ragged import offsets, row_numbers
 class GRUEncoder(SequenceEncoder):
     """Dropout on the items, gated recurrent layers, and a linear layer on the wanted states.
 
-    All rows advance together, step by step, and leave when they end: no work on padding. Where id 0 stands among a
-    row's items, or before them, the state stays as it was (zero at first): what attention does not look at, the
-    recurrence does not read. (On a GPU it reads it behind the row's items, where nobody looks: the host would wait for
-    their number.)
+    All rows advance together, step by step, and drop out when they end: no work on padding. Where id 0 occurs among a
+    row's items, or before them, the state does not change (it starts at zero), just as attention ignores these
+    positions. On a GPU, ids 0 are read after the row's items instead, where no output is used: otherwise the host would
+    have to wait for their number.
 
     Reference:
         Hidasi, Karatzoglou, Baltrunas and Tikk, "Session-based Recommendations with Recurrent Neural Networks", ICLR
         2016, section 3.1.
 
     Args:
-        settings: Sizes and probabilities, of which it takes ``n_layers`` (1 in GRU4Rec), ``hidden_size`` and
-            ``hidden_dropout_prob``, that of dropping elements of the item vectors.
+        settings: Sizes and probabilities. It uses ``n_layers`` (1 in GRU4Rec), ``hidden_size`` and
+            ``hidden_dropout_prob``, the probability of dropping elements of the item vectors.
         generator: Source of the dropout masks on the CPU.
-        items_alone: Whether rows with padding inside are read without it, for which the host has to know how many
-            items there are. None does so where it need not wait for a device to learn that.
+        items_alone: Whether padding inside rows is skipped. For this the host has to know the number of items. None:
+            only where the host need not wait for a device to learn it.
 
     Note:
-        Equal to RecBole 1.2.1's GRU4Rec to rounding, with the same weights: no biases in the recurrence. There are no
-        positions; the order of the items is all that counts.
+        With the same weights, equal to RecBole 1.2.1's GRU4Rec up to rounding: no biases in the recurrence. There are
+        no positions; only the order of the items matters.
     """
 
     abilities: ClassVar = Abilities(counts_positions=False, needs_heads=False, can_be_compiled=False, is_causal=True)
@@ -72,14 +72,14 @@ class GRUEncoder(SequenceEncoder):
 
 
 class _Steps(NamedTuple):
-    """Packed items in the order of a recurrence: step after step, at each step the longest rows first.
+    """Packed items in the order of a recurrence: step after step, and within each step the longest rows first.
 
     Attributes:
-        items: Which packed items are read, [N]; None for all.
-        write: Where each of these goes, a permutation, [N].
-        read: Where the state after each packed item is found, [T].
-        begun: Whether the row has had an item by then, [T]; None if all have.
-        sizes: Rows at each step, on the host.
+        items: The packed items that are read, [N]; None for all.
+        write: The target index of each of these, a permutation, [N].
+        read: The index of the state after each packed item, [T].
+        begun: Whether the row has had an item by then, [T]; None if this holds everywhere.
+        sizes: Number of rows at each step, on the host.
     """
 
     items: Tensor | None
@@ -100,9 +100,9 @@ def _steps(groups: Sequence[Group], n_tokens: int, items_alone: bool | None = No
         return _Steps(None, write, write, None, sizes)
     real = torch.cat([group.real for group in groups])  # [T]
     total = real.long().cumsum(0)
-    count = total - (total - real.long())[start][row]  # [T] items of the row so far
+    count = total - (total - real.long())[start][row]  # [T] number of items of the row so far
     begun = count > 0
-    own = count[start + length - 1]  # [R] items of each row
+    own = count[start + length - 1]  # [R] number of items in each row
     newest = (count - 1).clamp(min=0)
     if (real.is_cpu if items_alone is None else items_alone) and bool(real.any()):
         sizes = (own.unsqueeze(1) > torch.arange(int(own.max()))).sum(0)
@@ -110,21 +110,21 @@ def _steps(groups: Sequence[Group], n_tokens: int, items_alone: bool | None = No
         items = real.nonzero().squeeze(1)
         return _Steps(items, read.index_select(0, items), read, begun, sizes)
     sizes, own_sizes = _sizes(groups)
-    taken = torch.where(real, newest, own[row] + place - count)  # a row's items first, then what is no item
+    taken = torch.where(real, newest, own[row] + place - count)  # a row's items first, then its ids 0
     write, read = (_slots(step, row, length, own_sizes) for step in (taken, newest))
     return _Steps(None, write, read, begun, sizes)
 
 
 def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:
-    """Places in the order of the recurrence, [T], of steps [T] of rows [T] that are [R] long."""
+    """Indices in the order of the recurrence, [T], for steps [T] of rows [T] with lengths [R]."""
     rank = torch.empty_like(length)
     rank[length.argsort(descending=True, stable=True)] = torch.arange(len(length), device=length.device)
-    first = offsets(sizes)  # place of each step
+    first = offsets(sizes)  # start of each step
     return first[step] + rank[row]
 
 
 def _sizes(groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
-    """Rows at each step, on the host and on the device; no wait for either where rows fill their rectangles."""
+    """Number of rows at each step, on the host and on the device; without waiting if rows fill their rectangles."""
     width = max(group.width for group in groups)
     host = torch.zeros(width, dtype=torch.long)
     own = host if groups[0].seq_len.is_cpu else torch.zeros(width, dtype=torch.long, device=groups[0].seq_len.device)

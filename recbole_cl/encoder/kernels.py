@@ -1,4 +1,4 @@
-"""Ways to compute attention, of which the fastest is taken, in memory that grows with the length and not its square.
+"""Selects the fastest way to compute attention, with memory that grows linearly with the length.
 
 Letters: n rows of a group, l its keys, m queries of a row, H heads, d width of a head.
 """
@@ -15,10 +15,10 @@ from recbole_cl.encoder.blocked import blocked_attention
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.sight import Sight
 
-# On two cores of an AMD EPYC, forward and backward: torch's fused kernel takes 0.84 of the speed of two products at 50
-# keys, 1.04 at 100, 1.6 at 150 and 2.8 at 1,000; with dropout it has none on a CPU and takes 0.55 to 0.95.
+# On two cores of an AMD EPYC, forward and backward: torch's fused kernel runs at 0.84 of the speed of two products at
+# 50 keys, 1.04 at 100, 1.6 at 150 and 2.8 at 1,000. With dropout it is not fused on a CPU and runs at 0.55 to 0.95.
 _FUSED_FROM = 100
-# Scores of more than this (24 MB of float32) are computed in blocks: 0.8 of the speed at 20 MB, 2.3 times at 46 MB.
+# More scores than this (24 MB of float32) are computed in blocks: 0.8 of the speed at 20 MB, 2.3 times at 46 MB.
 _MOST_SCORES = 6 * 2**20
 
 
@@ -29,8 +29,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, sight: Sight, dropout: Dropout) -> T
         q: Queries, [n, H, m, d].
         k: Keys, [n, H, l, d].
         v: Values, [n, H, l, d].
-        sight: What the queries see.
-        dropout: Of the weights.
+        sight: The keys that the queries may attend to.
+        dropout: Dropout of the weights.
 
     Returns:
         Weighted sums of values, [n, H, m, d].
@@ -40,7 +40,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, sight: Sight, dropout: Dropout) -> T
     compiles = torch.compiler.is_compiling()
     if not q.is_cpu or (not rate and n_keys >= _FUSED_FROM and not compiles):
         return _fused(q, k, v, sight, rate)
-    many = not compiles and n * heads * m * n_keys > _MOST_SCORES  # an exported graph serves any number of rows
+    many = not compiles and n * heads * m * n_keys > _MOST_SCORES  # an exported graph must accept any number of rows
     if many and sight.padded_to is None and q.dtype in (torch.float32, torch.float64):
         return blocked_attention(q / math.sqrt(q.shape[-1]), k, v, sight, rate, dropout.generator)
     scores = _scores(q / math.sqrt(q.shape[-1]), k, sight.bias(q.dtype))
@@ -57,7 +57,7 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, sight: Sight, rate: float) -> Tensor
 
 
 def _scores(q: Tensor, k: Tensor, bias: Tensor | None) -> Tensor:
-    """Query-key products, to which a bias is added inside the product and not in a pass of its own.
+    """Query-key products; a bias is added within the product, not in a separate pass.
 
     Args:
         q: Scaled queries, [n, H, m, d].

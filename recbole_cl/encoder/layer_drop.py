@@ -1,4 +1,4 @@
-"""Extra layers behind an encoder, some of which are dropped at random: model augmentation in depth.
+"""Extra layers after an encoder, some of which are dropped at random: model augmentation in depth.
 
 Letters: T packed items, W wanted outputs, S passes, K extra layers, M dropped ones, D hidden size.
 """
@@ -20,14 +20,14 @@ LAYER_KINDS = ("single", "inter", "transformer")
 
 
 class LayerDropEncoder(nn.Module):
-    """An encoder with K layers behind it, of which every packed item passes those that are kept for it.
+    """An encoder followed by K layers; every packed item passes through the layers that are kept for it.
 
     Reference:
         Liu, Chen, Li, Luo, Yu and Xiong, "Improving Contrastive Learning with Model Augmentation" (SRMA), 2022,
         section 4.2.
 
     Args:
-        trunk: What comes first: maps packed item vectors and a packing to the wanted outputs.
+        trunk: The encoder that comes first: maps packed item vectors and a packing to the wanted outputs.
         kind: ``single``: linear, GELU, dropout, residual, layer norm; ``inter``: a feed-forward block with an inner
             width; ``transformer``: a whole block, attention included.
         n_layers: K, at least 0; 2 in the paper's best runs, of 1 to 4.
@@ -38,8 +38,8 @@ class LayerDropEncoder(nn.Module):
         ValueError: If the kind is unknown.
 
     Note:
-        A dropped layer is computed and its result is set aside, so that one pass serves views with different layers
-        and the host never asks the device what was drawn.
+        A dropped layer is computed, but its result is not used. So one pass serves views with different layers, and the
+        host never has to ask the device what was drawn.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class LayerDropEncoder(nn.Module):
 
         Args:
             tokens: Item vectors in packed order. Shape [T, D].
-            packing: How the rows lie in them.
-            kept: True where an item passes a layer. Shape [T, K]; None for all.
+            packing: The layout of the rows.
+            kept: True where an item passes through a layer. Shape [T, K]; None for all.
 
         Returns:
             Outputs at the wanted positions, in packed order. Shape [W, D].
         """
         wanted = packing.wanted
-        if self.attends:  # the extra blocks look at all positions of the trunk's
+        if self.attends:  # the extra blocks attend to all positions of the trunk's output
             packing = replace(packing, wanted=None)
         elif kept is not None and wanted is not None:
             kept = kept.index_select(0, wanted)
@@ -111,13 +111,13 @@ class FeedForwardLayer(nn.Module):
 
 
 def draw_kept(n_passes: int, n_layers: int, n_dropped: int, generator: torch.Generator) -> Tensor:
-    """Draws which layers each pass keeps: every choice of M dropped ones equally likely.
+    """Draws which layers each pass keeps; all choices of M dropped layers are equally likely.
 
     Args:
-        n_passes: S, independent draws.
+        n_passes: S, the number of independent draws.
         n_layers: K.
         n_dropped: M, fewer than K, or 0.
-        generator: Source of the draws, on the device where they are wanted.
+        generator: Source of the draws, on the device of the result.
 
     Returns:
         True where a pass keeps a layer. Shape [S, K].

@@ -1,4 +1,4 @@
-"""The LiGR encoder of eSASRec: pre-norm blocks whose two halves are gated, with a SwiGLU feed-forward part.
+"""The LiGR encoder of eSASRec: pre-norm blocks with two gated halves and a SwiGLU feed-forward part.
 
 Letters: T packed items, W wanted outputs, D hidden size.
 """
@@ -18,7 +18,7 @@ from recbole_cl.encoder.registry import Abilities, EncoderSettings, SequenceEnco
 
 
 class LiGREncoder(SequenceEncoder):
-    r"""Learned positions, dropout and gated blocks, with a norm neither before nor after them.
+    r"""Learned positions, dropout and gated blocks, without a norm before or after the blocks.
 
     .. math::
         X' = X + \sigma(G_1 X) \odot drop(MHA(LN(X))), \qquad
@@ -58,7 +58,7 @@ class LiGREncoder(SequenceEncoder):
 
 
 class LiGRLayer(nn.Module):
-    """Pre-norm attention and a SwiGLU feed-forward part, each behind a gate that reads what comes in."""
+    """Pre-norm attention and a SwiGLU feed-forward part, each with a gate computed from its input."""
 
     def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The layout of the strongest published SASRec: layer norm before queries and the feed-forward part, and at the end.
+"""The layout of the strongest published SASRec: layer norm on queries, before the feed-forward part, and at the end.
 
 Letters: T packed items, W wanted outputs, D hidden size.
 """
@@ -18,9 +18,9 @@ from recbole_cl.encoder.registry import Abilities, EncoderSettings, SequenceEnco
 
 
 class QueryNormEncoder(SequenceEncoder):
-    """Learned positions, dropout, blocks whose attention normalises its queries alone, and a final layer norm.
+    """Learned positions, dropout, blocks whose attention normalises only its queries, and a final layer norm.
 
-    Id 0 among a row's items is a vector of zeros in every block, as all padding is.
+    Id 0 among a row's items is a zero vector in every block, like all padding.
 
     Reference:
         Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, in the layout that RecBoard and
@@ -30,16 +30,16 @@ class QueryNormEncoder(SequenceEncoder):
         (``right_aligned``).
 
     Args:
-        settings: Sizes and probabilities. With ``attend_padding``, the places up to ``max_seq_length`` that a row
-            leaves empty are attended to, as there; their keys are the layer's biases.
+        settings: Sizes and probabilities. With ``attend_padding``, attention includes the positions up to
+            ``max_seq_length`` that a row leaves empty, as in that code; their keys are the layer's biases.
         generator: Source of the dropout masks on the CPU.
 
     Raises:
         ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
 
     Note:
-        The padding of a row is one key that counts as many times as there are empty places, which is exact but for
-        dropout: that drops all of them or none.
+        The padding of a row is one key, counted once for each empty position. This is exact except for dropout, which
+        drops all of them or none.
     """
 
     abilities: ClassVar = Abilities(counts_positions=True, needs_heads=True, can_be_compiled=True, is_causal=True)
@@ -67,7 +67,7 @@ class QueryNormEncoder(SequenceEncoder):
 
 
 class QueryNormLayer(nn.Module):
-    """Attention whose queries alone are normalised, and a ReLU feed-forward part added to its own normalised input."""
+    """Attention with normalised queries only, and a ReLU feed-forward part added to its own normalised input."""
 
     def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class QueryNormLayer(nn.Module):
 
 
 def _real(packing: Packing) -> Tensor | None:
-    """0 where a packed item is padding, 1 elsewhere, [T, 1]; None if none is."""
+    """0 where a packed item is padding, 1 elsewhere, [T, 1]; None if there is no padding."""
     if all(group.barred is None for group in packing.groups):
         return None
     return torch.cat([group.real for group in packing.groups]).unsqueeze(1)

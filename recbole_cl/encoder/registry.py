@@ -1,8 +1,8 @@
-"""Encoders by name, and what an encoder declares that it can do.
+"""Encoders by name, and the abilities that an encoder declares.
 
-An encoder is a module in a file of its own: it extends ``SequenceEncoder`` and says what it can do. The setting
-``encoder`` then takes its name from the table below or, from anywhere importable, its dotted path, and every method
-that can use it takes it.
+An encoder is a module in a file of its own: it extends ``SequenceEncoder`` and declares its abilities. The setting
+``encoder`` accepts its name from the table below, or the dotted path of any importable encoder. Every method whose
+needs the encoder meets accepts it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from recbole_cl.registry import Registry
 
 
 class EncoderSettings(NamedTuple):
-    """Sizes and probabilities that encoders are built from; each takes what it needs.
+    """Sizes and probabilities that encoders are built from; each encoder uses what it needs.
 
     Attributes:
-        n_layers: Blocks or recurrent layers, at least 1; typically 2.
-        n_heads: Attention heads; divides ``hidden_size``.
-        hidden_size: D, of items and outputs.
+        n_layers: Number of blocks or recurrent layers, at least 1; typically 2.
+        n_heads: Number of attention heads; divides ``hidden_size``.
+        hidden_size: D, size of items and outputs.
         inner_size: Width of the feed-forward part; typically 4 D.
         hidden_dropout_prob: Dropout of embeddings, attention outputs and feed-forward outputs, in [0, 1).
         attn_dropout_prob: Dropout of attention weights, in [0, 1).
         layer_norm_eps: Added to the variance; 1e-12 in all authors' code.
-        max_seq_length: Most items of a row, and so the number of positions.
+        max_seq_length: Maximum number of items of a row, and so the number of positions.
         scale_items: Whether item vectors are multiplied by the root of ``hidden_size`` before positions are added.
-        attend_padding: Whether places that a row leaves empty are attended to, as vectors of zeros.
-        filter_share: Share of the frequency branch in BSARec's blocks, in [0, 1].
-        filter_cutoff: How many real numbers the low frequencies make up, at least 1.
+        attend_padding: Whether attention includes positions that a row leaves empty, as zero vectors.
+        filter_share: Weight of the frequency branch in BSARec's blocks, in [0, 1].
+        filter_cutoff: Number of real numbers that describe the low frequencies, at least 1.
     """
 
     n_layers: int
@@ -51,7 +51,7 @@ class EncoderSettings(NamedTuple):
 
     @property
     def item_scale(self) -> float:
-        """What item vectors are multiplied by."""
+        """The factor for item vectors."""
         return math.sqrt(self.hidden_size) if self.scale_items else 1.0
 
 
@@ -60,13 +60,13 @@ class Abilities:
     """What an encoder can do, and what it needs.
 
     Attributes:
-        counts_positions: Whether outputs depend on the positions that a packing gives, so that it matters which end
-            they count from.
-        needs_heads: Whether it attends with ``n_heads`` heads, which must divide ``hidden_size``; methods that cannot
-            do without attention take such encoders only.
+        counts_positions: Whether outputs depend on the positions that a packing gives, so that it matters from which
+            end they are counted.
+        needs_heads: Whether it attends with ``n_heads`` heads, which must divide ``hidden_size``; methods that need
+            attention accept only such encoders.
         can_be_compiled: Whether ``compile_encoder`` may compile it.
-        is_causal: Whether an output depends on no later item of its row; the sequence form trains such encoders only.
-        encodes_padding: Whether outputs depend on the padding of a row, so that rows have to be packed with it.
+        is_causal: Whether no output depends on a later item of its row; the sequence form trains only such encoders.
+        encodes_padding: Whether outputs depend on the padding of a row, so that rows must be packed with their padding.
     """
 
     counts_positions: bool
@@ -90,10 +90,10 @@ class SequenceEncoder(nn.Module):
         super().__init__()
 
     def draw_weights(self, generator: torch.Generator) -> None:
-        """Draws the first values of weights that are neither embeddings nor layers of torch's; there are none here.
+        """Draws the initial values of weights that are neither embeddings nor layers of torch; none by default.
 
         Args:
-            generator: On the host.
+            generator: Source of randomness, on the host.
         """
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
@@ -101,7 +101,7 @@ class SequenceEncoder(nn.Module):
 
         Args:
             tokens: Item vectors in packed order. Shape [T, D].
-            packing: How the rows lie in them, and where outputs are wanted.
+            packing: The layout of the rows, and where outputs are wanted.
 
         Returns:
             Outputs at the wanted positions, in packed order. Shape [W, D].

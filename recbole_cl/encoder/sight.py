@@ -1,4 +1,4 @@
-"""Where the queries of a group may look.
+"""Which keys the queries of a group may attend to.
 
 Letters: n rows of a group, l its width, m queries of a row.
 """
@@ -17,13 +17,13 @@ _ALL = slice(None)
 
 
 class Sight(NamedTuple):
-    """Which keys the queries of a group see, and what is added to their scores for it.
+    """Which keys the queries of a group may attend to, and the bias on their scores that enforces it.
 
     Attributes:
         group: The rows.
-        one_way: Whether a query sees nothing later than itself, unless the group is bidirectional.
-        padded_to: If padding that is not packed is seen as well: places of a row, padding included. The last key then
-            stands for all those that a row lacks. None for no such key.
+        one_way: Whether a query attends to no later position, unless the group is bidirectional.
+        padded_to: If padding that is not packed is attended to as well: the number of positions of a row, padding
+            included. The last key then stands for all positions that a row leaves empty. None for no such key.
     """
 
     group: Group
@@ -32,23 +32,23 @@ class Sight(NamedTuple):
 
     @property
     def is_causal(self) -> bool:
-        """Whether no query sees a later key."""
+        """Whether no query attends to a later key."""
         return self.one_way and not self.group.bidirectional
 
     @property
     def is_triangle(self) -> bool:
-        """Whether every query sees itself and all keys before it: where rows end then matters to padding only."""
+        """Whether each query attends to itself and all earlier keys; row ends then matter only for padding."""
         return self.is_causal and self.group.barred is None and self.padded_to is None
 
     def bias(self, dtype: torch.dtype) -> Tensor | None:
-        """What is added to the scores, made once for all layers.
+        """The bias that is added to the scores; computed once for all layers.
 
         Args:
-            dtype: Of the scores.
+            dtype: Type of the scores.
 
         Returns:
-            [l, l] for all rows, [n, 1, l] for all queries of a row, or [n, m, l], with a column more for padding; None
-            if everything is seen.
+            [l, l] for all rows, [n, 1, l] for all queries of a row, or [n, m, l], with one more column for padding;
+                None if nothing is masked.
         """
         if not (self.is_causal or self.group.padded or self.group.barred is not None or self.padded_to is not None):
             return None
@@ -59,7 +59,7 @@ class Sight(NamedTuple):
         return shared[key]
 
     def block(self, dtype: torch.dtype, rows: slice, queries: slice) -> Tensor | None:
-        """The same for some rows and some queries, made for this call; without ``padded_to``."""
+        """The bias for some rows and some queries, computed for this call; without ``padded_to``."""
         mask = _mask(self.group, self.is_causal, rows, queries)
         return None if mask is None else _minus_infinity(mask, dtype)
 
@@ -67,13 +67,13 @@ class Sight(NamedTuple):
         group, device = self.group, self.group.seq_len.device
         if self.padded_to is None:
             mask = _mask(group, self.is_causal)
-            assert mask is not None  # there is something to hide
+            assert mask is not None  # something is masked
             return _minus_infinity(mask, dtype)
         mask = _later(group) if self.is_causal else _beyond(group) if group.padded else None
         bias = torch.zeros(1, group.width, dtype=dtype, device=device) if mask is None else _minus_infinity(mask, dtype)
         bias = bias.expand(group.n_rows, -1, -1)
         missing = (self.padded_to - group.seq_len).to(torch.promote_types(dtype, torch.float32))
-        count = missing.log().to(dtype)[:, None, None]  # as many equal keys
+        count = missing.log().to(dtype)[:, None, None]  # log of the number of equal keys
         return torch.cat([bias, count.expand(-1, bias.shape[1], -1)], dim=-1)
 
 
@@ -82,10 +82,10 @@ def _minus_infinity(mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _mask(group: Group, causal: bool, rows: slice = _ALL, queries: slice = _ALL) -> Tensor | None:
-    """True where a query may not look: [m, l] for all rows, [n, 1 or m, l] where rows differ, None for nowhere."""
+    """True where a query must not attend: [m, l] for all rows, [n, 1 or m, l] if rows differ, None if nowhere."""
     later = _later(group, queries) if causal else None
     if group.barred is None:
-        # right padding lies after every real query, so a causal mask needs no more
+        # right padding comes after every real query, so a causal mask is enough
         return later if causal else _beyond(group, rows) if group.padded else None
     barred = group.barred[rows, None]
     mask = barred if later is None else barred | later

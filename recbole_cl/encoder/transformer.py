@@ -1,4 +1,4 @@
-"""The post-norm Transformer encoder that all methods share, over packed rows.
+"""The post-norm Transformer encoder over packed rows that all methods share.
 
 Letters: T packed items, W wanted outputs, D hidden size.
 """
@@ -20,8 +20,9 @@ from recbole_cl.encoder.registry import Abilities, EncoderSettings, SequenceEnco
 class TransformerEncoder(SequenceEncoder):
     """Learned positions, layer norm, dropout and post-norm attention blocks, with no final norm and no scaling.
 
-    In the last block only the wanted outputs are computed: where a method needs the last position of a row, the
-    other positions serve as keys and values only. That is exact, and saves most of that block.
+    The last block computes only the wanted outputs: where a method needs only a row's last position, the other
+    positions serve as keys and values. This is exact, and saves most of that block.
+    causal: Whether a position attends only to itself and earlier ones.
 
     Args:
         settings: Sizes and probabilities.
@@ -32,8 +33,8 @@ class TransformerEncoder(SequenceEncoder):
         ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
 
     Note:
-        Equal to RecBole 1.2.1's SASRec encoder to rounding, with the same weights; an additive mask of -10000 is
-        replaced by a boolean one.
+        With the same weights, equal to RecBole 1.2.1's SASRec encoder up to rounding; a boolean mask replaces an
+        additive mask of -10000.
     """
 
     abilities: ClassVar = Abilities(counts_positions=True, needs_heads=True, can_be_compiled=True, is_causal=True)

@@ -1,1 +1,1 @@
-"""Ranks per user, and what follows from them: metrics and significance."""
+"""Ranks per user, and the metrics and significance tests computed from them."""

@@ -1,4 +1,4 @@
-"""Ranks of a whole split from a trained model, in batches.
+"""Ranks a whole split with a trained model, in batches.
 
 Letters: B rows, L columns, N items, D hidden size.
 """
@@ -35,10 +35,10 @@ class EvaluationSettings:
     """How a run is validated and tested.
 
     Attributes:
-        metrics: What is computed from the ranks.
-        valid_metric: The metric that early stopping goes by, as the metrics name it: ``mrr@10``.
-        history: What validation does with the user's own items: ``keep`` them in the ranking or ``remove`` them.
-        batch_size: Rows encoded together, at least 1.
+        metrics: The metrics to compute from the ranks.
+        valid_metric: The metric for early stopping, as metrics are named: ``mrr@10``.
+        history: How validation treats the user's own items: ``keep`` them in the ranking or ``remove`` them.
+        batch_size: Number of rows encoded together, at least 1.
     """
 
     metrics: MetricSettings
@@ -55,13 +55,13 @@ class EvaluationSettings:
 class RankEvaluator:
     """Ranks the targets of a split under both history protocols, in one pass over the model.
 
-    Rows are visited by length, so that windows are trimmed; scores exist only a block at a time.
+    Rows are visited in order of length, so that windows can be trimmed; only one block of scores exists at a time.
 
     Args:
-        model: On the device of the splits.
-        batch_size: Rows encoded together.
-        top_k: Length of the lists to collect for metrics of coverage and popularity; 0 for none.
-        items_per_block: Items scored at a time, at least 1.
+        model: A model on the device of the splits.
+        batch_size: Number of rows encoded together.
+        top_k: Length of the lists that metrics of coverage and popularity need; 0 for none.
+        items_per_block: Number of items scored at a time, at least 1.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class RankEvaluator:
         lists = {name: torch.zeros(n_rows, self.top_k, dtype=torch.int64, device=device) for name in names}
         rank, size = world()
         batches = [_parts(first, last, ROWS_PER_BLOCK) for first, last in _parts(0, n_rows, self.batch_size)]
-        own = batches[rank::size]  # whole ones, so that a row's scores are those of one process to the bit
+        own = batches[rank::size]  # whole batches, so that a row's scores equal those of a single process exactly
         histories = iter(split.history.of_blocks([block for blocks in own for block in blocks]) if own else ())
         for number, blocks in enumerate(batches):
             first, last = blocks[0][0], blocks[-1][1]
@@ -113,7 +113,7 @@ class RankEvaluator:
             if progress is not None:
                 progress(last - first)
         total = Counts(*map(filled_by_all, total))
-        if bool((total.above + total.tied < 0).any()):  # not even equal to itself
+        if bool((total.above + total.tied < 0).any()):  # the target does not even equal itself
             raise UsageError("the model scores targets as NaN: lower learning_rate or raise temperature")
         return protocols(total, split, split.n_ranked, {name: filled_by_all(top) for name, top in lists.items()})
 
@@ -137,12 +137,12 @@ def _of_rows(scorer: Scorer, rows: slice) -> Scores:
 
 
 def _among(scores: Scores, candidates: Tensor, n_items: int) -> Scores:
-    """The scores of some items of each row, [B, S]; those of all others are minus infinity."""
+    """The scores of some items of each row, [B, S]; all other scores are minus infinity."""
     left_out = torch.ones(len(candidates), n_items, dtype=torch.bool, device=candidates.device)
     left_out.scatter_(1, candidates, False)
     return lambda first, last: scores(first, last).masked_fill_(left_out[:, first:last], -torch.inf)
 
 
 def _parts(first: int, last: int, size: int) -> list[tuple[int, int]]:
-    """Cuts the rows first..last-1 into parts of ``size``, the last one of what is left."""
+    """Cuts the rows first..last-1 into parts of ``size``; the last part may be smaller."""
     return [(begin, min(begin + size, last)) for begin in range(first, last, size)]

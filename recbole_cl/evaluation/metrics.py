@@ -1,7 +1,7 @@
 """Ranking metrics from each user's rank, computed by RecBole's own Evaluator.
 
-A leave-one-out test has one target per user, so the target's rank says all that the accuracy metrics need: RecBole's
-[U, N] label matrix and its top-k matrix are never built. U users, N items (padding row 0 included), K list length.
+A leave-one-out test has one target per user, so the target's rank is all that the accuracy metrics need: RecBole's [U,
+    N] label matrix and its top-k matrix are never built. U users, N items (padding row 0 included), K list length.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class MetricSettings:
     """Which metrics to compute, and how.
 
     Attributes:
-        metrics: ranking metrics of RecBole, in any capitals.
+        metrics: ranking metrics of RecBole, case-insensitive.
         topk: cut-offs, each at least 1, e.g. 5, 10, 20.
-        decimal_place: digits that figures are rounded to, usually 4.
-        tail_ratio: what `tailpercentage` takes for the tail: the rarest share of the items, in (0, 1]; above 1, those
-            with at most so many interactions; None for RecBole's 0.1.
-        own: dotted paths of other people's metrics: see `own_metrics`.
+        decimal_place: number of decimal places of results, usually 4.
+        tail_ratio: how `tailpercentage` defines the tail: the rarest share of the items, in (0, 1]; if above 1, items
+            with at most this many interactions; None for RecBole's 0.1.
+        own: dotted paths of a user's own metrics: see `own_metrics`.
     """
 
     metrics: Sequence[str]
@@ -46,7 +46,7 @@ class MetricSettings:
         check_own(self.own)
 
     def for_recbole(self) -> dict[str, Any]:
-        """What RecBole's evaluator and its metrics look up, under its keys."""
+        """The settings under the keys that RecBole's evaluator and its metrics read."""
         return {
             "metrics": list(self.metrics),
             "topk": list(self.topk),
@@ -57,15 +57,15 @@ class MetricSettings:
 
 @dataclass(frozen=True)
 class RankCounts:
-    """Where each user's target stands among the items ranked for that user.
+    """The position of each user's target among the items ranked for that user.
 
     Args:
         above: other items scored strictly above the target, int64, 0 to N - 2; N - 1 for a target that is not ranked.
         tied: other items with the target's score, int64, usually 0.
-        n_items: N, the rows of the item table with the padding row.
-        top_items: the best-scored items, best first; only needed where `needs_top_items` says so.
-        removed: items left out of each user's ranking beside the padding row (the history, where it is removed);
-            None if all items were ranked. Only GAUC depends on it.
+        n_items: N, number of rows of the item table, with the padding row.
+        top_items: the items with the highest scores, best first; needed only if `needs_top_items` says so.
+        removed: number of items excluded from each user's ranking in addition to the padding row (the history, if it is
+            removed); None if all items were ranked. Only GAUC depends on it.
 
     Shape:
         above, tied, removed: [U]; top_items: [U, K].
@@ -95,18 +95,18 @@ class RankCounts:
 
     @property
     def mean_rank(self) -> Tensor:
-        """The target's rank averaged over the orders of its ties, at most the last one, float64 [U]."""
+        """The target's mean rank over all orders of its ties, at most the last one, float64 [U]."""
         return torch.minimum(self.above.double() + self.tied.double() / 2 + 1, self.candidates.double())
 
     @property
     def candidates(self) -> Tensor:
-        """How many items were ranked for each user, int64 [U]."""
+        """Number of items ranked for each user, int64 [U]."""
         ranked = torch.full_like(self.above, self.n_items - 1)
         return ranked if self.removed is None else ranked - self.removed
 
 
 def needs_top_items(settings: MetricSettings) -> bool:
-    """Whether one of the metrics looks at the recommended items and not at the ranks alone."""
+    """Whether one of the metrics uses the recommended items and not only the ranks."""
     return bool(_register(settings).need("rec.items"))
 
 
@@ -119,18 +119,18 @@ def metrics_from_ranks(
         settings: the metrics.
         counts: the ranks of all users.
         extra: statistics of the training data under RecBole's names (`data.num_items`, `data.count_items`, ...), for
-            the metrics of coverage and popularity.
+            metrics of coverage and popularity.
 
     Returns:
-        `{"hit@10": 0.0712, ...}`, rounded: RecBole's in the order of the settings, then other people's.
+        `{"hit@10": 0.0712, ...}`, rounded: RecBole's in the order of the settings, then a user's own.
 
     Raises:
         UsageError: an unknown metric, one that needs labels, or one whose top items or statistics were not given.
 
     Note:
-        RecBole breaks ties in its top-k list arbitrarily, so a model that scores all items alike can reach a perfect
-        figure; here ties count against the model. GAUC averages over ties, as RecBole's does. RecBole 1.2.1's own
-        Collector fails on metrics of coverage and popularity (it calls `.cpu()` on an int); these work here.
+        RecBole breaks ties in its top-k list arbitrarily, so a model that gives all items the same score can reach a
+            perfect result; here ties count against the model. GAUC averages over ties, as in RecBole. RecBole 1.2.1's
+            own Collector fails on metrics of coverage and popularity (it calls `.cpu()` on an int); they work here.
     """
     register = _register(settings)
     struct, longest = DataStruct(), max(settings.topk)

@@ -1,4 +1,4 @@
-"""Metrics from anywhere importable, by dotted path: functions of the targets' ranks.
+"""A user's own metrics by dotted path: functions of the targets' ranks, importable from anywhere.
 
 Letters: U users.
 """
@@ -14,14 +14,14 @@ from recbole_cl.errors import UsageError
 from recbole_cl.registry import Registry, attribute_of
 
 OWN_METRICS: Registry[Callable[[Tensor, int], Tensor]] = Registry("metric", {})
-"""Of (ranks from 1, int64 [U]; cut-off k) -> each user's value, [U]; higher is better."""
+"""Maps (ranks from 1, int64 [U]; cut-off k) to each user's value, [U]; higher is better."""
 
 
 def check_own(paths: Iterable[str]) -> None:
-    """Finds the functions, before anything is trained.
+    """Checks the functions before training.
 
     Raises:
-        UsageError: If a path leads to none, or two metrics would have one name.
+        UsageError: If a path does not lead to a function, or two metrics would have the same name.
     """
     taken = dict.fromkeys(metric_information, "RecBole's")
     for path in paths:
@@ -33,13 +33,13 @@ def check_own(paths: Iterable[str]) -> None:
 
 
 def own_metrics(paths: Iterable[str], topk: Iterable[int], rank: Tensor, decimal_place: int) -> dict[str, float]:
-    """Means over users, under the function's name in small letters.
+    """Means over users, under the function's name in lower case.
 
     Args:
         paths: Dotted paths of the functions.
         topk: Cut-offs.
         rank: Each user's rank of the target, from 1. Shape [U].
-        decimal_place: Digits that figures are rounded to.
+        decimal_place: Number of decimal places of results.
 
     Returns:
         ``{"rbp@10": 0.0712, ...}``.

@@ -1,4 +1,4 @@
-"""What a target competes with: the two history protocols, and what is to be said of ranking among sampled items."""
+"""The competitors of a target: the two history protocols, and a warning about ranking among sampled items."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ HistorySetting = Literal["keep", "remove"]
 
 @dataclass(frozen=True)
 class Protocol:
-    """One of the two.
+    """One of the two history protocols.
 
     Attributes:
-        name: What results call it.
-        setting: The value of ``eval_history`` that asks for it.
+        name: Its name in results.
+        setting: The value of ``eval_history`` that selects it.
     """
 
     name: str
@@ -27,10 +27,10 @@ PROTOCOLS = (KEPT, REMOVED)
 
 
 def not_comparable(mode: str) -> str:
-    """What has to be said of every figure that is measured so.
+    """The warning that applies to every result measured in this mode.
 
     Args:
-        mode: Such as ``pop100``.
+        mode: For example ``pop100``.
     """
     return (
         f"ranked among sampled items ({mode}), which favours other models than ranking among all items does: "

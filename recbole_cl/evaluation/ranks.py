@@ -26,7 +26,7 @@ Scores = Callable[[int, int], Tensor]
 
 
 class Counts(NamedTuple):
-    """Items that beat, and that equal, each row's target; among all items and among its history. Each [B]."""
+    """Numbers of items with a higher and an equal score, among all items and among each row's history. Each [B]."""
 
     above: Tensor
     tied: Tensor
@@ -46,7 +46,7 @@ class History(NamedTuple):
     item: Tensor
 
     def of_blocks(self, blocks: Sequence[tuple[int, int]]) -> list[History]:
-        """For each block of rows first..last-1 its pairs, with rows counted from ``first``."""
+        """The pairs of each block of rows first..last-1, with rows counted from ``first``."""
         bounds = torch.tensor(blocks, device=self.row.device)  # [blocks, 2]
         places = torch.searchsorted(self.row, bounds).tolist()  # the host waits once
         return [
@@ -61,13 +61,13 @@ class EvaluationRows:
 
     Attributes:
         rows: One row per user, in the dataset's order.
-        shown: What the model sees of them; other windows where noise was put in, with the same targets.
+        shown: The rows that the model sees; they differ if noise was inserted, but have the same targets.
         order: The evaluation order: row numbers sorted by window length, [U].
         history: Earlier items of the rows, in evaluation order.
         repeated: Whether the target occurs in the row's history, in evaluation order, [U].
         removed: Number of distinct earlier items other than the target, in evaluation order, [U].
-        n_items: N; some of RecBole's models count items of their own beside.
-        candidates: Items that each target is ranked among, in evaluation order, [U, S]; None for all.
+        n_items: N; some RecBole models count additional items of their own.
+        candidates: The items among which each target is ranked, in evaluation order, [U, S]; None for all.
     """
 
     rows: RowSet
@@ -81,7 +81,7 @@ class EvaluationRows:
 
     @property
     def n_ranked(self) -> int:
-        """Items that are ranked in each row where no history is removed, and the padding row: N, or S + 2."""
+        """Number of items ranked in each row if no history is removed, plus the padding row: N, or S + 2."""
         return self.n_items if self.candidates is None else self.candidates.shape[1] + 2
 
 
@@ -91,7 +91,7 @@ def evaluation_rows(rows: RowSet, n_items: int, shown: RowSet | None = None) -> 
     Args:
         rows: The rows of a validation or test split.
         n_items: N.
-        shown: What the model sees of them, if that is something else.
+        shown: The rows that the model sees, if they differ.
 
     Returns:
         The rows in evaluation order, with all earlier interactions of their users (not only the last L).
@@ -113,20 +113,20 @@ def evaluation_rows(rows: RowSet, n_items: int, shown: RowSet | None = None) -> 
 
 
 def count_block(scores: Scores, n_items: int, target: Tensor, history: History, items_per_block: int) -> Counts:
-    """Counts the items that beat each row's target, without holding more than two blocks of scores.
+    """Counts the items that score higher than each row's target, holding at most two blocks of scores.
 
-    The target's score is read from the same product as the others', so that equal scores compare equal; catalogues
-    of more than one block are therefore scored twice.
+    The target's score is read from the same product as the others, so that equal scores compare as equal; catalogues of
+    more than one block are therefore scored twice.
 
     Args:
-        scores: Scores items of the B rows.
-        n_items: N; item 0 is padding and never counts.
+        scores: Scores items for the B rows.
+        n_items: N; item 0 is padding and is never counted.
         target: Targets, [B].
         history: Earlier items of the B rows.
         items_per_block: C, at least 1.
 
     Returns:
-        The counts; the target itself is in none of them.
+        The counts; they never include the target itself.
     """
     bounds = [(first, min(first + items_per_block, n_items)) for first in range(0, n_items, items_per_block)]
     single = scores(*bounds[0]) if len(bounds) == 1 else None
@@ -170,11 +170,12 @@ def protocols(
         counts: Counts of all rows, in evaluation order.
         split: The split.
         n_items: N.
-        top_items: The best-scored items under each protocol, in evaluation order; empty where no metric needs them.
+        top_items: The items with the highest scores under each protocol, in evaluation order; empty if no metric needs
+            them.
 
     Returns:
-        ``keep``: all items compete. ``remove``: earlier items of the user do not; a target that is itself among them
-        can't be recommended and takes the last rank.
+        ``keep``: all items compete. ``remove``: earlier items of the user do not compete; a target that is itself among
+            them can't be recommended and gets the last rank.
     """
     back = torch.empty_like(split.order)
     back[split.order] = torch.arange(len(split.order), device=split.order.device)

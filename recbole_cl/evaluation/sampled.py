@@ -1,4 +1,4 @@
-"""Ranking among sampled items, as some papers report it: ``uni100``, ``pop100`` and the like.
+"""Ranking among sampled items, as in some papers: ``uni100``, ``pop100`` and the like.
 
 Letters: U evaluated rows, B of a block, N items (padding row 0 included), S sampled items.
 """
@@ -15,25 +15,25 @@ from recbole_cl.evaluation.ranks import ROWS_PER_BLOCK, EvaluationRows
 
 
 def among_sampled(split: EvaluationRows, mode: str, longest: int, seed: int) -> EvaluationRows:
-    """Has each target ranked among some items alone, drawn once for the run, no item twice and never the target.
+    """Ranks each target only among sampled items, drawn once per run, without repetition and without the target.
 
-    RecBole draws with replacement, so that its candidates may be fewer. As there, a row's history may be drawn: the
-    protocol decides whether it competes.
+    RecBole draws with replacement, so that it may have fewer distinct candidates. As in RecBole, items of a row's
+    history may be drawn; the protocol decides whether they compete.
 
     Reference:
-        Krichene and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020: why not to.
+        Krichene and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020, explains why not to use it.
 
     Args:
         split: Its rows, ranked among all items.
-        mode: ``uniS``: every item is as likely; ``popS``: in proportion to its interactions, of all parts of the data.
+        mode: ``uniS``: all items are equally likely; ``popS``: in proportion to interactions in all parts of the data.
         longest: Length of the longest list that is measured.
-        seed: Of the draws: those of one seed are the same for every model.
+        seed: Seed of the draws; one seed gives the same draws for every model.
 
     Returns:
         The split, with S candidates for each row.
 
     Raises:
-        UsageError: If there are fewer items than that, or lists are longer.
+        UsageError: If there are fewer items than that, or the measured lists are longer.
     """
     kind, size = mode[:3], int(mode[3:])
     popularity = torch.bincount(split.rows.items, minlength=split.n_items).double()

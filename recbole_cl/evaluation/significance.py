@@ -17,7 +17,7 @@ PairedTest = Literal["t", "wilcoxon"]
 TESTS: tuple[PairedTest, ...] = ("t", "wilcoxon")
 FROM_RANKS = ("hit", "recall", "precision", "ndcg", "mrr", "map")
 
-# Averages of the same values in another order differ by rounding; taken at face value they would make a test of noise.
+# Means of the same values in another order differ by rounding; without a tolerance, a test would compare this noise.
 _DECIMALS = 12
 
 
@@ -36,7 +36,7 @@ def split_metric(metric: str) -> tuple[str, int | None]:
     """Split `"ndcg@10"` into `("ndcg", 10)` and `"gauc"` into `("gauc", None)`.
 
     Raises:
-        UsageError: the name does not read like a metric.
+        UsageError: the name does not look like a metric.
     """
     match = re.fullmatch(r"([a-z]+)(?:@([1-9]\d*))?", metric.lower())
     if match is None:
@@ -45,7 +45,7 @@ def split_metric(metric: str) -> tuple[str, int | None]:
 
 
 def computable_from_ranks(metric: str) -> bool:
-    """Whether `metric` is one that a user's rank determines, such as `hit@10`."""
+    """Whether `metric` is determined by a user's rank, such as `hit@10`."""
     name, k = split_metric(metric)
     return name in FROM_RANKS and k is not None
 
@@ -84,8 +84,8 @@ def paired_test(a: ArrayLike, b: ArrayLike, test: PairedTest = "t") -> PairedRes
     """Test whether two models differ, pairing their metric values user by user.
 
     Null hypothesis: for `t`, the mean over users of a's value minus b's is zero; for `wilcoxon`, the differences are
-    distributed symmetrically about zero (users without a difference are dropped). Both tests are two-sided. The values
-    of several seeds are first averaged per user; the two models may have different numbers of seeds.
+        distributed symmetrically about zero (users without a difference are dropped). Both tests are two-sided. The
+        values of several seeds are first averaged per user; the two models may have different numbers of seeds.
 
     Args:
         a: metric values of one model.
@@ -96,14 +96,14 @@ def paired_test(a: ArrayLike, b: ArrayLike, test: PairedTest = "t") -> PairedRes
         a, b: [U], or [S, U] with one row per seed.
 
     Returns:
-        The difference a - b, with p = 1 where no user differs.
+        The difference a - b, with p = 1 if no user differs.
 
     Raises:
         UsageError: different or fewer than two users, or an unknown test.
 
     Note:
-        The users are the sample, so the conclusion holds for these trained models and other users like these. It says
-        nothing about other training seeds; `crossed_test` does.
+        The users are the sample, so the conclusion holds for these trained models and for other users like these. It
+        does not extend to other training seeds; that of `crossed_test` does.
     """
     values_a, values_b = _seed_average(a), _seed_average(b)
     if values_a.shape != values_b.shape or values_a.size < 2:
@@ -115,12 +115,12 @@ def paired_test(a: ArrayLike, b: ArrayLike, test: PairedTest = "t") -> PairedRes
 
 
 def crossed_test(a: ArrayLike, b: ArrayLike) -> float:
-    """Test over users and training seeds together whether two models differ, two-sided.
+    """Test, two-sided, over both users and training seeds whether two models differ.
 
     Null hypothesis: the expected metric, over other users and over other trainings, is the same for both models. The
-    statistic is Welch's over seeds, with one more part in its variance: that of the users' mean difference, less what
-    chance in each training has put into both. p is never below that of `paired_test`, for a few seeds may agree by
-    chance. Without users this is Welch's test.
+        statistic is Welch's over seeds, with one more term in its variance: the variance of the users' mean difference,
+        minus the part of it that is due to chance in each training (the other term already contains this part). p is
+        never below that of `paired_test`, because a few seeds may agree by chance. Without users this is Welch's test.
 
     Reference:
         Satterthwaite, An Approximate Distribution of Estimates of Variance Components, Biometrics Bulletin 2, 1946,
@@ -128,21 +128,22 @@ def crossed_test(a: ArrayLike, b: ArrayLike) -> float:
 
     Args:
         a: metric values of one model, for at least two seeds, typically 3 to 10.
-        b: the other's, for the same users in the same order; the numbers of seeds may differ.
+        b: the other model's, for the same users in the same order; the numbers of seeds may differ.
 
     Shape:
-        a, b: [S, U]; or [S], the values of a metric that has none per user.
+        a, b: [S, U]; or [S], the values of a metric that does not exist per user.
 
     Returns:
-        p, or NaN where it is undefined: fewer than two seeds of either model, or no spread at all.
+        p, or NaN where it is undefined: fewer than two seeds of either model, or no variation at all.
 
     Raises:
         UsageError: different or fewer than two users.
 
     Note:
-        In simulations of equal models with three seeds each, p is below .05 in 1 to 6 % of cases, that of `paired_test`
-        in 17 to 38 % where trainings differ by twice as much as chance alone makes them differ. Where only one model's
-        trainings differ, by four times as much, p is below .05 in 7 % with three seeds and in up to 10 % with two.
+        In simulations of equal models with three seeds each, p is below .05 in 1 to 6 % of cases. That of `paired_test`
+            is below .05 in 17 to 38 % if trainings differ by twice as much as chance alone makes them differ. If only
+            one model's trainings differ, by four times as much, p is below .05 in 7 % with three seeds and in up to 10
+            % with two.
     """
     models = [np.asarray(values, dtype=np.float64) for values in (a, b)]
     users = [values.shape[1:] for values in models]
@@ -163,7 +164,7 @@ def crossed_test(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust the p values of one family of tests so that the chance of any false finding stays at the level.
+    """Adjust the p values of a family of tests so that the probability of any false finding stays at the level.
 
     Reference:
         Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979.
@@ -188,7 +189,7 @@ def _seed_average(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _interaction(values: NDArray[np.float64]) -> float:
-    """The variance of what neither the seed nor the user explains, in [S, U] values of one model."""
+    """The variance that neither the seed nor the user explains, in [S, U] values of one model."""
     seeds, users = values.shape
     rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
     return float(np.square(rest).sum()) / ((seeds - 1) * (users - 1))
@@ -210,5 +211,5 @@ def _p_value(difference: NDArray[np.float64], test: PairedTest) -> float:
         return 1.0
     if test == "wilcoxon":
         return float(stats.wilcoxon(difference).pvalue)
-    # Every user differs by the same amount: t is infinite, and SciPy warns of the division.
+    # Every user differs by the same amount: t is infinite, and SciPy would warn of the division.
     return 0.0 if np.ptp(difference) == 0 else float(stats.ttest_1samp(difference, 0.0).pvalue)

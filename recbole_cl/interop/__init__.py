@@ -1,1 +1,1 @@
-"""RecBole's own entry points, checkpoints and settings with our models: ``register()`` and what goes across."""
+"""RecBole's own entry points, checkpoints and settings with our models: ``register()`` and conversions."""

@@ -1,7 +1,7 @@
-"""RecBole's checkpoints, which hold a pickled ``Config``, read without unpickling anything but plain values.
+"""Reads RecBole's checkpoints, which hold a pickled ``Config``, unpickling only plain values.
 
-Torch loads them by ``weights_only`` alone, with stand-ins for the classes that they name: RecBole's ``Config`` itself
-would not be safe there, as its constructor passes text to ``eval``.
+Torch loads them only with ``weights_only``, and with placeholders for the classes that they name. RecBole's ``Config``
+itself would not be safe there, because its constructor passes text to ``eval``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MODEL_PACKAGES = ("recbole.model.", "recbole_cl.model.")
 
 
 class _Named:
-    """Stands for a class that a checkpoint names; one that is filled keeps its attributes and does nothing.
+    """A placeholder for a class that a checkpoint names: its instances keep their attributes and have no behaviour.
 
     Attributes:
         path: The dotted name of the class.
@@ -50,7 +50,7 @@ def _number(dtype: np.dtype[Any], data: bytes) -> float | int | bool:
     return number
 
 
-# All that may be called while a checkpoint is loaded, besides what torch itself allows.
+# The only callables allowed while a checkpoint is loaded, in addition to those that torch itself allows.
 _CALLABLE: dict[str, Any] = {
     "builtins.str": str,  # a ModelName
     "numpy.dtype": np.dtype,
@@ -69,13 +69,13 @@ def read_checkpoint(file: str | Path, device: Any = None) -> dict[str, Any]:
 
     Args:
         file: The ``.pth`` file.
-        device: Where its tensors go; None for where they were, if that is here.
+        device: Device for its tensors; None for their original device, if it exists here.
 
     Returns:
         The state: ``config``, ``state_dict``, ``other_parameter``, ``optimizer``, ``epoch`` and the like.
 
     Raises:
-        UsageError: If it is damaged, holds anything else, or is of a model class that is not imported.
+        UsageError: If it is damaged, holds anything else, or is of a model class that has not been imported.
     """
     try:
         content, names = _rewritten(Path(file))
@@ -95,7 +95,7 @@ def read_checkpoint(file: str | Path, device: Any = None) -> dict[str, Any]:
 
 
 def _rewritten(file: Path) -> tuple[io.BytesIO, set[str]]:
-    """The checkpoint with its pickle in protocol 2, and the names that this imports."""
+    """The checkpoint with its pickle in protocol 2, and the names that the pickle imports."""
     names: set[str] = set()
     content = io.BytesIO()
     try:
@@ -114,7 +114,7 @@ def _rewritten(file: Path) -> tuple[io.BytesIO, set[str]]:
 
 
 def _stand_ins(names: set[str]) -> list[Any]:
-    """What torch puts for each name: the few that may be called themselves, for others what does nothing."""
+    """The object that torch uses for each name: the few allowed callables themselves, placeholders for all others."""
     known = set(torch.serialization.get_safe_globals())
     theirs = [name for name in names if name.startswith(("torch.", "collections.", "_codecs.")) or name in known]
     inert = {name: type("Named", (_Named,), {"path": name}) for name in names if name not in theirs}
@@ -122,7 +122,7 @@ def _stand_ins(names: set[str]) -> list[Any]:
 
 
 def _restored(stored: Any, file: Path) -> Any:
-    """RecBole's ``Config`` with the stored attributes; its constructor is not run."""
+    """RecBole's ``Config`` with the stored attributes; its constructor is not called."""
     cls = _CONFIGS.get(getattr(stored, "path", ""))
     if cls is None:
         raise UsageError(f"{file} is refused: its config is a {getattr(stored, 'path', type(stored).__name__)}")

@@ -1,4 +1,4 @@
-"""The command `convert-checkpoint`: a SASRec of RecBole's as a run folder of ours, and back."""
+"""The command `convert-checkpoint`: converts a RecBole SASRec to one of our run folders, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
 from recbole_cl.writing import atomic_write_text, atomic_writer
 
 _THEIRS = "recbole:SASRec"
-# Keys without effect on what a trained model is and on what data it has.
+# Keys that affect neither a trained model nor its data.
 _OF_THE_RUN = frozenset({*HARMLESS, "transform", "require_pow", "train_neg_sample_args"})
 
 
@@ -49,28 +49,29 @@ def main(args: argparse.Namespace) -> int:
 
 
 def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str | None = None) -> Path:
-    """Makes a run folder of a checkpoint of RecBole's SASRec.
+    """Makes a run folder from a checkpoint of RecBole's SASRec.
 
-    ``load`` and what builds on it take the folder. It holds no state to resume training from: Adam's moments are of
-    other matrices here.
+    ``load`` and the functions that build on it accept the folder. It has no state for resuming training, because the
+    shapes of Adam's moments differ here.
 
     Args:
-        checkpoint: What RecBole's trainer wrote.
+        checkpoint: A file that RecBole's trainer wrote.
         output: The folder to make; None for a new one in ``saved``.
-        data_path: Folder of dataset folders; None for that of the checkpoint.
+        data_path: Folder of dataset folders; None for the checkpoint's own.
 
     Returns:
         The folder.
 
     Raises:
-        UsageError: If it is refused, of another model, or does not fit the data; or the folder exists.
+        UsageError: If the checkpoint is refused, is of another model, or does not fit the data; or if the folder
+            exists.
     """
     state = read_checkpoint(checkpoint, "cpu")
     stored = state["config"]
     if stored.model_class is not model_class(_THEIRS):
         raise UsageError(f"{checkpoint} is of {stored.model}: only RecBole's SASRec has a counterpart of equal weights")
     if stored["hidden_act"] != "gelu":
-        raise UsageError(f"{checkpoint}: hidden_act = {stored['hidden_act']}, and our encoders have gelu alone")
+        raise UsageError(f"{checkpoint}: hidden_act = {stored['hidden_act']}, and our encoders have only gelu")
     config = Config("SASRec", stored["dataset"], config_dict=_our_settings(stored, data_path))
     dataset, (train, *_) = build_data(config)
     rows = len(state["state_dict"]["item_embedding.weight"])
@@ -101,19 +102,19 @@ def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str |
 
 
 def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | None = None) -> Path:
-    """Makes a checkpoint for RecBole's SASRec of a run folder of ours.
+    """Makes a checkpoint for RecBole's SASRec from one of our run folders.
 
     Args:
         run_dir: A finished run of ``SASRec``.
         output: The file to write; None for ``recbole.pth`` in the folder.
-        data_path: Folder of dataset folders; None for that of the run.
+        data_path: Folder of dataset folders; None for the run's own.
 
     Returns:
-        The file, of which RecBole's ``load_data_and_model`` and ``resume_checkpoint`` take up the weights; the moments
-        of the optimiser start from zero.
+        The file. RecBole's ``load_data_and_model`` and ``resume_checkpoint`` load its weights; the optimiser's moments
+            start from zero.
 
     Raises:
-        UsageError: If the folder holds no run, or one that RecBole's SASRec cannot express.
+        UsageError: If the folder holds no run, or a run that RecBole's SASRec cannot represent.
     """
     ours = config_of_run(run_dir, data_path=data_path)
     _refuse_what_theirs_lacks(run_dir, ours)
@@ -147,7 +148,7 @@ def _carried() -> set[str]:
 
 
 def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
-    """The settings of a run with RecBole's data, splits and sizes; what RecBole leaves out is nothing, no preset."""
+    """The settings of a run with RecBole's data, splits and sizes; what RecBole leaves out is unset, not our preset."""
     theirs = stored.final_config_dict
     values = {key: theirs[key] for key in _carried() & theirs.keys()}
     bare = {"user_inter_num_interval": None, "item_inter_num_interval": None, "normalize_all": None}
@@ -166,7 +167,7 @@ def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:
         )
     for key, theirs in (("encoder", "transformer"), ("right_aligned", False)):
         if config[key] != theirs:
-            raise UsageError(f"{run_dir}: {key} = {config[key]}, and RecBole's SASRec has {theirs} alone")
+            raise UsageError(f"{run_dir}: {key} = {config[key]}, and RecBole's SASRec has only {theirs}")
 
 
 def _load_exactly(model: Any, state: dict[str, torch.Tensor], source: Path) -> None:
@@ -177,7 +178,7 @@ def _load_exactly(model: Any, state: dict[str, torch.Tensor], source: Path) -> N
 
 
 def _recboles_config(config: Config) -> RecBoleConfig:
-    """The same settings as RecBole's class, whose constructor would read this process's command line."""
+    """The same settings in RecBole's class, without its constructor, which would read this process's command line."""
     theirs: Any = RecBoleConfig.__new__(RecBoleConfig)
     own = {key: it for key, it in vars(config).items() if not key.startswith("_")}
     vars(theirs).update(own, yaml_loader=yaml.FullLoader)

@@ -1,4 +1,4 @@
-"""What each of RecBole's keys does here: ``docs/recbole_keys.md`` is made of this, out of the settings themselves."""
+"""The effect of each of RecBole's keys here; generates ``docs/recbole_keys.md`` from the settings."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _FILES = ("overall.yaml", "quick_start_config/sequential.yaml", "dataset/sample.
 _INTRODUCTION = """\
 # RecBole's keys
 
-What becomes here of every key that RecBole 1.2.1 has for all models (`properties/overall.yaml` and
+How this package treats every key that RecBole 1.2.1 has for all models (`properties/overall.yaml` and
 `properties/dataset/sample.yaml`), on the command line, in `config_files` and in `run(...)`. This page is generated:
 `python -m recbole_cl.interop.keys > docs/recbole_keys.md`.
 
-* *as RecBole*: read here; the range is what passes. A default in bold is another one than RecBole's;
+* *as RecBole*: read here; the range gives the allowed values. A default in bold differs from RecBole's;
   `--recbole_defaults=True` takes RecBole's.
-* *no effect*: taken, and named in one line of the log, since it decides no figure here.
-* *refused*: any value but the one given would change what is trained or measured, and is not supported.
+* *no effect*: accepted, and named in one line of the log, because it affects no result here.
+* *refused*: any value except the given one would change what is trained or measured, and is not supported.
 
 RecBole's keys of single models are read by its own models and by those of ours that have them (`recbole-cl models
---settings NAME`). Other keys in a file are passed over with a line that names them, unless they resemble a known one.
+--settings NAME`). Other keys in a file are ignored, with a line that names them, unless they resemble a known one.
 RecBole's context-aware, knowledge-aware and decision-tree models are out of scope.
 """
 
@@ -64,10 +64,10 @@ def _what(key: str, value: Any) -> str:
         field = CommonSettings.model_fields[key]
         taken = f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
         if key in OF_RECBOLES:
-            return f"{taken}, for RecBole's own models; with ours refused, but for `~`: {OF_RECBOLES[key].why}"
+            return f"{taken}, for RecBole's own models; refused with ours, except `~`: {OF_RECBOLES[key].why}"
         return taken
-    idle, why = WITHOUT_EFFECT[key]  # a key of RecBole's that is in no table fails here, and so in a test
-    return f"refused, but for {_code(idle)}: {why}"
+    idle, why = WITHOUT_EFFECT[key]  # fails, here and in a test, for a RecBole key that is in no table
+    return f"refused, except {_code(idle)}: {why}"
 
 
 def _code(value: Any) -> str:

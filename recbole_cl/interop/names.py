@@ -1,4 +1,4 @@
-"""A model's name that carries its class: RecBole looks classes up by name alone."""
+"""A model name that also carries its class, because RecBole finds classes only by name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 
 class ModelName(str):
-    """What ``config["model"]`` holds, so that ``get_model(config["model"])`` gives the class that was asked for.
+    """The value of ``config["model"]``: it makes ``get_model(config["model"])`` return the class that was asked for.
 
-    Stored or sent elsewhere it is plain text.
+    When it is pickled, it becomes plain text.
 
     Attributes:
         model_class: The class.

@@ -1,6 +1,6 @@
-"""Pickles of protocol 4, in which RecBole writes checkpoints, as protocol 2, the only one that torch loads safely.
+"""Converts pickles of protocol 4, used in RecBole's checkpoints, to protocol 2, the only one that torch loads safely.
 
-Nothing is unpickled here: instructions are rewritten one by one, and the names that they would import are listed.
+Nothing is unpickled here: instructions are rewritten one by one, and the names that they would import are collected.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def as_protocol_2(pickle: bytes) -> tuple[bytes, set[str]]:
         pickle: One pickle of any protocol up to 4.
 
     Returns:
-        The same in protocol 2, and the dotted names of all that it would import.
+        The same in protocol 2, and the dotted names of everything that it would import.
 
     Raises:
-        UsageError: If it is no pickle, or names an import in a form that no pickler writes.
+        UsageError: If it is not a pickle, or names an import in a form that no pickler writes.
     """
     writer = _Writer()
     try:
@@ -42,13 +42,13 @@ def as_protocol_2(pickle: bytes) -> tuple[bytes, set[str]]:
 
 
 class _Writer:
-    """Takes instructions in their order.
+    """Rewrites instructions in order.
 
-    A text is written out where the memo would repeat it, so that the two texts of a protocol 4 import are the two
-    chunks before it: protocol 2 has no other way to take them back.
+    Where the memo would repeat a text, the text is written again. So the two texts of a protocol 4 import are always
+    the two chunks before it; protocol 2 has no other way to remove them.
 
     Attributes:
-        chunks: What was written, each with its text if it pushes one.
+        chunks: The output, each chunk with its text if it pushes one.
         names: Dotted names of all imports.
     """
 

@@ -1,4 +1,4 @@
-"""RecBole's ``load_data_and_model``, for the checkpoints of its trainer and for the run folders of ours."""
+"""RecBole's ``load_data_and_model``, for checkpoints of its trainer and for our run folders."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LoadedByRecBole = tuple[Any, Any, Any, Any, Any, Any]
 
 
 def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
-    """Loads a trained model, and its data by RecBole's loaders.
+    """Loads a trained model, and its data with RecBole's loaders.
 
     Args:
-        model_file: A checkpoint of RecBole's trainer; or the ``best.pth`` or ``last.pth`` of a run folder of ours,
-            whose settings are in the ``config.yaml`` beside it.
+        model_file: A checkpoint of RecBole's trainer; or the ``best.pth`` or ``last.pth`` of one of our run folders,
+            whose settings are in the ``config.yaml`` next to it.
 
     Returns:
         ``Config``, model, dataset, and the loaders of training, validation and test.
 
     Raises:
-        UsageError: If the checkpoint is refused, or the data has other items by now.
+        UsageError: If the checkpoint is refused, or the data's items have changed.
     """
     file = Path(model_file)
     ours = file.name in (BEST, LAST) and (file.parent / CONFIG).is_file()

@@ -1,6 +1,6 @@
-"""``register()``: RecBole's entry points take our models, and work with current libraries.
+"""``register()``: RecBole's entry points accept our models, and work with current libraries.
 
-This is the one place where RecBole is changed, and only when somebody calls it.
+This is the only place where RecBole is modified, and only when the function is called.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _done: list[str] = []
 def register() -> list[str]:
     """Makes RecBole's entry points work with our models, by name and by class, in this process.
 
-    ``run_recbole``, ``objective_function``, ``load_data_and_model`` (of RecBole's checkpoints and of the ``best.pth``
-    of our runs), ``get_model``, ``get_trainer`` and ``Config`` then know them; call it before RecBole's ``quick_start``
-    is imported. A bare name that RecBole has itself, such as ``SASRec``, stays RecBole's; a class is always the one
-    given. A second call does nothing.
+    ``run_recbole``, ``objective_function``, ``load_data_and_model`` (for RecBole's checkpoints and the ``best.pth`` of
+    our runs), ``get_model``, ``get_trainer`` and ``Config`` then know our models. Call it before RecBole's
+    ``quick_start`` is imported. A plain name that RecBole also has, such as ``SASRec``, still means RecBole's model; a
+    class is always the given one. A second call does nothing.
 
     Returns:
-        What was fixed in RecBole for the libraries that are installed; it is logged, too.
+        The fixes made to RecBole for the installed libraries; they are also logged.
     """
     if not _done:
         _take_our_models()
@@ -90,7 +90,7 @@ def _with_presets(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _get_model(model_name: str) -> Any:
-    """RecBole's ``get_model``, with our models; a name that neither has is no missing LightGBM."""
+    """RecBole's ``get_model``, with our models; an unknown name is not reported as a missing LightGBM."""
     if isinstance(model_name, ModelName):
         return model_name.model_class
     if module := _recboles_module(model_name):
@@ -102,7 +102,7 @@ def _get_model(model_name: str) -> Any:
 
 
 def _recboles_module(name: str) -> str | None:
-    """The module of RecBole's own model of a name; importing its packages would import all models, and LightGBM."""
+    """The module of RecBole's model of this name; importing its packages would import all models, and LightGBM."""
     package = Path(str(recboles_utils.__file__)).parents[1]
     files = sorted(package.glob(f"model/*/{name.lower()}.py")) if name.isidentifier() else []
     return f"recbole.model.{files[0].parent.name}.{files[0].stem}" if files else None
@@ -118,7 +118,7 @@ def _get_trainer(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _mend_numpy() -> str:
-    """RecBole's ``Config`` reads names that numpy 2 has no more; ours gives numpy the ones that RecBole uses."""
+    """RecBole's ``Config`` reads names that numpy 2 has removed; our ``Config`` restores those that RecBole uses."""
     if "float_" in vars(np):
         return ""
     RecBoleConfig.compatibility_settings = Config.compatibility_settings
@@ -162,7 +162,7 @@ def _mend_quick_start() -> str:
 
 @contextmanager
 def _ray_stand_in() -> Iterator[None]:
-    """A ``ray`` that ``quick_start`` can be imported with, and nothing else finds."""
+    """A temporary ``ray`` module with which ``quick_start`` can be imported; no other code sees it."""
     stand_in: Any = ModuleType("ray")
     stand_in.tune = SimpleNamespace(report=lambda *_, **__: None)
     sys.modules["ray"] = stand_in

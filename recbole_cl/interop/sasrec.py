@@ -1,4 +1,4 @@
-"""The weights of SASRec under RecBole's names and under ours: the same numbers, exactly, both ways."""
+"""Converts the weights of SASRec between RecBole's names and ours: the same numbers, exactly, both ways."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-# Ours -> RecBole's, within a layer; queries, keys and values are one matrix here and three there.
+# Ours -> RecBole's, within a layer; queries, keys and values are one matrix here and three in RecBole.
 _LAYER = {
     "attention_output": "multi_head_attention.dense",
     "attention_norm": "multi_head_attention.LayerNorm",
@@ -25,12 +25,12 @@ _ITEMS, _ENCODER = "item_embedding.weight", "encoder."
 
 
 def from_recbole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of RecBole's SASRec as that of ours."""
+    """Converts the state of RecBole's SASRec to that of ours."""
     return {_ITEMS: state[_ITEMS]} | {f"{_ENCODER}{name}": it for name, it in transformer_state(state).items()}
 
 
 def to_recbole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of our SASRec as that of RecBole's."""
+    """Converts the state of our SASRec to that of RecBole's."""
     layers = _layers(state, f"{_ENCODER}layers.{{}}.query_key_value.weight")
     theirs = {_ITEMS: state[_ITEMS]} | {name: state[f"{_ENCODER}{own}"] for own, name in _OUTSIDE.items()}
     for own, name, kind in _names(layers):
@@ -44,7 +44,7 @@ def to_recbole(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def transformer_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of our Transformer out of that of RecBole's, with its positions and its first norm."""
+    """Converts the state of RecBole's Transformer, with its positions and first norm, to that of ours."""
     layers = _layers(state, f"trm_encoder.layer.{{}}.{_PARTS[0]}.weight")
     ours = {own: state[name] for own, name in _OUTSIDE.items()}
     for own, name, kind in _names(layers):

@@ -1,4 +1,4 @@
-"""RecBole's trainer for our models, which want to know when an epoch begins and ends."""
+"""RecBole's trainer for our models, which need to know when an epoch begins and ends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from recbole_cl.errors import UsageError
 
 
 class EpochTrainer(Trainer):
-    """What ``get_trainer`` gives for a model of ours after ``register()``.
+    """The trainer that ``get_trainer`` returns for our models after ``register()``.
 
     Raises:
-        UsageError: If the model trains in stages, which RecBole's early stopping does not know.
+        UsageError: If the model trains in stages, which RecBole's early stopping does not support.
     """
 
     model: Any
@@ -27,7 +27,7 @@ class EpochTrainer(Trainer):
 
     def _train_epoch(self, train_data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> Any:
         self.model.start_epoch(epoch_idx)
-        with torch.autograd.set_detect_anomaly(False):  # which importing RecBole's models switches on
+        with torch.autograd.set_detect_anomaly(False):  # importing RecBole's models enables it
             losses = super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
         for name, value in self.model.end_epoch(epoch_idx).items():
             self.logger.info(f"epoch {epoch_idx} {name}: {value:.4f}")

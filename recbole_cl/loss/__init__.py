@@ -1,4 +1,4 @@
-"""Losses as pure functions of tensors: they know nothing of models, data or configuration."""
+"""Losses as pure functions of tensors, independent of models, data and configuration."""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
 Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), C rows of a chunk.
 
-Plain cross-entropy keeps the [T, N] logits, their log-softmax and their gradient alive at once. Here one [C, N] block
-is filled with logits, turned into probabilities and then into the logits' gradient in place, and consumed by both
-gradient products before the next chunk overwrites it. The loss is a scalar, so backward only scales what forward found.
+Plain cross-entropy keeps the [T, N] logits, their log-softmax and their gradient in memory at once. Here one [C, N]
+block holds the logits; they are turned in place into probabilities and then into the logits' gradient. Both gradient
+products use the block before the next chunk overwrites it. Since the loss is a scalar, the backward pass only scales
+the gradients that the forward pass has computed.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Logits in a block: 6 MB of float32 stay in a CPU's caches between the passes; a GPU wants fewer, larger kernels.
+# Logits in a block: 6 MB of float32 stay in a CPU's caches between the passes; a GPU needs fewer, larger kernels.
 CPU_BLOCK = 3 * 2**19
 ACCELERATOR_BLOCK = 64 * 2**20
-MIN_CHUNK_ROWS = 32  # with 16 the products over a million items take half as long again
+MIN_CHUNK_ROWS = 32  # with 16, the products over a million items take 1.5 times as long
 
-Observer = Callable[[slice, Tensor], None]  # is shown which rows a block holds, and their logits [C, N]
+Observer = Callable[[slice, Tensor], None]  # is given the rows of a block, and their logits [C, N]
 
 
 def default_chunk_rows(n_items: int, device: torch.device) -> int:
-    """Rows per chunk that keep a block of logits near 6 MB of float32 on the CPU, 256 MB elsewhere.
+    """Number of rows per chunk for which a block of logits takes about 6 MB of float32 on the CPU, 256 MB elsewhere.
 
     Args:
-        n_items: N, rows of the item table.
-        device: Where the loss is computed.
+        n_items: N, number of rows of the item table.
+        device: Device on which the loss is computed.
 
     Returns:
         At least 32 rows, however large the table.
@@ -48,12 +49,11 @@ def chunked_cross_entropy(
     """Softmax cross-entropy over all rows of the item table, mean over rows, with only a few rows of logits in memory.
 
     Args:
-        hidden: State that predicts the next item.
-        item_table: Item embeddings; pass a slice to keep a mask token out of the softmax.
-        target: The item that came next.
-        chunk_rows: Rows whose logits are held at once, >= 1; None chooses by `default_chunk_rows`.
-        observe: Is shown every block of logits before it is overwritten, for what else they serve; must not write to
-            it. None for nobody.
+        hidden: States that predict the next item.
+        item_table: Item embeddings; pass a slice to exclude a mask token from the softmax.
+        target: The next items.
+        chunk_rows: Number of rows whose logits are held at once, >= 1; None uses `default_chunk_rows`.
+        observe: Called with every block of logits before it is overwritten; must not modify it. None for no observer.
 
     Shape:
         hidden: [T, D], T >= 1; item_table: [N, D]; target: [T]; result: scalar.
@@ -62,14 +62,14 @@ def chunked_cross_entropy(
         The mean loss, with exact gradients; in float32 or wider.
 
     Raises:
-        ValueError: There are no rows or chunk_rows is below 1.
+        ValueError: If there are no rows, or chunk_rows is below 1.
 
     Note:
-        Under autocast to bfloat16 the blocks are bfloat16 from the first product to the last, which halves what passes
-        through memory; softmax computes in float32 inside. A row's loss is then right to about 0.003, its gradients to
-        the rounding that they have in bfloat16 anyway. float16 has no room for small probabilities, so there all stays
-        in float32.
-        Not twice differentiable.
+        Under autocast to bfloat16 the blocks are bfloat16 throughout, which halves the memory traffic; the softmax
+            itself is computed in float32. The error of a row's loss is then about 0.003, and that of its gradients is
+            their usual bfloat16 rounding. float16 cannot represent small probabilities, so everything stays in float32
+            there.
+        It can be differentiated only once.
     """
     if not hidden.size(0):
         raise ValueError("hidden has no rows; the mean loss needs at least one")
@@ -78,7 +78,7 @@ def chunked_cross_entropy(
     if chunk_rows < 1:
         raise ValueError(f"chunk_rows is {chunk_rows}; it must be at least 1, or None for the default")
     if not torch.is_grad_enabled():
-        hidden, item_table = hidden.detach(), item_table.detach()  # else forward would compute gradients for nobody
+        hidden, item_table = hidden.detach(), item_table.detach()  # otherwise forward would compute unused gradients
     loss: Tensor = _ChunkedCrossEntropy.apply(hidden, item_table, target, chunk_rows, observe)
     return loss
 
@@ -116,13 +116,13 @@ def _loss_and_gradients(
     need_table: bool,
     observe: Observer | None,
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Mean loss [] and its gradients [T, D] and [N, D], None where not needed, in float32 or wider."""
+    """Mean loss [] and its gradients [T, D] and [N, D] (None if not needed), in float32 or wider."""
     n_rows, dtype = hidden.size(0), torch.promote_types(hidden.dtype, torch.float32)
     loss = torch.empty(n_rows, dtype=dtype, device=hidden.device)
     grad_hidden = torch.empty_like(hidden, dtype=dtype) if need_hidden else None
     grad_table = torch.zeros_like(table, dtype=dtype) if need_table else None
     buffer = hidden.new_empty(min(chunk_rows, n_rows), table.size(0))
-    scaled = hidden / n_rows if need_table else hidden  # the mean's 1 / T costs [T, D] here, [T, N] on the block
+    scaled = hidden / n_rows if need_table else hidden  # the mean's 1 / T: [T, D] operations instead of [T, N]
     for start in range(0, n_rows, chunk_rows):
         rows = slice(start, min(start + chunk_rows, n_rows))
         block = buffer[: rows.stop - start]  # [C, N]
@@ -138,12 +138,12 @@ def _loss_and_gradients(
 
 
 def _to_gradient_of_logits(block: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
-    """Turn logits [C, N] in place into softmax minus one-hot target, and return the losses [C] of that type."""
+    """Turn logits [C, N] in place into softmax minus one-hot target, and return the losses [C] of the given type."""
     column = target.unsqueeze(1)
     largest, wanted = block.amax(dim=1).to(dtype), block.gather(1, column).squeeze(1)  # [C]
     torch.softmax(block, dim=1, out=block)
-    # The largest probability is exp(0) / sum, so the normaliser comes out of it without a second pass of exponentials,
-    # and it never underflows, as the target's own probability may.
+    # The largest probability is exp(0) / sum, so it gives the normaliser without a second pass of exponentials. Unlike
+    # the target's own probability, it never underflows.
     loss = largest - block.amax(dim=1).to(dtype).log() - wanted
     block.scatter_(1, column, block.gather(1, column) - 1)
     return loss
@@ -157,6 +157,6 @@ def _add_product(total: Tensor, weight: Tensor, hidden: Tensor) -> None:
 
 
 def _product_dtype(hidden: Tensor, table: Tensor) -> torch.dtype:
-    """The type that autocast, or its absence, gives to a product of the two, found by multiplying no rows."""
+    """The type that autocast, or its absence, gives to a product of the two; found by multiplying zero rows."""
     dtype = (hidden[:0] @ table[:0].t()).dtype
     return torch.float32 if dtype == torch.float16 else dtype

@@ -15,10 +15,10 @@ DISTANCES = ("norm", "squared_norm")
 
 
 def is_negative(similarity: Tensor) -> Tensor:
-    """Which rows are negatives of which.
+    """Which rows are negatives of each other.
 
     Args:
-        similarity: Similarities of the 2B rows; only their number is looked at.
+        similarity: Similarities of the 2B rows; only their number is used.
 
     Shape:
         similarity: [2B, 2B]; result: [2B, 2B], bool.
@@ -44,14 +44,15 @@ def negative_pairs(similarity: Tensor) -> Tensor:
     """
     matrix, batch = similarity.detach(), similarity.size(0) // 2
     above_diagonal = torch.ones(batch, batch, dtype=torch.bool, device=matrix.device).triu(1)
-    # A triangle of each view's own square makes one square; diagonals hold no negatives, here and between the views.
+    # A triangle of each view's own square forms one square; diagonals hold no negatives, neither here nor between the
+    # views.
     within = torch.where(above_diagonal, matrix[:batch, :batch], matrix[batch:, batch:])
     squares = torch.stack((within, matrix[:batch, batch:])).flatten(1)  # [2, B * B]
-    return squares[:, 1:].view(2, batch - 1, batch + 1)[:, :, :-1].flatten()  # a row starts beside a diagonal element
+    return squares[:, 1:].view(2, batch - 1, batch + 1)[:, :, :-1].flatten()  # drops the diagonal elements
 
 
 def negative_statistic(pairs: Tensor, statistic: str, percentile: float) -> Tensor:
-    """One figure for the similarities of all negatives of a batch: a threshold, or what a learned one is kept near.
+    """A statistic of the similarities of all negatives of a batch: a threshold, or the reference of a learned one.
 
     Reference:
         Jeon et al., "AdaptiveRec: Adaptively Construct Pairs for Contrastive Learning in Sequential Recommendation",
@@ -60,21 +61,21 @@ def negative_statistic(pairs: Tensor, statistic: str, percentile: float) -> Tens
     Args:
         pairs: Similarities of the pairs of negatives, as `negative_pairs` gives them.
         statistic: "percentile", "mean" or "median".
-        percentile: Share of the negatives that the percentile leaves below it, in [0, 1]; 0.9 in the paper.
+        percentile: Share of the negatives below the percentile, in [0, 1]; 0.9 in the paper.
 
     Shape:
         pairs: [2B(B-1)] with B >= 2; result: scalar.
 
     Returns:
-        The figure.
+        The statistic.
 
     Raises:
-        ValueError: The statistic is unknown or there is no negative.
+        ValueError: If the statistic is unknown or there is no negative.
 
     Note:
-        As in the authors' code, the percentile is the element number int(percentile * n) of the n sorted
-        similarities, counted from 0, and the median the lower of the middle two. There, n is 2B(2B-2): every pair is
-        met from both sides.
+        As in the authors' code, the percentile is element number int(percentile * n) of the n sorted similarities,
+            counted from 0, and the median is the lower of the two middle elements. There, n is 2B(2B-2): every pair
+            occurs twice.
     """
     _check_statistic(statistic, len(pairs))
     if statistic == "mean":
@@ -85,7 +86,7 @@ def negative_statistic(pairs: Tensor, statistic: str, percentile: float) -> Tens
 
 
 def row_statistic(similarity: Tensor, statistic: str, percentile: float) -> Tensor:
-    """The same figure for the negatives of each row: a threshold of its own.
+    """The same statistic for the negatives of each row: a separate threshold for each row.
 
     Reference:
         Jeon et al. (AdaptiveRec), 2023, Eq. 5-6 and section 3.2.1.
@@ -99,10 +100,10 @@ def row_statistic(similarity: Tensor, statistic: str, percentile: float) -> Tens
         similarity: [2B, 2B] with B >= 2; result: [2B].
 
     Returns:
-        The figures, without gradient; -inf where the percentile leaves no negative.
+        The statistics, without gradient; -inf if the percentile leaves no negative.
 
     Raises:
-        ValueError: The statistic is unknown or there is no negative.
+        ValueError: If the statistic is unknown or there is no negative.
 
     Note:
         As in the authors' code, 2 int(percentile * B) negatives are not above the percentile.
@@ -123,7 +124,7 @@ def share_above(similarity: Tensor, threshold: Tensor) -> Tensor:
 
     Args:
         similarity: Similarities of the 2B rows.
-        threshold: One for all rows, or one for each.
+        threshold: One threshold for all rows, or one for each.
 
     Shape:
         similarity: [2B, 2B] with B >= 2; threshold: scalar or [2B]; result: scalar.
@@ -137,14 +138,14 @@ def share_above(similarity: Tensor, threshold: Tensor) -> Tensor:
 
 
 def threshold_distance(threshold: Tensor, reference: Tensor, form: str = "norm") -> Tensor:
-    """How far learned thresholds are from a statistical one: the regulariser that keeps them from collapsing.
+    """Distance of learned thresholds from a statistical one: the regulariser that keeps them from collapsing.
 
     Reference:
         Jeon et al. (AdaptiveRec), 2023, section 3.2.2 and appendix A.
 
     Args:
         threshold: Learned thresholds.
-        reference: The statistical one: the mean over the last epoch's batches.
+        reference: The statistical threshold: the mean over the last epoch's batches.
         form: "norm" or "squared_norm" of the difference; either grows with B.
 
     Shape:
@@ -154,7 +155,7 @@ def threshold_distance(threshold: Tensor, reference: Tensor, form: str = "norm")
         The distance.
 
     Raises:
-        ValueError: The form is unknown.
+        ValueError: If the form is unknown.
 
     Note:
         The paper squares the norm, the authors' code does not.

@@ -1,4 +1,4 @@
-"""Alignment and uniformity of representations, as published and as DuoRec's code computes them.
+"""Alignment and uniformity of representations, as defined in the papers and as computed by DuoRec's code.
 
 Letters: B batch, D width of a representation.
 """
@@ -15,7 +15,7 @@ FORMS = ("unit", "as_is")
 
 
 def alignment(z_a: Tensor, z_b: Tensor, form: str = "unit") -> Tensor:
-    """Mean distance between the two views of a sequence; lower is better aligned.
+    """Mean distance between the two views of a sequence; lower means better aligned.
 
     Reference:
         Wang & Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
@@ -24,7 +24,7 @@ def alignment(z_a: Tensor, z_b: Tensor, form: str = "unit") -> Tensor:
     Args:
         z_a: First view.
         z_b: Second view, row i of the same sequence as row i of `z_a`.
-        form: "unit": squared distance of vectors of length 1, in [0, 4]; "as_is": distance of the vectors as they are.
+        form: "unit": squared distance of vectors of length 1, in [0, 4]; "as_is": distance of the unnormalised vectors.
 
     Shape:
         z_a, z_b: [B, D]; result: scalar.
@@ -36,7 +36,7 @@ def alignment(z_a: Tensor, z_b: Tensor, form: str = "unit") -> Tensor:
         ValueError: The form is unknown.
 
     Note:
-        "as_is" is what DuoRec's code logs; its paper gives the published definition.
+        "as_is" is the value that DuoRec's code logs; its paper gives the published definition.
     """
     _check_form(form)
     if form == "as_is":
@@ -45,15 +45,15 @@ def alignment(z_a: Tensor, z_b: Tensor, form: str = "unit") -> Tensor:
 
 
 def uniformity(z: Tensor, form: str = "unit") -> Tensor:
-    """Log of the mean Gaussian potential over all pairs of rows; lower is more evenly spread.
+    """Log of the mean Gaussian potential over all pairs of rows; lower means more evenly spread.
 
     Reference:
         Wang & Isola, ICML 2020, section 4.1 (t = 2); Qiu et al. (DuoRec), WSDM 2022, Eq. 7.
 
     Args:
         z: Representations of one view.
-        form: "unit": exp(-2 d^2) of vectors of length 1, -8 to 0 after the log; "as_is": exp(-2 d) of the vectors as
-            they are, as DuoRec's code.
+        form: "unit": exp(-2 d^2) of vectors of length 1, -8 to 0 after the log; "as_is": exp(-2 d) of the unnormalised
+            vectors, as in DuoRec's code.
 
     Shape:
         z: [B, D], B >= 2 (memory grows with B^2 / 2); result: scalar.

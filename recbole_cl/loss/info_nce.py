@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SIMILARITIES = ("dot", "cosine")
-_FAR_BELOW = 60.0  # e^-60 is 9e-27: a logit that far below the row's highest adds nothing to its sum, even in float64
+_FAR_BELOW = 60.0  # e^-60 is 9e-27: a logit this far below the row's highest adds nothing to the sum, even in float64
 
 
 def similarity_matrix(z_a: Tensor, z_b: Tensor, temperature: float = 1.0, similarity: str = "dot") -> Tensor:
@@ -27,8 +27,8 @@ def similarity_matrix(z_a: Tensor, z_b: Tensor, temperature: float = 1.0, simila
         z_a, z_b: [B, D]; result: [2B, 2B], self-similarities on the diagonal.
 
     Returns:
-        The matrix, in float32 or wider: the product is left out of autocast, for at a temperature of 0.05 bfloat16
-        logits are off by a tenth.
+        The matrix, in float32 or wider. The product is excluded from autocast, because at a temperature of 0.05
+            bfloat16 logits have an error of about 0.1.
 
     Raises:
         ValueError: The temperature is not positive, the similarity is unknown or the shapes differ.
@@ -52,7 +52,7 @@ def info_nce(
     similarity: str = "dot",
     negative_mask: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy of telling each row's other view from the rest of the batch, mean over the 2B rows.
+    """Cross-entropy of identifying each row's other view within the batch, mean over the 2B rows.
 
     Reference:
         Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020, Eq. 1;
@@ -63,7 +63,8 @@ def info_nce(
         z_b: Second view, row i of the same sequence as row i of `z_a`.
         temperature: Divisor of the similarities, > 0; 1.0 with the dot product, 0.05 to 1.0 with the cosine.
         similarity: "dot" or "cosine".
-        negative_mask: True where row j is no negative of row i (see `same_target_mask`); the positive always stays.
+        negative_mask: True where row j is not used as a negative of row i (see `same_target_mask`); the positive is
+            kept.
 
     Shape:
         z_a, z_b: [B, D], any B >= 1; negative_mask: [2B, 2B], bool; result: scalar.
@@ -83,14 +84,14 @@ def info_nce(
     else:
         logits = logits.masked_fill(_excluded(negative_mask, logits), -torch.inf)
     positive = logits.gather(1, _partner(logits).unsqueeze(1))
-    # Dot products of wide vectors lie hundreds apart. Without the floor their gradients are denormal numbers, and a
-    # matrix product of those, which processors run in microcode, takes a hundred times as long.
+    # Dot products of wide vectors can differ by hundreds. Without the floor their gradients are denormal numbers, and a
+    # matrix product of those takes a hundred times as long, because processors compute it in microcode.
     floor = logits.detach().amax(1, keepdim=True) - _FAR_BELOW
     return (logits.clamp(min=floor).logsumexp(1, keepdim=True) - positive).mean()
 
 
 def same_target_mask(target: Tensor) -> Tensor:
-    """True where two rows share their next item, so that neither should be the other's negative.
+    """True where two rows have the same next item, so that neither should be a negative of the other.
 
     Reference:
         Qiu et al., "Contrastive Learning for Representation Degeneration Problem in Sequential Recommendation",
@@ -103,10 +104,10 @@ def same_target_mask(target: Tensor) -> Tensor:
         target: [B]; result: [2B, 2B], bool.
 
     Returns:
-        The mask, for `negative_mask`; the diagonal and the positives are True in it and `info_nce` heeds neither.
+        The mask, for `negative_mask`; it is also True on the diagonal and for positives, which `info_nce` ignores.
 
     Note:
-        The authors' code leaves such rows among the negatives.
+        The authors' code keeps such rows among the negatives.
     """
     both = torch.cat((target, target))  # [2B]
     return both.unsqueeze(1) == both.unsqueeze(0)

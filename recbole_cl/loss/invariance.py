@@ -17,33 +17,33 @@ def invariance_loss(
     extra_negatives: Tensor | None = None,
     symmetric: bool = False,
 ) -> Tensor:
-    """Cross-entropy of telling a row's other view from the other rows' other views, by cosine, mean over rows.
+    """Cross-entropy of identifying a row's other view among all other views, by cosine, mean over rows.
 
     Reference:
         Zhou et al., "Equivariant Contrastive Learning for Sequential Recommendation" (ECL-SR), RecSys 2023, Eq. 13;
         the extra negatives are section 4.4's (ICL-SR + neg.).
 
     Args:
-        z: Representations that look for their partner.
+        z: The representations whose partners are to be identified.
         z_positive: Their partners, row by row; each is a negative of all other rows.
         temperature: Divisor of the cosine, > 0; 0.05 in ECL-SR.
-        extra_negatives: Representations that are nobody's partner.
-        symmetric: Whether the partners look for the rows as well: the mean of both directions.
+        extra_negatives: Representations that are no row's partner.
+        symmetric: Whether to use the other direction, too: the mean of both.
 
     Shape:
         z, z_positive: [B, D], B >= 1; extra_negatives: [E, D]; result: scalar.
 
     Returns:
-        The mean loss; 0 with a zero gradient where there is no negative, as with B = 1.
+        The mean loss; 0 with a zero gradient if there is no negative, as with B = 1.
 
     Raises:
         ValueError: The temperature is not positive or the views' shapes differ.
 
     Note:
-        A row has B - 1 negatives, all of the other view, as in the authors' code: Eq. 13 has the other rows' plain
-        views in their place, and a sum over users where this is a mean. ``info_nce`` differs: both directions, and
-        negatives of the row's own view as well. In float32 or wider, for at a temperature of 0.05 bfloat16 is off by a
-        tenth.
+        A row has B - 1 negatives, all of the other view, as in the authors' code. Eq. 13 has the other rows' plain
+            views instead, and a sum over users where this is a mean. ``info_nce`` differs: it has both directions, and
+            also negatives from the row's own view. Computed in float32 or wider, because at a temperature of 0.05
+            bfloat16 has an error of about 0.1.
     """
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be greater than 0")

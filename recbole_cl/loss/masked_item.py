@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def masked_item_loss(hidden: Tensor, item_table: Tensor, item: Tensor, negative: Tensor) -> Tensor:
-    r"""Tells each masked item from another one, mean over masked positions.
+    r"""Distinguishes each masked item from another one, mean over masked positions.
 
     .. math:: -\log \sigma\big(\sigma(h^\top e_+) - \sigma(h^\top e_-)\big)
 
@@ -17,16 +17,17 @@ def masked_item_loss(hidden: Tensor, item_table: Tensor, item: Tensor, negative:
         Maximization", CIKM 2020, Eq. 8, in the form of its code.
 
     Args:
-        hidden: States at the masked positions, through the layer that compares them with items.
+        hidden: States at the masked positions, after the layer that compares them with items.
         item_table: Item embeddings.
         item: The items that were masked.
-        negative: Another item for each.
+        negative: Another item for each of them.
 
     Shape:
         hidden: [M, D]; item_table: [N, D]; item, negative: [M]; result: scalar.
 
     Returns:
-        The mean loss, from 0.31 to 1.31: the inner sigmoids keep it from either end. The authors' code has the sum.
+        The mean loss, from 0.31 to 1.31, since the inner sigmoids bound it on both sides. The authors' code uses the
+            sum.
     """
     real, other = (torch.sigmoid((hidden * F.embedding(it, item_table)).sum(-1)) for it in (item, negative))
     return F.softplus(other - real).mean()

@@ -1,7 +1,7 @@
 """Recommendation losses: hidden states against the item table.
 
 Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M shared negatives,
-n negatives of a row. The caller picks the rows that count, so no loss knows of padding.
+n negatives of a row. The caller selects the rows, so no loss needs to know about padding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOG_EPSILON = math.log(1e-24)
-_FEW = 16  # items to each negative of a row: of 1,350 items and 1,000 negatives in an eighteenth of the time
+_FEW = 16  # items per negative of a row: with 1,350 items and 1,000 negatives, an eighteenth of the time
 
 
 def cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
@@ -21,22 +21,22 @@ def cross_entropy(hidden: Tensor, item_table: Tensor, target: Tensor) -> Tensor:
 
     Args:
         hidden: State that predicts the next item.
-        item_table: Item embeddings; pass a slice to keep a mask token out of the softmax.
-        target: The item that came next.
+        item_table: Item embeddings; pass a slice to exclude a mask token from the softmax.
+        target: The next items.
 
     Shape:
         hidden: [T, D]; item_table: [N, D]; target: [T]; result: scalar.
 
     Returns:
-        The mean loss. `chunked_cross_entropy` gives the same in bounded memory, and faster.
+        The mean loss. `chunked_cross_entropy` gives the same value in bounded memory, and faster.
     """
     return F.cross_entropy(hidden @ item_table.t(), target)
 
 
 def smoothing(hidden: Tensor, item_table: Tensor, target: Tensor, share: float) -> Tensor:
-    r"""What label smoothing adds to a cross-entropy, in the time of one score for each row.
+    r"""The term that label smoothing adds to a cross-entropy, in the time of one score per row.
 
-    Labels that give a share to all N items alike change :math:`\log Z - s_t` into
+    Labels that give an equal share to all N items change :math:`\log Z - s_t` into
     :math:`\log Z - (1 - \epsilon) s_t - \epsilon \bar s`. Scores are products with the items, so their mean is the
     product with the mean item, and the difference is :math:`\epsilon\, h^\top (e_t - \bar e)`.
 
@@ -46,7 +46,7 @@ def smoothing(hidden: Tensor, item_table: Tensor, target: Tensor, share: float) 
 
     Args:
         hidden: State that predicts the next item.
-        item_table: Item embeddings, as the cross-entropy takes them.
+        item_table: Item embeddings, as for the cross-entropy.
         target: The item that came next.
         share: Epsilon, in [0, 1).
 
@@ -70,9 +70,10 @@ def sampled_softmax(
 ) -> Tensor:
     """Softmax cross-entropy over the target and negatives shared by all rows, with logQ correction.
 
-    A candidate's score is lowered by the log of the number of times it is expected among the candidates. A target
-    that is always added is expected once (log 0), one of M draws with replacement from q is expected M q times: then
-    the normaliser is an unbiased estimate of the full softmax's, and the loss approaches cross-entropy as M grows.
+    A candidate's score is lowered by the log of its expected number of occurrences among the candidates. A target that
+        is always added has an expected count of 1 (log 0); each of M draws with replacement from q has an expected
+        count of M q. The normaliser is then an unbiased estimate of the full softmax's, and the loss approaches
+        cross-entropy as M grows.
 
     Reference:
         Bengio & Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language
@@ -84,8 +85,8 @@ def sampled_softmax(
         hidden: State that predicts the next item.
         item_table: Item embeddings.
         target: The item that came next.
-        negatives: Sampled items, 100 to 10,000; one that equals a row's target does not count for that row.
-        log_q_target: Log of the expected count of each target; 0 where targets are always added.
+        negatives: Sampled items, 100 to 10,000; one that equals a row's target is ignored for that row.
+        log_q_target: Log of the expected count of each target; 0 if targets are always added.
         log_q_negative: Log of the expected count of each negative: log M + log q for M draws from q.
 
     Shape:
@@ -142,11 +143,11 @@ def bce(hidden: Tensor, item_table: Tensor, target: Tensor, negative: Tensor) ->
         hidden: [T, D]; item_table: [N, D]; target, negative: [T]; result: scalar.
 
     Returns:
-        The mean loss; a row adds at most 2 * 55.3.
+        The mean loss; one row contributes at most 2 * 55.3.
 
     Note:
-        Computed from log-sigmoids: the authors' 1 - sigmoid(x) rounds to 0 in float32 from x = 17, where its gradient
-        is lost; here it lasts until the 1e-24 takes over.
+        Computed from log-sigmoids. The authors' 1 - sigmoid(x) rounds to 0 in float32 from x = 17 on, where its
+            gradient is lost; here the gradient is kept until the 1e-24 dominates.
     """
     positive = F.logsigmoid(_score(hidden, item_table, target))
     rejected = F.logsigmoid(-_score(hidden, item_table, negative))
@@ -165,9 +166,10 @@ def gbce(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor, 
 
     Args:
         hidden: State that predicts the next item.
-        item_table: Item embeddings, of which row 0 is padding: M are items.
+        item_table: Item embeddings; row 0 is padding, so M is the number of items.
         target: The item that came next.
-        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target counts as any.
+        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target is used like any
+            other.
         calibration: t, in [0, 1]: 0 is plain binary cross-entropy with n negatives, 1 makes scores calibrated.
 
     Shape:
@@ -177,8 +179,8 @@ def gbce(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor, 
         The mean loss.
 
     Note:
-        The authors' code transforms the positive's score and clamps on the way, which caps the loss, and loses the
-        gradient, from |s| = 23 on; here it does not.
+        The authors' code transforms the positive's score and clamps intermediate values. This caps the loss, and loses
+            the gradient, from |s| = 23 on; here it does not happen.
     """
     n = negatives.shape[1]
     beta = 1 - calibration * (1 - n / (item_table.shape[0] - 2))
@@ -188,7 +190,7 @@ def gbce(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor, 
 
 
 def uncorrected_softmax(hidden: Tensor, item_table: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
-    """Softmax cross-entropy of the target against sampled negatives of its own, without correction, mean over rows.
+    """Softmax cross-entropy of each target against its own sampled negatives, without correction, mean over rows.
 
     Reference:
         The loss of "eSASRec: Enhancing Transformer-based Recommendations in a Modular Fashion", RecSys 2025.
@@ -197,7 +199,8 @@ def uncorrected_softmax(hidden: Tensor, item_table: Tensor, target: Tensor, nega
         hidden: State that predicts the next item.
         item_table: Item embeddings.
         target: The item that came next.
-        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target counts as any.
+        negatives: Items of each row, drawn uniformly, with replacement; one that equals the target is used like any
+            other.
 
     Shape:
         hidden: [T, D]; item_table: [N, D]; target: [T]; negatives: [T, n]; result: scalar.
@@ -211,7 +214,7 @@ def uncorrected_softmax(hidden: Tensor, item_table: Tensor, target: Tensor, nega
 
 
 def _scores(hidden: Tensor, item_table: Tensor, items: Tensor) -> Tensor:
-    if len(item_table) <= _FEW * items.shape[1]:  # all scores are fewer numbers than the vectors of all items drawn
+    if len(item_table) <= _FEW * items.shape[1]:  # computing all scores needs less memory than gathering all vectors
         return (hidden @ item_table.T).gather(1, items)
     return (F.embedding(items, item_table) @ hidden.unsqueeze(2)).squeeze(2)  # [T, n]
 

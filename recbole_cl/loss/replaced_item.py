@@ -1,4 +1,4 @@
-"""Replaced-item detection: which items of a row are its own, and which were put there by an augmentation.
+"""Replaced-item detection: which items of a row are original, and which were inserted by an augmentation.
 
 Letters: T items of all rows together.
 """
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def replaced_item_loss(logits: Tensor, replaced: Tensor) -> Tensor:
-    """Binary cross-entropy of telling replaced items from original ones, mean over items.
+    """Binary cross-entropy of distinguishing replaced items from original ones, mean over items.
 
     Reference:
         Zhou et al., "Equivariant Contrastive Learning for Sequential Recommendation" (ECL-SR), RecSys 2023, Eq. 15.
 
     Args:
         logits: Log-odds that an item is replaced, at real positions only.
-        replaced: Whether it is.
+        replaced: Whether the item is replaced.
 
     Shape:
         logits: [T], T >= 1; replaced: [T], bool; result: scalar.
@@ -26,8 +26,9 @@ def replaced_item_loss(logits: Tensor, replaced: Tensor) -> Tensor:
         The mean loss.
 
     Note:
-        The paper predicts that an item is original, the authors' code that it is replaced: the same up to the sign of
-        the weights. The paper sums over all positions but the first, the code averages over all of them, and so do we.
-        The code keeps probabilities within 1e-8 of 0 and 1, where the gradient is then lost; log-odds need no bounds.
+        The paper predicts that an item is original, the authors' code that it is replaced; this only changes the sign
+            of the weights. The paper sums over all positions except the first; the code, like this function, averages
+            over all of them. The code keeps probabilities at least 1e-8 away from 0 and 1, beyond which the gradient is
+            lost; log-odds need no bounds.
     """
     return F.binary_cross_entropy_with_logits(logits, replaced.to(logits.dtype))

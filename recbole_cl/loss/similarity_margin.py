@@ -1,4 +1,4 @@
-"""A penalty on how far positives and negatives of a contrast are apart, as in MCLRec.
+"""A penalty on the distance between positives and negatives of a contrast, as in MCLRec.
 
 Letters: B batch, D width of a representation. The 2B rows are view a's B rows, then view b's, as in `info_nce`.
 """
@@ -13,16 +13,16 @@ from recbole_cl.loss.info_nce import similarity_matrix
 
 
 def similarity_margin(z_a: Tensor, z_b: Tensor, temperature: float = 1.0, similarity: str = "dot") -> Tensor:
-    r"""How far a row's positive is above its highest negative, and each negative below the higher of the two.
+    r"""Margin of a row's positive over its highest negative, and of the higher of the two over each negative.
 
-    With :math:`p_i` the similarity of row i to its other view and :math:`n_{ij}` those to its 2B - 2 negatives, the
-    highest of which is :math:`m_i`:
+    With :math:`p_i` the similarity of row i to its other view, :math:`n_{ij}` its similarities to its 2B - 2 negatives,
+    and :math:`m_i` the highest of these:
 
     .. math:: \frac{1}{2B} \sum_i \max(p_i - m_i, 0) + \frac{1}{2B(2B - 2)} \sum_{ij} (\max(p_i, m_i) - n_{ij})
 
     Reference:
         The regularisation of Qin et al., "Meta-optimized Contrastive Learning for Sequential Recommendation" (MCLRec),
-        SIGIR 2023, as in the authors' code, which takes the extremes of each row by itself.
+        SIGIR 2023, as in the authors' code, which computes the extremes of each row separately.
 
     Args:
         z_a: First view.
@@ -34,7 +34,7 @@ def similarity_margin(z_a: Tensor, z_b: Tensor, temperature: float = 1.0, simila
         z_a, z_b: [B, D], any B >= 1; result: scalar.
 
     Returns:
-        The penalty, with gradients through the extremes; 0 with a zero gradient where there is no negative (B = 1).
+        The penalty, with gradients through the extremes; 0 with a zero gradient if there is no negative (B = 1).
 
     Raises:
         ValueError: The temperature is not positive, the similarity is unknown or the shapes differ.

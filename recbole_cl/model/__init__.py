@@ -1,1 +1,1 @@
-"""One file per method; the other modules hold what they share."""
+"""One file per method; the other modules hold shared code."""

@@ -1,4 +1,4 @@
-"""RecBole's sequential and general models under the interface of ours.
+"""Gives RecBole's sequential and general models the interface of our models.
 
 Letters: B rows, N items (padding row 0 included).
 """
@@ -18,14 +18,14 @@ from recbole_cl.data.hooks import HookFactory
 from recbole_cl.model.beside_weights import plain_state, put_back
 from recbole_cl.model.interface import Scorer, TrainableModel
 
-_PAIRS = 1 << 16  # of a place of a row and an item, scored together where a model scores no more than such pairs
+_PAIRS = 1 << 16  # (row, item) pairs scored together, for models that score only pairs
 
 
 class RecBoleModel(TrainableModel):
-    """Mixed into a model of RecBole's: one loss or a tuple, one stage, scores of all items at once.
+    """Mixed into a RecBole model: one loss or a tuple, one stage, scores of all items at once.
 
     Attributes:
-        prepare: What RecBole's loader does to rows before the model sees them, in evaluation too; set by the builder.
+        prepare: What RecBole's loader does to rows before the model sees them, also in evaluation; set by the builder.
     """
 
     encodes_rows: ClassVar[bool] = False
@@ -42,27 +42,27 @@ class RecBoleModel(TrainableModel):
     predict: Any
 
     def start_next_stage(self) -> None:
-        """Has none."""
+        """Does nothing: there is no next stage."""
         raise NotImplementedError
 
     def start_epoch(self, epoch: int) -> None:
-        """Does nothing: every epoch is like the others."""
+        """Does nothing: all epochs are alike."""
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Records nothing."""
         return {}
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
-        """``loss``, or ``loss0``, ``loss1`` and so on where the model gives several."""
+        """``loss``, or ``loss0``, ``loss1`` and so on if the model returns several."""
         losses = self.calculate_loss(interaction)
         parts = losses if isinstance(losses, tuple) else (losses,)
         return {f"loss{i}" if len(parts) > 1 else "loss": part.sum() for i, part in enumerate(parts)}  # GCSAN's is [1]
 
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:
-        """Scores all items at once, from rows of full width; a general model those of the users.
+        """Scores all items at once, from rows of full width; a general model scores for the users.
 
-        Some models (Caser, HGN) fail on narrower rows, and some (NextItNet, NPE) read padding, so that their scores
-        would depend on the batch. Some (NeuMF, DIN) score nothing but pairs.
+        Some models (Caser, HGN) fail on narrower rows. Others (NextItNet, NPE) read padding, so that their scores would
+        depend on the batch. A few (NeuMF, DIN) can only score pairs.
         """
         rows = self.prepare(Interaction(self._fields(item_seq, seq_len, user)))
         try:
@@ -72,7 +72,7 @@ class RecBoleModel(TrainableModel):
         return lambda part, items: scores[part, items].clone()
 
     def _fields(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> dict[str, Tensor]:
-        anything = torch.ones_like(seq_len)  # SASRecCPR and GRU4RecCPR compute a loss as they score
+        anything = torch.ones_like(seq_len)  # SASRecCPR and GRU4RecCPR compute a loss during scoring
         return {self.ITEM_SEQ: item_seq, self.ITEM_SEQ_LEN: seq_len, self.USER_ID: user, self.ITEM_ID: anything}
 
     def _of_pairs(self, rows: Interaction, part: slice, items: slice) -> Tensor:
@@ -89,14 +89,14 @@ class RecBoleModel(TrainableModel):
 
 
 class GeneralModel(RecBoleModel):
-    """Mixed into a general model of RecBole's, which knows users and no sequences."""
+    """Mixed into a general RecBole model, which knows users but no sequences."""
 
     def _fields(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> dict[str, Tensor]:
         return {self.USER_ID: user}
 
 
 class DIENModel(RecBoleModel):
-    """Mixed into DIEN, which wants negatives beside each row where it scores, too, and does not use them there."""
+    """Mixed into DIEN, which requires negatives for each row during scoring, but does not use them there."""
 
     NEG_ITEM_SEQ: str
 
@@ -106,12 +106,12 @@ class DIENModel(RecBoleModel):
 
 @cache
 def adapted(model_class: type) -> type:
-    """The class to build: the given one, if it has our interface, and else a subclass that has.
+    """The class to build: the given one, if it has our interface; otherwise a subclass that has it.
 
-    The subclass bears the same name, and its weights do too, so that checkpoints and messages are those of the class.
+    The subclass and its weights keep the names of the given class, for checkpoints and messages.
 
     Args:
-        model_class: A sequential model of ours, or a model of RecBole's or anybody's, built by ``(config, dataset)``.
+        model_class: A sequential model of ours, a RecBole model, or any other model built by ``(config, dataset)``.
 
     Returns:
         A ``TrainableModel``.

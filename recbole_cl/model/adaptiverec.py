@@ -44,21 +44,23 @@ class AdaptiveRec(AugmentingRecommender):
         Recommendation", ICML workshop 2023, Eq. 5-9.
 
     Note:
-        Defaults are the authors' code, but for the network, which is built for any batch size (``per_row``). Where that
-        code differs from the paper:
+        Defaults follow the authors' code, except for the network, which is built for any batch size (``per_row``).
+            Differences between that code and the paper:
 
         * losses are means over the 2B rows, where Eq. 8 and 9 have sums;
         * the contrastive term gives the threshold no gradient: ``comparison`` offers two that do.
 
-        The regulariser's weight is the product of the paper's two. There is none in the first epoch, as there is no
-        :math:`\bar{k}` yet; with those two comparisons, the batch's own statistic stands in for it. Departures from the
-        code:
+        The regulariser's weight is the product of the paper's two. The first epoch has no regulariser, because
+        :math:`\bar{k}` does not exist yet; with those two comparisons, the batch's own statistic replaces it.
+        Differences between this class and the code:
 
-        * batches that are not full train as well, and weigh by their rows in :math:`\bar{k}`; the authors skip them;
-        * the network runs once, on the encodings that predict the next item, not in each of three encoding passes;
-        * where ``us`` makes two pairs, :math:`\bar{k}` is the mean over both, theirs the second's.
+        * incomplete batches are used for training, too, and count by their rows in :math:`\bar{k}`; the authors skip
+        them;
+        * the network runs once, on the encodings that predict the next item, and not in each of three encoding passes;
+        * where ``us`` makes two pairs, :math:`\bar{k}` is the mean over both; in the code it is that of the second
+            pair.
 
-        A plain RecBole script must end the epochs itself:
+        In a plain RecBole script, the user must end the epochs:
         ``trainer.fit(..., callback_fn=lambda epoch, score: model.end_epoch(epoch))``.
     """
 
@@ -77,12 +79,12 @@ class AdaptiveRec(AugmentingRecommender):
 
     @property
     def augments(self) -> bool:
-        """Whether views are augmented rows, by the setting ``contrast``."""
+        """Whether views are augmented rows; depends on the setting ``contrast``."""
         return bool(self.options.contrast == _AUGMENT)
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
-        """Sequences with the same target, where a term compares with them."""
+        """Sequences with the same target, if a term compares with them."""
         return hooks_of([view for pair in _PAIRS[self.options.contrast].values() for view in pair])
 
     def build_views(self) -> ViewDrawer:
@@ -104,5 +106,5 @@ class AdaptiveRec(AugmentingRecommender):
         return terms
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """What the threshold did in the epoch; the next epoch's is kept near this one's similarities."""
+        """Statistics of the threshold; the next epoch's threshold is kept close to this epoch's similarities."""
         return super().end_epoch(epoch) | self.contrast.end_epoch()

@@ -1,4 +1,4 @@
-"""What the methods share that draw augmented views of the data: operators by name, and correlated items for them."""
+"""Shared code of the methods that augment data: operators by name, and correlated items for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Operators = Annotated[list[Annotated[str, Named(OPERATORS)]], Distinct()]
 
 
 class AugmentingSettings(ContrastiveSettings):
-    """Operators, and the correlation of items that some of them need."""
+    """Operators, and the item correlation that some of them need."""
 
     operators: Annotated[Operators, MinLen(1)]
     operator_options: dict[str, dict[str, Any]]
@@ -40,7 +40,7 @@ class AugmentingSettings(ContrastiveSettings):
 
 
 class RatioSettings(AugmentingSettings):
-    """Shares of CL4SRec's operators, for the methods that draw from these."""
+    """Ratios of CL4SRec's operators, for the methods that use them."""
 
     crop_ratio: Share = Field(description="eta")
     mask_ratio: Share = Field(description="gamma; mu in CoSeRec and SRMA")
@@ -52,12 +52,12 @@ class RatioSettings(AugmentingSettings):
 
 
 class AugmentingRecommender(ContrastiveRecommender):
-    """Base of the methods whose views are augmented rows: each row's two views have an operator each.
+    """Base of the methods whose views are augmented rows: each of a row's two views has its own operator.
 
-    A method declares a ratio for the operators of its paper (``crop_ratio``, say) and builds its ``ViewDrawer`` by
-    ``build_views``; any other operator gets its values by ``operator_options``. Where an operator brings in correlated
-    items, the correlation that the settings name is fitted to the training rows before the first views are drawn, and
-    renewed every epoch. A plain RecBole script has to call ``start_epoch``, or it stays that of epoch 0.
+    A method declares a ratio for each operator of its paper (such as ``crop_ratio``) and builds its ``ViewDrawer`` in
+    ``build_views``; any other operator gets its values from ``operator_options``. If an operator uses correlated items,
+    the chosen correlation is fitted to the training rows before the first views are drawn, and updated every epoch. A
+    plain RecBole script must call ``start_epoch`` for this; otherwise the correlation stays that of epoch 0.
     """
 
     settings: ClassVar[type[MethodSettings]] = AugmentingSettings
@@ -66,7 +66,7 @@ class AugmentingRecommender(ContrastiveRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self._epoch = 0
-        self._neighbour: Tensor | None = None  # the most correlated item of each, in this epoch
+        self._neighbour: Tensor | None = None  # the most correlated item of each item, in this epoch
         self._correlation: Correlation | None = None
         self.views = self.build_views()
         if self.augments and self.views.needs_neighbours:
@@ -80,7 +80,7 @@ class AugmentingRecommender(ContrastiveRecommender):
 
     @property
     def epochs_with_views(self) -> int | None:
-        """First epochs that draw views; None if their number is not set."""
+        """Number of first epochs that draw views; None if it is not set."""
         return self.plan.epochs
 
     def _warn_of_late_switch(self) -> None:
@@ -91,14 +91,14 @@ class AugmentingRecommender(ContrastiveRecommender):
             )
 
     def build_views(self) -> ViewDrawer:
-        """What draws the views; the base's takes the settings as they are."""
+        """Builds the object that draws the views; the base class uses the settings as they are."""
         return ViewDrawer(self.options.operators, self.operator_values(), self.mask_id, self.generator)
 
     def operator_values(self, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
-        """Keywords of the operators: the method's ``<name>_ratio``, what it fixes itself, and ``operator_options``.
+        """Arguments of the operators: the method's ``<name>_ratio``, its fixed arguments, and ``operator_options``.
 
         Args:
-            own: What the method fixes, by the operator's name.
+            own: The fixed arguments of the method, by the operator's name.
         """
         names, given = self.options.operators, self.options.operator_options
         own_ratio = {name: getattr(self.options, f"{name}_ratio", None) for name in names}
@@ -117,14 +117,14 @@ class AugmentingRecommender(ContrastiveRecommender):
         return any(takes(name, "fill_id") for name in self.options.operators)
 
     def start_epoch(self, epoch: int) -> None:
-        """Renews the table of correlated items, if views need one."""
+        """Updates the table of correlated items, if views need one."""
         self._epoch = epoch
         if self._correlation is not None and self.augments:
             generator = torch.Generator(self.device).manual_seed(self.plan.seed + epoch)
             self._neighbour = self._correlation.neighbours(epoch, self.item_embedding.weight, generator)
 
     def draw_views(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Two views of every row, each by an operator of its own."""
+        """Two views of every row, each made by its own operator."""
         if self._neighbour is None and self._correlation is not None:
-            self.start_epoch(self._epoch)  # nobody calls it in a plain RecBole script
+            self.start_epoch(self._epoch)  # a plain RecBole script does not call it
         return self.views.draw(rows, self._neighbour)

@@ -1,4 +1,4 @@
-"""What every method shares: embedding, encoding, recommendation loss and scoring.
+"""Shared code of all methods: embedding, encoding, recommendation loss and scoring.
 
 Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items (padding row 0 included).
 """
@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import torch
 from recbole.data.interaction import Interaction
 
-# Not from ``recbole.model.sequential_recommender``: importing any model of that package switches autograd anomaly
-# detection on for the whole process (its sine.py), which costs 1.4-1.6 times the training time.
+# Not from ``recbole.model.sequential_recommender``: importing any model of that package enables autograd anomaly
+# detection for the whole process (in its sine.py), which makes training take 1.4-1.6 times as long.
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
@@ -36,20 +36,20 @@ from recbole_cl.model.recommendation import RecommendationLoss
 class EncoderRecommender(TrainableModel, SequentialRecommender):
     """Base of all methods: an encoder over item embeddings, trained by next-item prediction and named extra terms.
 
-    A method declares its own settings, what it needs from the loader and its loss terms:
+    A method declares its own settings, its needs from the loader, and its loss terms:
 
-    * ``settings``: the class of its settings, which extends that of its base; values are then in ``options``;
-    * ``batch_hooks``: what is to be drawn for each anchor of a batch, such as positives;
-    * ``has_mask_token``: whether the item table has an extra, never recommended row for masked positions;
-    * ``needs_attention``: whether only a Transformer will do as its encoder;
-    * ``item_weights``: weights with a row an item, which ``init_from`` matches by token;
+    * ``settings``: the class of its settings, which extends that of its base; the values are then in ``options``;
+    * ``batch_hooks``: what to draw for each anchor of a batch, such as positives;
+    * ``has_mask_token``: whether the item table has an extra row for masked positions, which is never recommended;
+    * ``needs_attention``: whether its encoder must be a Transformer;
+    * ``item_weights``: weights with one row per item, which ``init_from`` matches by token;
     * ``losses``: the terms whose sum is minimised;
-    * ``start_epoch`` and ``end_epoch``, if something changes, or is to be recorded, from epoch to epoch;
-    * ``has_next_stage`` and ``start_next_stage``, if early stopping is not the end.
+    * ``start_epoch`` and ``end_epoch``, if something changes, or is recorded, from epoch to epoch;
+    * ``has_next_stage`` and ``start_next_stage``, if training continues after early stopping.
 
     Args:
         config: RecBole's or our ``Config``.
-        dataset: RecBole's or our training split: its counts, and what a method fits to its rows.
+        dataset: RecBole's or our training split: provides the counts, and the rows that a method may be fitted to.
     """
 
     input_type = InputType.POINTWISE
@@ -66,7 +66,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         super().__init__(config, dataset)
         self.options = read_options(config, type(self))
         self.plan: TrainingPlan = read_plan(config)
-        self.mask_id = self.n_items  # the extra row, where there is one
+        self.mask_id = self.n_items  # the extra row, if there is one
         self.generator = torch.Generator(self.device).manual_seed(self.plan.seed)  # views, and dropout on the CPU
         self._init_generator = torch.Generator().manual_seed(self.plan.seed)
         self.group_by_length = _groups_by_length(self.options)
@@ -75,7 +75,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self.item_embedding = item_embedding(self.options, dataset, n_rows, self._init_generator)
         self.encoder: nn.Module = self._build_encoder()
         if self.options.compile_encoder:
-            self.encoder.compile(dynamic=True)  # in place: the weights keep their names
+            self.encoder.compile(dynamic=True)  # in place, so that weight names do not change
         self._recommendation = RecommendationLoss(
             self.options, self.n_items, self.max_seq_length, self.generator, dataset
         )
@@ -85,7 +85,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
 
     @property
     def has_mask_token(self) -> bool:
-        """Whether the item table has an extra, never recommended row for masked positions."""
+        """Whether the item table has an extra row for masked positions, which is never recommended."""
         return False
 
     @property
@@ -101,7 +101,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return encoder(self.encoder_settings, self.generator)
 
     def _check_encoder(self, can: Abilities) -> None:
-        """Refuses an encoder that cannot do what the settings, or this method, ask of it."""
+        """Refuses an encoder without the abilities that the settings, or this method, require."""
         options = self.options
         name = f"encoder = {options.encoder}"
         if self.needs_attention and can.encodes_padding:
@@ -109,7 +109,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         if self.needs_attention and not can.needs_heads:
             raise UsageError(f"{name}: {type(self).__name__} needs attention; set encoder to transformer")
         if options.train_form == "sequence" and not can.is_causal:
-            raise UsageError(f"{name}: it looks at later items, which are targets; set train_form to prefix")
+            raise UsageError(f"{name}: it attends to later items, which are targets; set train_form to prefix")
         if can.needs_heads and options.hidden_size % options.n_heads:
             heads = options.n_heads
             raise UsageError(f"hidden_size = {options.hidden_size}: expected a multiple of n_heads = {heads}")
@@ -118,28 +118,28 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
-        """What is to be drawn for each anchor of a batch, by name: ``batch.extra`` then holds it."""
+        """What to draw for each anchor of a batch, by name; the results are in ``batch.extra``."""
         return {}
 
     @property
     def item_table(self) -> Tensor:
-        """Embeddings of all items that can be scored: the padding row, no mask token. Shape [N, D]."""
+        """Embeddings of all items that can be scored: the padding row included, no mask token. Shape [N, D]."""
         return self.item_embedding.weight[: self.n_items]
 
     def encode(self, *segments: Rows) -> list[Tensor]:
         """Encodes several views in one pass.
 
         Args:
-            segments: Rows, each telling at which positions its outputs are wanted.
+            segments: Rows; each states at which positions its outputs are wanted.
 
         Returns:
-            For each segment the outputs in its own order: [B, D] at the last positions, [T, D] at every real
-            position, or [B * L, D] at all columns, row after row.
+            For each segment the outputs in its own order: [B, D] at the last positions, [T, D] at every real position,
+                or [B * L, D] at all columns, row after row.
         """
         return self.encode_by(self.encoder, *segments)
 
     def encode_by(self, encoder: Callable[[Tensor, Packing], Tensor], *segments: Rows) -> list[Tensor]:
-        """As ``encode``, by another encoder, or by the same in another way."""
+        """As ``encode``, with another encoder, or with the same encoder called differently."""
 
         def encode(*segments: Rows) -> list[Tensor]:
             tokens, packing = self.packed(segments)
@@ -149,9 +149,9 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return encode_in_shares(encode, segments, self.generator)
 
     def packed(self, segments: Sequence[Rows]) -> tuple[Tensor, Packing]:
-        """The item vectors of all segments, [T, D], and how they are packed: what the encoder takes."""
+        """The input of the encoder: the item vectors of all segments, [T, D], and their packing."""
         with_padding = self.abilities.encodes_padding
-        if with_padding:  # all of it: outputs are not to depend on the longest row of a batch
+        if with_padding:  # the full width: outputs must not depend on the longest row of a batch
             segments = [padded(rows, self.max_seq_length) for rows in segments]
         packing = pack(segments, self.group_by_length, self._last_position, with_padding)
         items = torch.cat([rows.item_seq.flatten() for rows in segments]).index_select(0, packing.token_index)
@@ -169,12 +169,12 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         raise NotImplementedError
 
     def recommendation_loss(self, hidden: Tensor, target: Tensor, batch: Batch | None = None) -> Tensor:
-        """Next-item prediction by the loss that ``recommendation_loss`` names.
+        """Next-item prediction with the loss that the setting ``recommendation_loss`` names.
 
         Args:
             hidden: Sequence representations. Shape [T, D].
             target: Next items. Shape [T].
-            batch: The batch whose ``supervised_target`` is ``target``; needed for ``exclude_row_items`` only.
+            batch: The batch whose ``supervised_target`` is ``target``; needed only for ``exclude_row_items``.
 
         Returns:
             Mean over the T targets.
@@ -182,31 +182,31 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return self._recommendation(hidden, self.item_table, target, batch)
 
     def start_epoch(self, epoch: int) -> None:
-        """Prepares an epoch, counted from 0: refits what is fitted once an epoch, freezes what is to be frozen.
+        """Prepares an epoch, counted from 0: refits what is fitted once per epoch, and freezes parameters if asked to.
 
-        Our trainer calls it before the first batch. A plain RecBole script has to: ``trainer.fit(...,
-        callback_fn=lambda epoch, score: model.start_epoch(epoch + 1))``; until then the method is as in epoch 0.
+        Our trainer calls it before the first batch. A plain RecBole script must call it: ``trainer.fit(...,
+        callback_fn=lambda epoch, score: model.start_epoch(epoch + 1))``; otherwise the method stays as in epoch 0.
         """
 
     @property
     def pretraining(self) -> bool:
-        """Whether this epoch does not train for recommendation yet; our trainer then does not validate it."""
+        """Whether this epoch does not yet train for recommendation; our trainer then does not validate it."""
         return False
 
     @property
     def has_next_stage(self) -> bool:
-        """Whether training goes on when early stopping has ended it: from the best weights, by ``start_next_stage``."""
+        """Whether ``start_next_stage`` continues the training after early stopping, from the best weights."""
         return False
 
     def start_next_stage(self) -> None:
-        """Turns to what is trained next; our trainer calls it with the best weights loaded."""
+        """Switches to the next training stage; our trainer calls it with the best weights loaded."""
         raise NotImplementedError
 
     def _check_first_stage(self, key: str) -> None:
-        """Refuses as many first epochs of ``pretraining``, the setting ``key``, as leave none that is validated.
+        """Checks ``pretraining``: refuses a number of epochs, the setting ``key``, after which none is validated.
 
         Raises:
-            UsageError: If early stopping would choose among weights of the first stage only.
+            UsageError: If early stopping could choose only among weights of the first stage.
         """
         stage, epochs = getattr(self.options, key), self.plan.epochs
         if not stage or not epochs:
@@ -223,7 +223,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
             )
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Figures about the epoch that are worth recording, by name; our trainer calls it after the last batch."""
+        """Statistics of the epoch to record, by name; our trainer calls it after the last batch."""
         return {}
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
@@ -243,7 +243,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return hidden @ self.item_table[first:last].T
 
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:
-        """Encodes the rows once, without the columns that none of them fills; scores are products with the items."""
+        """Encodes the rows once, without columns that are empty in all rows; scores are products with the items."""
         hidden = self.forward(item_seq[:, : int(seq_len.max())], seq_len)  # [B, D]
         return lambda rows, items: self.score_items(hidden[rows], items.start, items.stop)
 
@@ -253,18 +253,18 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return (hidden * self.item_embedding(interaction[self.ITEM_ID])).sum(-1)
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
-        """Scores of all items, [B, N]; the padding item's is ranked out by RecBole's and our evaluation."""
+        """Scores of all items, [B, N]; both RecBole's and our evaluation exclude the padding item from the ranking."""
         hidden = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         return self.score_items(hidden, 0, self.n_items)
 
     def initialise(self, module: nn.Module) -> None:
         """Normal weights and embeddings (padding row included) and zero biases, as in all authors' code.
 
-        With ``initializer: xavier`` their standard deviation is that of Glorot, the item table counted as one matrix.
+        With ``initializer: xavier`` the standard deviation is Glorot's, with the item table treated as one matrix.
         Recurrent weights are uniform, after Glorot, as in RecBole's GRU4Rec.
 
-        Drawn on the host, so that a run starts from the same weights on every device. A method that adds modules
-        after the base's constructor applies this to them.
+        The numbers are drawn on the host, so that a run starts from the same weights on every device. A method that
+        adds modules after the base's constructor must call this for them.
         """
         if isinstance(module, nn.Linear | nn.Embedding):
             std = self.options.initializer_range
@@ -281,10 +281,10 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
 
 
 def _groups_by_length(options: EncoderRecommenderSettings) -> bool:
-    """Whether to encode rows of like length together.
+    """Whether to encode rows of similar length together.
 
     Raises:
-        UsageError: If the encoder is to be compiled, which groups that change with every batch leave no sense in.
+        UsageError: If the encoder is to be compiled; compiling is useless if groups change with every batch.
     """
     grouping, compiled = options.length_grouping, options.compile_encoder
     if compiled and grouping is True:

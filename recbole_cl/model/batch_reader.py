@@ -1,4 +1,4 @@
-"""RecBole's batches as the methods see them.
+"""Converts RecBole's batches to the form that the methods use.
 
 Letters: B rows, L columns.
 """
@@ -31,7 +31,7 @@ from recbole_cl.host import HostLengths
 
 @dataclass(frozen=True)
 class Fields:
-    """RecBole's names of the fields that a model reads.
+    """RecBole's names for the fields that a model reads.
 
     Attributes:
         item_seq: The item list.
@@ -47,16 +47,16 @@ class Fields:
 
 
 class BatchReader:
-    """Turns a RecBole ``Interaction`` into a ``Batch``.
+    """Converts a RecBole ``Interaction`` to a ``Batch``.
 
-    Our loader runs the model's hooks. In a plain RecBole script nobody does, so the reader then runs them over the
-    training split that the model was built with, and marks that split's rows with their numbers.
+    Our loader runs the model's hooks. A plain RecBole script does not, so there the reader runs them on the training
+    split that the model was built with, and adds row numbers to that split.
 
     Args:
         fields: Names of the fields.
         hooks: The model's hooks, by name.
         dataset: Its training split.
-        seed: Seed of what the hooks draw in a plain RecBole script.
+        seed: Seed for the hooks in a plain RecBole script.
     """
 
     def __init__(self, fields: Fields, hooks: Mapping[str, HookFactory], dataset: Any, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""BERT4Rec: a bidirectional encoder that fills in hidden items, the next one among them."""
+"""BERT4Rec: a bidirectional encoder that predicts masked items; the next item is masked, too, in some batches."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class BERT4RecSettings(EncoderRecommenderSettings):
 
 
 class BERT4Rec(EncoderRecommender):
-    r"""Cloze: hidden items are predicted from the items on both sides of them.
+    r"""Cloze: masked items are predicted from the items on both sides of them.
 
     .. math:: L = \frac{1}{|S^m|} \sum_{v_m \in S^m} -\log P(v_m \mid S'), \qquad
         P(v) = softmax(LN(GELU(h W^P + b^P)) E^\top + b^O)
 
-    A row is a training row with its target behind it. A share of the batches hides the last items alone, as a test row
-    does, whose mask stands behind the newest items.
+    A row is a training row followed by its target. In a share of the batches only the last items are masked; test rows
+    look like this, with a mask after the newest item.
 
     Reference:
         Sun, Liu, Wu, Pei, Lin, Ou and Jiang, "BERT4Rec: Sequential Recommendation with Bidirectional Encoder
         Representations from Transformer", CIKM 2019, Eq. 7-8.
 
     Note:
-        ``recbole_exact`` repeats what RecBole 1.2.1 does: rows without their target, no loss at the oldest place nor
-        for more hidden items than ``mask_ratio`` of the longest row, and test rows whose oldest item is gone however
-        short they are. ``docs/methods/bert4rec.md`` compares.
+        ``recbole_exact`` repeats what RecBole 1.2.1 does: rows without their target; no loss at the oldest position,
+            nor for more masked items than ``mask_ratio`` of the longest row; and test rows that lose their oldest item
+            however short they are. ``docs/methods/bert4rec.md`` compares both.
     """
 
     needs_attention = True
@@ -65,16 +65,16 @@ class BERT4Rec(EncoderRecommender):
 
     @property
     def item_table(self) -> Tensor:
-        """Embeddings of all items that can be scored and, as a further number, their biases. Shape [N, D + 1]."""
+        """Embeddings of all items that can be scored, with their bias as an additional number. Shape [N, D + 1]."""
         return torch.cat((super().item_table, self.item_bias.unsqueeze(1)), dim=1)
 
     def packed(self, segments: Sequence[Rows]) -> tuple[Tensor, Packing]:
-        """As the base's, but every item sees the later ones, too."""
+        """As in the base class, but every item attends to later ones, too."""
         tokens, packing = super().packed(segments)
         return tokens, both_ways(packing)
 
     def represent(self, hidden: Tensor) -> Tensor:
-        """What is multiplied with ``item_table``: the head's output and a one, [..., D] -> [..., D + 1]."""
+        """The vectors to multiply with ``item_table``: the head's output and a one, [..., D] -> [..., D + 1]."""
         output = self.head_norm(F.gelu(self.head(hidden)))
         return F.pad(output, (0, 1), value=1.0)
 
@@ -86,7 +86,7 @@ class BERT4Rec(EncoderRecommender):
         return {"recommendation": self.cloze_loss(Rows(item_seq, seq_len), hidden_items)}
 
     def _hide(self, item_seq: Tensor, seq_len: Tensor) -> Tensor:
-        """Which items are hidden, [B, L], bool."""
+        """Which items are masked, [B, L], bool."""
         options = self.options
         always: Any = "none" if options.recbole_exact else "one"
         chosen = choose_hidden(item_seq, seq_len, self.generator, ratio=options.mask_ratio, always=always)
@@ -94,14 +94,14 @@ class BERT4Rec(EncoderRecommender):
         return torch.where(coin < options.last_item_share, last_items(item_seq, seq_len), chosen)
 
     def cloze_loss(self, rows: Rows, hidden_items: Tensor) -> Tensor:
-        """The recommendation loss of hidden items, mean over them.
+        """The mean recommendation loss of the masked items.
 
         Args:
-            rows: The rows as they are.
-            hidden_items: Which items are hidden. [B, L], bool.
+            rows: The original rows.
+            hidden_items: Which items are masked. [B, L], bool.
 
         Returns:
-            Scalar; 0 if none counts, which ``recbole_exact`` alone can make happen.
+            Scalar; 0 if no item counts, which can happen only with ``recbole_exact``.
         """
         places = rows.item_places()
         given = rows.item_seq.masked_fill(hidden_items, self.mask_id)
@@ -114,13 +114,13 @@ class BERT4Rec(EncoderRecommender):
         return self.recommendation_loss(self.represent(hidden.index_select(0, chosen)), target)
 
     def _counted(self, hidden_items: Tensor) -> Tensor:
-        """RecBole's: the newest hidden items, as many as it has slots, without the oldest place."""
+        """The items that RecBole counts: the newest masked ones, as many as it has slots, not the oldest position."""
         slots = int(self.options.mask_ratio * self.max_seq_length)
         from_here_on = hidden_items.flip(1).cumsum(1).flip(1)
         return hidden_items & (from_here_on <= slots) & (columns(hidden_items) > 0)
 
     def forward(self, item_seq: Tensor, item_seq_len: Tensor) -> Tensor:
-        """Representation of each row: that of a mask behind its items, [B, L] and [B] -> [B, D + 1]."""
+        """Representation of each row: that of a mask after its items, [B, L] and [B] -> [B, D + 1]."""
         mask = torch.full_like(item_seq_len, self.mask_id)
         if self.options.recbole_exact:
             item_seq, seq_len = append(F.pad(item_seq[:, 1:], (0, 1)), item_seq_len - 1, mask, item_seq.shape[1])

@@ -1,4 +1,4 @@
-"""What RecBole's models keep beside their weights, as tensors and plain values, which alone checkpoints hold."""
+"""State that RecBole's models keep in addition to their weights, as the tensors and plain values of a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import nn
 
-# Steps that some models anneal a weight by, and do not declare.
+# Step counters by which some models anneal a weight, and which they do not declare.
 _COUNTERS = ("update", "update_count", "update_count_vae")
 
 
 def plain_state(model: Any, declared: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model of RecBole's keeps beside its weights, without objects; modules, whose weights are kept, go.
+    """The state of a RecBole model in addition to its weights, without objects. Modules are dropped: weights are kept.
 
     Args:
         model: The model.
-        declared: What its ``other_parameter`` gives: tensors, plain values, arrays, sparse matrices, modules by name.
+        declared: The model's ``other_parameter``: tensors, plain values, arrays, sparse matrices and modules by name.
 
     Returns:
         Tensors and plain values by name.
@@ -28,11 +28,11 @@ def plain_state(model: Any, declared: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put_back(model: Any, state: Mapping[str, Any] | None) -> None:
-    """Sets what ``plain_state`` gave, each in the form that the model has under that name.
+    """Restores the output of ``plain_state``, each value in the form that the model uses for it.
 
     Args:
         model: As its constructor left it, or later.
-        state: None sets nothing.
+        state: None restores nothing.
     """
     for name, value in (state or {}).items():
         setattr(model, name, _as_before(value, getattr(model, name)))

@@ -26,7 +26,7 @@ class CL4SRecSettings(RatioSettings):
 
 
 class CL4SRec(AugmentingRecommender):
-    r"""Two views of every sequence, by two different operators, out of crop, mask and reorder by default.
+    r"""Two views of every sequence, made by two different operators (by default out of crop, mask and reorder).
 
     .. math:: L = L_{rec} + \lambda\, NCE(h^{a_i}, h^{a_j})
 
@@ -34,9 +34,9 @@ class CL4SRec(AugmentingRecommender):
         Xie, Sun, Liu et al., "Contrastive Learning for Sequential Recommendation", ICDE 2022, Eq. 2-9.
 
     Note:
-        The authors released no code. Details follow the re-implementation in the DuoRec repository, but for its
-        loader, which writes masks and reorderings into its own training data, and so into the row that the
-        recommendation loss sees in that very step: here views are copies.
+        The authors released no code. Details follow the re-implementation in the DuoRec repository, with one exception.
+            Its loader writes masks and reorderings into its own training data, and so into the row that the
+            recommendation loss sees in the same step. Here views are copies.
     """
 
     settings: ClassVar[type[MethodSettings]] = CL4SRecSettings
@@ -47,7 +47,7 @@ class CL4SRec(AugmentingRecommender):
         self.geometry = ViewGeometry()
 
     def build_views(self) -> ViewDrawer:
-        """Two different operators for every row; a single one augments it twice."""
+        """Two different operators for every row; if there is only one, it augments the row twice."""
         names, values = self.options.operators, self.operator_values()
         return ViewDrawer(names, values, self.mask_id, self.generator, distinct=len(names) > 1)
 

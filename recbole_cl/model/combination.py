@@ -1,4 +1,4 @@
-"""Contrastive: a free combination of views, contrasts and recommendation loss, by settings alone."""
+"""Contrastive: a free combination of views, contrasts and recommendation loss, chosen only by settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from recbole_cl.model.intents import Intents, IntentSettings, intents_of
 
 
 class CombinationSettings(ThresholdSettings, IntentSettings, RatioSettings):
-    """Settings of the free combination, called as in the methods that they are from."""
+    """Settings of the free combination, with the names that the original methods use."""
 
     views: Annotated[list[Annotated[str, OneOf(*VIEWS)]], MinLen(2), Distinct()]
     partner: Annotated[str, OneOf(*PARTNERS)]
@@ -53,17 +53,17 @@ class CombinationSettings(ThresholdSettings, IntentSettings, RatioSettings):
 
 
 class Contrastive(AugmentingRecommender):
-    r"""Views z_1, z_2, ... of every row, of which the first is contrasted with each other one.
+    r"""Views z_1, z_2, ... of every row; the first is contrasted with each of the others.
 
     .. math:: L = L_{rec} + \lambda \sum_{i > 1} NCE(z_1, z_i) + \frac{\mu}{n} \sum_i NCE(z_i, c_i) + \beta\, L_{learnt}
 
-    Views are rows as they are, encoded again, augmented, or other rows with the same target. NCE is InfoNCE, without
-    negatives that have the same target, or with a threshold on similarity. c_i are the centroids nearest to the n
-    views, and L_learnt is the contrast with what two learnt augmenters make of the first two views.
+    Views are the rows encoded again, augmented rows, or other rows with the same target. NCE is InfoNCE, optionally
+        without negatives that have the same target, or with a threshold on similarity. c_i are the centroids nearest to
+        the n views. L_learnt is the contrast with the output of two learnt augmenters for the first two views.
 
     Reference:
-        Each part is the method's that it is from; ``docs/methods/contrastive.md`` lists the methods that are such a
-        combination, and the files by which this one gives their losses.
+        Each part comes from one of the methods. ``docs/methods/contrastive.md`` lists the methods that are such a
+            combination, and the configuration files with which this model gives their losses.
 
     Note:
         Every term is named after what it contrasts: the second of two views, ``intent``, ``learnt``.
@@ -91,7 +91,7 @@ class Contrastive(AugmentingRecommender):
 
     @property
     def has_contrast(self) -> bool:
-        """Whether the weights leave a term that looks at views."""
+        """Whether the weights leave a term that uses views."""
         options = self.options
         return bool(options.contrastive_weight or options.intent_weight or options.learnt_weight)
 
@@ -101,7 +101,7 @@ class Contrastive(AugmentingRecommender):
 
     @property
     def augments(self) -> bool:
-        """Whether a view that a term looks at is augmented."""
+        """Whether a view that a term uses is augmented."""
         return self.has_contrast and not {*AUGMENTED}.isdisjoint(self.options.views)
 
     @property
@@ -111,11 +111,11 @@ class Contrastive(AugmentingRecommender):
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
-        """Rows with the same target, where they are a view."""
+        """Rows with the same target, if they are a view."""
         return hooks_of(self.options.views, PARTNERS[self.options.partner]) if self.has_contrast else {}
 
     def build_views(self) -> ViewDrawer:
-        """Operators as the settings have them."""
+        """Builds the operators that the settings name."""
         options = self.options
         refuse_pooling(options.pooling, options.right_aligned)
         refuse_operator_sets(
@@ -132,13 +132,13 @@ class Contrastive(AugmentingRecommender):
         )
 
     def start_epoch(self, epoch: int) -> None:
-        """Renews correlated items and the intents of the training rows, if views or terms need them."""
+        """Updates correlated items and the intents of the training rows, if views or terms need them."""
         super().start_epoch(epoch)
         if self.intents is not None:
             self.intents.renew(epoch, self, self._represent)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """How views lie, how far rows are from their intents, and what the threshold did."""
+        """Statistics of the views, of the distance of rows from their intents, and of the threshold."""
         parts = [self.geometry.take()]
         parts += [] if self.intents is None else [self.intents.figures()]
         parts += [] if self.contrast is None else [self.contrast.end_epoch()]
@@ -148,7 +148,7 @@ class Contrastive(AugmentingRecommender):
         return self._encoder_terms(batch, self._rows(batch))
 
     def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
-        """Encoder, augmenters, encoder, on the same views; all at once if so set, or if there are no augmenters."""
+        """Steps of encoder, augmenters, encoder, on the same views; one joint step if so set or without augmenters."""
         if self.augmenters is None or self.options.joint:
             return super().optimiser_steps(interaction)
         batch = self._read(interaction)
@@ -157,7 +157,7 @@ class Contrastive(AugmentingRecommender):
         return self.augmenters.in_turns(partial(self._encoder_terms, batch, rows), own)
 
     def _rows(self, batch: Batch) -> dict[str, Rows]:
-        """The rows of every view, and of the anchors as they are if a threshold is learnt from these."""
+        """The rows of every view, and the anchors themselves if a threshold is learnt from them."""
         if not self.has_contrast:
             return {}
         augmented = self.draw_views(batch.anchors) if self.augments else ()
@@ -191,7 +191,7 @@ class Contrastive(AugmentingRecommender):
                 [encoded[it] for it in both], [rows[it] for it in both], batch.anchors, self.options.pooling
             )
             terms[other] = self.options.contrastive_weight * self.compare_views(loss, pair)
-            if self.contrast is None:  # which measures its pairs itself
+            if self.contrast is None:  # it measures its pairs itself
                 self.geometry.look_at(pair.z_a, pair.z_b)
         if self.contrast and learned is not None:
             terms["threshold"] = self.contrast.regulariser(learned)
@@ -207,9 +207,9 @@ class Contrastive(AugmentingRecommender):
     def _intent_loss(
         self, intents: Intents, anchors: Rows, rows: Mapping[str, Rows], encoded: Mapping[str, Tensor]
     ) -> Tensor:
-        """Mean contrast of the views with the intents that are nearest to them, or to their rows."""
+        """Mean contrast of the views with the intents nearest to them, or to their rows."""
         if not intents.fitted:
-            intents.renew(self._epoch, self, self._represent)  # nobody calls start_epoch in a plain RecBole script
+            intents.renew(self._epoch, self, self._represent)  # a plain RecBole script does not call start_epoch
         options, nearest = self.options, None
         if options.intent_of == "row":
             with torch.no_grad():
@@ -229,10 +229,10 @@ class Contrastive(AugmentingRecommender):
         return {"augmenters": self._learnt_loss(augmenters, rows, encoded)}
 
     def _vectors(self, name: str, rows: Mapping[str, Rows], encoded: Mapping[str, Tensor]) -> Tensor:
-        """A view as one vector of the hidden size for each row."""
+        """A view as one vector per row, of the hidden size."""
         return pool(encoded[name], rows[name], self._vector_pooling)
 
     def _represent(self, rows: Rows) -> Tensor:
-        """Representations of rows, by which their intents are found."""
+        """Representations of rows, used to find their intents."""
         whole = rows_to_pool(Rows(rows.item_seq, rows.seq_len), self._vector_pooling)
         return pool(self.encode(whole)[0], whole, self._vector_pooling)

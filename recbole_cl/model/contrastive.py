@@ -1,4 +1,4 @@
-"""What every method that compares views shares: the comparison, which a second encoder may complement."""
+"""Shared code of all methods that compare views: the comparison, with an optional complementary encoder."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from recbole_cl.model.contrast.diagnostics import PairDiagnostics
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
 from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 
-PLAIN = "plain"  # the view of ``encode_views`` that is the anchors as they are
+PLAIN = "plain"  # the view of ``encode_views`` that consists of the unchanged anchors
 
 
 class ContrastiveSettings(EncoderRecommenderSettings):
-    """Encoder complementing and diagnostics, which every comparison of views may have."""
+    """Settings of the complementary encoder and of the diagnostics, available to every comparison of views."""
 
     complement: Text = Field(description="none, the name of an encoder, or a run folder")
     complement_form: Literal["add", "loss"]
@@ -39,11 +39,11 @@ class ContrastiveSettings(EncoderRecommenderSettings):
 
 
 class ContrastiveRecommender(EncoderRecommender):
-    """Base of the methods with a contrastive term: they compare views by ``compare_views``.
+    """Base of the methods with a contrastive term; they compare views with ``compare_views``.
 
-    With the setting ``complement``, our runs first train a second, frozen encoder, or take a given one, which then
-    takes part in every comparison: see ``Complement``. The term's own weight is the method's to apply; one that has
-    not the setting ``contrastive_weight`` overrides ``compares_views``.
+    With the setting ``complement``, our runs first train a second, frozen encoder, or load a given one; it then takes
+    part in every comparison: see ``Complement``. Each method applies the weight of its own term. A method without the
+    setting ``contrastive_weight`` overrides ``compares_views``.
     """
 
     settings: ClassVar[type[MethodSettings]] = ContrastiveSettings
@@ -64,7 +64,7 @@ class ContrastiveRecommender(EncoderRecommender):
     @property
     def compares_views(self) -> bool:
         """Whether the weights leave a contrastive term."""
-        options: Any = self.options  # of a method that has it
+        options: Any = self.options  # of a method that has this setting
         return bool(options.contrastive_weight)
 
     @property
@@ -73,14 +73,14 @@ class ContrastiveRecommender(EncoderRecommender):
         return self.compares_views and not self.pretraining
 
     def complement_with(self, model: EncoderRecommender) -> None:
-        """Takes a trained model as the complementary encoder; our runs do so before they train.
+        """Sets a trained model as the complementary encoder; our runs do so before they train.
 
         Args:
-            model: On the same device, trained on the same items.
+            model: A model on the same device, trained on the same items.
 
         Raises:
-            UsageError: If its representations, its items or its rows are not as many as this model's, or its positions
-                are counted from another end than the pooling's.
+            UsageError: If the size of its representations, its items or its maximum length differ from this model's, or
+                its positions are counted from another end than the pooling's.
         """
         refuse_misfit(self.options.complement, model, self)
         encoder = FrozenEncoder(model, may_mask=self.has_mask_token)
@@ -89,15 +89,16 @@ class ContrastiveRecommender(EncoderRecommender):
     def encode_views(self, batch: Batch, views: Mapping[str, Rows]) -> tuple[Tensor, dict[str, Tensor]]:
         """Encodes a batch, and views of its anchors, in one pass.
 
-        The view named ``plain`` is that of the anchors as they are. It costs nothing where the batch's own outputs hold
-        it. They do not where positions count from the newest item, the whole row's: then anchors are encoded again.
+        The view named ``plain`` consists of the unchanged anchors. It costs nothing if the batch's own outputs contain
+        it. They do not if positions are counted from the newest item, because that is the whole row's newest item: then
+        the anchors are encoded again.
 
         Args:
             batch: The batch.
             views: Rows by name, one for each anchor.
 
         Returns:
-            Outputs of ``batch.supervised``, [T, D], and of each view, [A, D] where it wants those at the last items.
+            Outputs of ``batch.supervised``, [T, D], and of each view: [A, D] if it wants those at the last items.
         """
         held = PLAIN in views and views[PLAIN].wanted == "last" and self._outputs_hold_anchors(batch)
         encoded = {name: rows for name, rows in views.items() if not (held and name == PLAIN)}
@@ -106,12 +107,12 @@ class ContrastiveRecommender(EncoderRecommender):
         return hidden, plain | dict(zip(encoded, outputs, strict=True))
 
     def _outputs_hold_anchors(self, batch: Batch) -> bool:
-        """Whether ``batch.at_anchors`` gives what encoding the anchors by themselves would."""
+        """Whether ``batch.at_anchors`` equals the result of encoding the anchors separately."""
         whole_rows = batch.anchor_prefixes is None or not self.options.anchors_per_row
         return whole_rows or not (self.options.right_aligned and self.abilities.counts_positions)
 
     def compare_views(self, loss: PairLoss, pair: ViewPair) -> Tensor:
-        """Compares two views, one of them complemented if the settings say so.
+        """Compares two views; one of them is complemented if the settings say so.
 
         Args:
             loss: Contrastive loss of two views.
@@ -121,7 +122,7 @@ class ContrastiveRecommender(EncoderRecommender):
             Scalar, without the weight of the contrastive term.
 
         Raises:
-            UsageError: If a complementary encoder is asked for and nobody has given one.
+            UsageError: If a complementary encoder is asked for but has not been set.
         """
         if self._diagnostics is not None:
             self._diagnostics.look_at(pair.z_a, pair.z_b)
@@ -135,14 +136,14 @@ class ContrastiveRecommender(EncoderRecommender):
         )
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """What ``diagnostics_every`` asks for; a method with figures of its own adds them."""
+        """The results of ``diagnostics_every``; methods may add their own statistics."""
         return {} if self._diagnostics is None else self._diagnostics.take()
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a RecBole batch, by name.
 
         Raises:
-            UsageError: If a complementary encoder is there and the method compares its views without it.
+            UsageError: If a complementary encoder is set but the method compares its views without it.
         """
         terms = super().named_losses(interaction)
         if self._complement is not None and self.draws_views and not self._complement.used:

@@ -1,4 +1,4 @@
-"""CoSeRec: contrast between augmentations that know item correlations and the sequence's length."""
+"""CoSeRec: contrast between augmentations that use item correlations and depend on the sequence's length."""
 
 from __future__ import annotations
 
@@ -58,23 +58,24 @@ class CoSeRecSettings(RatioSettings):
 
 
 class CoSeRec(AugmentingRecommender):
-    r"""Two views of every row, each by an operator of its own, drawn from a set that depends on the row's length.
+    r"""Two views of every row, each made by its own operator, drawn from a set that depends on the row's length.
 
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
 
-    with z the encoder's outputs at all positions side by side, or pooled otherwise. ``substitute`` and ``insert`` bring
-    in each item's most correlated item.
+    where z are the encoder's outputs at all positions, concatenated, or pooled otherwise. ``substitute`` and ``insert``
+    use each item's most correlated item.
 
     Reference:
         Liu, Chen, Li, Yu, McAuley and Xiong, "Contrastive Self-supervised Sequential Recommendation with Robust
         Augmentation", 2021, Eq. 3-14.
 
     Note:
-        Defaults are the authors' code; ``docs/methods/coserec.md`` sets it beside the paper. Departures from both:
+        Defaults follow the authors' code; ``docs/methods/coserec.md`` compares it with the paper. Differences from
+            both:
 
-        * padding and mask token are never taken for correlated items;
-        * of users with more items than a row holds nothing is dropped: older items make further rows;
-        * rows are augmented after the cut.
+        * padding and mask token are never used as correlated items;
+        * for users with more items than a row holds, nothing is dropped: older items form further rows;
+        * rows are augmented after they are cut to the maximum length.
     """
 
     has_mask_token = True
@@ -86,7 +87,7 @@ class CoSeRec(AugmentingRecommender):
         self._check_first_stage("pretrain_epochs")
 
     def build_views(self) -> ViewDrawer:
-        """Operators that depend on the row's length; spans leave the last item out, as in the authors' code."""
+        """Operators that depend on the row's length; spans never include the last item, as in the authors' code."""
         self._check_options()
         options = self.options
         own: dict[str, dict[str, Any]] = {
@@ -114,17 +115,17 @@ class CoSeRec(AugmentingRecommender):
 
     @property
     def epochs_with_views(self) -> int | None:
-        """The first stage if there is one, else all."""
+        """The first stage if there is one, otherwise all epochs."""
         return self.options.pretrain_epochs or self.plan.epochs
 
     @property
     def pretraining(self) -> bool:
-        """Whether this epoch trains on the contrastive term alone."""
+        """Whether this epoch trains only on the contrastive term."""
         return self._epoch < self.options.pretrain_epochs
 
     @property
     def augments(self) -> bool:
-        """Whether views are augmented rows, in this epoch: wherever there are any."""
+        """Whether views are augmented rows, in this epoch: true whenever there are views."""
         return self.draws_views
 
     @property

@@ -68,8 +68,8 @@ class DuoRec(ContrastiveRecommender):
         Recommendation", WSDM 2022, Eq. 10-15.
 
     Note:
-        As in the authors' code, NCE is the mean over the 2B rows of both directions (the paper sums the directions)
-        and rows with the same target stay among the negatives unless ``mask_same_target`` is set.
+        As in the authors' code, NCE is the mean over the 2B rows of both directions (the paper sums the directions),
+            and rows with the same target stay among the negatives unless ``mask_same_target`` is set.
     """
 
     settings: ClassVar[type[MethodSettings]] = DuoRecSettings
@@ -86,7 +86,7 @@ class DuoRec(ContrastiveRecommender):
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
-        """Sequences with the same target, where a term compares with them."""
+        """Sequences with the same target, if a term compares with them."""
         return hooks_of([view for pair in PAIRS[self.options.contrast].values() for view in pair])
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""ECL-SR: representations that mild augmentation leaves alone, and in which invasive augmentation shows."""
+"""ECL-SR: representations that are invariant to mild augmentation and sensitive to invasive augmentation."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ class ECLSR(ContrastiveRecommender):
 
     .. math:: L = L_{Rec} + w_c L_{ICL} + w_d L_{RID} + w_g L_{Gen}
 
-    Invariance (ICL) pulls the mean of a row's last k states towards that of a mildly augmented encoding. Equivariance
-    (RID) has the discriminator find the items that the generator replaced; Gen trains the generator.
+    Invariance (ICL) pulls the mean of a row's last k states towards that of a mildly augmented encoding. For
+    equivariance (RID), the discriminator finds the items that the generator replaced. Gen trains the generator.
 
     Reference:
         Zhou, Gao, Xie et al., "Equivariant Contrastive Learning for Sequential Recommendation", RecSys 2023: Eq. 12-13
         (ICL), 14 (Gen), 15 (RID), 16 (the sum), 2-9 and Table 5 (augmentations), Figure 4 (variants).
 
     Note:
-        Where the paper and the authors' code differ, defaults are the code's; ``docs/methods/eclsr.md`` says where, and
-        what the second stage is. Eq. 13 sums over users, with the other rows' plain views as negatives; here, as in the
-        code, it is a mean, with their augmented views. Departures from the code:
+        Where the paper and the authors' code differ, defaults follow the code; ``docs/methods/eclsr.md`` lists the
+            differences and explains the second stage. Eq. 13 sums over users, with the other rows' plain views as
+            negatives; here, as in the code, it is a mean, with their augmented views. Differences from the code:
 
-        * no mask is left for the discriminator to see;
-        * padding is neither generated, nor a target, nor in a window (``count_padding_targets`` and
-          ``count_padding_states`` repeat the latter two);
+        * the discriminator sees no mask tokens;
+        * padding is not generated, is no target, and is in no window (``count_padding_targets`` and
+            ``count_padding_states`` restore the last two);
         * no target of a long user is lost.
     """
 
@@ -91,7 +91,7 @@ class ECLSR(ContrastiveRecommender):
 
     @property
     def encoder_settings(self) -> EncoderSettings:
-        """As the base's; one position more if it also encodes rows that begin with their condition."""
+        """As in the base class; with one more position if it also encodes rows that begin with their condition."""
         lent = self.options.replaced_item_weight > 0 and self.options.share_parameters == "all"
         longest = self.max_seq_length + (lent and self.options.condition == "attend")
         return super().encoder_settings._replace(max_seq_length=longest)
@@ -103,12 +103,12 @@ class ECLSR(ContrastiveRecommender):
 
     @property
     def pretraining(self) -> bool:
-        """Whether this epoch trains the generator alone."""
+        """Whether this epoch trains only the generator."""
         return self._epoch < int(self.options.generator_pretraining_epochs)
 
     @property
     def _alters(self) -> bool:
-        """Whether a term, of the first stage at least, looks at invasively augmented rows."""
+        """Whether a term, at least in the first stage, uses invasively augmented rows."""
         return bool(self.options.replaced_item_weight) or self.options.altered_views != "none"
 
     @property
@@ -123,15 +123,15 @@ class ECLSR(ContrastiveRecommender):
 
     @property
     def has_next_stage(self) -> bool:
-        """Whether training without generator and discriminator is still to come."""
+        """Whether the stage without generator and discriminator is still to come."""
         return bool(self.options.finetune_after_stop) and not self.finetuning
 
     def start_next_stage(self) -> None:
-        """Leaves generator and discriminator out from now on."""
+        """Removes generator and discriminator from now on."""
         self.finetuning = True
 
     def start_epoch(self, epoch: int) -> None:
-        """From ``freeze_generator_epoch`` on, the generator's own weights stay as they are; the shared items do not."""
+        """From ``freeze_generator_epoch`` on, freezes the generator's own weights, but not the shared items."""
         self._epoch = epoch
         if self.item_generator is not None:
             self.item_generator.requires_grad_(self._generator_learns)
@@ -139,13 +139,13 @@ class ECLSR(ContrastiveRecommender):
         self._masked = 0
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """The share of masked items that the generator recovered; the others were replaced."""
+        """The share of masked items that the generator recovered; all others were replaced."""
         own = {"generator_accuracy": self._recovered.item() / self._masked} if self._masked else {}
         return super().end_epoch(epoch) | own
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         weights = self.options
-        places = batch.supervised.item_places()  # once for all that follows: the host may wait for it
+        places = batch.supervised.item_places()  # computed once for all: the host may wait for it
         original = Rows(batch.item_seq, batch.seq_len, places=places, host=batch.host)
         detects = bool(weights.replaced_item_weight) and not self.finetuning
         alters = detects or weights.altered_views != "none"
@@ -165,7 +165,7 @@ class ECLSR(ContrastiveRecommender):
         return terms | generator_term
 
     def _alter(self, original: Rows) -> tuple[Rows, Tensor | None]:
-        """Invasively augmented rows, and the generator's loss if it learns."""
+        """Invasively augmented rows, and the generator's loss if it is trained."""
         ratio, strategy = self.options.mask_ratio, self.options.mask_strategy
         rows = original.item_seq, original.seq_len
         if self.item_generator is not None:
@@ -176,14 +176,14 @@ class ECLSR(ContrastiveRecommender):
         return alter(*rows, self.generator, how=how, n_items=self.n_items, **more), None
 
     def fill_in(self, original: Rows, masked: Tensor) -> tuple[Rows, Tensor | None]:
-        """Has the generator replace items.
+        """Replaces items by draws from the generator.
 
         Args:
-            original: The rows as they are.
+            original: The original rows.
             masked: The items to replace. [B, L], bool.
 
         Returns:
-            The rows with those items replaced, and the generator's loss if it learns.
+            The rows with those items replaced, and the generator's loss if it is trained.
         """
         assert self.item_generator is not None
         filled: Filled = self.item_generator(
@@ -200,7 +200,7 @@ class ECLSR(ContrastiveRecommender):
         return Rows(filled.item_seq, original.seq_len, host=original.host), filled.loss
 
     def _segments(self, batch: Batch, altered: Rows, places: Tensor) -> list[Rows]:
-        """What one pass encodes: the rows, the same under another dropout mask, and altered ones as further views."""
+        """The segments to encode: the rows, the same with another dropout mask, and altered rows as views."""
         rows = batch.supervised._replace(wanted="columns" if self._pads else "items", places=places)
         twice = self.options.contrastive_weight and self.options.mild_augmentation == "dropout"
         further = [] if self.options.altered_views == "none" else [altered._replace(wanted="items")]
@@ -231,7 +231,7 @@ class ECLSR(ContrastiveRecommender):
         role = self.options.altered_views
         if role == "none":
             return complemented(loss)
-        # As far from the newest item as in the original.
+        # At the same distance from the newest item as in the original.
         row, end = _window_ends(batch)
         end = (end + (altered.seq_len - batch.seq_len)[row]).clamp(min=1)
         z_altered = mean_of_last(views[-1], altered.seq_len, row, end, self.options.window_size)
@@ -256,7 +256,7 @@ class ECLSR(ContrastiveRecommender):
         return mean_of_last(self._real(hidden, batch), seq_len, row, end, self.options.window_size)
 
     def judge(self, states: Tensor, original: Rows, altered: Rows) -> Judged:
-        """Has the discriminator look at altered rows: see ``ecl/replaced_items.py``."""
+        """Lets the discriminator judge altered rows: see ``ecl/replaced_items.py``."""
         assert self.discriminator is not None
         return judge(
             self.discriminator,
@@ -271,6 +271,6 @@ class ECLSR(ContrastiveRecommender):
 
 
 def _window_ends(batch: Batch) -> Prefixes:
-    """The prefixes at whose ends windows end: the anchors'."""
+    """The prefixes at whose ends windows end: those of the anchors."""
     whole = Prefixes(torch.arange(len(batch.seq_len), device=batch.seq_len.device), batch.seq_len)
     return whole if batch.anchor_prefixes is None else batch.anchor_prefixes

@@ -1,4 +1,4 @@
-"""ELECRec: a generator replaces next items by plausible ones, and a discriminator, which ranks, finds them."""
+"""ELECRec: a generator replaces next items by plausible ones; the discriminator detects them, and ranks items."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recbole_cl.model.ecl.masked_items import sample_items
 from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.ragged import last_places
 
-_OWN = "layer_norm"  # of the item vectors, which the two nets never share
+_OWN = "layer_norm"  # the one on the item vectors, which the two networks never share
 
 
 class ELECRecSettings(EncoderRecommenderSettings):
@@ -40,18 +40,19 @@ class ELECRec(EncoderRecommender):
 
     .. math:: L = L_{G} + \lambda L_{D}
 
-    The generator is trained to tell the next item at every position. Some of the next items are replaced by draws from
-    its softmax, to a power; the discriminator encodes that row of next items and tells at each whether it is real. Its
-    encodings of the plain row rank: what it knows of next items it has by the weights that the two nets share.
+    The generator is trained to predict the next item at every position. Some of the next items are replaced by draws
+    from its softmax, raised to a power. The discriminator encodes this row of next items and predicts for each whether
+    it is real. For ranking, the discriminator encodes the plain row: what it knows of next items comes from the weights
+    that the two networks share.
 
     Reference:
         Chen, Li and Xiong, "ELECRec: Training Sequential Recommenders as Discriminators", SIGIR 2022.
 
     Note:
-        In the prefix form the generator is trained on each row's own target, and replaces the next item everywhere.
-        The authors' optimiser has shared weights twice in its list, so that each batch updates them twice by the same
-        gradient: ``double_steps``, which our trainer carries out and RecBole's does not. ``docs/methods/elecrec.md``
-        says where else paper and code differ.
+        In the prefix form the generator is trained on each row's own target, but replaces the next item everywhere. The
+            authors' optimiser lists shared weights twice, so that each batch updates them twice with the same gradient.
+            This is the setting ``double_steps``, which works with our trainer but not with RecBole's.
+            ``docs/methods/elecrec.md`` lists other differences between paper and code.
     """
 
     settings: ClassVar[type[MethodSettings]] = ELECRecSettings
@@ -75,7 +76,7 @@ class ELECRec(EncoderRecommender):
             self.item_generator.compile(dynamic=True)
 
     def _share(self) -> list[str]:
-        """Gives the generator the discriminator's modules, as far as they are shared; returns their names."""
+        """Gives the generator the shared modules of the discriminator; returns their names."""
         names = [name for name, _ in self.encoder.named_children() if name != _OWN]
         if self.options.share_parameters == "embeddings":
             names = [name for name in names if name == "position_embedding"]
@@ -85,7 +86,7 @@ class ELECRec(EncoderRecommender):
 
     @property
     def stepped_twice(self) -> Sequence[nn.Parameter]:
-        """The weights that both nets have."""
+        """The weights that both networks share."""
         if not self.options.double_steps:
             return ()
         shared = [weight for name in self._shared for weight in getattr(self.encoder, name).parameters()]
@@ -112,15 +113,15 @@ class ELECRec(EncoderRecommender):
         return hidden, self.recommendation_loss(at_targets, batch.supervised_target, batch)
 
     def replace(self, states: Tensor, target: Rows) -> tuple[Rows, Tensor]:
-        """Replaces some items of rows by draws from the generator; no gradient goes through them.
+        """Replaces some items of rows by draws from the generator; no gradient passes through them.
 
         Args:
-            states: Its outputs. [T, D].
-            target: The rows, with their places, [T].
+            states: The generator's outputs. [T, D].
+            target: The rows, with the flat positions of their items, [T].
 
         Returns:
-            The altered rows, and whether each of the T items is another one than it was, [T], bool. Waits for the
-            device, since how many are drawn depends on the draw.
+            The altered rows, and whether each of the T items was changed, [T], bool. Waits for the device, because the
+                number of replaced items is random.
         """
         assert target.places is not None
         draw = torch.rand(len(states), generator=self.generator, device=states.device)
@@ -140,6 +141,6 @@ class ELECRec(EncoderRecommender):
 
 
 def _next_items(batch: Batch) -> Tensor:
-    """The item after each item of prefix rows, the last one's being the target, [B, L]."""
+    """The item after each item of prefix rows, where the last one is the target, [B, L]."""
     later = torch.nn.functional.pad(batch.item_seq[:, 1:], (0, 1))
     return later.scatter(1, batch.seq_len.unsqueeze(1) - 1, batch.target.unsqueeze(1))

@@ -14,7 +14,7 @@ from recbole_cl.model.recommendation import RECOMMENDATION_LOSSES
 
 
 class EncoderRecommenderSettings(MethodSettings):
-    """What all methods share: encoder, form of training and recommendation loss."""
+    """Shared settings of all methods: encoder, training form and recommendation loss."""
 
     encoder: Annotated[str, Named(ENCODERS)]
     n_layers: Depth

@@ -36,17 +36,17 @@ class ICLRec(AugmentingRecommender):
 
     .. math:: L = L_{rec} + \lambda \frac{NCE(z_a, c) + NCE(z_b, c)}{2} + \beta\, NCE(z_a, z_b)
 
-    c is the centroid nearest to the row's own representation, out of K that are fitted to all training rows at the
-    beginning of every epoch.
+    c is the centroid nearest to the row's own representation, out of K centroids that are fitted to all training rows
+    at the beginning of every epoch.
 
     Reference:
         Chen, Liu, Li, McAuley and Xiong, "Intent Contrastive Learning for Sequential Recommendation", WWW 2022, and
         the authors' code.
 
     Note:
-        The authors encode every view twice, once for each contrast, with dropout masks of its own. Here both contrasts
-        look at the same encodings: each term, and with it the expected gradient of their sum, is what it would be.
-        ``docs/methods/iclrec.md`` says where paper and code differ.
+        The authors encode every view twice, once for each contrast, with separate dropout masks. Here both contrasts
+            use the same encodings. Each term, and so the expected gradient of their sum, is the same.
+            ``docs/methods/iclrec.md`` lists the differences between paper and code.
     """
 
     has_mask_token = False
@@ -62,7 +62,7 @@ class ICLRec(AugmentingRecommender):
 
     @property
     def compares_views(self) -> bool:
-        """Whether the weights leave the contrast of views with each other."""
+        """Whether the weights leave the contrast between the views."""
         return bool(self.options.instance_weight)
 
     @property
@@ -71,18 +71,18 @@ class ICLRec(AugmentingRecommender):
         return bool(self.options.instance_weight or self.options.intent_weight)
 
     def build_views(self) -> ViewDrawer:
-        """An operator of its own for each view; masks write padding, and spans leave the last item out."""
+        """A separate operator for each view; masks write padding, and spans never include the last item."""
         own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
         return ViewDrawer(self.options.operators, self.operator_values(own), 0, self.generator)
 
     def start_epoch(self, epoch: int) -> None:
-        """Finds the intents of the training rows as they are encoded now."""
+        """Computes the intents of the training rows from their current encodings."""
         super().start_epoch(epoch)
         if self.intents is not None:
             self.intents.renew(epoch, self, self._intent_query)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """How far rows are from their intents."""
+        """The distance of rows from their intents."""
         return super().end_epoch(epoch) | ({} if self.intents is None else self.intents.figures())
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -103,7 +103,7 @@ class ICLRec(AugmentingRecommender):
 
     def _intent_loss(self, intents: Intents, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
         if not intents.fitted:
-            intents.renew(self._epoch, self, self._intent_query)  # nobody calls start_epoch in a plain RecBole script
+            intents.renew(self._epoch, self, self._intent_query)  # a plain RecBole script does not call start_epoch
         with torch.no_grad():
             nearest = intents(self._intent_query(anchors))
         options = self.options
@@ -112,6 +112,6 @@ class ICLRec(AugmentingRecommender):
         return torch.stack([intents.contrast(z, *how, nearest) for z in pooled]).mean()
 
     def _intent_query(self, rows: Rows) -> Tensor:
-        """Representations of rows, by which their intents are found."""
+        """Representations of rows, used to find their intents."""
         whole = rows_to_pool(Rows(rows.item_seq, rows.seq_len), self._intent_pooling)
         return pool(self.encode(whole)[0], whole, self._intent_pooling)

@@ -32,22 +32,22 @@ class ICSRecSettings(ContrastiveSettings, IntentSettings):
 
 
 class ICSRec(ContrastiveRecommender):
-    r"""Intents that a target tells (coarse) and that clusters of subsequences tell (fine).
+    r"""Coarse intents, given by the target, and fine intents, given by clusters of subsequences.
 
     With h' a second encoding of a row (another dropout mask), h_s that of another row with the same target, and c' and
-    c_s the centroids that are nearest to them, out of K that are fitted to all training rows every epoch:
+    c_s the centroids nearest to them, out of K centroids that are fitted to all training rows every epoch:
 
     .. math:: L = L_{rec} + \lambda\, NCE(h', h_s) + \beta\, (NCE(h', c') + NCE(h_s, c_s))
 
-    Rows with the same target are no negatives of each other in the first contrast, rows of the same cluster none in the
-    second.
+    Rows with the same target are not negatives of each other in the first contrast; nor are rows of the same cluster in
+    the second.
 
     Reference:
         Qin, Yuan, Zhao, Liu, Zhuang and Sheng, "Intent Contrastive Learning with Cross Subsequences for Sequential
         Recommendation", WSDM 2024, and the authors' code.
 
     Note:
-        ``docs/methods/icsrec.md`` says what the code does and what differs here.
+        ``docs/methods/icsrec.md`` describes the authors' code and the differences here.
     """
 
     settings: ClassVar[type[MethodSettings]] = ICSRecSettings
@@ -65,18 +65,18 @@ class ICSRec(ContrastiveRecommender):
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
-        """Rows with the same target, where a term looks at them."""
+        """Rows with the same target, if a term uses them."""
         options = self.options
         return {"same_target": PARTNERS[options.partner]} if options.coarse_weight or options.fine_weight else {}
 
     def start_epoch(self, epoch: int) -> None:
-        """Finds the intents of the training rows as they are encoded now."""
+        """Computes the intents of the training rows from their current encodings."""
         self._epoch = epoch
         if self.intents is not None:
             self.intents.renew(epoch, self, self._represent)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """How far rows are from their intents."""
+        """The distance of rows from their intents."""
         return super().end_epoch(epoch) | ({} if self.intents is None else self.intents.figures())
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -95,7 +95,7 @@ class ICSRec(ContrastiveRecommender):
             terms["coarse"] = options.coarse_weight * coarse
         if self.intents is not None:
             if not self.intents.fitted:
-                self.start_epoch(self._epoch)  # nobody calls it in a plain RecBole script
+                self.start_epoch(self._epoch)  # a plain RecBole script does not call it
             how = options.temperature, options.similarity, options.mask_false_negatives
             fine = torch.stack([self.intents.contrast(z, *how) for z in (z_own, z_partner)]).sum()
             terms["fine"] = options.fine_weight * fine

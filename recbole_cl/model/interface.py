@@ -1,4 +1,4 @@
-"""What loader, trainer, evaluation and runs ask of a model: the same of ours and of RecBole's.
+"""The interface that loader, trainer, evaluation and runs require of a model, the same for ours and RecBole's.
 
 Letters: B rows, L columns, N items (padding row 0 included).
 """
@@ -18,7 +18,7 @@ from recbole_cl.data.hooks import HookFactory
 
 
 class Scorer(Protocol):
-    """Scores of items for rows that are encoded already."""
+    """Scores items for rows that have already been encoded."""
 
     def __call__(self, rows: slice, items: slice) -> Tensor:
         """Scores a block.
@@ -28,23 +28,23 @@ class Scorer(Protocol):
             items: Some of the N items.
 
         Returns:
-            Scores, [rows, items], free to be written to.
+            Scores, [rows, items]; the caller may modify them.
         """
 
 
 class TrainableModel(ABC):
-    """The interface of a sequential model in our runs; ``adapter.adapted`` gives it to a class that lacks it.
+    """The interface of a sequential model in our runs; ``adapter.adapted`` adds it to a class that lacks it.
 
-    Such a model is a torch module, too, and one of RecBole's, built by ``(config, dataset)``.
+    Such a model is also a torch module and a RecBole model, built by ``(config, dataset)``.
 
     Attributes:
-        encodes_rows: Whether the model gives representations of rows, so that it can be another's complement.
+        encodes_rows: Whether the model gives representations of rows, so that it can complement another model.
         n_items: N.
-        device: Where the weights lie.
-        generator: Source of the model's own draws, whose state goes into checkpoints; None if it has none.
+        device: Device of the weights.
+        generator: Source of the model's own draws, whose state is saved in checkpoints; None if it has none.
         train, eval, parameters, named_parameters, buffers, state_dict, load_state_dict: Torch's methods.
-        other_parameter: RecBole's method: what belongs to the weights and is no parameter, by name.
-        load_other_parameter: RecBole's method, which takes that up.
+        other_parameter: RecBole's method: state that belongs to the weights but is not a parameter, by name.
+        load_other_parameter: RecBole's method that restores this state.
     """
 
     encodes_rows: ClassVar[bool]
@@ -64,21 +64,21 @@ class TrainableModel(ABC):
     @property
     @abstractmethod
     def batch_hooks(self) -> Mapping[str, HookFactory]:
-        """What is to be drawn for each anchor of a batch, by name: ``batch.extra`` then holds it."""
+        """What to draw for each anchor of a batch, by name; the results are in ``batch.extra``."""
 
     @property
     @abstractmethod
     def pretraining(self) -> bool:
-        """Whether this epoch does not train for recommendation yet; it is then not validated."""
+        """Whether this epoch does not yet train for recommendation; it is then not validated."""
 
     @property
     @abstractmethod
     def has_next_stage(self) -> bool:
-        """Whether training goes on when early stopping has ended it: from the best weights, by ``start_next_stage``."""
+        """Whether ``start_next_stage`` continues the training after early stopping, from the best weights."""
 
     @abstractmethod
     def start_next_stage(self) -> None:
-        """Turns to what is trained next; called with the best weights loaded."""
+        """Switches to the next training stage; called with the best weights loaded."""
 
     @abstractmethod
     def start_epoch(self, epoch: int) -> None:
@@ -86,7 +86,7 @@ class TrainableModel(ABC):
 
     @abstractmethod
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Figures about the epoch that are worth recording, by name; called after its last batch."""
+        """Statistics of the epoch to record, by name; called after its last batch."""
 
     @abstractmethod
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
@@ -94,20 +94,20 @@ class TrainableModel(ABC):
 
     @property
     def first_stage_epochs(self) -> int:
-        """After how many epochs a first stage ends whose weights are kept for other runs; 0 for no such stage."""
+        """Number of epochs of a first stage whose weights are kept for other runs; 0 if there is no such stage."""
         return 0
 
     @property
     def stepped_twice(self) -> Sequence[nn.Parameter]:
-        """Weights that every batch updates a second time, by the same gradients; in most models none."""
+        """Weights that every batch updates twice, with the same gradients; none in most models."""
         return ()
 
     def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
-        """What a training batch does to the weights: in most models one step, on ``named_losses``.
+        """The optimiser steps of a training batch: in most models one step, on ``named_losses``.
 
-        Each is a function of the terms whose sum the step minimises, called once the steps before it are taken. A step
-        leaves alone the parameters that its terms do not reach, so that a model may train its parts in turns. Where
-        terms of several steps have the same name, the last one is recorded.
+        Each step is a function that returns the terms whose sum the step minimises; it is called after the steps before
+        it have been taken. A step does not change parameters that its terms do not depend on, so a model may train its
+        parts in turn. If terms of several steps have the same name, the last one is recorded.
         """
         return [partial(self.named_losses, interaction)]
 
@@ -116,7 +116,7 @@ class TrainableModel(ABC):
         """Encodes rows, in eval mode and without gradients.
 
         Args:
-            item_seq: Item ids, oldest first, 0 beyond the length; L is the longest row that the settings allow.
+            item_seq: Item ids, oldest first, 0 after the end of the row; L is the longest row that the settings allow.
             seq_len: Lengths, 1..L.
             user: User ids.
 
@@ -124,5 +124,5 @@ class TrainableModel(ABC):
             item_seq: [B, L]; seq_len and user: [B].
 
         Returns:
-            What scores items for these rows.
+            A scorer for these rows.
         """

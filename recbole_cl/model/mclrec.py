@@ -1,4 +1,4 @@
-"""MCLRec: contrast between augmented views, and with what two learnt augmenters make of them."""
+"""MCLRec: contrast between augmented views, and with the output of two learnt augmenters."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class MCLRecSettings(RatioSettings):
 
 
 class MCLRec(AugmentingRecommender):
-    r"""Meta-optimised contrast: encoder and augmenters are trained in turns.
+    r"""Meta-optimised contrast: encoder and augmenters are trained in turn.
 
     With z_a, z_b two views of a row by different operators and A, B the augmenters:
 
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b) + \beta\, L_{meta}
 
-    where the last is NCE, and a penalty on margins, over the pairs (z_a, B z_b), (z_b, A z_a) and (A z_a, B z_b). Each
-    batch has three steps of the optimiser: of the encoder on L, of the augmenters on L_meta, of the encoder on L.
+    The last term is NCE, plus a penalty on margins, over the pairs (z_a, B z_b), (z_b, A z_a) and (A z_a, B z_b). Each
+    batch has three optimiser steps: one of the encoder on L, one of the augmenters on L_meta, one of the encoder on L.
 
     Reference:
         Qin, Yuan, Zhao, Fang, Zhuang, Liu, Liu and Sheng, "Meta-optimized Contrastive Learning for Sequential
         Recommendation", SIGIR 2023, and the authors' code.
 
     Note:
-        ``docs/methods/mclrec.md`` says what the code does. In a plain RecBole script, whose trainer takes one step a
-        batch, all is trained by L at once, as with ``joint``.
+        ``docs/methods/mclrec.md`` describes the authors' code. In a plain RecBole script, whose trainer takes one step
+            per batch, everything is trained on L in one step, as with ``joint``.
     """
 
     has_mask_token = False
@@ -76,7 +76,7 @@ class MCLRec(AugmentingRecommender):
         return self._encoder_losses(batch, self._views(batch))
 
     def optimiser_steps(self, interaction: Interaction) -> Sequence[Callable[[], Mapping[str, Tensor]]]:
-        """Encoder, augmenters, encoder, on the same views; all at once if so set, or if there are no augmenters."""
+        """Steps of encoder, augmenters, encoder, on the same views; one joint step if so set or without augmenters."""
         if self.options.joint or self.augmenters is None:
             return super().optimiser_steps(interaction)
         batch = self._read(interaction)

@@ -1,4 +1,4 @@
-"""The item embedding of vectors that something else has learned.
+"""The item embedding from pretrained vectors.
 
 Letters: N items (padding row 0 included), P values of a vector, D hidden size, M items without a vector.
 """
@@ -15,13 +15,13 @@ from recbole_cl.data.item_vectors import pretrained_vectors
 
 
 def item_embedding(options: Any, dataset: Any, n_rows: int, generator: torch.Generator) -> Any:
-    """The item table of a model: an ``nn.Embedding``, or what stands for it where there are pretrained vectors.
+    """The item table of a model: an ``nn.Embedding``, or its replacement if there are pretrained vectors.
 
     Args:
         options: The model's settings.
         dataset: RecBole's or our training split.
-        n_rows: Items, and the mask token where there is one.
-        generator: Source of what is not given.
+        n_rows: Number of items, plus one for the mask token if there is one.
+        generator: Source of the vectors that are not given.
     """
     pretrained = pretrained_vectors(dataset, options.pretrained_items)
     if pretrained is None:
@@ -34,16 +34,16 @@ def item_embedding(options: Any, dataset: Any, n_rows: int, generator: torch.Gen
 
 
 class PretrainedItems(nn.Module):
-    """Stands where ``nn.Embedding`` stands: given vectors, projected without bias to D where P is another size.
+    """Replaces ``nn.Embedding``: given vectors, projected to D without bias if P is another size.
 
-    Items without a vector, and the mask token, start from normal ones with the spread of those given, and are trained
-    whether or not the others are.
+    Items without a vector, and the mask token, start from normal vectors with the spread of the given ones. They are
+    always trained, even if the given vectors are frozen.
 
     Args:
-        vectors: What is given. Shape [N, P]; with a mask token its row is the last.
+        vectors: The given vectors. Shape [N, P]; the last row is the mask token's, if there is one.
         has_vector: Which items have one. Shape [N].
         size: D.
-        frozen: Whether the given vectors stay as they are; the projection is trained either way.
+        frozen: Whether the given vectors stay fixed; the projection is always trained.
         generator: Source of the vectors that are not given.
     """
 

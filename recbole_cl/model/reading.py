@@ -1,4 +1,4 @@
-"""What a model reads of RecBole's or our ``Config``: its own settings, and the plan of the training."""
+"""Reads a model's own settings, and the training plan, from RecBole's or our ``Config``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from recbole_cl.registry import name_paths
 
 
 def read_options(config: Any, model_class: type) -> Any:
-    """Values of the settings that a model declares, checked.
+    """Reads and checks the values of the settings that a model declares.
 
-    RecBole's own ``Config`` does not read our YAML files, so a key that it lacks takes the value of the model's YAML:
-    a model of ours runs in a plain RecBole script.
+    RecBole's own ``Config`` does not read our YAML files. A key that it lacks takes its value from the model's YAML, so
+    that our models run in a plain RecBole script.
 
     Args:
         config: RecBole's or our ``Config``.
@@ -31,24 +31,24 @@ def read_options(config: Any, model_class: type) -> Any:
     """
     defaults = model_defaults(model_class)
     given = {key: config[key] for key in settings_class(model_class).model_fields}
-    if not isinstance(config, Config):  # a plain RecBole script: its author named what the settings name
+    if not isinstance(config, Config):  # a plain RecBole script: its author is responsible for paths in the settings
         name_paths([*given.values(), defaults])
     return method_settings(model_class, defaults | {key: plain(key, it) for key, it in given.items() if it is not None})
 
 
 def refuse_sampled_targets(config: Any, model: str) -> None:
-    """Refuses RecBole's sampled negatives, which a batch would hold as if they were targets.
+    """Refuses RecBole's sampled negatives, which a batch would contain as if they were targets.
 
-    Every model of ours declares ``InputType.POINTWISE``, as a loss over one target per row needs it. RecBole's loader
-    then appends a sampled item for each target and tells the two apart by a label, which no loss here reads; RecBole's
-    own check of ``loss_type`` does not see it. They are its default.
+    All our models declare ``InputType.POINTWISE``, as required by a loss over one target per row. RecBole's loader then
+    appends a sampled item for each target and marks the difference by a label, which no loss here reads. RecBole's own
+    check of ``loss_type`` does not notice this. Sampled negatives are RecBole's default.
 
     Args:
         config: RecBole's or our ``Config``.
         model: Name of the model, for the message.
 
     Raises:
-        UsageError: If they are asked for.
+        UsageError: If sampled negatives are asked for.
     """
     negatives = config["train_neg_sample_args"]
     drawn = negatives.get("distribution", "uniform") if isinstance(negatives, Mapping) else negatives
@@ -60,11 +60,11 @@ def refuse_sampled_targets(config: Any, model: str) -> None:
 
 
 class TrainingPlan(NamedTuple):
-    """What a model may have to know of the training that it is built for.
+    """What a model may need to know about its training.
 
     Attributes:
-        seed: Of the run.
-        epochs: At most; None if nobody says.
+        seed: Seed of the run.
+        epochs: Maximum number of epochs; None if unknown.
         eval_step: Epochs between two validations.
         batch_size: Rows of a full batch.
     """
@@ -76,5 +76,5 @@ class TrainingPlan(NamedTuple):
 
 
 def read_plan(config: Any) -> TrainingPlan:
-    """The plan of a training, out of RecBole's or our ``Config``."""
+    """Reads the training plan from RecBole's or our ``Config``."""
     return TrainingPlan(config["seed"], config["epochs"], config["eval_step"] or 1, config["train_batch_size"])

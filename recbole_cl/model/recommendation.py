@@ -1,4 +1,4 @@
-"""The recommendation losses that a model can be trained with, and the negatives that some of them need.
+"""The recommendation losses available for training, and the negatives that some of them need.
 
 Letters: B rows, L columns, T targets, D hidden size, N items (padding row 0 included), M shared negatives,
 n negatives of a target.
@@ -39,31 +39,33 @@ RECOMMENDATION_LOSSES: Registry[Callable[..., Tensor]] = Registry(
 
 
 class RecommendationLoss:
-    """The loss that ``recommendation_loss`` names, with negatives from the model's own generator.
+    """The loss that the setting ``recommendation_loss`` names, with negatives from the model's own generator.
 
     * ``ce``, ``chunked_ce``: softmax over all items, with ``label_smoothing``;
-    * ``sampled_softmax``: the target against ``n_negatives`` items, which all targets of a batch share, drawn with
-      replacement in proportion to (training targets + 1) ** ``popularity_exponent`` and corrected for it;
-    * ``bpr``, ``bce``: the target against one item of its own, drawn uniformly from all others or, with
-      ``exclude_row_items``, from those that are not in the row either;
-    * ``gbce``, ``uncorrected_softmax``: the target against ``n_negatives`` items of its own, drawn uniformly from all;
-    * a dotted path: a function of (hidden, item_table, target) from anywhere importable, as ``ce``.
+    * ``sampled_softmax``: the target against ``n_negatives`` items, shared by all targets of a batch, drawn with
+        replacement in proportion to (training targets + 1) ** ``popularity_exponent``, with a correction for this
+        sampling;
+    * ``bpr``, ``bce``: the target against one item per target, drawn uniformly from all others or, with
+        ``exclude_row_items``, from those that are not in the row either;
+    * ``gbce``, ``uncorrected_softmax``: the target against ``n_negatives`` items per target, drawn uniformly from all;
+    * a dotted path: an importable function of (hidden, item_table, target), like ``ce``.
 
-    Negatives are never the padding item, the mask token or, but for the last two, the target.
+    Negatives are never the padding item or the mask token, and, except for ``gbce`` and ``uncorrected_softmax``, never
+    the target.
 
     Args:
         options: The model's settings.
         n_items: N.
-        max_length: Most items of a row.
+        max_length: Maximum number of items of a row.
         generator: Source of the negatives, on the model's device.
-        dataset: RecBole's or our training split; only its targets are counted, and only for a popularity exponent.
+        dataset: RecBole's or our training split; used only to count targets, if there is a popularity exponent.
 
     Raises:
         UsageError: If there are too few items to draw negatives from.
 
     Note:
-        The S3Rec family (CoSeRec, SRMA, ICLRec) keeps the user's validation and test items out of the negatives, too,
-        and draws the mask token; here the row is all that is known, and the mask token is no item.
+        The S3Rec family (CoSeRec, SRMA, ICLRec) also excludes the user's validation and test items from the negatives,
+            and can draw the mask token. Here only the row is known, and the mask token is not an item.
     """
 
     def __init__(self, options: Any, n_items: int, max_length: int, generator: torch.Generator, dataset: Any) -> None:
@@ -94,7 +96,7 @@ class RecommendationLoss:
             hidden: Sequence representations. Shape [T, D].
             item_table: Embeddings of the items that can be scored. Shape [N, D].
             target: Next items. Shape [T].
-            batch: Where the targets come from; needed to keep the row's items out of the negatives.
+            batch: The batch of the targets; needed to exclude the row's items from the negatives.
 
         Returns:
             Scalar.
@@ -115,12 +117,12 @@ class RecommendationLoss:
                 loss = loss + smoothing(hidden, item_table, target, self.label_smoothing)
             return loss
 
-        if self.name not in _MEANS:  # nothing says that somebody's own is a mean over the rows
+        if self.name not in _MEANS:  # a user's own loss is not necessarily a mean over the rows
             return mean(hidden, target)
         return mean_in_shares(mean, hidden, target, *own)
 
     def _own_negatives(self, target: Tensor, batch: Batch | None) -> list[Tensor]:
-        """The negatives that each target has of its own, [T] or [T, n], if the loss takes any."""
+        """The separate negatives of each target, [T] or [T, n], if the loss needs any."""
         if self.name in _AGAINST_ONE:
             return [self.one_each(target, batch)]
         return [self.several_each(target)] if self.name in _AGAINST_OWN else []
@@ -145,7 +147,7 @@ class RecommendationLoss:
         return uniform_negatives(n, 1, self.n_items, self.generator, target.device).view(len(target), -1)
 
     def _warn_of_large_logits(self, n_targets: int, n_items: int) -> None:
-        """Says once, before they are computed, that ``ce`` needs much memory that ``chunked_ce`` does not."""
+        """Warns once, before the logits are computed, that ``ce`` needs much more memory than ``chunked_ce``."""
         size = 4 * n_targets * n_items / 1e9
         if self.name == "ce" and size > _LARGE_LOGITS and not self._warned:
             self._warned = True

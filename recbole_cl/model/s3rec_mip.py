@@ -1,4 +1,4 @@
-"""S3-Rec's masked-item prediction as pre-training, and fine-tuning as SASRec."""
+"""S3-Rec's masked-item prediction as pre-training, followed by fine-tuning as SASRec."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class S3RecMIPSettings(EncoderRecommenderSettings):
 
 
 class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
-    r"""Two stages in one run: an encoder that looks both ways predicts masked items, then it is trained as SASRec.
+    r"""Two stages in one run: a bidirectional encoder predicts masked items; then it is trained as SASRec.
 
     .. math:: L_{pre} = -\frac{1}{|M|} \sum_{t \in M}
         \log \sigma\big(\sigma((W h_t)^\top e_{i_t}) - \sigma((W h_t)^\top e_{j_t})\big), \qquad L = L_{rec}
 
-    Masked are the last item of a prefix, and each other one with a probability. Prefixes are the rows with their
-    targets in the prefix form, and ``anchors_per_row`` random prefixes of each row in the sequence form. Early stopping
-    looks at the second stage alone.
+    The last item of a prefix is always masked, the others with a given probability. In the prefix form the prefixes are
+        the rows with their targets; in the sequence form they are ``anchors_per_row`` random prefixes of each row.
+        Early stopping considers only the second stage.
 
     Reference:
         Zhou, Wang, Zhao et al., "S3-Rec: Self-Supervised Learning for Sequential Recommendation with Mutual Information
         Maximization", CIKM 2020, section 4.2.2, without attributes and segments: ``S3Rec_MIP`` of later papers.
 
     Note:
-        ``docs/methods/s3rec_mip.md`` says where the authors' code differs.
+        ``docs/methods/s3rec_mip.md`` lists the differences from the authors' code.
     """
 
     needs_attention = True
@@ -63,7 +63,7 @@ class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
 
     @property
     def has_mask_token(self) -> bool:
-        """Whether anything is, or was, masked."""
+        """Whether items are, or were, masked."""
         return bool(self.options.pretrain_epochs) or self._given
 
     @property
@@ -72,7 +72,7 @@ class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
 
     @property
     def first_stage_epochs(self) -> int:
-        """Those of pre-training."""
+        """The epochs of pre-training."""
         return self.options.pretrain_epochs
 
     @property
@@ -81,7 +81,7 @@ class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
         return self._epoch < self.options.pretrain_epochs
 
     def start_epoch(self, epoch: int) -> None:
-        """Turns to the epoch's stage."""
+        """Switches to the epoch's stage."""
         self._epoch = epoch
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -95,15 +95,15 @@ class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
         return {"masked_item": self.predict_masked(Rows(item_seq, seq_len), masked, negatives)}
 
     def predict_masked(self, rows: Rows, masked: Tensor, negatives: Tensor) -> Tensor:
-        """The loss of masked items, mean over them.
+        """The mean loss of the masked items.
 
         Args:
-            rows: The rows as they are.
+            rows: The original rows.
             masked: Which items are masked, at least one. [B, L], bool.
-            negatives: What each item is contrasted with. [B, L].
+            negatives: The item that each item is contrasted with. [B, L].
 
         Returns:
-            Scalar. Waits for the device, since how many items are masked depends on the draw.
+            Scalar. Waits for the device, because the number of masked items is random.
         """
         assert self.item_comparison is not None
         places = rows.item_places()

@@ -17,8 +17,8 @@ class SASRec(EncoderRecommender):
         Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018.
 
     Note:
-        The paper trains with one sampled negative (binary cross-entropy); RecBole, and everybody who reports a
-        strong SASRec, uses cross-entropy over all items.
+        The paper trains with one sampled negative (binary cross-entropy). RecBole, and all who report a strong SASRec,
+            use cross-entropy over all items.
     """
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:

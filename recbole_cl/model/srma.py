@@ -58,24 +58,24 @@ class SRMASettings(RatioSettings):
 
 
 class SRMA(AugmentingRecommender):
-    r"""Two augmented views of every row, through encoders of which neurons and layers are dropped at random.
+    r"""Two augmented views of every row, encoded with neurons and layers that are dropped at random.
 
     .. math:: L = L_{rec} + \lambda\, NCE(z_a, z_b)
 
-    with :math:`z` the encoder's outputs at all positions side by side, or pooled otherwise. The views differ by data
-    (an operator each), masked neurons, dropped layers, and a second encoder (see ``Complement``).
+    where :math:`z` are the encoder's outputs at all positions, concatenated, or pooled otherwise. The views differ in
+    their data (each has its own operator), masked neurons, dropped layers, and a second encoder (see ``Complement``).
 
     Reference:
         Liu, Chen, Li, Luo, Yu and Xiong, "Improving Contrastive Learning with Model Augmentation", 2022, Eq. 3-4 and
         section 4.
 
     Note:
-        Where the paper leaves a choice open, defaults are the authors' second command; ``docs/methods/srma.md`` sets
-        the two side by side. Departures from both:
+        Where the paper leaves a choice open, defaults follow the authors' second command; ``docs/methods/srma.md``
+            compares the two. Differences from both:
 
-        * a masking probability of its own holds while views are encoded, unless ``neuron_masking_passes`` is ``all``;
-        * of users with more items than a row holds nothing is dropped: older items make further rows;
-        * rows are augmented after the cut.
+        * a separate masking probability applies while views are encoded, unless ``neuron_masking_passes`` is ``all``;
+        * for users with more items than a row holds, nothing is dropped: older items form further rows;
+        * rows are augmented after they are cut to the maximum length.
     """
 
     has_mask_token = False
@@ -97,11 +97,11 @@ class SRMA(AugmentingRecommender):
 
     @property
     def augments(self) -> bool:
-        """Whether views are augmented rows: wherever there are any."""
+        """Whether views are augmented rows: true whenever there are views."""
         return self.compares_views
 
     def build_views(self) -> ViewDrawer:
-        """An operator of its own for each view; masks write padding, and spans leave the last item out."""
+        """A separate operator for each view; masks write padding, and spans never include the last item."""
         own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
         return ViewDrawer(self.options.operators, self.operator_values(own), 0, self.generator)
 
@@ -130,7 +130,7 @@ class SRMA(AugmentingRecommender):
         refuse_pooling(options.pooling, options.right_aligned)
 
     def _masked_dropouts(self) -> list[Dropout]:
-        """Those that mask with a probability other than the encoder's own; never those of attention weights."""
+        """The dropouts with another probability than the encoder's own; never those of attention weights."""
         p, everywhere = self.options.neuron_masking_prob, self.options.neuron_masking_layers == "all"
         if p is None or p == self.options.hidden_dropout_prob:
             return []
@@ -145,7 +145,7 @@ class SRMA(AugmentingRecommender):
 
     @contextmanager
     def _neuron_masking(self) -> Iterator[None]:
-        """Masks with the views' own probability while they are encoded."""
+        """Applies the views' own masking probability while they are encoded."""
         self._mask_with(self.options.neuron_masking_prob)
         try:
             yield
@@ -160,9 +160,9 @@ class SRMA(AugmentingRecommender):
         """Encodes several views in one pass, extra layers included.
 
         Args:
-            segments: Rows, each telling at which positions its outputs are wanted.
-            kept: Which extra layers each segment passes, [S, K]; None for all of them, or none, as
-                ``extra_layers_at_inference`` says.
+            segments: Rows; each states at which positions its outputs are wanted.
+            kept: The extra layers of each segment, [S, K]; None for all or none of them, depending on
+                ``extra_layers_at_inference``.
 
         Returns:
             As in every method, one tensor of outputs for each segment.
@@ -195,13 +195,13 @@ class SRMA(AugmentingRecommender):
         }
 
     def draw_views(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Two views of every row, each by an operator of its own; the rows themselves if there are no operators."""
+        """Two views of every row, each made by its own operator; the rows themselves if there are no operators."""
         if not self.views.names:
             return Rows(rows.item_seq, rows.seq_len), Rows(rows.item_seq, rows.seq_len)
         return super().draw_views(rows)
 
     def _encode_all(self, supervised: Rows, rows_a: Rows, rows_b: Rows) -> list[Tensor]:
-        """Encodes the recommendation pass and the views, together unless their neurons are masked differently."""
+        """Encodes the recommendation pass and the views; together, unless their neurons are masked differently."""
         kept = self._draw_kept()
         if not self._masked:
             return self.encode(supervised, rows_a, rows_b, kept=kept)

@@ -1,1 +1,1 @@
-"""Models of RecBole's that train on RecBole's batches by RecBole's trainers, in runs like all others."""
+"""RecBole models that train on RecBole's batches with RecBole's trainers, in runs like all others."""

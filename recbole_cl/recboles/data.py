@@ -1,4 +1,4 @@
-"""The training part as RecBole's own loaders and models want it: made of ours, so that ids and targets are the same.
+"""The training part in the form of RecBole's own loaders and models, made from ours: ids and targets are the same.
 
 Letters: I interactions, R rows.
 """
@@ -19,34 +19,34 @@ from recbole_cl.data.dataset import ROW_END, ContrastiveDataset, take_rows
 
 
 def model_dataset(config: Config, train: ContrastiveDataset) -> Any:
-    """What a model is built on.
+    """The dataset that a model is built on.
 
     Args:
         config: The settings of the run.
         train: The training part.
 
     Returns:
-        For a general model RecBole's ``Dataset`` of the training interactions; for DIEN and FEARec the rows with what
-        they read of them; for all others the training part.
+        For a general model, RecBole's ``Dataset`` of the training interactions; for DIEN and FEARec, the rows with the
+            additional fields that they read; for all others, the training part.
     """
     name = {cls.__name__ for cls in config.model_class.__mro__ if cls.__module__.startswith("recbole.")}
     if config["MODEL_TYPE"].name != "SEQUENTIAL":
         return interactions_of(train)
     if "DIEN" in name:
         return with_negative_sequences(train)
-    if "FEARec" in name:  # draws rows with the same target out of the split itself
+    if "FEARec" in name:  # it draws rows with the same target from the split itself
         return train.copy(train.written_out(torch.arange(len(train))))
     return train
 
 
 def interactions_of(train: ContrastiveDataset) -> Dataset:
-    """The interactions that a training part teaches, each once: what its rows read, and their targets.
+    """The interactions of a training part, each once: those that its rows read, and their targets.
 
     Args:
         train: The training part.
 
     Returns:
-        RecBole's dataset of general models, whose features and ids are those of the given one.
+        RecBole's dataset for general models, with the features and ids of the given one.
     """
     place = taught(train)
     if train.names_items:  # rows overlap
@@ -58,7 +58,7 @@ def interactions_of(train: ContrastiveDataset) -> Dataset:
 
 
 def taught(train: ContrastiveDataset) -> torch.Tensor:
-    """Flat places of all that a part's rows read or have as targets, each once, in ascending order."""
+    """Flat positions of everything that a part's rows read or have as targets, each once, in ascending order."""
     end = train.inter_feat[ROW_END]
     bounds = torch.zeros(len(train.user_start) + 1, dtype=torch.long)
     bounds.index_add_(0, train.user_start[end], torch.ones_like(end))
@@ -67,7 +67,7 @@ def taught(train: ContrastiveDataset) -> torch.Tensor:
 
 
 def with_negative_sequences(train: ContrastiveDataset) -> ContrastiveDataset:
-    """The same rows, each with an item that was not taken in place of each item, as DIEN learns from."""
+    """The same rows, with a negative item next to each item, from which DIEN learns."""
     dataset, config = copy(train), train.config
     field = f"{config['NEG_PREFIX']}{train.iid_field}"
     negatives = SeqSampler(train).sample_neg_sequence(train.flat[train.iid_field].numpy())

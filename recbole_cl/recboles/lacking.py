@@ -1,4 +1,4 @@
-"""What a model of RecBole's needs and a run does not have: a column, a library, a device."""
+"""Checks whether a run has everything that its RecBole model needs: columns, libraries, a device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def refuse_lacking(config: Config, train: ContrastiveDataset) -> None:
     """Refuses a run whose model lacks something, before anything is built.
 
     Raises:
-        UsageError: With what is missing.
+        UsageError: The message names what is missing.
     """
     model = config["model"]
     library = _LIBRARIES.get(model)
@@ -31,7 +31,7 @@ def refuse_lacking(config: Config, train: ContrastiveDataset) -> None:
     if missing := [column for column in item_columns(config.settings_dict()) if column not in train.field2type]:
         raise UsageError(
             f"{model} needs {', '.join(missing)} of {config['dataset']}.item, which is not loaded: add it to "
-            "load_col, or name the columns that are there (selected_features, item_attribute)"
+            "load_col, or name existing columns (selected_features, item_attribute)"
         )
     if trained_by_recbole(config):
         _refuse_ours_alone(config)
@@ -39,9 +39,9 @@ def refuse_lacking(config: Config, train: ContrastiveDataset) -> None:
 
 @contextmanager
 def libraries_of_recbole() -> Iterator[None]:
-    """While a model is built, scipy's matrices have a method that graph models call and that scipy has dropped.
+    """While a model is built, restores a method of scipy's matrices that graph models call and scipy has removed.
 
-    Advice to RecBole's authors by newer libraries is not shown.
+    Warnings of newer libraries that concern only RecBole's authors are hidden.
     """
     from scipy.sparse import dok_matrix
 
@@ -59,7 +59,7 @@ def libraries_of_recbole() -> Iterator[None]:
 
 
 def _refuse_ours_alone(config: Config) -> None:
-    """Settings of our trainer that RecBole's own knows nothing of."""
+    """Refuses settings of our trainer that RecBole's trainer does not know."""
     for key, idle in (("ema_decay", 0), ("enable_amp", False)):
         if config[key] != idle:
             told = f"{config['model']} trains with RecBole's trainer, which lacks this setting"

@@ -1,4 +1,4 @@
-"""RecBole's training loaders in the place of ours: negatives, transforms and labels as RecBole makes them."""
+"""RecBole's training loaders in place of ours: negatives, transforms and labels are RecBole's."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.rows import require_rows, rows_of
 
-_WORDS = 625  # of a Mersenne twister: its state and the place in it
+_WORDS = 625  # of a Mersenne twister: its state and the position in it
 
 
 class RecBolesLoader:
-    """One of RecBole's training loaders, as our trainer takes it.
+    """One of RecBole's training loaders, with the interface that our trainer needs.
 
-    RecBole's ``data_preparation`` is bypassed: it would unpickle what lies in ``checkpoint_dir``, and sample
-    negatives by the popularity of test items, too. The loader's class and its samplers are RecBole's.
+    RecBole's ``data_preparation`` is not used: it would unpickle files in ``checkpoint_dir``, and its sampling of
+    negatives by popularity would count test items, too. The loader's class and its samplers are RecBole's.
 
     Args:
         config: The settings of the run.
         train: The training part.
-        batches_of: What batches are made of: see ``model_dataset``.
+        batches_of: The dataset that batches are made from: see ``model_dataset``.
 
     Attributes:
         dataset: The training part, for RecBole's collector.
         prefixes: Its rows.
-        generator: All random states that batches depend on; they go into checkpoints.
-        on_batch: Is called after each batch.
+        generator: All random states that batches depend on; they are saved in checkpoints.
+        on_batch: Called after each batch.
     """
 
     train_form = "recbole"
@@ -49,7 +49,7 @@ class RecBolesLoader:
         self.generator = RandomStates(self._loader.generator)
 
     def __len__(self) -> int:
-        """Batches per epoch."""
+        """Number of batches per epoch."""
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Interaction]:
@@ -59,11 +59,11 @@ class RecBolesLoader:
 
     @property
     def n_rows(self) -> int:
-        """What an epoch visits: rows, interactions or users."""
+        """The size of an epoch: the number of rows, interactions or users."""
         return int(self._loader.sample_size)
 
     def get_model(self, model: Any) -> None:
-        """Gives the loader the model that chooses among candidates for negatives (RecBole's hook of that name)."""
+        """Gives the loader the model that chooses negatives among candidates (RecBole's hook of this name)."""
         self._loader.get_model(model)
 
 
@@ -71,7 +71,7 @@ class RandomStates:
     """The generators that RecBole's batches are drawn from, as one: Python's, numpy's, and the loader's own.
 
     Args:
-        own: The loader's.
+        own: The loader's generator.
     """
 
     def __init__(self, own: torch.Generator) -> None:
@@ -90,10 +90,10 @@ class RandomStates:
         return torch.cat(parts)
 
     def set_state(self, state: Tensor) -> None:
-        """Puts them back.
+        """Restores all states.
 
         Args:
-            state: What ``get_state`` gave.
+            state: The result of ``get_state``.
         """
         python, numpy, rest = state.cpu().split([_WORDS, _WORDS, len(state) - 2 * _WORDS])
         random.setstate((3, tuple(python.tolist()), None))
@@ -104,7 +104,7 @@ class RandomStates:
 
 
 def _sampler(config: Config, batches_of: Any) -> Any:
-    """RecBole's sampler of negatives: of sequences any item but the target, of users any that is not trained on."""
+    """RecBole's sampler of negatives: for sequences any item but the target, for users any not in training data."""
     args = config["train_neg_sample_args"]
     distribution = args["distribution"]
     if distribution == "none":

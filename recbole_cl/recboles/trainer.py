@@ -1,4 +1,4 @@
-"""RecBole's trainers, each with the validation, checkpoints and run folder of ours."""
+"""RecBole's trainers, combined with our validation, checkpoints and run folder."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from recbole_cl.trainer.trainer import Trainer
 
 
 class Optimizers:
-    """All optimisers of a trainer as one, for checkpoints.
+    """All optimisers of a trainer as one object, for checkpoints.
 
     Args:
-        several: By name.
+        several: The optimisers by name.
     """
 
     def __init__(self, several: dict[str, torch.optim.Optimizer]) -> None:
@@ -30,21 +30,21 @@ class Optimizers:
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """The groups of all."""
+        """The parameter groups of all optimisers."""
         return [group for each in self._several.values() for group in each.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each, by name."""
+        """The state of each optimiser, by name."""
         return {name: each.state_dict() for name, each in self._several.items()}
 
     def load_state_dict(self, states: dict[str, Any]) -> None:
-        """Takes the states up."""
+        """Restores the states."""
         for name, each in self._several.items():
             each.load_state_dict(states[name])
 
 
 class ByRecBole(Trainer):
-    """Lies over one of RecBole's trainers: epochs and stages are RecBole's, what is measured and kept is ours."""
+    """Wraps one of RecBole's trainers: epochs and stages are RecBole's, measurements and saved files are ours."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,13 +61,13 @@ class ByRecBole(Trainer):
 
     @property
     def all_optimizers(self) -> Optimizers:
-        """RecVAE's trainer has several, of which each epoch makes another the current one."""
+        """RecVAE's trainer has several optimisers and switches between them in each epoch."""
         found = {name: it for name, it in vars(self).items() if isinstance(it, torch.optim.Optimizer)}
         several = {name: it for name, it in found.items() if name != "optimizer"}
         return Optimizers(several or found)
 
     def fit(self, train_data: Any, valid_data: EvaluationRows | None = None, **kwargs: Any) -> tuple[float, Any]:
-        """As ours; a first stage, which RecBole does not validate, ends with the weights of its last epoch as best."""
+        """As in our trainer. A first stage is not validated in RecBole: the weights of its last epoch count as best."""
         result = super().fit(train_data, valid_data, **kwargs)
         if self._is_pretraining() and self.epochs_run:
             self._save_checkpoint(self.start_epoch + self.epochs_run - 1)
@@ -78,7 +78,7 @@ class ByRecBole(Trainer):
         return result
 
     def save_pretrained_model(self, epoch: int, saved_model_file: str | Path) -> None:
-        """Nothing: ``best`` and ``last`` hold the weights, and RecBole's file would be a pickle."""
+        """Does nothing: ``best`` and ``last`` hold the weights, and RecBole's file would be a pickle."""
 
     def _train_epoch(self, train_data: Any, epoch_idx: int, *args: Any, **kwargs: Any) -> Any:
         self._save_last(epoch_idx)
@@ -100,9 +100,9 @@ class ByRecBole(Trainer):
         return mean
 
     def _epoch_by_recbole(self, train_data: Any, epoch: int) -> Any:
-        """Sums of the losses over the batches, NaN where RecBole stops at one."""
+        """Sums of the losses over the batches; NaN where RecBole stops because of one."""
         try:
-            with warnings.catch_warnings():  # PyTorch's advice to RecBole's authors
+            with warnings.catch_warnings():  # hides PyTorch's advice, which is for RecBole's authors
                 warnings.simplefilter("ignore")
                 return super(Trainer, self)._train_epoch(train_data, epoch)
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -119,7 +119,7 @@ class ByRecBole(Trainer):
 
 @cache
 def trainer_class(model_type: Any, model: str) -> type[ByRecBole]:
-    """The trainer that RecBole uses for a model, under ours.
+    """The trainer that RecBole uses for a model, wrapped by ours.
 
     Args:
         model_type: RecBole's ``ModelType``.

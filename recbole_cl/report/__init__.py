@@ -1,1 +1,1 @@
-"""Stored runs, and the tables made from them."""
+"""Reads stored runs, and makes tables from them."""

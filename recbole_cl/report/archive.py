@@ -1,7 +1,7 @@
 """Runs in one compressed file, read without unpacking it; `python -m recbole_cl.report.archive` makes one.
 
-An archive is a zip file of `<run>/<file>`: of each run its settings, its result, its environment and each user's rank,
-and of its complementary encoder the result and the environment.
+An archive is a zip file of `<run>/<file>`. It holds the settings, result, environment and user ranks of each run, and
+the result and environment of its complementary encoder.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from recbole_cl.writing import PathLike, atomic_writer
 
 _COMMAND = "python -m recbole_cl.report.archive"
 _FILES = (CONFIG, RESULT, ENVIRONMENT, *RANKS.values(), f"{COMPLEMENT}/{RESULT}", f"{COMPLEMENT}/{ENVIRONMENT}")
-_PLACES = ("data_path", "checkpoint_dir")  # settings that tell of the machine, and of nothing that was measured
-_MOST_BYTES = 2**28  # of one file: the ranks of 67 million users
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can hold
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)  # what zipfile raises
+_PLACES = ("data_path", "checkpoint_dir")  # settings that describe the machine, not the measurement
+_MOST_BYTES = 2**28  # size limit of a file: the ranks of 67 million users
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can hold
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)  # raised by zipfile
 
 
 def find_runs(path: PathLike) -> list[RunFiles]:
-    """The files of all runs that a path means.
+    """The files of all runs that a path stands for.
 
     Args:
-        path: a run folder; an archive, which means all its runs; or `<archive>/<run>`, with `*`, `?` and `[...]` in the
-            run's name as in a shell.
+        path: a run folder; an archive, for all its runs; or `<archive>/<run>`, with `*`, `?` and `[...]` in the run's
+            name as in a shell.
 
     Returns:
-        One entry for a folder; for an archive one per run, by name.
+        One entry for a folder; for an archive, one per run, by name.
 
     Raises:
-        UsageError: there is no such folder or run, or the file is no archive of runs.
+        UsageError: there is no such folder or run, or the file is not an archive of runs.
     """
     path = Path(path)
     archive = next((part for part in (path, *path.parents) if part.is_file()), None)
@@ -57,10 +57,10 @@ def find_runs(path: PathLike) -> list[RunFiles]:
 
 
 def load_runs(path: PathLike) -> list[StoredRun]:
-    """Read all runs that a path means, as `find_runs` finds them.
+    """Read all runs that a path stands for, as found by `find_runs`.
 
     Raises:
-        UsageError: there is none, or one is damaged.
+        UsageError: there are none, or one is damaged.
     """
     return [read_run(files) for files in find_runs(path)]
 
@@ -68,16 +68,16 @@ def load_runs(path: PathLike) -> list[StoredRun]:
 def write_archive(archive: PathLike, runs: Iterable[RunFiles]) -> None:
     """Write runs to one compressed file; the same runs give the same bytes (with the same zlib).
 
-    `data_path` and `checkpoint_dir` are set back to their defaults.
+    `data_path` and `checkpoint_dir` are reset to their defaults.
 
     Args:
         archive: the file; an existing one is replaced in one step, and may itself be among the runs' sources.
         runs: finished runs.
 
     Raises:
-        UsageError: a run that is not finished, or two of one name; or an archive that is not called `.zip`.
+        UsageError: a run is not finished, or two have the same name; or the archive's name does not end in `.zip`.
     """
-    if Path(archive).suffix != ".zip":  # it may be a page, or a run folder, that would be lost
+    if Path(archive).suffix != ".zip":  # it may be a page or a run folder, which would be overwritten
         raise UsageError(f"{archive}: expected the name of the file to write, such as results/<page>.runs.zip")
     members: dict[str, bytes] = {}
     names: set[str] = set()
@@ -86,13 +86,13 @@ def write_archive(archive: PathLike, runs: Iterable[RunFiles]) -> None:
         if name in names:
             raise UsageError(f"{files.path}: another run has the name {name}, too; rename one of them")
         names.add(name)
-        read_run(files)  # refuses what could not be read back
+        read_run(files)  # refuses a run that could not be read back
         members |= {f"{name}/{file}": content for file, content in _packed(files).items()}
     Path(archive).parent.mkdir(parents=True, exist_ok=True)
     with atomic_writer(archive) as out, zipfile.ZipFile(out, "w") as packed:
         for member, content in sorted(members.items()):
             info = zipfile.ZipInfo(member, _LONG_AGO)
-            info.create_system, info.external_attr = 3, 0o644 << 16  # whatever system writes it
+            info.create_system, info.external_attr = 3, 0o644 << 16  # independent of the operating system
             packed.writestr(info, content, zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _packed(files: RunFiles) -> dict[str, bytes]:
-    """What an archive holds of a run."""
+    """The files of a run that an archive stores."""
     contents = {name: content for name in _FILES if (content := files.read(name)) is not None}
     if CONFIG in contents:
         settings = parse_settings(contents[CONFIG], files.path / CONFIG)
@@ -164,7 +164,7 @@ def _problem(info: zipfile.ZipInfo, seen: set[str]) -> str | None:
     if name not in _FILES or run in ("", ".", "..") or "\\" in run:
         return "is no file of a run, <run>/<file>"
     if info.filename in seen:
-        return "is there twice"
+        return "occurs twice"
     if info.file_size > _MOST_BYTES:
         return f"has {info.file_size} bytes, more than {_MOST_BYTES}"
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -178,7 +178,7 @@ def _member(archive: Path, packed: zipfile.ZipFile, name: str) -> bytes | None:
         return None
     try:
         with packed.open(info) as file:
-            return file.read(info.file_size)  # not all: then a stream longer than it says would fill the memory
+            return file.read(info.file_size)  # limited: a stream longer than declared would fill the memory
     except _DAMAGED as error:
         raise UsageError(f"{archive}: {name} is damaged ({error}); restore or remake the archive") from error
 

@@ -1,4 +1,4 @@
-"""The command `report`: runs, or a suite, as a page that a colleague can open, and its tables for papers."""
+"""The command `report`: makes a page from runs or a suite that others can open, and tables for papers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SUITE|RUN",
-        help="alone, a suite of the package or a YAML file, with the flags below that it was run with; or folders of "
+        help="a single suite of the package or YAML file, with the flags below that it was run with; or folders of "
         "finished runs, archives of runs, or some of their runs, as for compare",
     )
     parser.add_argument(
@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
         The exit code, 0.
 
     Raises:
-        UsageError: a source that cannot be read, an ending that is no format, or matplotlib is missing.
+        UsageError: a source cannot be read, an ending is not a known format, or matplotlib is missing.
     """
     if wrong := [path for path in args.out if path.suffix.lower() not in _FORMATS]:
         raise UsageError(f"--out {wrong[0]}: expected a name that ends in {', '.join(_FORMATS)}")
@@ -83,13 +83,13 @@ def main(args: argparse.Namespace) -> int:
 
 
 def build_report(material: Material) -> Report:
-    """All chapters of a report.
+    """All sections of a report.
 
     Args:
         material: The runs.
 
     Raises:
-        UsageError: a metric that a run lacks, or matplotlib is missing.
+        UsageError: a run lacks a metric, or matplotlib is missing.
     """
     from recbole_cl.report.sections import cost, curves, leaderboard, origin, sweeps, users
 

@@ -1,4 +1,4 @@
-"""The command `compare`: stored runs side by side."""
+"""The command `compare`: compares stored runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
     "markdown": as_markdown,
     "latex": as_latex,
 }
-_OF_COMPARISON = ("baseline", "metrics", "ignore", "test", "split", "labels")  # options that a page has chosen
+_OF_COMPARISON = ("baseline", "metrics", "ignore", "test", "split", "labels")  # options that a page has set itself
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN_DIR",
         help="folder of a finished run; archive of runs, such as results/<page>.runs.zip; some of its runs, such as "
-        "'results/<page>.runs.zip/SASRec-*'; or alone a page with all its tables, results/<page>",
+        "'results/<page>.runs.zip/SASRec-*'; or a single page with all its tables, results/<page>",
     )
     parser.add_argument("--baseline", metavar="MODEL", help="compare with this model (default: SASRec, else the first)")
     parser.add_argument(
@@ -66,13 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Compare the runs that `args` names and print or write the tables.
+    """Compare the runs that `args` names, and print or write the tables.
 
     Returns:
         The exit code, 0.
 
     Raises:
-        UsageError: a run that cannot be read, or runs that cannot be compared.
+        UsageError: a run cannot be read, or runs cannot be compared.
     """
     given = {name: value for name in _OF_COMPARISON if (value := getattr(args, name)) is not None}
     page = next((path for path in args.run_dirs if is_page(path)), None)
@@ -122,7 +122,7 @@ def _tables(comparison: Comparison, by: str) -> list[Table]:
 
 
 def _is_unfinished(path: Path) -> bool:
-    """Tells, on stderr too, of a run that was cut short or is under way: `saved/DuoRec-*` may well hold one."""
+    """Whether a run was interrupted or is still running; reports it on stderr, as `saved/DuoRec-*` may match one."""
     unfinished = path.is_dir() and not (path / RESULT).is_file()
     if unfinished:
         print(f"left out: {path} holds no finished run", file=sys.stderr)

@@ -35,7 +35,7 @@ def report_as_markdown(report: Report) -> str:
 
 
 def report_as_csv(report: Report) -> str:
-    """All tables as one, a line for each cell: section, table, row (from 1), its name, column, value (in full)."""
+    """All tables as one, one line per cell: section, table, row (from 1), row name, column, value (full precision)."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["section", "table", "row", "name", "column", "value"])
@@ -54,7 +54,7 @@ def report_as_latex(report: Report) -> str:
 
 
 def grids_as_latex(grids: Iterable[Grid]) -> str:
-    """Tables for a paper, one float each.
+    """Tables for a paper, each in its own float.
 
     Args:
         grids: The tables.
@@ -84,7 +84,7 @@ def _line(cells: Iterable[Cell]) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     text = _escaped(text_of(cell))
-    # A bracket at the beginning of a row would be taken for an argument of the \\ before it.
+    # A bracket at the beginning of a row would be read as an argument of the preceding \\.
     text = f"{{}}{text}" if text.startswith("[") else text
     return rf"\textbf{{{text}}}" if isinstance(cell, tuple) and cell.best else text
 

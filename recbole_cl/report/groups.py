@@ -1,4 +1,4 @@
-"""Which stored runs are repetitions of one experiment, and what to call it."""
+"""Finds stored runs that are repetitions of one experiment, and labels them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.report.store import StoredRun
 from recbole_cl.runs.folder import CONFIG
 
-# Settings that decide which users and items there are, and which items are the targets.
+# Settings that determine the users and items, and which items are the targets.
 _DATA = {
     "benchmark_filename",
     "eval_args",
@@ -34,11 +34,11 @@ class RunGroup:
 
 
 def group_runs(runs: Iterable[StoredRun]) -> dict[str, list[RunGroup]]:
-    """Put runs together that differ in their seed only, dataset by dataset, in the order of their first appearance.
+    """Group runs that differ only in their seed, dataset by dataset, in the order of their first appearance.
 
     Returns:
-        The groups of each dataset; a label is the model's name, followed by the settings that differ where several
-        groups share the model, e.g. `DuoRec [contrast=su]`.
+        The groups of each dataset. A label is the model's name; if several groups have the same model, it is followed
+            by the settings that differ, e.g. `DuoRec [contrast=su]`.
 
     Raises:
         UsageError: runs of one dataset that are not comparable, or two runs of one group with the same seed.
@@ -50,14 +50,14 @@ def group_runs(runs: Iterable[StoredRun]) -> dict[str, list[RunGroup]]:
 
 
 def renamed(groups: Mapping[str, Sequence[RunGroup]], names: Sequence[str]) -> dict[str, list[RunGroup]]:
-    """Call the groups something else.
+    """Rename the groups.
 
     Args:
         groups: the groups of each dataset.
-        names: one for each label, in the order of their first appearance; none leaves all as they are.
+        names: one for each label, in the order of their first appearance; an empty list leaves all labels unchanged.
 
     Raises:
-        UsageError: there are more or fewer names, or one twice.
+        UsageError: there are more or fewer names than labels, or a name occurs twice.
     """
     labels = list(dict.fromkeys(group.label for of in groups.values() for group in of))
     if names and (len(names) != len(labels) or len({*names}) != len(names)):
@@ -79,13 +79,13 @@ def _groups(runs: Sequence[StoredRun]) -> list[RunGroup]:
 
 
 def _fingerprint(run: StoredRun) -> dict[str, str]:
-    """What a run was made with, but for its seed, as text."""
+    """The settings that a run was made with, except its seed, as text."""
     found = identity({**(run.settings or {}), CONFIG: run.settings is not None, "train_form": run.train_form})
     return {name: value for name, value in found.items() if name != "seed"}
 
 
 def _label(run: StoredRun, namesakes: Sequence[StoredRun]) -> str:
-    """Name a group by its model and by what tells it from the model's other groups."""
+    """Label a group by its model and by the settings that distinguish it from the model's other groups."""
     peers = [_fingerprint(other) for other in namesakes if (other.settings is None) == (run.settings is None)]
     names = sorted(set[str]().union(*peers))
     differing = [name for name in names if len({peer.get(name, _UNSET) for peer in peers}) > 1]
@@ -107,13 +107,13 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
 
 
 def differing_settings(groups: Sequence[RunGroup]) -> list[dict[str, str]]:
-    """The settings in which groups differ, as text; a single group's distinguishes nothing.
+    """The settings in which groups differ, as text; nothing distinguishes a single group.
 
     Args:
         groups: groups of one dataset.
 
     Returns:
-        For each group those of them that it has.
+        For each group, its values of these settings.
     """
     known = [_fingerprint(group.runs[0]) for group in groups]
     known = [
@@ -129,7 +129,7 @@ def refuse_incomparable(runs: Sequence[StoredRun]) -> None:
     """Refuse runs of one dataset whose test users, test items or data settings differ.
 
     Raises:
-        UsageError: with two of the runs, and in what they differ.
+        UsageError: the message names two of the runs, and their difference.
     """
     first = runs[0]
     for run in runs[1:]:

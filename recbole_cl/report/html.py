@@ -1,4 +1,4 @@
-"""A report as one HTML file that asks for nothing from outside: no script, no font, no image by its address."""
+"""A report as one HTML file that loads nothing from outside: no script, no font, no image by its address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 from recbole_cl.report.parts import Cell, Grid, Picture, Report, Section, text_of
 
-# The browser itself refuses whatever would be loaded.
+# The browser itself refuses to load anything from outside.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light; font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
@@ -32,7 +32,7 @@ figure svg { height: auto; max-width: 100%; min-width: 26rem; display: block; }
 
 
 def report_as_html(report: Report) -> str:
-    """All of it as one page.
+    """The whole report as one page.
 
     Args:
         report: The report.

@@ -1,4 +1,4 @@
-"""The command `runs`: which run folders there are, and how far each has come."""
+"""The command `runs`: lists run folders, and how far each run has come."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Listed:
 
     Attributes:
         state: ``finished``; ``unfinished``: it can be resumed; ``damaged``: its files can't be read.
-        valid: The metric of early stopping with its best value; empty where it is not known.
-        age: Seconds since anything in it changed.
+        valid: The metric of early stopping with its best value; empty if unknown.
+        age: Seconds since the last change in the folder.
         folder: The folder.
     """
 
@@ -68,10 +68,10 @@ def list_runs(folder: Path) -> Iterator[Listed]:
     """Finds run folders in a folder, at any depth.
 
     Args:
-        folder: Where to look; a run folder itself is one, too.
+        folder: Where to look; it may itself be a run folder.
 
     Yields:
-        What is known of each.
+        An entry for each run folder.
 
     Raises:
         UsageError: If there is no such folder.
@@ -79,7 +79,7 @@ def list_runs(folder: Path) -> Iterator[Listed]:
     if not folder.is_dir():
         raise UsageError(f"no folder {folder}: give one that holds runs, such as saved")
     for config in sorted(folder.rglob(CONFIG)):
-        if not (config.parents[1] / CONFIG).is_file():  # else a complementary encoder, part of that run
+        if not (config.parents[1] / CONFIG).is_file():  # otherwise a complementary encoder, part of that run
             yield _read(config.parent)
 
 
@@ -101,7 +101,7 @@ def _read(folder: Path) -> Listed:
 
 
 def readable_age(seconds: float) -> str:
-    """Seconds in the largest unit of which there are two, such as ``3 h``."""
+    """Seconds in the largest unit of which there are at least two, such as ``3 h``."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

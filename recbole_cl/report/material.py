@@ -1,4 +1,4 @@
-"""What a report is made from: runs side by side, and what is known about them."""
+"""The input of a report: runs to compare, and information about them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from recbole_cl.runs.folder import ENVIRONMENT
 
 @dataclass(frozen=True)
 class Published:
-    """What others have measured.
+    """Results that others have published.
 
     Attributes:
-        source: Where it stands.
+        source: Where they are published.
         figures: Dataset -> label -> metric -> value.
     """
 
@@ -32,17 +32,17 @@ class Published:
 
 @dataclass(frozen=True)
 class Material:
-    """Runs by dataset and line, with the choices of who asks for the report.
+    """Runs by dataset and line, with the user's choices for the report.
 
     Attributes:
-        title: Of the report.
+        title: Title of the report.
         groups: Dataset -> the lines of its tables.
         files: Folder of each run -> its files.
-        metrics: Columns; the first one sorts, and is drawn.
+        metrics: Columns; the first one determines the order, and is plotted.
         baseline: As for ``compare_groups``.
-        history: The protocol of pictures, and of what is published.
-        published: Figures to set beside ours.
-        notes: What stands at the top.
+        history: The protocol of pictures, and of the published figures.
+        published: Published figures to compare ours with.
+        notes: Notes at the top.
     """
 
     title: str
@@ -61,18 +61,18 @@ class Material:
 
     @cached_property
     def compared(self) -> Mapping[str, Sequence[Table] | str]:
-        """For each dataset the tables of both protocols, or why its lines can't be compared."""
+        """For each dataset, the tables of both protocols, or the reason why its lines can't be compared."""
         found: dict[str, Sequence[Table] | str] = {}
         for dataset, groups in self.groups.items():
             try:
                 refuse_incomparable([run for group in groups for run in group.runs])
                 found[dataset] = compare_groups({dataset: groups}, self.metrics, self._baseline_of(groups))
-            except UsageError as error:  # lines that differ in the data: their figures still stand
+            except UsageError as error:  # lines with different data: their figures are still shown
                 found[dataset] = str(error)
         return found
 
     def environment(self, run_dir: Path) -> Mapping[str, Any]:
-        """What a run was trained on; empty where that was not recorded."""
+        """The environment that a run was trained in; empty if it was not recorded."""
         content = self.files[run_dir].read(ENVIRONMENT)
         try:
             found = {} if content is None else json.loads(content)
@@ -81,6 +81,6 @@ class Material:
         return found if isinstance(found, dict) else {}
 
     def _baseline_of(self, groups: Sequence[RunGroup]) -> str | None:
-        """The baseline where it is one line; another is chosen where it has no run yet, or was swept."""
+        """The baseline, if it is one line; another line is chosen if it has no run yet, or was swept."""
         names = [group.label for group in groups] + [group.model for group in groups if group.model != group.label]
         return self.baseline if names.count(str(self.baseline)) == 1 else None

@@ -1,8 +1,9 @@
-"""What the tables of a page of results compare, as the YAML file beside the page says.
+"""What the tables of a page of results compare, as stated in the YAML file next to the page.
 
-`<page>.tables.yaml` has a list `tables`. Each of its entries has a `title`, and `runs` as the command `compare` takes
-them, their paths from the file's folder on; it may have `baseline`, `metrics`, `ignore`, `test`, `split` and `labels`,
-the options of that command. Any of these beside `tables` holds for all tables that have none of their own.
+`<page>.tables.yaml` has a list `tables`. Each of its entries has a `title`, and `runs` in the form that the command
+`compare` takes, with paths relative to the file's folder. It may also have `baseline`, `metrics`, `ignore`, `test`,
+`split` and `labels`, the options of that command. If one of these is given next to `tables`, it applies to all tables
+that do not have it themselves.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from recbole_cl.report.tables import DEFAULT_METRICS, SPLITS, Split
 
 @dataclass(frozen=True)
 class Comparison:
-    """Which runs stand side by side, and how.
+    """Which runs to compare, and how.
 
     Args:
         runs: run folders, archives, or runs in archives.
-        title: what a page calls it; empty without a page.
+        title: its title on a page; empty without a page.
         baseline: see `compare_runs`, as for `metrics` and `test`.
         ignore: settings in which runs of one experiment may differ.
         split: `test` or `valid`; see `compare_runs`, as for `labels`.
@@ -46,7 +47,7 @@ _CHOICES = {"test": TESTS, "split": SPLITS}
 
 
 def is_page(path: Path) -> bool:
-    """Whether a path is that of a page, without its `.md`, that says what its tables compare."""
+    """Whether a path is that of a page, without its `.md`, that states what its tables compare."""
     return _file_of(path).is_file()
 
 
@@ -67,7 +68,7 @@ def read_comparisons(page: Path) -> list[Comparison]:
     found = [_comparison(entry, shared, file) for entry in entries]
     titles = [each.title for each in found]
     if twice := [title for title in titles if titles.count(title) > 1]:
-        raise UsageError(f"{file}: title = {twice[0]!r} is there twice: give each table its own")
+        raise UsageError(f"{file}: title = {twice[0]!r} occurs twice: give each table its own")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a report consists of, whatever file it becomes: sections of tables and pictures."""
+"""The parts of a report, whatever its file format: sections of tables and pictures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Number(NamedTuple):
     """A measured figure in a table.
 
     Attributes:
-        value: In full, for files that are computed with.
-        text: As readers see it.
-        best: Whether it stands out, in bold.
+        value: In full precision, for files used in computations.
+        text: As shown to readers.
+        best: Whether it is shown in bold.
     """
 
     value: float
@@ -30,11 +30,11 @@ class Grid:
 
     Attributes:
         title: What it shows.
-        header: The columns' names.
+        header: Names of the columns.
         rows: A cell for each column.
-        notes: What a reader must know beside it.
-        words: How many columns, from the left, hold words; the others hold figures.
-        keys: How many of these name the row.
+        notes: Notes that a reader needs.
+        words: Number of columns, from the left, that hold words; the others hold figures.
+        keys: Number of these columns that name the row.
     """
 
     title: str
@@ -52,7 +52,7 @@ class Picture:
     Attributes:
         title: What it shows.
         svg: The drawing, an ``<svg>`` element.
-        notes: What a reader must know beside it.
+        notes: Notes that a reader needs.
     """
 
     title: str
@@ -66,8 +66,8 @@ class Section:
 
     Attributes:
         title: Its heading.
-        parts: Tables and pictures, in their order.
-        notes: What holds for all of them, or why there are none.
+        parts: Tables and pictures, in order.
+        notes: Notes on all of them, or the reason why there are none.
     """
 
     title: str
@@ -77,12 +77,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All of it.
+    """A whole report.
 
     Attributes:
         title: Its heading.
         sections: Its chapters.
-        notes: What stands before them.
+        notes: Notes before the sections.
     """
 
     title: str
@@ -90,11 +90,11 @@ class Report:
     notes: tuple[str, ...] = ()
 
     def grids(self) -> Iterator[tuple[Section, Grid]]:
-        """All tables, each with its chapter."""
+        """All tables, each with its section."""
         for section in self.sections:
             yield from ((section, part) for part in section.parts if isinstance(part, Grid))
 
 
 def text_of(cell: Cell) -> str:
-    """What readers see of a cell."""
+    """The text of a cell as shown to readers."""
     return cell if isinstance(cell, str) else cell.text

@@ -19,14 +19,14 @@ from recbole_cl.report.users import BY
 from recbole_cl.text import cell, printable
 
 _DASH = "-"
-_WIDTH, _NARROWEST = 120, 12  # characters of a table, and of the models in it
-_PADDING = 2  # that tabulate gives a heading
+_WIDTH, _NARROWEST = 120, 12  # maximum width of a table, and minimum width of its model names, in characters
+_PADDING = 2  # that tabulate adds to a heading
 _TEST_NAMES: dict[PairedTest, str] = {"t": "paired t-test", "wilcoxon": "Wilcoxon signed-rank test"}
 _ROW_FIELDS = [field.name for field in fields(Row)]
 
 
 def as_text(tables: Sequence[Table]) -> str:
-    """Lay the tables out for a terminal, each under its title and above its footer."""
+    """Format the tables for a terminal, each with its title above and its notes below."""
     return "\n".join(
         f"{heading}{_title(table)}\n\n{_grid(table, 'simple')}\n\n{_footer(table)}\n"
         for heading, table in _headed(tables, "== {} ==\n\n")
@@ -34,7 +34,7 @@ def as_text(tables: Sequence[Table]) -> str:
 
 
 def as_markdown(tables: Sequence[Table]) -> str:
-    """Lay the tables out as Markdown sections."""
+    """Format the tables as Markdown sections."""
     return "\n".join(
         f"{heading}### {_title(table)}\n\n{_grid(table, 'pipe')}\n\n{_footer(table)}\n"
         for heading, table in _headed(tables, "## {}\n\n")
@@ -42,9 +42,9 @@ def as_markdown(tables: Sequence[Table]) -> str:
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """Write all tables as one CSV with a header, numbers in full precision, an empty cell where there is none.
+    """Write all tables as one CSV with a header: numbers in full precision, empty cells where there is no number.
 
-    The tables of a page have a first column that names the comparison.
+    If the tables belong to a page, the first column names the comparison.
     """
     buffer = io.StringIO()
     named = ["comparison"] if any(table.comparison for table in tables) else []
@@ -63,7 +63,7 @@ def as_csv(tables: Sequence[Table]) -> str:
 
 
 def as_latex(tables: Sequence[Table]) -> str:
-    """Write the tables for a paper, each as a float with what its numbers mean beneath it."""
+    """Write the tables for a paper, each as a float with an explanation of its numbers below it."""
     return grids_as_latex(map(grid_of, tables))
 
 
@@ -78,7 +78,7 @@ def grid_of(table: Table) -> Grid:
 
 
 def _headed(tables: Sequence[Table], form: str) -> Iterator[tuple[str, Table]]:
-    """Each table, behind the heading of its comparison where that begins."""
+    """Each table with a heading: that of its comparison for its first table, otherwise empty."""
     last = ""
     for table in tables:
         yield (form.format(table.comparison) if table.comparison != last else ""), table
@@ -101,7 +101,7 @@ def _grid(table: Table, style: str) -> str:
 
 
 def _fitting(grid: Grid, cells: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Breaks the models' names where the table would be too wide for a terminal."""
+    """Breaks the models' names if the table would be too wide for a terminal."""
     widths = [max(len(name) + _PADDING, *map(len, column)) for name, *column in zip(grid.header, *cells, strict=True)]
     place = grid.words - 1
     room = max(_WIDTH - sum(widths) - 2 * (len(widths) - 1) + widths[place], _NARROWEST)
@@ -141,7 +141,7 @@ def _footer(table: Table) -> str:
 
 
 def _notes(table: Table) -> list[str]:
-    """Say what the numbers mean; a p value without its hypothesis and its family says nothing."""
+    """Explain the numbers; a p value needs its hypothesis and its family of tests."""
     lines = ["mean, std: over seeds (sample standard deviation; a dash for one seed)."]
     if table.mode != "full":
         lines.append(f"{not_comparable(table.mode)}.")

@@ -21,11 +21,11 @@ from recbole_cl.writing import PathLike
 
 @dataclass(frozen=True, repr=False)
 class StoredRun(RunResult):
-    """A finished run: what it measured, and what else tables are made from.
+    """A finished run: its measurements, and further data for tables.
 
     Args:
         ranks: the rank of each test row from 1, int32, by user and time, under each protocol's name; a row is a user,
-            but where a split leaves users several targets.
+            except where a split gives users several targets.
         settings: the run's `config.yaml`, or None if there is none.
 
     Shape:
@@ -41,16 +41,16 @@ class StoredRun(RunResult):
         return len(next(iter(self.ranks.values())))
 
     def without(self, names: Collection[str]) -> StoredRun:
-        """The same run, as if it had not these settings."""
+        """The same run without these settings."""
         if self.settings is None:
             return self
         return replace(self, settings={key: value for key, value in self.settings.items() if key not in names})
 
     def of_users(self, inside: NDArray[np.bool_]) -> StoredRun:
-        """The same run, as if it had been tested on some users only; what their ranks do not tell is left out.
+        """The same run, as if tested only on some users; measurements that do not follow from their ranks are left out.
 
         Args:
-            inside: which, [U].
+            inside: which users, [U].
         """
         ranks = {protocol: values[inside] for protocol, values in self.ranks.items()}
         return replace(self, ranks=ranks, test={protocol: {} for protocol in self.test})
@@ -58,11 +58,11 @@ class StoredRun(RunResult):
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run, wherever they lie.
+    """The files of one run, wherever they are.
 
     Args:
         path: the run folder, or the archive and the run's name in it.
-        read: gives the content of a file by its name in a run folder; None where there is none.
+        read: returns the content of a file, given its name in a run folder; None if it does not exist.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Stored runs side by side: means and spread over seeds, differences to a baseline, significance. S seeds, U users."""
+"""Compares stored runs: means and spread over seeds, differences to a baseline, significance. S seeds, U users."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Measure(NamedTuple):
     protocol: str
 
     def has_ranks_for(self, metric: str) -> bool:
-        """Whether stored ranks give the metric, user by user; those of the validation are not stored."""
+        """Whether stored ranks give the metric, user by user; ranks of the validation are not stored."""
         return self.split == "test" and computable_from_ranks(metric)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model's figure for one metric; None where a number does not exist.
+    """One model's value of one metric; None where a number does not exist.
 
     Args:
         seeds: the number of runs behind `mean`.
@@ -52,11 +52,11 @@ class Row:
         percent: the difference relative to the baseline, in percent.
         low: lower end of the difference's 95 % interval over users.
         high: upper end of it.
-        p: of the paired test over users.
+        p: p value of the paired test over users.
         p_holm: `p`, corrected over the table.
-        p_both: of the test over users and seeds together, corrected over the table; over seeds alone for a metric that
-            has no value per user.
-        group: the users that the figure is of, in a table by groups of users; empty for all.
+        p_both: p value of the test over users and seeds together, corrected over the table; over seeds only for a
+            metric that has no value per user.
+        group: the users that the value is for, in a table by groups of users; empty for all.
     """
 
     metric: str
@@ -76,13 +76,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All comparisons on one dataset under one protocol; their p values are one family for each test.
+    """All comparisons on one dataset under one protocol; the p values of each test are one family.
 
     Args:
-        comparison: what a page calls these runs side by side; empty without a page.
+        comparison: the title of the comparison on a page; empty without a page.
         split: which targets were ranked, those of the test or of the validation.
-        by: what users are grouped by; empty where all are taken together.
-        mode: among what: `full`, or among sampled items, such as `pop100`.
+        by: how users are grouped; empty if all are taken together.
+        mode: the candidates: `full`, or sampled items, such as `pop100`.
     """
 
     dataset: str
@@ -98,12 +98,12 @@ class Table:
 
     @property
     def family(self) -> int:
-        """How many p values over users were corrected together."""
+        """Number of p values over users that were corrected together."""
         return sum(row.p is not None for row in self.rows)
 
     @property
     def family_of_both(self) -> int:
-        """How many p values over users and seeds were corrected together."""
+        """Number of p values over users and seeds that were corrected together."""
         return sum(row.p_both is not None for row in self.rows)
 
 
@@ -120,17 +120,17 @@ def compare_runs(
     """Compare stored runs, one table for each dataset and protocol.
 
     Args:
-        runs: any number; runs that differ in their seed only are averaged.
+        runs: any number; runs that differ only in their seed are averaged.
         metrics: those that follow from ranks at any cut-off, e.g. `ndcg@10`, and others that every run recorded.
         baseline: a model or a group's label; SASRec if None and present, else the first run's model.
         test: the paired test over users, `t` or `wilcoxon`.
-        split: `valid` compares the validation of the best epochs, as recorded and under the protocol of `eval_history`:
-            what choices are made by, so that none is made on the test. There is no test over users then.
+        split: `valid` compares the validation of the best epochs, as recorded and under the protocol of `eval_history`.
+            Use it to choose between settings, so that no choice is made on the test. There is then no test over users.
         labels: other names for the groups, in the order of their first appearance.
-        by: what users are grouped by, one of `users.BY`; empty takes all together.
+        by: how to group users, one of `users.BY`; empty takes all together.
 
     Raises:
-        UsageError: runs that are not comparable, a metric that a run lacks, or an absent or ambiguous baseline.
+        UsageError: runs are not comparable, a run lacks a metric, or the baseline is absent or ambiguous.
     """
     return compare_groups(renamed(group_runs(runs), labels), metrics, baseline, test, split, by=by)
 
@@ -147,7 +147,7 @@ def compare_groups(
     """Compare groups of runs, one table for each dataset and protocol; see `compare_runs`.
 
     Args:
-        groups: the groups of each dataset, with runs that are comparable (`refuse_incomparable`).
+        groups: the groups of each dataset, whose runs are comparable (`refuse_incomparable`).
         metrics: as for `compare_runs`.
         baseline: as for `compare_runs`.
         test: as for `compare_runs`.
@@ -155,7 +155,7 @@ def compare_groups(
         by: as for `compare_runs`.
 
     Raises:
-        UsageError: a metric that a run lacks, or an absent or ambiguous baseline; with `by`, data that are not there.
+        UsageError: a run lacks a metric, or the baseline is absent or ambiguous; with `by`, data are missing.
     """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
     return [
@@ -215,7 +215,7 @@ def _of_users(group: RunGroup, inside: NDArray[np.bool_]) -> RunGroup:
 
 
 def _mode_of(run: StoredRun, split: Split) -> str:
-    """Among what a run's targets were ranked; runs side by side agree in it (`refuse_incomparable`)."""
+    """The candidates of a run's targets; compared runs agree in them (`refuse_incomparable`)."""
     args = (run.settings or {}).get("eval_args")
     mode = args.get("mode", "full") if isinstance(args, Mapping) else "full"
     return str(mode.get(split, next(iter(mode.values()), "full")) if isinstance(mode, Mapping) else mode)
@@ -250,7 +250,7 @@ def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, tes
 
 
 def figure_of(run: StoredRun, protocol: str, metric: str, split: Split = "test") -> float:
-    """A run's metric: from its ranks, unrounded and at any cut-off, where they suffice, else as recorded.
+    """A run's metric: from its ranks (unrounded, at any cut-off) if they suffice, otherwise as recorded.
 
     Raises:
         UsageError: the run lacks it, or its ranks and its result disagree.

@@ -1,4 +1,4 @@
-"""Groups of the users of stored runs: their data are read again, for runs keep ranks alone. U users, N items."""
+"""Groups of the users of stored runs. The data are read again, because runs store only ranks. U users, N items."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BY = {
 }
 _COLD = 5
 _OF_DATA = {*DataKeys.model_fields, "data_path", "eval_args"}
-_READER = "SASRec"  # whose other settings have no part in the data
+_READER = "SASRec"  # its other settings do not affect the data
 
 
 class UserCounts(NamedTuple):
-    """What users are grouped by, in the order of stored ranks.
+    """The counts by which users are grouped, in the order of stored ranks.
 
     Attributes:
         length: Items before the target, [U].
@@ -41,14 +41,14 @@ def users_by(run: StoredRun, by: str) -> list[tuple[str, NDArray[np.bool_]]]:
     """Groups of a run's test users.
 
     Args:
-        run: One that was tested on them.
+        run: A run that was tested on them.
         by: One of `BY`.
 
     Returns:
-        For each group its name, with the number of its users in brackets, and which are in it, [U].
+        For each group: its name, with the number of its users in brackets, and which users are in it, [U].
 
     Raises:
-        UsageError: the run has no settings, or its data are not there, or have changed.
+        UsageError: the run has no settings, or its data are missing or have changed.
     """
     counts = user_counts(run)
     if by == "cold":
@@ -65,10 +65,10 @@ def users_by(run: StoredRun, by: str) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def user_counts(run: StoredRun) -> UserCounts:
-    """What is known of a run's test users.
+    """The counts of a run's test users.
 
     Raises:
-        UsageError: as `users_by`.
+        UsageError: as for `users_by`.
     """
     if run.settings is None:
         raise UsageError(f"{run.run_dir} has no settings, by which its data could be read: leave out groups of users")
@@ -80,7 +80,7 @@ def user_counts(run: StoredRun) -> UserCounts:
 
 
 class _Settings(dict[str, Any]):
-    """Settings by their content, so that the same data are read once."""
+    """Settings compared by content, so that the same data are read only once."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(canonical(self))
@@ -88,7 +88,7 @@ class _Settings(dict[str, Any]):
 
 @lru_cache(maxsize=4)
 def _counts_of(dataset: str, settings: _Settings) -> tuple[UserCounts, str]:
-    """Counts, and the hash of the targets that they are of."""
+    """Counts, and the hash of the targets that they belong to."""
     from recbole_cl.data.fingerprint import target_fingerprint
     from recbole_cl.data.rows import rows_of
     from recbole_cl.evaluation.groups import history_lengths, item_counts

@@ -1,1 +1,1 @@
-"""The assembly point: settings to parts to run folder to result."""
+"""Where everything is assembled: settings build the parts, the parts fill a run folder and give a result."""

@@ -1,4 +1,4 @@
-"""The encoder that complements a view: trained before the model that it complements, or given."""
+"""The complementary encoder of a view: given, or trained before the model that uses it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from recbole_cl.runs.folder import BEST, COMPLEMENT, COMPLEMENT_SOURCE, CONFIG, 
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.writing import atomic_write_json
 
-_MEASURED = (RESULT, ENVIRONMENT)  # what it has reached, what it took, and where
+_MEASURED = (RESULT, ENVIRONMENT)  # its results and costs, and the machine
 
 
 def complement_of(
@@ -33,44 +33,42 @@ def complement_of(
 ) -> EncoderRecommender | None:
     """The trained encoder that the setting ``complement`` asks for, kept in the run folder.
 
-    ``transformer`` and ``gru`` are a SASRec of one layer under the run's own settings and its seed plus 1; a run
-    folder, such as another run's ``complement``, is copied. A run that goes on, wherever its folder has been moved,
-    takes what lies in it, whatever its own learning rate and stopping have become. A training that was interrupted
-    goes on if its settings are the same, and else begins again.
+    ``transformer`` and ``gru`` are a SASRec of one layer, trained with the run's own settings and its seed plus 1. A
+    run folder, such as another run's ``complement``, is copied. A resumed run uses the encoder in its folder, wherever
+    that has been moved and even if the learning rate or the stopping rule has changed. An interrupted training of the
+    encoder is resumed if its settings are unchanged; otherwise it starts over.
 
     Args:
         config: Settings of the run.
         run_dir: Its folder.
         train: Its training split.
-        train_in: Trains a run by its settings into a folder.
+        train_in: Trains a run with given settings in a given folder.
 
     Returns:
         The encoder, or None if none is asked for.
 
     Raises:
-        UsageError: If a given run is none of ours, or was trained on other items; or if the data of a resumed run has
-            changed, or the encoder that it began with is gone.
+        UsageError: If a given run is not one of ours, or was trained on other items; or if the data of a resumed run
+            have changed, or the encoder that it began with is missing.
     """
     wanted = config["complement"]
     if wanted in (None, "none"):
         return None
     own = run_dir / COMPLEMENT
     small = _complement_config(config) if wanted in ENCODERS.names() else None
-    interactions = interaction_fingerprint(train) if small else None  # those of a given run need not be these
+    interactions = interaction_fingerprint(train) if small else None  # a given run may have other interactions
     if _is_finished(own):
         if _stored(own)["interactions"] != interactions:
             words = f"complement = {wanted}: {own} is of other interactions than {config['dataset']} has now"
             raise UsageError(f"{words}; start a new run")
         return _load(config, own, train)
     if (run_dir / LAST).is_file():
-        raise UsageError(
-            f"{run_dir} began with an encoder in {own}, which is not there; put it back, or start a new run"
-        )
+        raise UsageError(f"{run_dir} began with an encoder in {own}, which is missing; put it back, or start a new run")
     if small:
         source = _train(small, _key(small.settings_dict(), interactions), interactions, own, train_in)
     else:
         source = _given_folder(wanted)
-    model = _load(config, source, train)  # refuses what is none of ours, or of other items, before it is copied
+    model = _load(config, source, train)  # before copying: refuses runs not ours or with other items
     if source != own:
         _copy(source, own)
     atomic_write_json(own / COMPLEMENT_SOURCE, {"interactions": interactions, "source": str(source)})
@@ -80,48 +78,48 @@ def complement_of(
 def _train(
     small: Config, key: str, interactions: str | None, own: Path, train_in: Callable[[Config, Path], object]
 ) -> Path:
-    """Trains the encoder in its folder, on from where a training under the same key was interrupted."""
+    """Trains the encoder in its folder; resumes a training under the same key that was interrupted."""
     most = f"for at most {small['epochs']} epochs (complement_epochs)"
     getLogger().info(f"complementary encoder ({small['encoder']}): trained first, {most}, in {own}")
     if (own / LAST).is_file() and _key_in(own) == key:
         small["resume"] = str(own)
     own.mkdir(exist_ok=True)
     for name in () if small["resume"] else (LAST, BEST, *_MEASURED):
-        (own / name).unlink(missing_ok=True)  # of a training under other settings
-    atomic_write_json(own / COMPLEMENT_SOURCE, {"interactions": interactions, "source": None})  # counts with a result
+        (own / name).unlink(missing_ok=True)  # left by a training under other settings
+    atomic_write_json(own / COMPLEMENT_SOURCE, {"interactions": interactions, "source": None})  # needs a result, too
     train_in(small, own)
     return own
 
 
 def _complement_config(config: Config) -> Config:
-    """Settings of the complementary encoder's own training: those of the run, where a SASRec has them."""
+    """Settings of the complementary encoder's own training: the run's values for every setting that SASRec has."""
     only_theirs = settings_class(config.model_class).model_fields.keys() - settings_class(SASRec).model_fields.keys()
     values = {key: value for key, value in config.settings_dict().items() if key not in only_theirs}
     own = {"model": "SASRec", "encoder": config["complement"], "n_layers": 1, "epochs": config["complement_epochs"]}
-    own["compile_encoder"] = False  # which a GRU can't be, and one layer need not be
-    own["seed"] = (config["seed"] + 1) % 2**32  # not the weights that the run itself starts from
+    own["compile_encoder"] = False  # impossible for a GRU, and not worth it for one layer
+    own["seed"] = (config["seed"] + 1) % 2**32  # differs from the initial weights of the run itself
     return Config(stored=values | own | {"resume": None})
 
 
 def _key(settings: Mapping[str, Any], interactions: str | None) -> str:
-    """Hash of all that decides what a training learns: its settings, and all interactions in their order."""
+    """Hash of everything that determines what a training learns: its settings, and all interactions in order."""
     deciding = {key: value for key, value in settings.items() if key not in IDLE}
     return hashlib.sha256(f"{canonical(deciding)}\n{interactions}".encode()).hexdigest()
 
 
 def _key_in(folder: Path) -> str:
-    """The key of what lies in a folder, by the settings that it has now."""
+    """The key of the training in a folder, from the settings stored there now."""
     return _key(read_settings(folder / CONFIG), _stored(folder)["interactions"])
 
 
 def _stored(folder: Path) -> Mapping[str, Any]:
-    """What is known of the encoder in a folder; nothing, if there is none."""
+    """The stored facts about the encoder in a folder; empty if there is none."""
     file = folder / COMPLEMENT_SOURCE
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def _is_finished(folder: Path) -> bool:
-    """Whether a folder holds an encoder that was copied, or trained to its end."""
+    """Whether a folder holds an encoder that was copied, or fully trained."""
     files = all((folder / name).is_file() for name in (CONFIG, BEST, COMPLEMENT_SOURCE))
     return files and bool(_stored(folder).get("source") or (folder / RESULT).is_file())
 
@@ -144,7 +142,7 @@ def _copy(source: Path, own: Path) -> None:
 
 
 def _load(config: Config, folder: Path, train: ContrastiveDataset) -> EncoderRecommender:
-    """The model of a run folder, with its best weights, if it knows the items of the training split."""
+    """The model of a run folder with its best weights; refused if its items are not those of the training split."""
     its_config = Config(config_dict={key: config[key] for key in ("use_gpu", "gpu_id")}, stored=folder / CONFIG)
     model_class: Any = adapted(its_config.model_class)
     if not model_class.encodes_rows:

@@ -1,4 +1,4 @@
-"""What a run ran on, for its folder."""
+"""Describes the software and hardware of a run, for the run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGES = ("recbole-cl", "recbole", "torch", "numpy", "pandas", "scipy")
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
-    """Versions and hardware that a figure depends on.
+    """Versions and hardware that results depend on.
 
     Args:
         device: Where the run trains.
@@ -42,13 +42,13 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """The most bytes that this process has held so far: of the GPU's memory, or else of the machine's.
+    """The largest number of bytes that this process has held so far: of GPU memory, or else of main memory.
 
     Args:
-        device: Where it trains.
+        device: The device that it trains on.
 
     Returns:
-        None where the system does not tell.
+        None where the system does not report it.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -60,14 +60,14 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def commit_of(file: Path) -> str | None:
-    """Tells the git commit that a file was read from.
+    """Returns the git commit that a file was read from.
 
     Args:
         file: A source file.
 
     Returns:
-        Twelve digits, with ``-dirty`` behind if tracked files differ from it; None if git is not there or does not
-        keep the file (an installed package, even one inside somebody's repository).
+        Twelve digits, followed by ``-dirty`` if tracked files differ from the commit; None if git is not installed or
+            does not track the file (such as an installed package, even one inside somebody's repository).
     """
     try:
         _git(file.parent, "ls-files", "--error-unmatch", file.name)
@@ -78,7 +78,7 @@ def commit_of(file: Path) -> str | None:
 
 @cache
 def _own_commit() -> str | None:
-    """That of this package, as the process began with it."""
+    """The commit of this package when the process started."""
     return commit_of(Path(__file__))
 
 

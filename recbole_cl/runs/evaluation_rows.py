@@ -15,7 +15,7 @@ from recbole_cl.runs.settings import settings_of
 
 
 def asked_for_rows(config: Config, split: ContrastiveDataset, name: str) -> EvaluationRows | None:
-    """The rows of a split as ``build_evaluation_rows`` makes them; None where the settings leave no such split."""
+    """The rows of a split, as ``build_evaluation_rows`` makes them; None if the settings leave the split out."""
     return None if leaves_out(config, split, name) else build_evaluation_rows(config, split, name)
 
 
@@ -25,7 +25,7 @@ def build_evaluation_rows(config: Config, split: ContrastiveDataset, name: str) 
     Args:
         config: The settings of the run.
         split: The split.
-        name: ``validation`` (or ``valid``), or ``test``, into whose rows noise is put.
+        name: ``validation`` (or ``valid``), or ``test``; noise is added to the rows of the test only.
 
     Raises:
         UsageError: If there are no rows, or fewer items than the mode samples.
@@ -41,8 +41,8 @@ def rows_among_all(
     Args:
         config: The settings of the run.
         split: The split.
-        name: ``validation`` (or ``valid``), or ``test``, into whose rows noise is put.
-        noise_share: In place of ``test_noise_share``.
+        name: ``validation`` (or ``valid``), or ``test``; noise is added to the rows of the test only.
+        noise_share: Replaces ``test_noise_share``.
 
     Raises:
         UsageError: If there are no rows.
@@ -56,17 +56,17 @@ def rows_among_all(
 
 
 def among(config: Config, rows: EvaluationRows, name: str, longest: int, mode: str | None = None) -> EvaluationRows:
-    """The same rows, to be ranked as a mode says; with a warning where that is among sampled items.
+    """The same rows, to be ranked by a given mode; warns if that mode ranks among sampled items.
 
     Args:
-        config: The settings of the run, whose seed the draws are from.
-        rows: To be ranked among all items.
+        config: The settings of the run; its seed determines the sampled items.
+        rows: Rows to be ranked among all items.
         name: ``validation`` (or ``valid``), or ``test``.
         longest: The longest list that is measured.
-        mode: In place of ``eval_args.mode``.
+        mode: Replaces ``eval_args.mode``.
 
     Raises:
-        UsageError: If there are fewer items than the mode samples, or lists are longer.
+        UsageError: If there are fewer items than the mode samples, or the measured lists are longer.
     """
     mode = mode or config["eval_args"]["mode"]["valid" if name.startswith("valid") else "test"]
     if mode == "full":

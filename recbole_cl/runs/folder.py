@@ -1,4 +1,4 @@
-"""The folder of a run: what lies in it; how it is made, taken up again, and never lost by a mistake."""
+"""The folder of a run: its files, and how it is made, resumed, and protected from accidental removal."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import KEPT, REMOVED
 
-CONFIG = "config.yaml"  # all settings; runs the same again
+CONFIG = "config.yaml"  # all settings; repeats the run
 ENVIRONMENT = "environment.json"  # versions and hardware
 LOG = "log.txt"
 BEST = "best.pth"  # weights of the best epoch
 LAST = "last.pth"  # state after the last whole epoch
-RESULT = "result.json"  # last of all: a folder that has it holds a finished run
-RANKS = {KEPT.name: "ranks_test.npy", REMOVED.name: "ranks_test_history_removed.npy"}  # each test user's, int32
+RESULT = "result.json"  # written last: a folder that has it holds a finished run
+RANKS = {KEPT.name: "ranks_test.npy", REMOVED.name: "ranks_test_history_removed.npy"}  # one int32 per test user
 COMPLEMENT = "complement"  # folder of the complementary encoder's run, which is trained first
-COMPLEMENT_SOURCE = "complement.json"  # in there: the data that it was trained on, and the folder that it is from
+COMPLEMENT_SOURCE = "complement.json"  # in that folder: the data that it was trained on, and where it came from
 
 
 def resumed_folder(resume: str | Path) -> Path:
-    """The run folder that a ``resume`` setting means: itself, or that of a checkpoint in it.
+    """The run folder that a ``resume`` setting means: the folder itself, or that of a checkpoint in it.
 
     Raises:
-        UsageError: If there is no run to go on with.
+        UsageError: If there is no run to resume.
     """
     path = Path(resume)
     folder = path.parent if path.is_file() else path
@@ -39,19 +39,19 @@ def resumed_folder(resume: str | Path) -> Path:
 
 
 def is_resumable(folder: Path) -> bool:
-    """Whether a folder holds a run that can be taken up."""
+    """Whether a folder holds a run that can be resumed."""
     return _last(folder) is not None and (folder / CONFIG).is_file()
 
 
 def _last(folder: Path) -> Path | None:
-    """The state that a run can be taken up from: its own, or before it has begun that of its complementary encoder."""
+    """The state to resume from: the run's own, or that of its complementary encoder if the run itself has not begun."""
     begun = (folder / BEST).is_file()
     states = (folder / LAST, *(() if begun else (folder / COMPLEMENT / LAST,)))
     return next((state for state in states if state.is_file()), None)
 
 
 def new_folder(parent: Path, model: str, dataset: str, seed: int) -> Path:
-    """Makes ``<parent>/<model>-<dataset>-<seed>-<time>``, with a number behind it where that exists.
+    """Makes ``<parent>/<model>-<dataset>-<seed>-<time>``, with a number appended if that exists.
 
     Raises:
         UsageError: If a thousand runs were started in the same second.
@@ -69,7 +69,7 @@ def new_folder(parent: Path, model: str, dataset: str, seed: int) -> Path:
 
 @contextmanager
 def gone_if_useless(folder: Path) -> Iterator[None]:
-    """Removes the folder of a new run that ended before it trained; one that held anything before stays."""
+    """Removes the folder of a new run that ended before training; a folder that held something before is kept."""
     new = not any(folder.iterdir())
     try:
         yield
@@ -81,7 +81,7 @@ def gone_if_useless(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def usable_when_interrupted(folder: Path) -> Iterator[None]:
-    """Tells where a run that is interrupted, or fails by no mistake in its settings, can be taken up."""
+    """If a run is interrupted, or fails for a reason other than its settings, logs how to resume it."""
     try:
         yield
     except UsageError:
@@ -91,8 +91,8 @@ def usable_when_interrupted(folder: Path) -> Iterator[None]:
         if is_resumable(folder):
             last = _last(folder)
             getLogger().warning(
-                f"{what}: {last} holds the state after the last whole epoch; go on with --resume={folder}"
+                f"{what}: {last} holds the state after the last whole epoch; resume with --resume={folder}"
             )
         else:
-            getLogger().warning(f"{what}: {folder} holds nothing to go on from")
+            getLogger().warning(f"{what}: {folder} holds nothing to resume from")
         raise

@@ -10,21 +10,21 @@ from filelock import FileLock, Timeout
 
 from recbole_cl.errors import UsageError
 
-LOCK = ".lock"  # there while a process works in the folder
+LOCK = ".lock"  # exists while a process works in the folder
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes, also of other machines that share the folder, out of it while the block runs.
+    """Keeps other processes, even on other machines that share the folder, out of it while the block runs.
 
-    The operating system frees the lock of a process that ended, however it ended. A process that has the lock may take
-    it again.
+    The operating system releases the lock when its process ends, however it ends. A process that already holds the lock
+    may take it again.
 
     Args:
         folder: A run folder, which exists.
 
     Raises:
-        UsageError: If another process has it; nothing waits.
+        UsageError: If another process holds the lock; this one does not wait.
     """
     lock = FileLock(folder / LOCK, is_singleton=True)
     try:

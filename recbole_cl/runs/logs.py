@@ -1,4 +1,4 @@
-"""Logging of a run: whole to its folder, and to the terminal what a person reads."""
+"""Logging of a run: everything to a file in its folder, and what a person needs to the terminal."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _COLOUR = re.compile(r"\x1B\[[0-9;]*m")
 
 
 class _Plain(logging.Formatter):
-    """Leaves out RecBole's colours: pipes, files and notebooks would show their codes."""
+    """Removes RecBole's colours, whose codes would be visible in pipes, files and notebooks."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(_COLOUR.sub("", super().format(record)))
 
 
 class _File(logging.FileHandler):
-    """The log file, whose disk may be full: the run then fails at its next checkpoint, and says so."""
+    """The log file. If the disk is full, no error is raised here: the run's next checkpoint fails with a message."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         pass
@@ -36,7 +36,7 @@ class _File(logging.FileHandler):
 
 
 class _Terminal(logging.Handler):
-    """Standard error, above the progress bars; what is for the file alone is left out."""
+    """Standard error, above the progress bars; skips lines that are meant for the file only."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not hasattr(record, FOR_THE_FILE):
@@ -45,14 +45,14 @@ class _Terminal(logging.Handler):
 
 @contextmanager
 def logging_to(path: Path, level: str = "INFO", terminal_level: str | None = None) -> Iterator[None]:
-    """Sends the root logger, to which RecBole writes, to the terminal and to a file while the block runs.
+    """While the block runs, sends the root logger, which RecBole uses, to the terminal and to a file.
 
-    RecBole's ``init_logger`` would write under ./log and keep its handlers for good.
+    RecBole's own ``init_logger`` would write to ./log and never remove its handlers.
 
     Args:
         path: The log file; lines are appended.
-        level: DEBUG, INFO, WARNING, ERROR or CRITICAL, in any case.
-        terminal_level: What the terminal shows, where that is less.
+        level: DEBUG, INFO, WARNING, ERROR or CRITICAL, case-insensitive.
+        terminal_level: The level for the terminal, if it should show less.
     """
     root = logging.getLogger()
     before = root.level

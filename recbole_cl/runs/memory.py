@@ -1,4 +1,4 @@
-"""Running out of memory, reported as such: PyTorch raises a RuntimeError for it on a CPU, and Python may go on."""
+"""Reports running out of memory as such: PyTorch raises a RuntimeError for it on a CPU."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory|[Ss]torage siz
 
 @contextmanager
 def told_when_memory_runs_out() -> Iterator[None]:
-    """Raises a MemoryError in place of what PyTorch raises when there is no memory for a tensor.
+    """Raises a MemoryError in place of PyTorch's error when there is not enough memory for a tensor.
 
     Raises:
-        MemoryError: With PyTorch's own words on how much was asked for.
+        MemoryError: With PyTorch's own message about the requested size.
     """
     try:
         yield

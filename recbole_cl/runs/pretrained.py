@@ -1,4 +1,4 @@
-"""Weights that another run's first stage has left, as those that a run begins with."""
+"""Starts a run from the weights of another run's pre-training stage."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from recbole_cl.trainer.checkpoint import FIRST_STAGE, load_checkpoint
 
 
 def begin_pretrained(config: Config, model: Any, train: ContrastiveDataset) -> None:
-    """Loads the weights that the setting ``pretrained`` names, if the model has it and it names any.
+    """Loads the weights that the setting ``pretrained`` names, if the model has this setting and it is not None.
 
     Args:
         config: Settings of the run.
-        model: Gets the weights.
+        model: Receives the weights.
         train: Its training split.
 
     Raises:
-        UsageError: If the folder holds none, or they are of other items or other sizes.
+        UsageError: If the folder holds no weights, or they belong to other items or other sizes.
     """
     wanted = config["pretrained"]
     if wanted in (None, "none"):

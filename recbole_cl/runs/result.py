@@ -1,4 +1,4 @@
-"""What a finished run measured, and its ``result.json``."""
+"""The measurements of a finished run, and its ``result.json``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from recbole_cl.writing import atomic_write_json
 
 @dataclass(frozen=True, repr=False)
 class RunResult:
-    """What a finished run measured; all but the folder is in its ``result.json``.
+    """The measurements of a finished run; all of them except the folder are in its ``result.json``.
 
     Attributes:
-        best_epoch: Epoch of the tested weights, from 0; -1 if no epoch was run.
-        epochs_run: Epochs trained, those before a resumption included.
-        seconds: Time spent on ``data``, ``train`` and ``evaluate``, the ``test`` among the last.
+        best_epoch: Epoch of the tested weights, counted from 0; -1 if no epoch was run.
+        epochs_run: Number of epochs trained, including those before the run was resumed.
+        seconds: Time spent on ``data``, ``train`` and ``evaluate``; the last includes the ``test``.
         valid: Metrics of the best epoch on the validation items, under the protocol of ``eval_history``.
-        test: Metrics on the test items, with the user's history kept in the ranking and removed from it; empty where
-            no part of the data was left for a test.
+        test: Metrics on the test items, with the user's history kept in the ranking and removed from it; empty if no
+            part of the data was left for a test.
         targets: Hash of the test users and their targets, in the order of the stored ranks; None in early runs.
         run_dir: The run folder.
-        parameters: Numbers that the model has learned, or keeps frozen; None in early runs, as what follows.
-        training_targets: Items that an epoch predicts.
-        peak_memory: The most bytes that the process has held: of the GPU's memory, or else of the machine's.
+        parameters: Number of parameters, trained or frozen; None in early runs, as are the fields below.
+        training_targets: Number of items that one epoch predicts.
+        peak_memory: The largest number of bytes that the process has held: of GPU memory, or else of main memory.
     """
 
     model: str
@@ -52,15 +52,15 @@ class RunResult:
     peak_memory: int | None = field(default=None, kw_only=True)
 
     def __repr__(self) -> str:
-        """What it is of and where it lies, without its figures."""
+        """Names model, dataset, seed and folder, without the figures."""
         return f"{type(self).__name__}({self.model} on {self.dataset}, seed {self.seed}, {str(self.run_dir)!r})"
 
     def frame(self) -> pd.DataFrame:
-        """All metrics as a table: a row for the validation and for the test under each protocol.
+        """All metrics as a table: one row for the validation, and one for the test under each protocol.
 
         Returns:
             Columns ``model``, ``dataset``, ``seed``, ``split`` (valid, test), ``protocol`` (``history_kept``,
-            ``history_removed``; empty for the validation, whose protocol the settings name), and the metrics by name.
+                ``history_removed``; empty for the validation, whose protocol is a setting), and one column per metric.
         """
         measured = [("valid", "", self.valid), *(("test", name, values) for name, values in self.test.items())]
         of = {"model": self.model, "dataset": self.dataset, "seed": self.seed}
@@ -69,7 +69,7 @@ class RunResult:
     def table(self) -> str:
         """Test metrics as a text table, one line per protocol."""
         if not self.test:
-            return printable(f"{self.model}, {self.dataset}: not tested, no part of the data was left for that")
+            return printable(f"{self.model}, {self.dataset}: not tested, since no part of the data was left for it")
         names = list(next(iter(self.test.values())))
         lines = [[protocol.replace("_", " "), *values.values()] for protocol, values in self.test.items()]
         return tabulate(lines, headers=[printable(f"{self.model}, {self.dataset}"), *names], floatfmt=".4f")
@@ -92,10 +92,10 @@ def parse_result(content: bytes, run_dir: Path) -> RunResult:
         run_dir: The run folder, for messages and for the result.
 
     Returns:
-        The result; what a later version may have added is left out.
+        The result; fields that only later versions know are left out.
 
     Raises:
-        UsageError: If it is damaged.
+        UsageError: If the file is damaged.
     """
     file = run_dir / RESULT
     try:
@@ -103,7 +103,7 @@ def parse_result(content: bytes, run_dir: Path) -> RunResult:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not JSON ({error}): run the test again") from error
     if not isinstance(values, dict):
-        raise UsageError(f"{file} holds no object: run the test again")
+        raise UsageError(f"{file} holds no JSON object: run the test again")
     found: dict[str, Any] = {name: values.get(name) for name in _TYPES}
     for name, kind in _TYPES.items():
         if not _fits(found[name], kind):
@@ -116,7 +116,7 @@ def parse_result(content: bytes, run_dir: Path) -> RunResult:
 
 
 def _fits(value: object, kind: Any) -> bool:
-    """Whether a value of JSON is of a type that ``RunResult`` has; a whole number is a float, too."""
+    """Whether a JSON value has a type that ``RunResult`` declares; an integer also counts as a float."""
     if get_origin(kind) is Mapping:
         return isinstance(value, dict) and all(_fits(each, get_args(kind)[1]) for each in value.values())
     if get_args(kind):  # a union

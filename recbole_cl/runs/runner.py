@@ -1,4 +1,4 @@
-"""The one place where dataset, model, loader, trainer and test meet: ``run``."""
+"""``run``: the one place where dataset, model, loader, trainer and test come together."""
 
 from __future__ import annotations
 
@@ -48,19 +48,21 @@ def run(
     """Trains a model with early stopping, tests it under both history protocols, and leaves a run folder.
 
     Args:
-        model: Name of one of ours, or of a sequential model of RecBole's; a class of your own, or its dotted path, such
-            as "my_package.my_module.MyMethod"; None for that of the files, or else DuoRec.
+        model: Name of one of our models, or of a sequential model of RecBole's; your own class, or its dotted path,
+            such as "my_package.my_module.MyMethod"; None for the model that the files name, or else DuoRec.
         dataset: Name of a folder of atomic files under ``data_path``, or of a dataset that RecBole downloads; None for
-            that of the files, or else ml-100k. Or what ``from_dataframe`` returned; or what it takes, a DataFrame, with
-            its ``user``, ``item``, ``time``, ``rating``, ``name`` and ``data_path`` among the settings.
-        config_files: YAML files, later ones first in rank; or one.
-        **settings: Any setting, above the files. With ``resume``, the settings of the resumed run lie below all others.
+            the dataset that the files name, or else ml-100k. Or the return value of ``from_dataframe``; or its input, a
+            DataFrame, with its arguments ``user``, ``item``, ``time``, ``rating``, ``name`` and ``data_path`` among the
+            settings.
+        config_files: One or several YAML files; later ones override earlier ones.
+        **settings: Any setting; these override the files. With ``resume``, the settings of the resumed run have the
+            lowest rank.
 
     Returns:
         The measurements.
 
     Raises:
-        UsageError: If a setting or the data is wrong; nothing has been trained then.
+        UsageError: If a setting or the data is wrong; this is reported before training.
     """
     refuse_data_to_write(dataset)
     name, settings = named_data(dataset, settings)
@@ -78,12 +80,12 @@ def run(
 
 
 def carry_out(config: Config, run_dir: Path, before_epoch: Callable[[int], None] = lambda epoch: None) -> RunResult:
-    """Trains and tests a run in a folder that is given.
+    """Trains and tests a run in a given folder.
 
     Args:
-        config: Its settings; with ``resume``, those of the run in that folder.
+        config: Its settings; with ``resume``, the folder holds the run to resume.
         run_dir: The folder, which exists.
-        before_epoch: Is told the number of each epoch; what it raises ends the run there, to be resumed exactly.
+        before_epoch: Called with the number of each epoch. If it raises, the run ends there and can be resumed exactly.
 
     Returns:
         The measurements.
@@ -122,19 +124,19 @@ def run_seeds(
         One result per seed.
 
     Raises:
-        UsageError: As ``run``, or if a seed is given twice.
+        UsageError: As for ``run``, or if a seed is given twice.
     """
     if not isinstance(seeds, Sequence) or isinstance(seeds, str | bytes):
         raise UsageError(f"seeds = {shown(seeds)}: expected a list of seeds, such as [1, 2, 3]")
     if len({*map(repr, seeds)}) < len(seeds):
         raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
     if resume := resume_asked_for(settings, config_files):
-        raise UsageError(f"resume = {resume}: one run goes on, with its own seed; leave the seeds out")
+        raise UsageError(f"resume = {resume}: only one run can be resumed, with its own seed; leave the seeds out")
     refuse_data_to_write(dataset)
     name, settings = named_data(dataset, settings)
     settings_of_each = [settings | {"seed": seed} for seed in seeds]
     for each in settings_of_each:
-        build_config(model, name, config_files, each)  # refuses the last seed before the first one trains
+        build_config(model, name, config_files, each)  # checks every seed before the first run trains
     return [run(model, name, config_files=config_files, **each) for each in settings_of_each]
 
 
@@ -187,7 +189,7 @@ def _run(config: Config, run_dir: Path, before_epoch: Callable[[int], None], dat
 
 
 def _warn_of_missing_gpu(config: Config) -> None:
-    """Says so where the run was told which GPU to take, and takes none."""
+    """Warns if the run was told which GPU to use but uses none."""
     asked = config.settings_dict()["gpu_id"]
     if asked not in (None, "", "visible") and config["use_gpu"] and config["device"].type == "cpu":
         getLogger().warning(f"gpu_id = {asked}: PyTorch finds no such GPU here; this run trains on the CPU")

@@ -1,4 +1,4 @@
-"""The settings of a run as the parts take them: made from a ``Config``, which goes no further."""
+"""The typed settings of a run for its parts. They are made from a ``Config``, which is not passed on any further."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from recbole_cl.trainer.settings import TrainerSettings
 
 @dataclass(frozen=True)
 class RunSettings:
-    """All settings of a run but those that the model reads.
+    """All settings of a run except those that the model reads.
 
     Attributes:
         model: Name of the model.
         dataset: Name of the dataset.
-        seed: Of weights, order of rows, views and dropout.
+        seed: Seed of weights, order of rows, views and dropout.
         reproducible: Whether only deterministic kernels of cuDNN are used.
-        float32_precision: Of matrix products, ``highest`` or ``high``; see ``torch.set_float32_matmul_precision``.
-        device: Where model, data and batches live.
+        float32_precision: Precision of matrix products, ``highest`` or ``high``; see
+            ``torch.set_float32_matmul_precision``.
+        device: Device of the model, the data and the batches.
         folders: Folder of run folders.
-        resume: Run folder, or its last.pth, to go on from; None for a new run.
-        init_from: Run folder whose weights a new training starts from; None for fresh ones.
-        log_level: Least level that is logged; None for INFO.
+        resume: Run folder, or its last.pth, to resume; None for a new run.
+        init_from: Run folder whose weights a new training starts from; None for fresh weights.
+        log_level: Lowest level that is logged; None for INFO.
         show_progress: Whether progress bars are shown.
         data_folder: The dataset's own folder.
-        train_users_share: Share of the users, the first in the file, whose rows are trained on, in (0, 1].
-        test_noise_share: Items put into test rows at random, as a share of a user's items, in [0, 1].
-        loader: The training loader, for a model without hooks.
-        trainer: The training.
-        evaluation: Validation and test.
+        train_users_share: Share of the users whose rows are trained on (the first ones in the file), in (0, 1].
+        test_noise_share: Number of random items added to test rows, as a share of a user's items, in [0, 1].
+        loader: Settings of the training loader, as for a model without hooks.
+        trainer: Settings of the training.
+        evaluation: Settings of validation and test.
     """
 
     model: str
@@ -63,7 +64,7 @@ def settings_of(config: Config) -> RunSettings:
     """The typed settings of a run.
 
     Args:
-        config: Checked.
+        config: The checked settings.
     """
     return RunSettings(
         model=config["model"],
@@ -77,7 +78,7 @@ def settings_of(config: Config) -> RunSettings:
         init_from=config["init_from"],
         log_level=config["state"],
         show_progress=config["show_progress"],
-        data_folder=Path(config["data_path"]),  # RecBole has joined the dataset's name to it
+        data_folder=Path(config["data_path"]),  # RecBole has appended the dataset's name to it
         train_users_share=config["train_users_share"],
         test_noise_share=config["test_noise_share"],
         loader=_loader_settings(config),
@@ -88,7 +89,7 @@ def settings_of(config: Config) -> RunSettings:
 
 def _loader_settings(config: Config) -> LoaderSettings:
     return LoaderSettings(
-        train_form=config["train_form"] or "prefix",  # RecBole's models have no such setting, nor the anchors
+        train_form=config["train_form"] or "prefix",  # RecBole's models have neither this setting nor the anchors
         batch_size=config["train_batch_size"],
         shuffle=config["shuffle"],
         hooks={},
@@ -128,7 +129,7 @@ def _evaluation_settings(config: Config) -> EvaluationSettings:
     )
     return EvaluationSettings(
         metrics=metrics,
-        valid_metric=config["valid_metric"].lower(),  # as RecBole names what it computes
+        valid_metric=config["valid_metric"].lower(),  # RecBole names computed metrics in lower case
         history=config["eval_history"],
         batch_size=config["eval_batch_size"],
     )

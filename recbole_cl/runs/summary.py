@@ -1,4 +1,4 @@
-"""What the command line says when runs are done: the figures, and what can be done with them."""
+"""What the command line prints when runs have finished: the metrics, and useful next commands."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from recbole_cl.runs.result import RunResult
 
 
 def summary(results: Sequence[RunResult]) -> str:
-    """The test metrics of one run, or the means and standard deviations of several seeds of it.
+    """The test metrics of one run, or their mean and standard deviation over several seeds.
 
     Args:
-        results: Runs that differ in their seed alone, at least one.
+        results: At least one run; several must differ only in their seed.
     """
     first = results[0]
     folders = [f"run folder: {result.run_dir}" for result in results]
@@ -40,10 +40,10 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def next_steps(results: Sequence[RunResult]) -> str:
-    """Commands that run as they stand.
+    """Commands that can be run without changes.
 
     Args:
-        results: Runs that have just ended, at least one.
+        results: The runs that have just ended, at least one.
     """
     last = results[-1]
     saved, run = shlex.quote(str(last.run_dir.parent)), shlex.quote(str(last.run_dir))

@@ -1,4 +1,4 @@
-"""How long a run would take, from a few steps of its training."""
+"""Estimates how long a run would take, from a few steps of its training."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from recbole_cl.runs.build import build_data, build_loader, build_model, build_t
 from recbole_cl.runs.evaluation_rows import asked_for_rows
 from recbole_cl.runs.settings import settings_of
 
-_WARM_UP, _STEPS, _SECONDS = 2, 10, 10.0  # steps that are not counted; that are, at most; and in at most that time
+_WARM_UP, _STEPS, _SECONDS = 2, 10, 10.0  # steps not timed; timed steps at most; seconds for those at most
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a run takes.
+    """The duration of a run.
 
     Attributes:
         data: Seconds before its first step.
-        epoch: Seconds of one epoch, its validation included.
-        epochs: Epochs at most.
+        epoch: Seconds of one epoch, validation included.
+        epochs: Maximum number of epochs.
     """
 
     data: float
@@ -32,15 +32,15 @@ class Timing:
     epochs: int
 
     def seconds(self, epochs: float | None = None) -> float:
-        """Seconds of the whole run: of so many epochs, or of all that it may have."""
+        """Seconds of the whole run, for a given number of epochs or for the maximum."""
         return self.data + self.epoch * (self.epochs if epochs is None else epochs)
 
 
 def time_run(config: Config) -> Timing:
-    """Builds a run, does a few steps of its first epoch and one validation, and leaves nothing.
+    """Builds a run, does a few steps of its first epoch and one validation, and leaves no files.
 
-    What a method does once, such as training a complementary encoder first, and what it does in later epochs alone, is
-    not in it.
+    The estimate leaves out what a method does once, such as training a complementary encoder first, and what it does
+    only in later epochs.
 
     Args:
         config: Settings of the run.
@@ -76,7 +76,7 @@ def time_run(config: Config) -> Timing:
 
 
 def _now(device: torch.device) -> float:
-    """The time once the device has done what it was given."""
+    """The time after the device has finished its pending work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -1,4 +1,4 @@
-"""A run by several processes: its folder, what they cannot do, and how torchrun's next attempt goes on with it."""
+"""A run by several processes: its folder, what they cannot do, and how torchrun's next attempt resumes it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from recbole_cl.runs.folder import is_resumable, new_folder
 from recbole_cl.runs.settings import RunSettings
 from recbole_cl.writing import atomic_write_text
 
-_count = itertools.count()  # of the runs that this process has begun
+_count = itertools.count()  # number of runs that this process has begun
 
 
 class Attempts:
-    """The attempts of torchrun at one run: each but the first goes on in the folder that the one before has left.
+    """torchrun's attempts at one run: each attempt after the first resumes in the folder that the previous one left.
 
-    Which that is stands in a file of ``checkpoint_dir``, named by torchrun's ``--rdzv-id`` and the number of the run,
-    since ``--seeds`` makes several.
+    A file in ``checkpoint_dir`` records that folder. Its name contains torchrun's ``--rdzv-id`` and the number of the
+    run, because ``--seeds`` makes several runs.
 
     Args:
         parent: ``checkpoint_dir``.
@@ -34,13 +34,13 @@ class Attempts:
 
     def __init__(self, parent: Path) -> None:
         name, number = os.environ.get("TORCHELASTIC_RUN_ID"), next(_count)
-        if name == "none":  # torchrun's default is everybody's: its own process, which outlives the attempts, is not
+        if name == "none":  # torchrun's default, the same for all: use its process id, which all attempts share
             name = f"{os.uname().nodename}-{os.getppid()}"
         job = re.sub(r"[^\w.-]", "_", name or "")
         self._record = parent / f".torchrun-{job}-{number}" if job else None
 
     def folder(self) -> Path | None:
-        """The folder of the attempt before, if there was one and it has left anything to go on from."""
+        """The folder of the previous attempt, if there was one and it can be resumed."""
         again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
         if not (again and self._record and self._record.is_file()):
             return None
@@ -54,15 +54,15 @@ class Attempts:
 
 
 def folder_for_all(settings: RunSettings) -> Path:
-    """A new run folder, which the first process makes."""
+    """A new run folder, made by the first process."""
     return Path(of_first(lambda: str(new_folder(settings.folders, settings.model, settings.dataset, settings.seed))))
 
 
 def refuse_data_to_write(dataset: Any) -> None:
-    """Refuses, where there are several processes, data that each of them would write.
+    """Refuses data that every one of several processes would write.
 
     Raises:
-        UsageError: If the data are a table or files, not a dataset that has been written.
+        UsageError: If the data are a table or files, not a dataset that has already been written.
     """
     size = started().size
     if size > 1 and not isinstance(dataset, str | NamedData | None):
@@ -70,11 +70,11 @@ def refuse_data_to_write(dataset: Any) -> None:
 
 
 def refuse_what_one_process_does(config: Config, settings: RunSettings) -> None:
-    """Refuses what several processes can't do together, before any data is read.
+    """Refuses what several processes cannot do together, before any data are read.
 
     Raises:
-        UsageError: If the batch has fewer rows than there are processes, the data are still to be downloaded, or the
-            model's class shares no work.
+        UsageError: If the batch has fewer rows than there are processes, the data have not been downloaded yet, or the
+            model's class does not support sharing its work.
     """
     size = world().size
     if size == 1:
@@ -85,14 +85,14 @@ def refuse_what_one_process_does(config: Config, settings: RunSettings) -> None:
     if batch < size:
         raise UsageError(f"train_batch_size = {batch}: {size} processes need a row each; raise it or start fewer")
     if not data.exists():
-        raise UsageError(f"dataset = {settings.dataset}: {data} is not there; have one process download it first")
+        raise UsageError(f"dataset = {settings.dataset}: {data} is missing; have one process download it first")
 
 
 def agree_on_run(config: Config, train: ContrastiveDataset) -> None:
-    """Makes sure that all processes train by the same settings on the same data.
+    """Makes sure that all processes train with the same settings on the same data.
 
     Raises:
-        UsageError: If another machine has others.
+        UsageError: If another machine has different ones.
     """
     if world().size > 1:
         agree_on("settings", canonical(config.settings_dict()))

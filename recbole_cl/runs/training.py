@@ -1,4 +1,4 @@
-"""How a run is trained: what its settings ask for, put together; its test items are left for later."""
+"""Trains a run as its settings say; the test items are not used here."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from recbole_cl.writing import atomic_write_json, atomic_write_text
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that is trained and not tested.
+    """A run that has been trained but not tested.
 
     Attributes:
-        trainer: Knows the best validation; the weights of its epoch are in the run folder.
-        train_form: Of the rows that it was trained on.
-        epochs_run: Epochs trained, those before a resumption included.
-        targets: Items that an epoch predicts.
+        trainer: Holds the best validation score; the weights of that epoch are in the run folder.
+        train_form: The form of the training rows.
+        epochs_run: Number of epochs trained, including those before the run was resumed.
+        targets: Number of items that one epoch predicts.
     """
 
     trainer: Trainer
@@ -54,15 +54,16 @@ def train(
     on_validation: Callable[[int, float], None] | None = None,
     before_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Trained:
-    """Trains a run with early stopping; its test items are never looked at.
+    """Trains a run with early stopping; its test items are never used.
 
     Args:
-        config: Its settings; with ``resume``, it goes on from the run folder's ``last.pth``.
+        config: Its settings; with ``resume``, training resumes from the run folder's ``last.pth``.
         run_dir: Its folder, which exists.
-        data: What ``build_data`` made by these settings, or by others that differ in nothing that the data depend on.
+        data: The output of ``build_data`` for these settings, or for others that give the same data.
         train_first: Trains the complementary encoder's run, if the settings ask for one.
-        on_validation: Is given epoch, from 0, and score of each validation; what it raises ends the training.
-        before_epoch: Is given the number of each epoch; what it raises ends the training there, to be resumed exactly.
+        on_validation: Called with epoch (from 0) and score of each validation. If it raises, training ends.
+        before_epoch: Called with the number of each epoch. If it raises, training ends there and can be resumed
+            exactly.
 
     Returns:
         The trained run.
@@ -80,13 +81,13 @@ def train(
     if differences := config.unlike_recbole():
         getLogger().info(differences)
     items = items_of(dataset)
-    model = build_model(config, train)  # refuses settings that do not fit before anything is trained
+    model = build_model(config, train)  # refuses settings that do not fit, before training starts
 
     def train_complement(small: Config, folder: Path) -> None:
-        _record_settings(config, run_dir)  # by which the run is taken up if it is interrupted in there
+        _record_settings(config, run_dir)  # needed to resume the run if it is interrupted in there
         train_first(small, folder, data)
 
-    with _random_state_kept(settings.device):  # a run's numbers do not depend on where its complement comes from
+    with _random_state_kept(settings.device):  # the origin of the complement must not change a run's numbers
         complement = complement_of(config, run_dir, train, train_complement)
     if complement:
         model.complement_with(complement)
@@ -94,7 +95,7 @@ def train(
     form = loader.train_form
     getLogger().info(f"{loader.n_rows} training rows ({form} form), {len(loader)} batches an epoch")
     trainer = build_trainer(config, model, run_dir, before_epoch)
-    begun = bool(settings.resume) and (run_dir / LAST).is_file()  # else its complementary encoder went on
+    begun = bool(settings.resume) and (run_dir / LAST).is_file()  # if not, only its complementary encoder was resumed
     if begun:
         trainer.resume(loader)
     elif settings.init_from:
@@ -112,22 +113,22 @@ def train(
 def _refuse_or_say_unvalidated(config: Config, validations_count: bool) -> None:
     asked = f"train_on = {config['train_on']}, eval_args.split = {config['eval_args']['split']}"
     if validations_count:
-        raise UsageError(f"{asked}: there is no validation to choose by; leave a part of the data for it")
+        raise UsageError(f"{asked}: this model needs a validation; leave a part of the data for it")
     getLogger().info(f"{asked}: no validation, so that all {config['epochs']} epochs are trained and the last one kept")
 
 
 def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:
-    """Leaves the states of torch's global generators, of the CPU and of the device, as they are before the block."""
+    """Restores the global generators of torch, on the CPU and on the device, to their state before the block."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def _record_settings(config: Config, run_dir: Path) -> None:
-    settings = config.settings_dict() | {"resume": None}  # the file is for a new run
+    settings = config.settings_dict() | {"resume": None}  # the file describes a new run
     atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
 
 
 def _record_environment(file: Path, device: torch.device, first_epoch: int) -> None:
-    """Writes what trains the run; where it goes on, beside what trained it so far."""
+    """Records the environment of the training; a resumed run adds it to those recorded earlier."""
     now = describe_environment(device)
     getLogger().info("{device_name}, {threads} threads, commit {commit}".format_map(now))
     if first_epoch and file.is_file():

@@ -1,4 +1,4 @@
-"""A new training that starts from an older model, whose items may be others in part: the setting ``init_from``."""
+"""Starts a training from an older model with partly different items: the setting ``init_from``."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from recbole_cl.trainer.checkpoint import load_checkpoint
 
 
 def start_from(model: Any, items: Vocabulary, source: Path) -> None:
-    """Puts the weights of a run's best epoch into a new model of the same class.
+    """Copies the weights of a run's best epoch into a new model of the same class.
 
     Args:
-        model: New, with fresh weights; items that the older model does not know keep theirs.
+        model: New, with fresh weights; items unknown to the older model keep theirs.
         items: The items of the new model by id.
         source: The folder of a run.
 
     Raises:
-        UsageError: If there is no such run, its weights do not fit, or the model is one of RecBole's.
+        UsageError: If there is no such run, its weights do not fit, or the model is a RecBole model.
     """
     if not isinstance(model, EncoderRecommender):
         raise UsageError(
             f"init_from = {source}: {type(model).__name__} is RecBole's own model; only ours start from another"
         )
     if not (source / CONFIG).is_file():
-        raise UsageError(f"init_from = {source}: it is no run folder, it has no {CONFIG}")
+        raise UsageError(f"init_from = {source}: it is not a run folder, it has no {CONFIG}")
     name = str(read_settings(source / CONFIG).get("model")).split(".")[-1]
     if name != type(model).__name__:
         raise UsageError(
@@ -52,9 +52,9 @@ def start_from(model: Any, items: Vocabulary, source: Path) -> None:
 
 
 def _rows_by_token(fresh: Tensor, trained: Tensor, items: Vocabulary, older: Vocabulary) -> Tensor:
-    """The fresh rows, with those of known items, of padding, and of what stands behind the items taken over."""
+    """The fresh rows, with trained values for known items, for padding, and for the extra rows after the items."""
     pairs = [(new, old) for new, token in enumerate(items.tokens) if new and (old := older.find(token))]
-    behind = min(len(fresh) - len(items), len(trained) - len(older))  # such as a mask token
+    behind = min(len(fresh) - len(items), len(trained) - len(older))  # extra rows, such as that of a mask token
     pairs += [(0, 0), *((len(items) + i, len(older) + i) for i in range(behind))]
     new, old = torch.tensor(pairs, device=fresh.device).T
     return fresh.index_copy(0, new, trained.to(fresh.dtype).index_select(0, old))

@@ -1,1 +1,1 @@
-"""Draws of items: negatives, and what stands in for masked ones. Knows no model."""
+"""Sampling of items: negatives, and replacements for masked items. Independent of the models."""

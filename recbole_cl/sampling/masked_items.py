@@ -1,4 +1,4 @@
-"""Items that stand in for masked ones. Letters: C masked positions, N items (padding row 0 included)."""
+"""Items that replace masked ones. Letters: C masked positions, N items (padding row 0 included)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def choose_items(logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """An item for each row of logits, never the padding.
+    """Chooses an item for each row of logits, never the padding.
 
     Args:
         logits: Scores of all items. Shape [C, N], N >= 2.
@@ -23,15 +23,15 @@ def choose_items(logits: Tensor, generator: torch.Generator | None = None) -> Te
 
 
 def draw_items(logits: Tensor, generator: torch.Generator, power: float = 1.0) -> Tensor:
-    """An item for each row of logits, drawn in proportion to a power of its softmax probability; never the padding.
+    """Draws an item for each row of logits, in proportion to a power of its softmax probability; never the padding.
 
-    One uniform number for each row, looked up in the cumulated probabilities, where ``torch.multinomial`` draws one for
-    each logit.
+    It draws one uniform number per row and looks it up in the cumulative probabilities; ``torch.multinomial`` would
+    draw one number per logit.
 
     Args:
         logits: Scores of all items. Shape [C, N], N >= 2.
         generator: Source of the draws, on the logits' device.
-        power: Of the probabilities, > 0.
+        power: Exponent of the probabilities, > 0.
 
     Returns:
         Items 1 to N - 1, int64. Shape [C].

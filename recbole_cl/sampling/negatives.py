@@ -1,4 +1,4 @@
-"""Negatives: items that a target is contrasted with.
+"""Negatives: items that targets are contrasted with.
 
 Letters: T targets, N items (padding row 0 included), E excluded items and K draws of a row, M shared negatives.
 """
@@ -18,19 +18,19 @@ def uniform_negatives(
 
     Args:
         n: Number of draws.
-        low: Smallest item; 1 keeps the padding row out.
+        low: Smallest item; 1 excludes the padding row.
         high: One past the largest item.
         generator: Source of randomness, on `device`.
-        device: Where the draws are wanted.
+        device: Device of the result.
 
     Shape:
         result: [n], int64.
 
     Returns:
-        The items; each has log probability -log(high - low), and `sampled_softmax` wants log n more.
+        The items; each has log probability -log(high - low), to which `sampled_softmax` needs log n added.
 
     Raises:
-        ValueError: The range is empty.
+        ValueError: If the range is empty.
     """
     if low >= high:
         raise ValueError(f"no item to draw from {low} to {high - 1}; high must be greater than low")
@@ -40,16 +40,16 @@ def uniform_negatives(
 def uniform_negatives_outside(
     excluded: Tensor, n_items: int, n_per_row: int, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draw items uniformly, with replacement, from those that a row does not exclude.
+    """Draw items uniformly, with replacement, from those that are not excluded for a row.
 
-    A draw is a place among the row's free items; counting the excluded items below it gives the item, so nothing is
-    ever drawn twice for having hit an excluded one.
+    A draw is an index among the row's allowed items; counting the excluded items below it gives the item. So no draw
+    ever has to be repeated because of an excluded item.
 
     Args:
         excluded: Items that must not be drawn for a row, in any order, with repetitions and zeros as padding; each row
-            must leave an item free.
+            must leave at least one item.
         n_items: N; items 1 to N - 1 are drawn.
-        n_per_row: K, draws for each row.
+        n_per_row: K, number of draws for each row.
         generator: Source of randomness, on the device of `excluded`.
 
     Shape:
@@ -63,7 +63,7 @@ def uniform_negatives_outside(
     counts = members > 0
     counts[:, 1:] &= members[:, 1:] != members[:, :-1]
     members = members.masked_fill(~counts, 2 * n_items).sort(dim=1).values
-    free_below = torch.where(members < n_items, members - 1 - place, n_items)  # free items smaller than each member
+    free_below = torch.where(members < n_items, members - 1 - place, n_items)  # allowed items smaller than each member
     n_free = n_items - 1 - counts.sum(dim=1, keepdim=True)
     draws = torch.randint(2**62, (len(excluded), n_per_row), generator=generator, device=excluded.device) % n_free
     return draws + 1 + torch.searchsorted(free_below, draws, right=True)  # [T, K]
@@ -74,11 +74,11 @@ class SharedNegatives:
 
     Args:
         n_items: N; items 1 to N - 1 are drawn.
-        n_negatives: M, draws at a time.
-        generator: Source of the draws, on the device where they are wanted.
+        n_negatives: M, number of draws at a time.
+        generator: Source of the draws, on the device of the result.
         counts: How often each item is a target. Shape [N]; None draws uniformly.
-        exponent: Power of the count, in (0, 1]; 0.75 is word2vec's. One is added to each count, so that items which
-            are never a target are drawn as well.
+        exponent: Exponent of the count, in (0, 1]; 0.75 is word2vec's. One is added to each count, so that items that
+            are never a target can be drawn, too.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SharedNegatives:
         self.n_items, self.n_negatives, self.generator = n_items, n_negatives, generator
         self._cumulative: Tensor | None = None
         if counts is not None:
-            # On the host, where sums run in one order: all devices draw from the same numbers.
+            # On the host, where sums are computed in one order: all devices use the same numbers.
             weight = (counts[1:].cpu().double() + 1) ** exponent  # [N - 1]
             cumulative = weight.cumsum(0)
             self._cumulative = (cumulative / cumulative[-1]).to(generator.device)
@@ -102,7 +102,7 @@ class SharedNegatives:
         """Draws M items.
 
         Returns:
-            The items, and the log of the number of times that each is expected among them; both [M].
+            The items, and the log of the expected count of each of them; both [M].
         """
         size, device = self.n_negatives, self.generator.device
         if self._cumulative is None:

@@ -1,4 +1,4 @@
-"""Items out of the other rows of a batch. Letters: B rows, L columns, K draws for each row, T items of all rows."""
+"""Items from the other rows of a batch. Letters: B rows, L columns, K draws for each row, T items of all rows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from recbole_cl.ragged import offsets
 
 
 def items_of_other_rows(item_seq: Tensor, seq_len: Tensor, n_per_row: int, generator: torch.Generator) -> Tensor:
-    """Draws items uniformly, with replacement, out of all items of a batch's other rows.
+    """Draws items uniformly, with replacement, from all items of a batch's other rows.
 
-    An item is drawn as often as it is met there; it may be one that the row has, too.
+    An item's probability is proportional to its number of occurrences there; it may also occur in the row itself.
 
     Args:
         item_seq: Right-padded rows. Shape [B, L].
@@ -27,6 +27,6 @@ def items_of_other_rows(item_seq: Tensor, seq_len: Tensor, n_per_row: int, gener
     start, end = offsets(seq_len).unsqueeze(1), seq_len.cumsum(0)
     others = end[-1] - seq_len.unsqueeze(1)  # [B, 1]
     place = torch.randint(2**62, (len(seq_len), n_per_row), generator=generator, device=item_seq.device) % others
-    place += (place >= start) * seq_len.unsqueeze(1)  # among all T items, behind the row's own
+    place += (place >= start) * seq_len.unsqueeze(1)  # index among all T items, skipping the row's own
     row = torch.searchsorted(end, place, right=True)
     return item_seq[row, place - start.squeeze(1)[row]]

@@ -7,17 +7,17 @@ from typing import Any
 
 PARSER = {
     "usage": "%(prog)s [-m MODEL] [-d DATASET] [--trials N] [--ranges FILE] [--seeds SEEDS] [--KEY=VALUE ...]",
-    "description": "Search for the settings with the best score on validation items. The same command goes on with a "
-    "search that was stopped, and shares one that others work on. It ends with best.yaml, trials.csv and two plots in "
-    "<checkpoint_dir>/tune-NAME; with --seeds, the best setting is then trained and tested, once for each.",
-    "epilog": "Any --KEY=VALUE is a setting of all trials, such as --valid_metric=NDCG@10; one that has a range is not "
-    "searched, then.\nThe ranges that come with the models are in props/search/.",
+    "description": "Search for the settings with the best score on validation items. The same command resumes a "
+    "search that was stopped, and joins one that other workers are running. It ends with best.yaml, trials.csv and two "
+    "plots in <checkpoint_dir>/tune-NAME; with --seeds, the best setting is then trained and tested, once for each.",
+    "epilog": "Any --KEY=VALUE is a setting of all trials, such as --valid_metric=NDCG@10; it is then not searched, "
+    "even if it has a range.\nThe ranges that come with the models are in props/search/.",
 }
 FLAGS = ("--ranges", "--trials", "--limit-hours", "--study", "--storage", "--prune-after", "--random-trials")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `tune`, beside those of `train`."""
+    """Declare the arguments of `tune`, in addition to those of `train`."""
     parser.add_argument(
         "--ranges", metavar="FILE", help="YAML of ranges, or a file of RecBole's run_hyper.py (default: the model's)"
     )

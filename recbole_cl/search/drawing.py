@@ -1,4 +1,4 @@
-"""How Optuna draws the values of a trial, and how they are settings again."""
+"""How Optuna draws the values of a trial, and how they are converted to settings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from recbole_cl.search.ranges import Choice, Range, values_by_key
 class NumberedTPE(BaseSampler):
     """Optuna's tree-structured Parzen estimator, seeded for each trial by the run's seed and the trial's number.
 
-    So no two workers on one study draw alike, and a search that was stopped goes on as if it had not been.
+    So no two workers on the same study draw the same values, and a stopped search resumes as if never stopped.
 
     Reference:
         Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011.
 
     Args:
-        seed: The run's.
-        n_random: Trials at first that are drawn at random, >= 0.
+        seed: The run's seed.
+        n_random: Number of first trials that are drawn at random, >= 0.
     """
 
     def __init__(self, seed: int, n_random: int) -> None:
@@ -58,7 +58,7 @@ class NumberedTPE(BaseSampler):
 
 
 def distributions(ranges: Mapping[str, Range]) -> dict[str, BaseDistribution]:
-    """Optuna's form of ranges; choices that are no plain values are their JSON texts."""
+    """Ranges in Optuna's form; choices that are not plain values become their JSON texts."""
     return {key: _distribution(its) for key, its in ranges.items()}
 
 
@@ -76,13 +76,13 @@ def _as_choice(value: Any) -> Any:
 
 
 def settings_of_trial(params: Mapping[str, Any], ranges: Mapping[str, Range]) -> dict[str, Any]:
-    """The settings that a trial's drawn values are, in the order of the ranges."""
+    """The settings that a trial's drawn values stand for, in the order of the ranges."""
     found: dict[str, Any] = {}
     for name, its in ranges.items():
         value = params[name]
         if isinstance(its, Choice):
-            value = next(it for it in its.values if repr(_as_choice(it)) == repr(value))  # 1, 1.0 and True are three
+            value = next(it for it in its.values if repr(_as_choice(it)) == repr(value))  # 1, 1.0 and True differ
         elif isinstance(value, float) and its.step:
-            value = float(f"{value:.12g}")  # 0.3, where low plus steps is 0.30000000000000004
+            value = float(f"{value:.12g}")  # 0.3, where low plus steps gives 0.30000000000000004
         found |= values_by_key(name, value)
     return found

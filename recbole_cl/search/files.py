@@ -1,4 +1,4 @@
-"""Files of ranges: those that come with the models, YAML of one's own, and RecBole's kind."""
+"""Files of ranges: those that come with the models, a user's own YAML, and RecBole's format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recbole_cl.search.recbole_file import read_recbole_ranges
 
 
 def default_ranges(model_class: type) -> Path:
-    """The file of ranges that comes with a model of ours, or with the nearest of its bases: ``props/search``.
+    """The file of ranges that comes with one of our models, or with the nearest of its bases: ``props/search``.
 
     Raises:
         UsageError: If there is none.
@@ -28,7 +28,7 @@ def default_ranges(model_class: type) -> Path:
 
 
 def read_ranges(file: str | Path) -> dict[str, Range]:
-    """Reads a YAML file of ranges, or RecBole's kind of file, which has any other ending.
+    """Reads a YAML file of ranges, or, if it has any other ending, a file in RecBole's format.
 
     A list is a choice; ``{low: 1e-4, high: 2e-3, log: True}`` and ``{low: 0.1, high: 0.5, step: 0.1}`` are intervals.
     ``extra_layers, dropped_layers: [[1, 0], [2, 1]]`` chooses the values of two settings together.
@@ -37,7 +37,7 @@ def read_ranges(file: str | Path) -> dict[str, Range]:
         Setting -> range.
 
     Raises:
-        UsageError: If it cannot be read, or a range is none.
+        UsageError: If it cannot be read, or a range is not valid.
     """
     if Path(file).suffix.lower() not in (".yaml", ".yml"):
         ranges = read_recbole_ranges(Path(file))

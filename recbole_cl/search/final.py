@@ -1,4 +1,4 @@
-"""The test of the best setting: the only time that a search looks at test items."""
+"""The test of the best setting: the only time that a search uses test items."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from recbole_cl.search.task import Task
 
 
 def test_best(task: Task, values: Mapping[str, Any], folder: Path, seeds: Sequence[int]) -> list[RunResult]:
-    """Trains and tests a setting, once for each seed; what is done already is read, what was cut short goes on.
+    """Trains and tests a setting, once for each seed; finished runs are read, interrupted ones are resumed.
 
     Args:
         task: What was searched.
-        values: The best trial's.
-        folder: For the runs, of this setting alone.
-        seeds: One run each.
+        values: The values of the best trial.
+        folder: Folder for the runs of this setting only.
+        seeds: One run for each.
 
     Returns:
-        The results; none where another process makes them.
+        The results; empty if another process does these runs.
     """
     folder.mkdir(exist_ok=True)
     try:

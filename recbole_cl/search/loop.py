@@ -1,4 +1,4 @@
-"""The loop of a search: trial after trial, until there are enough of them or the time is up."""
+"""The loop of a search: runs trials until there are enough, or the time is up."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from recbole_cl.search.task import Task
 from recbole_cl.search.trial import OutOfTime, TrialRun
 
 _TRIALS_BEFORE_PRUNING = 5
-_MOST_FAILURES = 10  # of a study's first trials: then it is not the values
+_MOST_FAILURES = 10  # if the first so many trials of a study fail, the cause is not their values
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a search goes on, and how it gives trials up.
+    """How long a search runs, and when it stops trials early.
 
     Attributes:
-        trials: In the whole study; None for any number.
-        seconds: Of this call; infinite for no limit.
-        prune_after: Epochs before which no trial is given up.
-        random_trials: Trials at first that are drawn at random.
+        trials: Number of trials in the whole study; None for any number.
+        seconds: Time limit of this call; infinite for no limit.
+        prune_after: Number of epochs before which no trial is pruned.
+        random_trials: Number of first trials that are drawn at random.
     """
 
     trials: int | None
@@ -50,13 +50,13 @@ class Search:
 
     Args:
         task: What is searched.
-        limits: How long.
-        folder: Of the study; made if it is missing.
-        name: Of the study.
+        limits: Its limits.
+        folder: Folder of the study; made if it is missing.
+        name: Name of the study.
         storage: See ``open_study``.
 
     Raises:
-        UsageError: If the data or the storage are of no use, or the study was begun with other settings.
+        UsageError: If the data or the storage cannot be used, or the study was begun with other settings.
     """
 
     def __init__(self, task: Task, limits: Limits, folder: Path, name: str, storage: str | BaseStorage | None) -> None:
@@ -93,19 +93,19 @@ class Search:
                 self.report()
                 self._refuse_if_all_fail()
         except OutOfTime:
-            print("time is up: the same command goes on with this trial")
+            print("time is up: the same command resumes this trial")
         except KeyboardInterrupt:
-            print(f"stopped: the same command goes on with the search in {self.folder}")
+            print(f"stopped: the same command resumes the search in {self.folder}")
             raise
         self.report(plots=True)
 
     def best(self) -> dict[str, Any]:
-        """The values of the best trial; empty if none has come to its end."""
+        """The values of the best trial; empty if no trial has finished."""
         best = best_trial(self.study)
         return {} if best is None else settings_of_trial(best.params, self.task.ranges)
 
     def report(self, plots: bool = False) -> None:
-        """Writes what has been found so far, and deletes what is no longer needed."""
+        """Writes the results so far, and deletes what is no longer needed."""
         with FileLock(self.folder / LOCK):
             write_table(self.folder, self.study, self.task.ranges)
             write_best(self.folder, self.study, self.task.written(), self.task.ranges, self.metric)

@@ -1,4 +1,4 @@
-"""What a search may set, and to which values, checked before any training."""
+"""Which settings a search may vary, and over which values; checked before any training."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Choice:
     """One of a few values, which have no order.
 
     Attributes:
-        values: At least one, each once; of settings that are chosen together, a list each.
+        values: At least one, without duplicates; for settings that are chosen together, one list each.
     """
 
     values: tuple[Any, ...]
@@ -50,10 +50,10 @@ class Interval:
     """A number between two others.
 
     Attributes:
-        low: The least one.
-        high: The largest one, included. If both are integers, so are all between them.
-        log: Whether the logarithm is drawn uniformly; then low is above 0, and there is no step.
-        step: Distance of the values, counted from low; None for any between the two (for integers: 1).
+        low: The lowest value.
+        high: The highest value, included. If both are integers, so are all values between them.
+        log: Whether values are drawn uniformly on a log scale; then low is above 0, and there is no step.
+        step: Distance between the values, counted from low; None for any value in between (for integers: 1).
     """
 
     low: float
@@ -66,36 +66,36 @@ Range = Choice | Interval
 
 
 def keys_of(name: str) -> list[str]:
-    """The settings that a range is of: one, or those between commas, which are chosen together."""
+    """The settings of a range: one, or several separated by commas, which are chosen together."""
     return [key.strip() for key in name.split(",")]
 
 
 def searched(ranges: Mapping[str, Range]) -> list[str]:
-    """All settings that ranges are of."""
+    """All settings that have ranges."""
     return [key for name in ranges for key in keys_of(name)]
 
 
 def values_by_key(name: str, value: Any) -> dict[str, Any]:
-    """The settings that a value of a range is."""
+    """The settings that a value of a range stands for."""
     keys = keys_of(name)
     return dict(zip(keys, value, strict=True)) if len(keys) > 1 else {name: value}
 
 
 def limits(name: str, its: Range) -> Iterator[tuple[str, Any]]:
-    """Each setting of a range with the values that decide whether all are allowed."""
+    """Each setting of a range, with the values that determine whether all values are allowed."""
     for value in its.values if isinstance(its, Choice) else (its.low, its.high):
         yield from values_by_key(name, value).items()
 
 
 def range_of(key: str, value: Any) -> Range:
-    """A range as YAML has it.
+    """Reads a range from its YAML form.
 
     Args:
         key: The setting, for messages.
         value: A list, or a mapping with ``low`` and ``high``.
 
     Raises:
-        UsageError: If it is none.
+        UsageError: If it is not a range.
     """
     value = plain(key, value)
     if isinstance(value, list):
@@ -114,10 +114,10 @@ def range_of(key: str, value: Any) -> Range:
 
 
 def interval(key: str, low: float, high: float, log: bool = False, step: float | None = None) -> Interval:
-    """An interval that holds together.
+    """Makes a valid interval.
 
     Raises:
-        UsageError: If it is empty, has a step beside a logarithm, or a logarithm of what is not above 0.
+        UsageError: If it is empty, has both a step and a log scale, or a log scale with values that are not above 0.
     """
     what = f"{key}: low {low}, high {high}"
     if not low < high:
@@ -131,18 +131,18 @@ def interval(key: str, low: float, high: float, log: bool = False, step: float |
 
 
 def fitted(ranges: Mapping[str, Range], model_class: type, source: str) -> dict[str, Range]:
-    """Ranges that lie within what their settings allow.
+    """Ranges whose values are all allowed for their settings.
 
     Args:
-        ranges: By setting; unknown settings pass as they are.
+        ranges: Ranges by setting; unknown settings are passed on unchanged.
         model_class: The model.
-        source: Where the ranges are from, for messages.
+        source: Origin of the ranges, for messages.
 
     Returns:
-        The same, those of settings that may be any number with limits of type float.
+        The same ranges; for settings that may be any number, with limits of type float.
 
     Raises:
-        UsageError: With the setting, the value that it may not have, and what it may.
+        UsageError: The message names the setting, the value that is not allowed, and the allowed values.
     """
     found: dict[str, Range] = {}
     own, others = settings_class(model_class), (CommonSettings, recboles_settings(model_class))
@@ -160,7 +160,7 @@ def fitted(ranges: Mapping[str, Range], model_class: type, source: str) -> dict[
             except UsageError as error:
                 raise UsageError(f"{source}: {error}") from None
         if isinstance(its, Interval):
-            with suppress(UsageError):  # of a setting that has to be an integer
+            with suppress(UsageError):  # raised by a setting that must be an integer
                 refuse(name, its.low + (its.high - its.low) / math.pi)
                 its = replace(its, low=float(its.low), high=float(its.high))
         found[name] = its

@@ -1,4 +1,4 @@
-"""Ranges as RecBole 1.2.1's ``run_hyper.py`` reads them: lines of a setting's name, a kind, and its numbers."""
+"""Ranges in the format of RecBole 1.2.1's ``run_hyper.py``: each line has a setting, a kind, and its numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recbole_cl.search.ranges import Range, interval, range_of
 
 
 def read_recbole_ranges(file: Path) -> dict[str, Range]:
-    """Reads such a file. Nothing is evaluated: ``choice`` takes a list of plain values.
+    """Reads such a file. No expression is evaluated: ``choice`` takes a list of plain values.
 
     Args:
         file: Lines such as ``learning_rate loguniform -8,0``, where, as in hyperopt, the numbers are the natural
@@ -25,7 +25,7 @@ def read_recbole_ranges(file: Path) -> dict[str, Range]:
         Setting -> range.
 
     Raises:
-        UsageError: If it cannot be read, or at the first line of another form.
+        UsageError: If it cannot be read, or at the first line that does not have this form.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""What a search leaves: the best setting as a YAML file, a table of all trials, and two plots."""
+"""The files that a search writes: the best setting as YAML, a table of all trials, and two plots."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _STATES = {
 
 
 def write_best(folder: Path, study: Study, given: Mapping[str, Any], ranges: Mapping[str, Range], metric: str) -> None:
-    """Writes ``best.yaml``, if a trial has come to its end.
+    """Writes ``best.yaml``, if a trial has finished.
 
     Args:
-        folder: The study's.
+        folder: The study's folder.
         study: The study.
-        given: The settings that all trials were given beside their own values.
-        ranges: What was searched.
-        metric: What it was searched by.
+        given: The settings that all trials share.
+        ranges: The ranges that were searched.
+        metric: The metric to optimise.
     """
     best = best_trial(study)
     if best is None:
@@ -57,7 +57,7 @@ def write_best(folder: Path, study: Study, given: Mapping[str, Any], ranges: Map
 
 
 def write_table(folder: Path, study: Study, ranges: Mapping[str, Range]) -> None:
-    """Writes ``trials.csv``: a line for each trial."""
+    """Writes ``trials.csv``: one line for each trial."""
     text = io.StringIO()
     lines = [_line(trial, ranges) for trial in study.get_trials(deepcopy=False)]
     writer = csv.DictWriter(text, [*_COLUMNS, *searched(ranges), ERROR], lineterminator="\n")
@@ -67,7 +67,7 @@ def write_table(folder: Path, study: Study, ranges: Mapping[str, Range]) -> None
 
 
 def best_lines(study: Study, ranges: Mapping[str, Range], metric: str, most: int = 10) -> str:
-    """The best trials as a text table, below the numbers of all."""
+    """The best trials as a text table, below the number of trials in each state."""
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ended.sort(key=lambda it: it.values[0], reverse=study.direction is StudyDirection.MAXIMIZE)
     lines = [_line(trial, ranges) for trial in ended[:most]]
@@ -77,7 +77,7 @@ def best_lines(study: Study, ranges: Mapping[str, Range], metric: str, most: int
 
 
 def write_plots(folder: Path, study: Study) -> list[Path]:
-    """Draws how the best score rose, and how much each setting decided, as far as the trials allow it.
+    """Plots the best score over the trials, and the importance of each setting, as far as the trials allow it.
 
     Returns:
         The files.
@@ -87,10 +87,10 @@ def write_plots(folder: Path, study: Study) -> list[Path]:
 
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     plots: dict[str, Callable[[Study], Any]] = {HISTORY: draw.plot_optimization_history} if ended else {}
-    if len({trial.value for trial in ended}) > 1:  # equal scores say nothing of importance
+    if len({trial.value for trial in ended}) > 1:  # if all scores are equal, there is no importance to compute
         plots[IMPORTANCE] = draw.plot_param_importances
     for name, plot in plots.items():
-        with without_warnings():  # Optuna calls all of these experimental
+        with without_warnings():  # Optuna marks all of these as experimental
             figure = plot(study).figure
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", bbox_inches="tight")
@@ -105,7 +105,7 @@ def _counts(study: Study) -> str:
 
 
 def _line(trial: FrozenTrial, ranges: Mapping[str, Range]) -> dict[str, Any]:
-    whole = trial.params.keys() == ranges.keys()  # else it waits, or its process died while it drew
+    whole = trial.params.keys() == ranges.keys()  # if not, it is queued, or its process died while drawing
     seconds = trial.user_attrs.get(SECONDS)
     return {
         "trial": trial.number,

@@ -1,4 +1,4 @@
-"""A study: its folder, its storage, and whose turn each of its trials is."""
+"""A study: its folder, its storage, and which process works on each of its trials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recbole_cl.data.vocabulary import ITEMS_FILE
 from recbole_cl.errors import UsageError
 
 DATABASE = "study.db"
-ERROR = "error"  # attribute of a trial that failed by its values: why
+ERROR = "error"  # attribute of a failed trial: the reason
 LOCK = ".lock"
 _SETTINGS, _STARTS = "settings", "starts"
 _HEARTBEAT, _GRACE = 60, 180  # seconds
@@ -30,12 +30,12 @@ _MOST_STARTS = 3  # of a trial whose process dies before the next validation
 
 
 class TrialFolders:
-    """The trials of a study in its folder, and their locks: a trial that runs and whose lock is free has died.
+    """The trials of a study in its folder, and their locks. If a running trial's lock is free, its process has died.
 
     Args:
         study: The study.
         folder: Its folder.
-        shared: Whether other folders may hold trials of the study: then only those that lie in this one are taken up.
+        shared: Whether other folders may hold trials of the same study; if so, only those in this folder are resumed.
     """
 
     def __init__(self, study: Study, folder: Path, shared: bool) -> None:
@@ -46,7 +46,7 @@ class TrialFolders:
         return self.folder / f"trial-{number:04d}"
 
     def take(self, number: int) -> FileLock | None:
-        """Locks a trial, or returns None where somebody has it."""
+        """Locks a trial, or returns None if another process has locked it."""
         folder = self.of(number)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)
@@ -58,14 +58,14 @@ class TrialFolders:
 
     @contextmanager
     def next_trial(self, spaces: Mapping[str, BaseDistribution], most: int | None) -> Iterator[Trial | None]:
-        """A trial whose process has died, or else a new one; nobody else gets it while the block runs.
+        """A trial whose process has died, or else a new one; it is locked while the block runs.
 
         Args:
-            spaces: What a new trial draws from.
-            most: Trials in the whole study; None for any number.
+            spaces: The distributions of a new trial's values.
+            most: Number of trials in the whole study; None for any number.
 
         Yields:
-            The trial, or None if all have been begun.
+            The trial, or None if all have been started.
         """
         with FileLock(self.folder / LOCK):
             trial, lock = self._dead(spaces) or self._new(spaces, most)
@@ -73,7 +73,7 @@ class TrialFolders:
             yield None
             return
         try:
-            with get_heartbeat_thread(trial._trial_id, self.study._storage):  # as Optuna's own loop does
+            with get_heartbeat_thread(trial._trial_id, self.study._storage):  # as in Optuna's own loop
                 yield trial
         finally:
             lock.release()
@@ -84,7 +84,7 @@ class TrialFolders:
                 continue
             if (lock := self.take(frozen.number)) is None:
                 continue
-            if self.study.get_trials(deepcopy=False)[frozen.number].state is not TrialState.RUNNING:  # ended just now
+            if self.study.get_trials(deepcopy=False)[frozen.number].state is not TrialState.RUNNING:  # just ended
                 lock.release()
                 continue
             trial = Trial(self.study, frozen._trial_id)
@@ -95,7 +95,7 @@ class TrialFolders:
         return None
 
     def tidy(self) -> None:
-        """Deletes what is large of the trials that have ended, but for the best one's: weights and tokens."""
+        """Deletes the large files (weights and tokens) of all ended trials except the best one."""
         kept = best_trial(self.study)
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state.is_finished() and (kept is None or trial.number != kept.number):
@@ -104,7 +104,7 @@ class TrialFolders:
                         file.unlink(missing_ok=True)
 
     def under_way(self) -> list[int]:
-        """Numbers of the trials that others work on."""
+        """Numbers of the trials that other processes are running."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [it.number for it in running if not self._is_free(it.number)]
 
@@ -117,7 +117,7 @@ class TrialFolders:
         return lock is not None
 
     def _may_start(self, trial: Trial, frozen: FrozenTrial) -> bool:
-        """Counts starts without progress: a trial that kills its process each time, by its memory say, is given up."""
+        """Counts starts without progress; drops a trial that kills its process each time, as by using much memory."""
         done = len(frozen.intermediate_values)
         before = frozen.user_attrs.get(_STARTS, [done, 1])
         starts = before[1] + 1 if before[0] == done else 1
@@ -128,7 +128,7 @@ class TrialFolders:
 
     def _new(self, spaces: Mapping[str, BaseDistribution], most: int | None) -> tuple[Trial | None, FileLock | None]:
         with without_warnings():
-            fail_stale_trials(self.study)  # of other machines; begun again as new ones
+            fail_stale_trials(self.study)  # trials of other machines; they are started again under new numbers
             waiting = any(it.state is TrialState.WAITING for it in self.study.get_trials(deepcopy=False))
             if not waiting and most is not None and len(counted(self.study)) >= most:
                 return None, None
@@ -137,12 +137,12 @@ class TrialFolders:
 
 
 def counted(study: Study) -> list[FrozenTrial]:
-    """The trials without those that were begun again under another number."""
+    """All trials except those that were started again under another number."""
     return [it for it in study.get_trials() if it.state is not TrialState.FAIL or ERROR in it.user_attrs]
 
 
 def best_trial(study: Study) -> FrozenTrial | None:
-    """The trial with the best score, the first of several; None if none has come to its end."""
+    """The trial with the best score (the first one of equals); None if no trial has finished."""
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     best = max if study.direction is StudyDirection.MAXIMIZE else min
     return best(ended, key=lambda it: it.values[0], default=None)
@@ -157,18 +157,18 @@ def open_study(
     maximize: bool,
     **parts: Any,
 ) -> Study:
-    """Begins a study or goes on with it.
+    """Begins a study, or resumes it.
 
     Args:
         name: Its name in the storage.
-        storage: One of Optuna's, or the address of a database; None for a file in the folder.
+        storage: One of Optuna's, or the URL of a database; None for a file in the folder.
         folder: The study's folder, which exists.
-        settings: What all trials have in common, and the ranges; those of a study that goes on must be the same.
+        settings: The common settings of all trials, and the ranges; to resume a study, they must be the same as before.
         maximize: Whether larger scores are better.
         **parts: Sampler and pruner.
 
     Raises:
-        UsageError: If the storage can't be opened, or holds a study of that name with other settings.
+        UsageError: If the storage can't be opened, or holds a study of the same name with other settings.
     """
     direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
     try:
@@ -198,7 +198,7 @@ def _refuse_another(study: Study, settings: Mapping[str, Any]) -> None:
 
 
 def _storage(given: str | BaseStorage | None, folder: Path) -> str | BaseStorage:
-    if given is None:  # trials that have died are known by their locks
+    if given is None:  # locks show which trials have died
         return RDBStorage(
             f"sqlite:///{(folder / DATABASE).absolute()}", engine_kwargs={"connect_args": {"timeout": 60}}
         )
@@ -217,7 +217,7 @@ def _database_errors() -> type[Exception]:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Leaves out Optuna's warnings: what is called in the block is experimental, or meant for its own loop."""
+    """Hides Optuna's warnings: functions called in the block are experimental, or meant for Optuna's own loop."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Heartbeat of storage")

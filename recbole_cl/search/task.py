@@ -1,4 +1,4 @@
-"""What is searched: the settings that all trials have in common, and the ranges of those that they draw."""
+"""The task of a search: the settings that all trials share, and the ranges that they draw from."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from recbole_cl.search.ranges import Range, fitted, keys_of, limits, searched
 
 @dataclass(frozen=True)
 class Task:
-    """What is searched.
+    """The task of a search.
 
     Attributes:
         model: As for ``run``.
-        dataset: Name; None for that of the files.
+        dataset: Name; None for the dataset that the files name.
         files: YAML files.
-        settings: The same for all trials.
-        config: Of all these, the values of a trial left out.
-        ranges: Of these values.
+        settings: Settings that all trials share.
+        config: All of these, without the values of a trial.
+        ranges: The ranges of these values.
     """
 
     model: str | type | None
@@ -41,12 +41,12 @@ class Task:
     ranges: Mapping[str, Range]
 
     def config_of(self, values: Mapping[str, Any], resumed: Path | None = None) -> Config:
-        """The settings of a trial; given the folder of one, those with which that goes on."""
+        """The settings of a trial; if a trial's folder is given, the settings to resume it with."""
         resume = {} if resumed is None else {"resume": str(resumed)}
         return build_config(self.model, self.dataset, self.files, {**self.settings, **values, **resume})
 
     def written(self) -> dict[str, Any]:
-        """What a user would write to have a trial, but for its values."""
+        """The settings that a user would write for a trial, without its values."""
         merged: dict[str, Any] = {}
         for values in (*map(read_settings, self.files), self.settings):
             merge_settings(merged, values)
@@ -54,11 +54,11 @@ class Task:
         return merged | {"model": model_path(self.config.model_class), "dataset": self.config["dataset"]}
 
     def data_vary(self) -> bool:
-        """Whether the trials' values decide on the data."""
+        """Whether the data depend on the trials' values."""
         return not DataKeys.model_fields.keys().isdisjoint(searched(self.ranges))
 
     def identity(self, data: Data) -> dict[str, Any]:
-        """All that decides what a trial measures, but for its values: a study is of one identity."""
+        """Everything, except its values, that determines a trial's score; all trials of a study share it."""
         values = {
             key: it for key, it in self.config.settings_dict().items() if key not in {*IDLE, *searched(self.ranges)}
         }
@@ -73,21 +73,21 @@ def prepare(
     config_files: Sequence[str | Path] | str | Path,
     settings: Mapping[str, Any],
 ) -> Task:
-    """Reads and checks what is searched.
+    """Reads and checks the task.
 
     Args:
         model: As for ``run``.
-        dataset: Name; None for that of the files.
+        dataset: Name; None for the dataset that the files name.
         ranges: File of ranges; None for those that come with the model.
         config_files: YAML files.
-        settings: The same for all trials; a setting that has a range is not searched, then.
+        settings: Settings that all trials share; a setting given here is not searched, even if it has a range.
 
     Raises:
-        UsageError: If a setting or a range is wrong, or nothing is left to search.
+        UsageError: If a setting or a range is wrong, or there is nothing left to search.
     """
     files = [config_files] if isinstance(config_files, str | Path) else list(config_files)
     if resume := resume_asked_for(settings, files):
-        raise UsageError(f"resume = {resume}: a search that was stopped goes on by the same command; leave resume out")
+        raise UsageError(f"resume = {resume}: to resume a search that was stopped, repeat its command without resume")
     settings = {"show_progress": False, **settings}
     config = build_config(model, dataset, files, settings)
     file = default_ranges(config.model_class) if ranges is None else Path(ranges)
@@ -95,11 +95,11 @@ def prepare(
     given = with_todays_names(dict(settings), known).keys()
     found = {name: its for name, its in read_ranges(file).items() if given.isdisjoint(keys_of(name))}
     if not found:
-        raise UsageError(f"{file}: all that has a range there is set; leave one of these settings out")
+        raise UsageError(f"{file}: all settings with a range in it are set; leave one of these settings out")
     found = fitted(found, config.model_class, str(file))
     task = Task(model, dataset, files, settings, config, found)
     for name, its in found.items():
         for key, value in limits(name, its):
-            if key not in known:  # misspelt, or an older name
+            if key not in known:  # a misspelt or an older name
                 task.config_of({key: value})
     return task

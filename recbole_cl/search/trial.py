@@ -1,4 +1,4 @@
-"""One trial: trained and validated in its folder, or given up, or failed; never tested."""
+"""One trial: trained and validated in its folder, or pruned, or failed; never tested."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ SECONDS, BEST_EPOCH = "seconds", "best_epoch"  # attributes of a trial
 
 
 class OutOfTime(Exception):
-    """The search's time is up; the trial goes on when the search does."""
+    """The search's time is up; the trial is resumed when the search is."""
 
 
 @dataclass(frozen=True)
 class TrialRun:
-    """What a trial is run with.
+    """What is needed to run a trial.
 
     Attributes:
         study: Its study.
-        folder: Its folder, which nobody else works in.
-        build: Makes its settings; given the folder of a run, those with which that goes on.
-        data: Made beforehand; None if its values decide on the data.
-        deadline: By ``time.monotonic``: then it stops after the next validation.
+        folder: Its folder, in which no other process works.
+        build: Makes its settings; if the folder of a run is given, the settings to resume it with.
+        data: The data, if made beforehand; None if they depend on its values.
+        deadline: Time by ``time.monotonic`` after which it stops at the next validation.
     """
 
     study: Study
@@ -51,10 +51,10 @@ class TrialRun:
     deadline: float
 
     def __call__(self, trial: Trial) -> None:
-        """Runs a trial, from where its process died if it has begun, and tells the study how it ended.
+        """Runs a trial, resuming it if its process died, and tells the study how it ended.
 
         Raises:
-            OutOfTime: At the deadline.
+            OutOfTime: After the deadline.
         """
         resumed, begin = _can_be_resumed(self.folder), time.monotonic()
         before = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values.keys()
@@ -63,7 +63,7 @@ class TrialRun:
         def on_validation(epoch: int, score: float) -> None:
             nonlocal reports
             reports += 1
-            if isfinite(score):  # else the model is not validated yet
+            if isfinite(score):  # if not, the model is not validated yet
                 if epoch not in before:  # the last one may be repeated
                     trial.report(score, epoch)
                 if trial.should_prune():
@@ -77,12 +77,12 @@ class TrialRun:
             except (UsageError, MemoryError, RuntimeError) as error:
                 if not _is_of_the_values(error):
                     raise
-                if resumed and not reports:  # it may be the folder's fault
+                if resumed and not reports:  # the cause may be the folder
                     self.study.enqueue_trial(trial.params)
                 else:
                     words, _, _ = " ".join(str(error).split()).partition(
                         f"; {self.folder}"
-                    )  # no weights are kept there
+                    )  # no weights are stored there
                     trial.set_user_attr(ERROR, words[:500])
                 state, value = TrialState.FAIL, None
                 if not isinstance(error, UsageError):
@@ -136,9 +136,9 @@ def _clear(folder: Path) -> None:
 
 
 def _is_of_the_values(error: Exception) -> bool:
-    """Whether other values may do what these could not: wrong settings, infinite losses, too little memory."""
+    """Whether other values might succeed: the error is about wrong settings, infinite losses or too little memory."""
     known = isinstance(error, UsageError | MemoryError | torch.cuda.OutOfMemoryError)
-    return known or "can't allocate memory" in str(error)  # torch's words on a CPU
+    return known or "can't allocate memory" in str(error)  # torch's message on a CPU
 
 
 def _free_memory() -> None:

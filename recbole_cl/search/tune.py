@@ -1,4 +1,4 @@
-"""The search for the best settings, from its first trial to the test of what it found."""
+"""The search for the best settings, from its first trial to the test of the best one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NEEDED = {"optuna": "Optuna", "matplotlib": "matplotlib"}
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search has found so far.
+    """The results of a search so far.
 
     Attributes:
         folder: Its folder, with ``best.yaml``, ``trials.csv``, ``history.svg`` and ``importance.svg``.
-        best: The values of the best trial, by setting; empty if none has come to its end.
+        best: The values of the best trial, by setting; empty if no trial has finished.
         value: Its score on validation items; None if there is none.
-        tests: The runs of the best setting, one for each seed that was asked for.
+        tests: The runs of the best setting, one for each requested seed.
     """
 
     folder: Path
@@ -51,29 +51,29 @@ def tune(
     config_files: Sequence[str | Path] | str | Path = (),
     **settings: Any,
 ) -> SearchResult:
-    """Searches for the settings with the best validation score; the same call goes on with a search that was stopped.
+    """Searches for the settings with the best validation score; the same call resumes a search that was stopped.
 
-    Trials are drawn by Optuna's TPE, seeded by the run's seed, and given up when they fall below the median of the
-    others. None looks at test items. Other processes may call it at the same time, to share the work.
+    Trials are drawn by Optuna's TPE, seeded by the run's seed, and pruned when they fall below the median of the
+    others. No trial uses test items. Other processes may call this at the same time, to share the work.
 
     Args:
         model: As for ``run``.
         dataset: As for ``run``.
         ranges: File of ranges, see ``files.read_ranges``; None for those that come with the model. Settings that are
             given here are not searched.
-        trials: In the whole study, >= 1; None for 50, or for any number if there is a limit of time.
-        limit_hours: Stops after so many hours, > 0, at the next validation; None for no limit.
-        seeds: The best setting is trained and tested at the end, once for each.
+        trials: Number of trials in the whole study, >= 1; None for 50, or for any number if there is a time limit.
+        limit_hours: Time limit in hours, > 0; the search stops at the next validation. None for no limit.
+        seeds: At the end, the best setting is trained and tested once for each of these.
         study: Name of the study; its folder is ``<checkpoint_dir>/tune-<study>``. None for model, dataset and seed.
-        storage: One of Optuna's storages, or the address of a database, which several machines may use; None for a
-            file in the folder.
-        prune_after: Epochs before which no trial is given up, >= 0.
-        random_trials: Trials at first that are drawn at random, >= 0.
-        config_files: As for ``run``; they rank below the ranges.
-        **settings: As for ``run``, the same for all trials.
+        storage: One of Optuna's storages, or the URL of a database, which several machines may use; None for a file in
+            the folder.
+        prune_after: Number of epochs before which no trial is pruned, >= 0.
+        random_trials: Number of first trials that are drawn at random, >= 0.
+        config_files: As for ``run``; the ranges override them.
+        **settings: As for ``run``; all trials share them.
 
     Returns:
-        The best values, and where all is kept.
+        The best values, and the folder of the search.
 
     Raises:
         UsageError: If a setting, a range or the data is wrong; if the study was begun with others; or if all trials
@@ -112,7 +112,7 @@ def tune(
 
 
 def require_optuna() -> None:
-    """Refuses to begin without what the extra ``tune`` brings."""
+    """Refuses to begin without the packages of the extra ``tune``."""
     if missing := [name for module, name in _NEEDED.items() if find_spec(module) is None]:
         raise UsageError(f"tune needs {' and '.join(missing)}: pip install 'recbole_cl[tune]'")
 

@@ -1,1 +1,1 @@
-"""What a trained model is used for: recommendations, nearest items, vectors, and models that travel."""
+"""Uses of a trained model: recommendations, nearest items, vectors, and exported models."""

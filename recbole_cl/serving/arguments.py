@@ -1,4 +1,4 @@
-"""What the commands around a trained run share."""
+"""Arguments that the commands for trained runs share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Declares the run folder and the class of a model that is neither ours nor RecBole's."""
+    """Declares the run folder, and the class of a model that is neither ours nor RecBole's."""
     parser.add_argument("run_dir", type=Path, metavar="RUN", help="folder of a finished run, saved/<run>")
     parser.add_argument("--model", metavar="PATH", help="dotted path of the model's class, if it is one of your own")
 
@@ -31,11 +31,11 @@ def loaded(args: argparse.Namespace) -> LoadedRun:
 
 
 def add_until(parser: argparse.ArgumentParser) -> None:
-    """Declares how far into the data histories reach."""
+    """Declares up to which part of the data histories extend."""
     parser.add_argument(
         "--history",
         choices=("train", "valid", "test"),
         default="test",
-        help="what is known of a user: the training items, also the validation items, or everything, the test items "
+        help="a user's known history: the training items, also the validation items, or everything, the test items "
         "included (default: %(default)s, for use in production)",
     )

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         required=True,
-        help=".npz with tokens [N] and vectors [N, D], or .parquet with a list a row",
+        help=".npz with tokens [N] and vectors [N, D], or .parquet with one list per row",
     )
 
 
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def write_vectors(file: Path, tokens: Sequence[str], vectors: NDArray[np.float32]) -> None:
-    """Writes vectors with what they belong to.
+    """Writes vectors with their tokens.
 
     Args:
         file: Ends in .npz or .parquet.
@@ -59,7 +59,7 @@ def write_vectors(file: Path, tokens: Sequence[str], vectors: NDArray[np.float32
         vectors: [N, D].
 
     Raises:
-        UsageError: If the ending is another.
+        UsageError: If the file has another ending.
     """
     if file.suffix == ".npz":
         with atomic_writer(file) as raw:

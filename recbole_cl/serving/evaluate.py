@@ -1,4 +1,4 @@
-"""The command `evaluate`: a trained run under other metrics, cut-offs, modes or groups of users, without training.
+"""The command `evaluate`: measures a trained run with other metrics, cut-offs, modes or groups, without training.
 
 Letters: U users.
 """
@@ -87,7 +87,7 @@ class Measured:
     Attributes:
         run: The run.
         split: ``valid`` or ``test``.
-        settings: Which metrics, and how.
+        settings: The metrics and their settings.
         rows: The rows that were ranked, one per user.
         ranks: Their ranks under each protocol's setting.
     """
@@ -99,10 +99,11 @@ class Measured:
     ranks: dict[str, RankCounts]
 
     def table(self, by: str | None = None) -> pd.DataFrame:
-        """Metrics under both protocols, a line each; by groups of users if asked for.
+        """Metrics under both protocols, one line each; by groups of users if asked for.
 
         Args:
-            by: ``length``: items before the target; ``popularity``: the target's interactions in the training part.
+            by: ``length``: number of items before the target; ``popularity``: the target's interactions in the training
+                part.
         """
         lines = []
         for name, inside in self._groups(by):
@@ -164,8 +165,8 @@ def evaluate(
         split: ``valid`` or ``test``.
         metrics: Names of metrics; None for those of the run.
         topk: Cut-offs; None for those of the run.
-        noise_share: Random items put into test rows, as a share of a user's items, in [0, 1]; None for the run's.
-        mode: ``full``, or among sampled items: ``uniS`` or ``popS``, S of them; None for the run's ``eval_args.mode``.
+        noise_share: Random items inserted into test rows, as a share of a user's items, in [0, 1]; None for the run's.
+        mode: ``full``; or ``uniS`` or ``popS``, among S sampled items; None for the run's ``eval_args.mode``.
 
     Raises:
         UsageError: If an argument is out of range.

@@ -1,4 +1,4 @@
-"""The command `export`: a trained model for use elsewhere."""
+"""The command `export`: writes a trained model for use elsewhere."""
 
 from __future__ import annotations
 

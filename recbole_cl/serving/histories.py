@@ -1,4 +1,4 @@
-"""What is known of the users that get recommendations: those of a dataset, or any rows of items.
+"""Histories of the users to recommend to: users of a dataset, or any rows of items.
 
 Letters: R rows (one per user), I items of all rows together.
 """
@@ -23,12 +23,12 @@ class Histories:
     """Items of users, oldest first.
 
     Attributes:
-        names: What each row is called in what comes out: a user's token, or a number from 1.
-        user: The user's id where the model knows the user, else 0. Shape [R].
+        names: The name of each row in the output: a user's token, or a number from 1.
+        user: The user's id if the model knows the user, else 0. Shape [R].
         items: Item ids of all rows. Shape [I].
         first: First item of each row in ``items``. Shape [R].
-        end: One past its last item. Shape [R].
-        skipped: How many items were left out because the model does not know them.
+        end: One after its last item. Shape [R].
+        skipped: Number of items left out because the model does not know them.
     """
 
     names: Sequence[str]
@@ -47,18 +47,19 @@ def histories_of(
     items: Vocabulary,
     known_users: Mapping[str, tuple[int, Sequence[int]]] | None = None,
 ) -> Histories:
-    """Makes histories of items' tokens; unknown items are left out and counted.
+    """Makes histories from tokens of items; unknown items are left out and counted.
 
     Args:
         rows: A user's token, or None, and the items' tokens, oldest first.
         items: The items that the model knows.
-        known_users: Id and item ids of users of the dataset, by their tokens: rows of theirs come after those items.
+        known_users: Id and item ids of the dataset's users, by token; the rows given for them are appended to these
+            items.
 
     Returns:
         One history per row.
 
     Raises:
-        UsageError: If there is no row, or one has no item that the model knows.
+        UsageError: If there are no rows, or a row has no item that the model knows.
     """
     names: list[str] = []
     users: list[int] = []
@@ -87,18 +88,18 @@ def histories_of(
 
 
 def read_histories(file: Path, with_users: bool = False) -> Iterator[tuple[str | None, list[str]]]:
-    """Reads rows of item tokens, oldest first, one row a line.
+    """Reads rows of item tokens, oldest first, one row per line.
 
     Args:
-        file: Text with spaces or tabs between the tokens; or, with the ending .jsonl, a JSON list of tokens a line, or
-            an object with ``items`` and, if wanted, ``user``.
+        file: Text with spaces or tabs between the tokens; or, with the ending .jsonl, on each line a JSON list of
+            tokens, or an object with ``items`` and optionally ``user``.
         with_users: Whether the first token of a line of text is the user's.
 
     Yields:
-        The user's token, or None, and the items'.
+        The user's token, or None, and the items' tokens.
 
     Raises:
-        UsageError: If the file can't be read, or a line is no such row.
+        UsageError: If the file can't be read, or a line is not such a row.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
@@ -118,7 +119,7 @@ def _json_row(line: str, place: str) -> tuple[str | None, list[str]]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{place} is not JSON ({error}): expected a list of items a line") from None
+        raise UsageError(f"{place} is not JSON ({error}): expected a list of items per line") from None
     user, tokens = (value.get("user"), value.get("items")) if isinstance(value, dict) else (None, value)
     if not isinstance(tokens, list) or any(isinstance(token, list | dict | None) for token in tokens):
         raise UsageError(f'{place}: expected a list of items, or {{"user": ..., "items": [...]}}')

@@ -1,4 +1,4 @@
-"""A loaded run in use: its users and items by their tokens, and what is known of each user.
+"""A loaded run in use: its users and items by token, and the history of each user.
 
 Letters: U users (padding row 0 included), I interactions.
 """
@@ -38,7 +38,7 @@ UNTIL: tuple[Until, ...] = ("train", "valid", "test")
 
 
 class Neighbours(NamedTuple):
-    """Lists of items that are near others: ids and cosine similarities, [R, K]."""
+    """Lists of nearest items: ids and cosine similarities, [R, K]."""
 
     item: Tensor
     score: Tensor
@@ -46,13 +46,13 @@ class Neighbours(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class LoadedRun:
-    """A trained model with all that is needed to use it.
+    """A trained model with everything that is needed to use it.
 
     Attributes:
         config: The run's settings.
         model: With the weights of the best epoch, in eval mode.
         dataset: The whole dataset; maps ids to the user's own tokens and back.
-        splits: Training, validation and test part.
+        splits: Training, validation and test parts.
     """
 
     config: Config
@@ -61,7 +61,7 @@ class LoadedRun:
     splits: tuple[ContrastiveDataset, ContrastiveDataset, ContrastiveDataset]
 
     def __repr__(self) -> str:
-        """What it is, without its settings."""
+        """Model and dataset, without the settings."""
         return f"LoadedRun({type(self.model).__name__} on {self.dataset.dataset_name})"
 
     @cached_property
@@ -76,7 +76,7 @@ class LoadedRun:
 
     @cached_property
     def recommender(self) -> Recommender:
-        """The model with its items."""
+        """The model together with its items."""
         return Recommender(self.model.scorer, self.items, self.dataset.max_item_list_len, self.model.device)
 
     def recommend(
@@ -92,14 +92,15 @@ class LoadedRun:
 
         Args:
             users: Tokens; None for all, unless there are histories.
-            k: Items for each, at least 1.
-            histories: In place of users: rows of items' tokens, the newest last; unknown ones are skipped.
-            exclude: ``seen`` leaves out what a user has already; ``none`` nothing; tokens those items, too.
-            history: What is known of users of the dataset: ``train``, ``valid`` (its items, too) or ``test``
+            k: Number of items for each, at least 1.
+            histories: Instead of users: rows of items' tokens, the newest last; unknown tokens are skipped.
+            exclude: ``seen`` leaves out items that a user already has; ``none`` leaves out nothing; tokens leave out
+                those items as well as the seen ones.
+            history: The known history of users of the dataset: ``train``, ``valid`` (with validation items) or ``test``
                 (everything).
 
         Returns:
-            A line each: user (numbers from 1 for histories), rank from 1, item, score; the best first.
+            One line per recommendation: user (numbers from 1 for histories), rank from 1, item, score; the best first.
 
         Raises:
             UsageError: If a user is unknown, a history has no known item, or an argument is out of range.
@@ -117,11 +118,11 @@ class LoadedRun:
 
         Args:
             users: Their tokens; None for all.
-            until: The last part of the data that they reach into: ``train`` alone, or also the validation items
-                (``valid``), or everything (``test``).
+            until: The last part of the data to include: ``train`` only, also the validation items (``valid``), or
+                everything (``test``).
 
         Raises:
-            UsageError: If a user is unknown or has no item by then, or the argument is another.
+            UsageError: If a user is unknown or has no item in these parts, or ``until`` has another value.
         """
         if isinstance(users, str):
             raise UsageError(f"users = {users!r}: expected a list of users, such as [{users!r}]")
@@ -136,14 +137,14 @@ class LoadedRun:
         return Histories([self.users.tokens[i] for i in ids.tolist()], ids, flat, first[ids], end[ids])
 
     def new_histories(self, rows: Iterable[tuple[str | None, Sequence[object]]], until: Until = "test") -> Histories:
-        """Histories of given items; those of a user of the dataset come after the user's own there.
+        """Histories of given items; for a user of the dataset they are appended to the user's own items.
 
         Args:
             rows: A user's token, or None, and items' tokens, oldest first.
             until: As for ``histories``.
 
         Raises:
-            UsageError: If a row has no item that the model knows, or the model's scores depend on who the user is.
+            UsageError: If a row has no item that the model knows, or the model's scores depend on the user's identity.
         """
         rows = list(rows)
         first, end = (bound.tolist() for bound in self._bounds(until))
@@ -154,7 +155,7 @@ class LoadedRun:
         if bool((found.user == 0).any()) and self._depends_on_user:
             raise UsageError(
                 f"{self.config['model']} scores by who the user is, so that it can't recommend to users that it "
-                "was not trained on: train a model that reads item sequences alone, such as SASRec"
+                "was not trained on: train a model that reads only item sequences, such as SASRec"
             )
         return found
 
@@ -168,12 +169,12 @@ class LoadedRun:
     def similar(
         self, items: Iterable[object] | None = None, k: int = 10, rows_per_batch: int = 256
     ) -> pandas.DataFrame:
-        """The items whose vectors point most nearly the same way, as a table of item, rank, similar and score.
+        """The items whose vectors have the most similar direction, as a table of item, rank, similar and score.
 
         Args:
             items: Tokens of the items to start from; None for all.
             k: At least 1, and below the number of items.
-            rows_per_batch: Items compared together with all others.
+            rows_per_batch: Number of items compared together with all others.
         """
         from recbole_cl.serving.output import neighbours_of
 
@@ -201,10 +202,10 @@ class LoadedRun:
 
     @cached_property
     def item_table(self) -> Tensor:
-        """The vectors of all items, [N, D]: for our methods those that scores are products with.
+        """The vectors of all items, [N, D]; for our methods, scores are products with these vectors.
 
         Raises:
-            UsageError: If the model, one of RecBole's, has none under the usual name.
+            UsageError: If the model is a RecBole model without vectors under the usual name.
         """
         model: Any = self.model
         table = getattr(model, "item_table", None)
@@ -216,10 +217,10 @@ class LoadedRun:
 
     @torch.no_grad()
     def sequence_vectors(self, histories: Histories, rows_per_batch: int = 256) -> Tensor:
-        """The representation of each history, [R, D], on the CPU: what scores are the products with items of.
+        """The representation of each history, [R, D], on the CPU; scores are its products with items.
 
         Raises:
-            UsageError: If the model, one of RecBole's, gives no representations.
+            UsageError: If the model is a RecBole model without representations.
         """
         model: Any = self.model
         if not model.encodes_rows:
@@ -230,7 +231,7 @@ class LoadedRun:
         return torch.cat(parts)
 
     def _bounds(self, until: str) -> tuple[Tensor, Tensor]:
-        """Where each user's interactions begin and end in the flat data, up to a part of it, [U] each."""
+        """The begin and the end of each user's interactions in the flat data, up to a given part of it, [U] each."""
         if until not in UNTIL:
             raise UsageError(f"history = {until!r}: expected {', '.join(UNTIL)}")
         flat_user = self.dataset.flat[self.dataset.uid_field]
@@ -244,7 +245,7 @@ class LoadedRun:
 
     @cached_property
     def _depends_on_user(self) -> bool:
-        """Whether a model of RecBole's gives one history other scores for another user."""
+        """Whether a RecBole model gives the same history different scores for different users."""
         if self.model.encodes_rows:
             return False
         device, width = self.model.device, self.recommender.width
@@ -262,16 +263,16 @@ def load(
     """Rebuilds a finished run from its folder: settings, data and the weights of the best epoch.
 
     Args:
-        run_dir: A run folder, or what a run returned.
-        model: The class of the model, or its dotted path, where that is neither ours nor RecBole's: a module that the
-            folder alone names is not imported.
-        data_path: Folder of dataset folders, where that is no longer where the run found it.
+        run_dir: A run folder, or the result of a run.
+        model: The class of the model, or its dotted path, if the model is neither ours nor RecBole's. A module that
+            only the folder names is not imported.
+        data_path: Folder of dataset folders, if it is no longer where the run found it.
 
     Returns:
         The run, its model in eval mode.
 
     Raises:
-        UsageError: If the folder holds no run, or one of another model, or its checkpoint is refused.
+        UsageError: If the folder holds no run, or a run of another model, or its checkpoint is refused.
     """
     where = run_dir.run_dir if isinstance(run_dir, RunResult) else run_dir
     if not isinstance(where, str | Path):

@@ -45,9 +45,9 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
 
     Args:
         run: A loaded run, whose model is ours.
-        file: Ends in .onnx; the tokens of its items, by id from 1, go into <name>.items.json beside it.
-        k: The outputs are ``items`` and ``scores`` of the best K, [B, K]; None: ``scores`` of all items, [B, N], of
-            which the padding item's is -inf. The row's own items are among them.
+        file: Ends in .onnx; the tokens of its items, by id from 1, are written to <name>.items.json next to it.
+        k: The outputs are ``items`` and ``scores`` of the best K, [B, K]; None: ``scores`` of all items, [B, N], where
+            the padding item has -inf. The row's own items are among them.
 
     Raises:
         UsageError: If the model is not ours, K is out of range, or a library is missing.
@@ -73,9 +73,9 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
 
 def _exported(model: Any, k: int | None) -> Any:
     rows = torch.export.Dim("rows", min=1)
-    grouped, model.group_by_length = model.group_by_length, False  # rows of full width: shapes depend on B alone
+    grouped, model.group_by_length = model.group_by_length, False  # rows of full width: shapes depend only on B
     try:
-        with warnings.catch_warnings(), _quiet("torch.onnx"), _quiet("onnxscript"):  # advice to their own authors
+        with warnings.catch_warnings(), _quiet("torch.onnx"), _quiet("onnxscript"):  # hides advice to their own authors
             warnings.simplefilter("ignore")
             return torch.onnx.export(
                 _Scores(model, k).eval(),

@@ -1,4 +1,4 @@
-"""Tables of recommendations, and files of them that are written as they come.
+"""Tables of recommendations, and files to which they are written batch by batch.
 
 Letters: B rows, K list length, R rows of all batches.
 """
@@ -27,10 +27,10 @@ FORMATS = ("csv", "jsonl", "parquet")
 
 
 def frame_of(names: Sequence[str], items: Vocabulary, lists: Sequence[TopItems]) -> pd.DataFrame:
-    """Recommendations as a table, a line each: user, rank from 1, item, score.
+    """Recommendations as a table, one per line: user, rank from 1, item, score.
 
     Args:
-        names: What each row is called, R.
+        names: The name of each row, R.
         items: The items by id.
         lists: Batches of lists, R rows together.
     """
@@ -38,7 +38,7 @@ def frame_of(names: Sequence[str], items: Vocabulary, lists: Sequence[TopItems])
 
 
 def neighbours_of(ids: Sequence[int], items: Vocabulary, lists: Sequence[Any]) -> pd.DataFrame:
-    """Near items as a table, a line each: item, rank from 1, similar, score."""
+    """Nearest items as a table, one per line: item, rank from 1, similar, score."""
     return _long_table([items.tokens[i] for i in ids], items, lists, "item", "similar")
 
 
@@ -57,16 +57,16 @@ def _long_table(names: Sequence[str], items: Vocabulary, lists: Sequence[Any], l
 
 @contextmanager
 def table_writer(file: Path) -> Iterator[Write]:
-    """Opens a file of tables, in the format of its ending, that appears complete or not at all.
+    """Opens a file for tables, in the format of its ending; the file appears complete or not at all.
 
     Args:
         file: Ends in .csv, .jsonl or .parquet.
 
     Yields:
-        Appends a table; all have the same columns.
+        A function that appends a table; all tables have the same columns.
 
     Raises:
-        UsageError: If the ending is another, or Parquet is asked for and pyarrow is not there.
+        UsageError: If the ending is another one, or Parquet is asked for and pyarrow is not installed.
     """
     ending = file.suffix.lstrip(".").lower()
     if ending not in FORMATS:
@@ -80,7 +80,7 @@ def table_writer(file: Path) -> Iterator[Write]:
         try:
             yield _csv_lines(text) if ending == "csv" else _json_lines(text)
         finally:
-            text.detach()  # else it would close the file, which is still to be renamed
+            text.detach()  # otherwise it would close the file, which is still to be renamed
 
 
 def _csv_lines(text: io.TextIOBase) -> Write:

@@ -27,12 +27,12 @@ FORMAT = 1
 
 
 class Package:
-    """A model that travelled.
+    """An exported model.
 
     Args:
         scorer: The model, in eval mode.
         items: Its items.
-        about: What it was trained as: model, dataset, seed.
+        about: Its origin: model, dataset, seed.
     """
 
     def __init__(self, scorer: SequenceScorer, items: Vocabulary, about: dict[str, Any]) -> None:
@@ -46,11 +46,12 @@ class Package:
 
         Args:
             histories: Rows of items' tokens, the newest last; unknown ones are skipped.
-            k: Items for each, at least 1 and at most the number of items.
-            exclude: ``seen`` leaves the row's own items out; ``none`` nothing; tokens those too, beside the seen ones.
+            k: Number of items for each, at least 1 and at most the number of items.
+            exclude: ``seen`` leaves out the row's own items; ``none`` leaves out nothing; tokens leave out those items
+                as well as the seen ones.
 
         Returns:
-            For each row the items' tokens with their scores, best first; fewer than ``k`` if no more are left.
+            For each row, the items' tokens with their scores, best first; fewer than ``k`` if there are no more.
 
         Raises:
             UsageError: If a row has no item that the model knows, or an argument is out of range.
@@ -72,14 +73,14 @@ def write_package(run: LoadedRun, folder: Path) -> None:
         folder: A new folder, or an empty one.
 
     Raises:
-        UsageError: If the folder has files, safetensors is not there, or the model can't be packed.
+        UsageError: If the folder has files, safetensors is not installed, or the model can't be packed.
     """
     try:
         from safetensors.torch import save
     except ImportError:
         raise UsageError("a package needs safetensors: pip install 'recbole_cl[export]'") from None
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already: give a new folder")
+        raise UsageError(f"{folder} exists already: give a new folder")
     scorer = scorer_of(run.model)
     weights = {name: value.detach().cpu().contiguous() for name, value in scorer.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ def write_package(run: LoadedRun, folder: Path) -> None:
     config = run.config
     run.items.save(folder / ITEMS_FILE)
     about = {"model": config["model"], "dataset": config["dataset"], "seed": config["seed"]}
-    # last of all: a folder that has it is whole
+    # written last: a folder that has it is complete
     atomic_write_json(folder / SETTINGS, {"format": FORMAT, "about": about, "scorer": scorer.settings.as_dict()})
 
 
@@ -96,13 +97,13 @@ def load_package(folder: str | Path) -> Package:
     """Reads a package, on the CPU; it imports neither RecBole nor pandas.
 
     Args:
-        folder: What ``recbole-cl export RUN --format package`` wrote.
+        folder: A folder that ``recbole-cl export RUN --format package`` wrote.
 
     Returns:
         The model, in eval mode, ready to recommend.
 
     Raises:
-        UsageError: If it is missing or damaged, or safetensors is not there.
+        UsageError: If it is missing or damaged, or safetensors is not installed.
     """
     try:
         from safetensors import SafetensorError
@@ -126,7 +127,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"{file.parent} is no package: it has no {file.name}") from None
+        raise UsageError(f"{file.parent} is not a package: it has no {file.name}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} is damaged ({error}): export it again") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT or not {"scorer", "about"} <= values.keys():

@@ -22,13 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `recommend`."""
     add_run(parser)
     who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--users", metavar="all|FILE", help="all users of the data, or those of a file, one a line")
+    who.add_argument("--users", metavar="all|FILE", help="all users of the data, or those of a file, one per line")
     who.add_argument(
         "--histories",
         type=Path,
         metavar="FILE",
-        help="rows of items, the newest last: text with spaces or tabs between, or .jsonl with a list, or an object of "
-        "user and items, a line; a known user's items come after the known ones",
+        help="rows of items, the newest last: text with spaces or tabs in between; or .jsonl with a list, or an object "
+        "with user and items, per line; for a known user, the items are appended to the known ones",
     )
     parser.add_argument("--with_users", action="store_true", help="the first word of each line of text is the user")
     parser.add_argument("--k", type=int, default=20, help="items for each (default: %(default)s)")
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[SEEN],
         metavar="seen|FILE|none",
-        help="leave out the user's own items, those of a file (one a line) beside them, or nothing (default: seen)",
+        help="leave out the user's own items; also those of a file (one per line); or nothing (default: seen)",
     )
     add_until(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"ends in .{', .'.join(FORMATS)}; else the terminal")
@@ -85,7 +85,7 @@ def _histories(args: argparse.Namespace, run: LoadedRun) -> Histories:
 
 def _exclude(words: list[str]) -> str | list[str]:
     if NOTHING in words and len(words) > 1:
-        raise UsageError(f"--exclude {' '.join(words)}: {NOTHING} stands alone")
+        raise UsageError(f"--exclude {' '.join(words)}: {NOTHING} cannot be combined with others")
     files = [word for word in words if word not in (SEEN, NOTHING)]
     return [token for file in files for token in read_tokens(Path(file))] if files else words[0]
 
@@ -99,5 +99,7 @@ def read_tokens(file: Path) -> list[str]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} can't be read as text in UTF-8 ({error}): give a file with one token a line") from None
+        raise UsageError(
+            f"{file} can't be read as text in UTF-8 ({error}): give a file with one token a line"
+        ) from None
     return [line.strip() for line in lines if line.strip()]

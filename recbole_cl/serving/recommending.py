@@ -1,4 +1,4 @@
-"""Recommendations for histories, in batches, from anything that scores items for rows.
+"""Recommendations for histories, in batches, from any object that scores items for rows.
 
 Letters: B rows, L columns, N items (padding row 0 included), K list length.
 """
@@ -24,11 +24,11 @@ SEEN, NOTHING = "seen", "none"
 
 @dataclass(frozen=True)
 class Exclusion:
-    """What is not recommended.
+    """Items that are not recommended.
 
     Attributes:
         seen: Whether a user's own items are left out.
-        items: Ids of items that nobody gets.
+        items: Ids of items that are recommended to no user.
     """
 
     seen: bool
@@ -36,11 +36,11 @@ class Exclusion:
 
 
 def exclusion_of(exclude: str | Iterable[object], items: Vocabulary) -> Exclusion:
-    """Reads what is to be excluded.
+    """Reads which items to exclude.
 
     Args:
-        exclude: ``seen``, ``none``, or items' tokens, which are then left out beside the seen ones; unknown ones are of
-            no account.
+        exclude: ``seen``, ``none``, or items' tokens, which are left out as well as the seen ones; unknown tokens are
+            ignored.
         items: The items that the model knows.
 
     Raises:
@@ -54,7 +54,7 @@ def exclusion_of(exclude: str | Iterable[object], items: Vocabulary) -> Exclusio
 
 
 class RowBatch(NamedTuple):
-    """Rows as a model takes them, [B, L] with lengths and user ids [B], and all items that they have."""
+    """Rows in the form that a model needs, [B, L] with lengths and user ids [B], and all their items."""
 
     item_seq: Tensor
     seq_len: Tensor
@@ -67,10 +67,10 @@ class Recommender:
     """A model in use.
 
     Attributes:
-        scorer: Encodes rows [B, L] with lengths [B] and user ids [B], and gives what scores items for them.
+        scorer: Encodes rows [B, L] with lengths [B] and user ids [B], and returns a scorer of items for them.
         items: The items by id.
         width: L.
-        device: Where the model is.
+        device: Device of the model.
     """
 
     scorer: Callable[[Tensor, Tensor, Tensor], Any]
@@ -93,17 +93,17 @@ class Recommender:
     def lists(
         self, histories: Histories, k: int, exclusion: Exclusion, rows_per_batch: int = ROWS_PER_BATCH
     ) -> Iterator[TopItems]:
-        """The best items after each history's last, batch after batch.
+        """The best items to follow each history, batch after batch.
 
         Args:
             histories: R rows.
             k: K, at least 1 and at most the number of items.
-            exclusion: What is left out.
+            exclusion: The items to leave out.
             rows_per_batch: B, at least 1.
 
         Yields:
-            Lists of the next B rows, on the CPU; those of a row that has fewer than K items left end with scores of
-            -inf.
+            Lists of the next B rows, on the CPU; if a row has fewer than K items left, its list ends with scores of
+                -inf.
 
         Raises:
             UsageError: If K is out of range.

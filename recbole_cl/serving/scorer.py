@@ -1,4 +1,4 @@
-"""A trained encoder and its item vectors, free of datasets and of RecBole: what travels in a package.
+"""A trained encoder and its item vectors, independent of datasets and RecBole: the content of a package.
 
 Letters: B rows, L columns, N items (padding row 0 included), D hidden size.
 """
@@ -20,15 +20,15 @@ from recbole_cl.errors import UsageError
 
 @dataclass(frozen=True)
 class ScorerSettings:
-    """What a scorer is built from.
+    """Settings that a scorer is built from.
 
     Attributes:
         encoder: Name in the table of encoders, or a dotted path.
         sizes: Its sizes, under the names of ``EncoderSettings``.
         n_items: N.
-        last_position: Position of a row's newest item; None where positions count from the oldest.
-        extra_layer_kind: Of layers behind the encoder (SRMA); None where there are none.
-        extra_layers: How many.
+        last_position: Position of a row's newest item; None if positions are counted from the oldest.
+        extra_layer_kind: Kind of the layers after the encoder (SRMA); None if there are none.
+        extra_layers: Their number.
     """
 
     encoder: str
@@ -44,10 +44,10 @@ class ScorerSettings:
 
 
 class SequenceScorer(nn.Module):
-    """Scores all items after rows of items, as the model that it was taken from.
+    """Scores all items to follow rows of items, with the same scores as the original model.
 
     Args:
-        settings: What to build.
+        settings: Settings to build it from.
     """
 
     def __init__(self, settings: ScorerSettings) -> None:
@@ -65,7 +65,7 @@ class SequenceScorer(nn.Module):
         """The representation of each row.
 
         Args:
-            item_seq: Item ids, oldest first, 0 beyond the length. Shape [B, L].
+            item_seq: Item ids, oldest first, 0 after the end of the row. Shape [B, L].
             seq_len: Lengths, 1..L. Shape [B].
 
         Returns:
@@ -80,13 +80,13 @@ class SequenceScorer(nn.Module):
         return output.index_select(0, packing.outputs[0])
 
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Any:
-        """Encodes rows, and gives what scores a block of items for some of them; users are of no account."""
+        """Encodes rows, and returns a function that scores a block of items for some of them; users are ignored."""
         hidden = self(item_seq[:, : int(seq_len.max())], seq_len)
         return lambda rows, items: hidden[rows] @ self.item_embedding.weight[items].T
 
 
 def scorer_of(model: Any) -> SequenceScorer:
-    """Takes encoder and item vectors out of a trained model of ours.
+    """Extracts encoder and item vectors from a trained model of ours.
 
     Args:
         model: In eval mode.
@@ -95,7 +95,7 @@ def scorer_of(model: Any) -> SequenceScorer:
         A scorer with copies of the weights, on the CPU, that gives the model's scores.
 
     Raises:
-        UsageError: If the model scores otherwise than by the product of its encoder's output with item vectors.
+        UsageError: If the model's scores are not products of its encoder's output with item vectors.
     """
     from recbole_cl.model.base import EncoderRecommender
 
@@ -122,7 +122,7 @@ def scorer_of(model: Any) -> SequenceScorer:
 
 @torch.no_grad()
 def _refuse_other_scores(scorer: SequenceScorer, model: Any) -> None:
-    """Refuses a model whose representations depend on more than was taken out of it, by an example."""
+    """Refuses a model whose representations depend on more than the extracted parts, by checking an example."""
     item_seq, seq_len = empty_rows(scorer.width)
     item_seq[1, : scorer.width] = torch.arange(scorer.width) % (scorer.settings.n_items - 1) + 1
     seq_len[1] = scorer.width
@@ -132,7 +132,7 @@ def _refuse_other_scores(scorer: SequenceScorer, model: Any) -> None:
 
 
 def empty_rows(width: int) -> tuple[Tensor, Tensor]:
-    """Two rows of one item each, [2, L] and [2]: an example of what a scorer takes."""
+    """Two rows of one item each, [2, L] and [2]: an example input of a scorer."""
     item_seq = torch.zeros(2, width, dtype=torch.long)
     item_seq[:, 0] = 1
     return item_seq, torch.ones(2, dtype=torch.long)

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 Scores = Callable[[slice, slice], Tensor]
-"""Scores of some items for some of the B rows, [rows, items], free to be written to."""
+"""Scores of some items for some of the B rows, [rows, items]; the caller may modify them."""
 
 ITEMS_PER_BLOCK = 32_768
 
 
 class Excluded(NamedTuple):
-    """Items that are not to be recommended to single rows.
+    """Items that must not be recommended to particular rows.
 
     Attributes:
         row: Row of each pair, [H].
@@ -30,7 +30,7 @@ class Excluded(NamedTuple):
 
 
 class TopItems(NamedTuple):
-    """Lists of items, best first; where a list has fewer than K, a score of -inf.
+    """Lists of items, best first; a list with fewer than K items is filled up with scores of -inf.
 
     Attributes:
         item: Item ids, [B, K].
@@ -50,16 +50,16 @@ def top_items(
     banned: Tensor,
     items_per_block: int = ITEMS_PER_BLOCK,
 ) -> TopItems:
-    """Finds the K best items of every row without holding more than one block of scores.
+    """Finds the K best items of every row, holding at most one block of scores.
 
     Args:
-        scores: Scores items of the B rows.
+        scores: Scores items for the B rows.
         n_rows: B.
         n_items: N; item 0 is padding and is never found.
         k: K, below N.
         excluded: Pairs of rows and items to leave out; None for none.
         banned: Items to leave out for all rows.
-        items_per_block: Items scored at a time, at least 1.
+        items_per_block: Number of items scored at a time, at least 1.
 
     Returns:
         The lists.

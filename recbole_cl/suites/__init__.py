@@ -1,1 +1,1 @@
-"""Suites: many runs by one file, resumable, by any number of workers."""
+"""Suites: many runs described by one file, resumable, with any number of workers."""

@@ -28,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit-hours",
         type=float,
         metavar="H",
-        help="stop after H hours, between two epochs; the same command goes on from there",
+        help="stop after H hours, between two epochs; the same command resumes the suite",
     )
     parser.add_argument("--retry-failed", action="store_true", help="try runs again that have failed before")
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that choose from a suite, and what is set beside it."""
+    """Declare the arguments that select parts of a suite and override its settings."""
     parser.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="only these of the suite's")
     parser.add_argument("--variants", nargs="+", default=(), metavar="VARIANT", help="only these of the suite's")
     parser.add_argument(
@@ -50,10 +50,10 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def choice_of(args: argparse.Namespace) -> Choice:
-    """What these arguments ask for.
+    """The choice that these arguments describe.
 
     Raises:
-        UsageError: If a seed or a setting is not written as it must be.
+        UsageError: If a seed or a setting is not written correctly.
     """
     seeds, settings = _seeds(args.seeds), dict(map(_setting, args.set))
     from recbole_cl.suites.plan import Choice  # takes seconds to import
@@ -68,10 +68,10 @@ def main(args: argparse.Namespace) -> int:
         The exit code: 0; 1 if runs have failed.
 
     Raises:
-        UsageError: With all that is wrong in the suite or the arguments, before anything is trained.
+        UsageError: The message lists everything that is wrong in the suite or the arguments, before training starts.
     """
     path = suite_file(args.suite)
-    contents = read_suite(path)  # told of before anything is imported that takes seconds
+    contents = read_suite(path)  # errors are reported before any slow import
     choice = choice_of(args)
     if args.dry_run:
         from recbole_cl.suites.estimate import estimate
@@ -95,22 +95,22 @@ def suite(
     retry_failed: bool = False,
     **settings: Any,
 ) -> SuiteResult:
-    """Does the runs of a suite that are not done yet, each in a process of its own, and gives its table.
+    """Does the unfinished runs of a suite, each in its own process, and returns its table.
 
     Args:
         name: Name of a suite of the package, or a YAML file.
         datasets: Some of its datasets; empty for all.
         variants: Some of its variants; empty for all.
-        seeds: In place of the suite's: a list, or how many, from its first on.
-        limit_hours: Stops after so many hours, between two epochs; None for never.
-        retry_failed: Whether runs are tried again that have failed before.
-        **settings: Settings of all runs whose model knows them, above what the suite sets.
+        seeds: Instead of the suite's: a list, or a number of seeds, counted from its first one.
+        limit_hours: Time limit in hours, checked between two epochs; None for no limit.
+        retry_failed: Whether failed runs are tried again.
+        **settings: Settings for all runs whose models know them; these override the suite's.
 
     Returns:
-        What is done; printed, it is the suite's table.
+        The finished runs; printing it shows the suite's table.
 
     Raises:
-        UsageError: With all that is wrong, before anything is trained.
+        UsageError: The message lists everything that is wrong, before training starts.
     """
     from recbole_cl.suites.plan import Choice
 
@@ -126,7 +126,7 @@ def _run(path: Path, choice: Choice, limit_hours: float | None, retry_failed: bo
 
     deadline = None if limit_hours is None else time.time() + 3600 * limit_hours
     contents = read_suite(path)
-    environment = dict(os.environ)  # before settings are built, which changes what GPUs are seen
+    environment = dict(os.environ)  # before settings are built, which changes the visible GPUs
     runs = plan(contents, choice)
     refuse_missing_data(runs)
     if retry_failed:

@@ -1,4 +1,4 @@
-"""The runs of a suite before they are done: what is to do, and how long it would take."""
+"""The runs of a suite before they are done: which are left, and how long they would take."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _HEADER = ["line", "dataset", *(state.value for state in State), "s an epoch", "
 
 
 def estimate(runs: Sequence[PlannedRun], shown: bool = True) -> str:
-    """A table of what is to do, with times of a few steps of each variant on each dataset.
+    """A table of the runs that are left, with times estimated from a few steps of each variant on each dataset.
 
     Args:
         runs: The plan.
-        shown: Whether a progress bar is.
+        shown: Whether to show a progress bar.
 
     Returns:
-        One line for each line of the suite's table. Early stopping is known where a run of the same line is done, and
-        else left out: then the time is what the run takes at most.
+        One line for each line of the suite's table. If a run of the same line is done, its number of epochs is used;
+            otherwise early stopping is ignored, and the time is the maximum.
     """
     lines: dict[tuple[str, str], list[PlannedRun]] = {}
     for run in runs:
@@ -38,7 +38,7 @@ def estimate(runs: Sequence[PlannedRun], shown: bool = True) -> str:
         states = [state_of(run) for run in members]
         row = [label, dataset, *(str(states.count(state)) for state in State)]
         open_runs = states.count(State.TO_DO) + states.count(State.BEGUN)
-        key = members[0].variant, dataset  # the swept value hardly ever changes the work of a step
+        key = members[0].variant, dataset  # the swept value rarely changes the work of a step
         if open_runs and key not in timings:
             timings[key] = _timed(members[0])
         timing = timings.get(key) if open_runs else None
@@ -66,6 +66,6 @@ def _timed(run: PlannedRun) -> Timing | str:
 
 
 def _epochs_known(runs: Sequence[PlannedRun]) -> float | None:
-    """Mean number of epochs of those that are done."""
+    """Mean number of epochs of the finished runs."""
     done = [load_run(run.folder).epochs_run for run in runs if state_of(run) is State.DONE]
     return mean(done) if done else None

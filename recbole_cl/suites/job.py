@@ -1,8 +1,8 @@
-"""One run of a suite: its state, and how it is carried out in a process of its own.
+"""One run of a suite: its state, and how it is executed in its own process.
 
-A process for each run costs the seconds of its imports, and keeps what one run does to its process (memory that leaks
-or breaks apart, a crash in a kernel, the system's out-of-memory killer, global state of libraries) from all others. It
-ends at once when its worker does, so that a dead worker's lock is free.
+A separate process for each run costs a few seconds of imports, and protects other runs from its problems: leaking or
+fragmented memory, a crash in a kernel, the system's out-of-memory killer, global state of libraries. It ends at once
+when its worker ends, so that a dead worker's lock is released.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from recbole_cl.runs.lock import locked
 from recbole_cl.suites.plan import PlannedRun
 from recbole_cl.writing import atomic_write_json
 
-FAILED = "failed.json"  # why a run ended without a result; gone once it has one
+FAILED = "failed.json"  # why a run ended without a result; deleted once it has one
 
 
 class State(Enum):
-    """What is known of a run from its folder."""
+    """State of a run, as its folder shows it."""
 
     TO_DO = "to do"
     BEGUN = "begun"
@@ -39,11 +39,11 @@ class State(Enum):
 
 
 class Outcome(Enum):
-    """How carrying out a run ended; the values are exit codes of its process."""
+    """How executing a run ended; the values are exit codes of its process."""
 
     DONE = 0
     FAILED = 3
-    TAKEN = 4  # another worker is at it
+    TAKEN = 4  # another worker is running it
     PAUSED = 5  # the time is up
 
 
@@ -52,7 +52,7 @@ class _Paused(Exception):
 
 
 def state_of(run: PlannedRun) -> State:
-    """What is known of a run."""
+    """State of a run, as its folder shows it."""
     if (run.folder / RESULT).is_file():
         return State.DONE
     if (run.folder / FAILED).is_file():
@@ -61,17 +61,17 @@ def state_of(run: PlannedRun) -> State:
 
 
 def failure_of(run: PlannedRun) -> str:
-    """Why a run failed, in one line."""
+    """The reason for a run's failure, in one line."""
     return str(json.loads((run.folder / FAILED).read_text(encoding="utf-8"))["reason"])
 
 
 def forget_failure(run: PlannedRun) -> None:
-    """Has a failed run tried again; it goes on where its last checkpoint is."""
+    """Lets a failed run be tried again; it resumes from its last checkpoint, if there is one."""
     (run.folder / FAILED).unlink(missing_ok=True)
 
 
 def is_taken(run: PlannedRun) -> bool:
-    """Whether a process is at work on a run."""
+    """Whether a process is working on a run."""
     if not run.folder.is_dir():
         return False
     try:
@@ -82,36 +82,36 @@ def is_taken(run: PlannedRun) -> bool:
 
 
 def carry_out_here(run: PlannedRun, deadline: float | None = None) -> Outcome:
-    """Carries a run out in this process: begins it, or goes on with it, and records why if it fails.
+    """Executes a run in this process: begins or resumes it, and records the reason if it fails.
 
     Args:
         run: The run.
-        deadline: Time (of ``time.time``) after which it is paused before its next epoch; None for never.
+        deadline: Time (of ``time.time``) after which it is paused before its next epoch; None for no limit.
 
     Returns:
-        How it ended; a run that is done already is not done again.
+        How it ended; a finished run is not repeated.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     try:
         with locked(run.folder):
             return _carry_out(run, deadline)
-    except UsageError:  # of the lock alone
+    except UsageError:  # raised only by the lock
         return Outcome.TAKEN
 
 
 def carry_out_apart(
     run: PlannedRun, deadline: float | None, environment: Mapping[str, str], wait: Callable[[], object]
 ) -> Outcome:
-    """Carries a run out in a process of its own.
+    """Executes a run in its own process.
 
     Args:
         run: The run.
         deadline: As for ``carry_out_here``.
         environment: Its environment variables.
-        wait: Is called every second.
+        wait: Called every second.
 
     Returns:
-        How it ended. One that died is recorded as failed.
+        How it ended. If its process died, this is recorded as a failure.
 
     Raises:
         KeyboardInterrupt: If it was interrupted.
@@ -125,7 +125,7 @@ def carry_out_apart(
         assert child.stdin is not None
         try:
             child.stdin.write(f"{json.dumps(job)}\n".encode())
-            child.stdin.flush()  # and stays open: the child ends when it reads that this process has
+            child.stdin.flush()  # it stays open: the child ends when it reads that this process has ended
             while (code := _ended(child)) is None:
                 wait()
         except BrokenPipeError:
@@ -143,7 +143,7 @@ def carry_out_apart(
 
 
 def main() -> int:
-    """Carries out the run that standard input describes, until that ends."""
+    """Executes the run that standard input describes."""
     line = sys.stdin.buffer.readline()
     job: dict[str, Any] = json.loads(line)
     threading.Thread(target=_end_with_worker, daemon=True).start()
@@ -156,14 +156,14 @@ def main() -> int:
 
 
 def _end_with_worker() -> None:
-    """Ends this process at once when the worker that started it has ended, as if it had been killed with it."""
+    """Ends this process at once when the worker that started it has ended, as if both had been killed."""
     while sys.stdin.buffer.read(1):
         pass
     os._exit(1)
 
 
 def _carry_out(run: PlannedRun, deadline: float | None) -> Outcome:
-    if state_of(run) in (State.DONE, State.FAILED):  # another worker was faster
+    if state_of(run) in (State.DONE, State.FAILED):  # another worker has done it
         return Outcome.DONE if state_of(run) is State.DONE else Outcome.FAILED
     from recbole_cl.runs import runner
     from recbole_cl.runs.build import build_config
@@ -179,7 +179,7 @@ def _carry_out(run: PlannedRun, deadline: float | None) -> Outcome:
         runner.carry_out(build_config(run.model, run.dataset, (), settings), run.folder, before_epoch)
     except _Paused:
         return Outcome.PAUSED
-    except Exception as error:  # whatever a model may raise: the others are to go on
+    except Exception as error:  # a model may raise anything: the other runs must continue
         kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
         _write_failure(run, f"{kind}{' '.join(str(error).split())}")
         return Outcome.FAILED
@@ -187,7 +187,7 @@ def _carry_out(run: PlannedRun, deadline: float | None) -> Outcome:
 
 
 def _begun(folder: Path) -> bool:
-    """Whether a run can be taken up from what lies in its folder."""
+    """Whether a run can be resumed from the files in its folder."""
     try:
         return resumed_folder(folder) == folder
     except UsageError:
@@ -202,7 +202,7 @@ def _ended(child: subprocess.Popen[bytes]) -> int | None:
 
 
 def _death(code: int, said: BinaryIO) -> str:
-    """Why a process ended, by its exit code and its last words."""
+    """The reason why a process ended, from its exit code and its last output."""
     if code < 0:
         why = ", as the system does when memory is short" if code == -9 else ""
         return f"its process was killed by signal {-code}{why}"
@@ -218,7 +218,7 @@ def _record_failure(run: PlannedRun, reason: str) -> None:
             if state_of(run) is not State.DONE:
                 _write_failure(run, reason)
     except UsageError:
-        pass  # another worker has taken it up
+        pass  # another worker has resumed it
 
 
 def _write_failure(run: PlannedRun, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Which runs a suite consists of, in their order, each with its settings checked and a folder of its own."""
+"""The runs of a suite in order, each with checked settings and its own folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from recbole_cl.suites.schema import Suite, Variant
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a suite is asked for, and what is set beside it; empty for all, and nothing.
+    """The selected parts of a suite, and settings that override it; empty selects all, and overrides nothing.
 
     Attributes:
         datasets: Some of the suite's.
         variants: Some of the suite's.
-        seeds: In place of the suite's; a number N stands for its first seed and the N - 1 after it.
-        settings: Above all that the suite sets; each run takes those that its model knows.
+        seeds: Instead of the suite's; a number N means its first seed and the N - 1 after it.
+        settings: Override everything in the suite; each run uses those that its model knows.
     """
 
     datasets: Sequence[str] = ()
@@ -42,11 +42,11 @@ class PlannedRun:
 
     Attributes:
         variant: Name of the variant.
-        label: What the table calls it: the variant, and the swept value if there is one.
+        label: Its name in the table: the variant, and the swept value if there is one.
         dataset: Name of the dataset.
         seed: Its seed.
         model: Name or dotted path of the model.
-        settings: What is set, seed included.
+        settings: The given settings, seed included.
         data_folder: The dataset's own folder.
         folder: The run folder, which need not exist.
     """
@@ -66,7 +66,7 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of the table on one dataset: what all seeds of it share."""
+    """One line of the table on one dataset: the part that all its seeds share."""
 
     variant: str
     label: str
@@ -77,19 +77,20 @@ class _Line:
 
 
 def plan(suite: Suite, choice: Choice = Choice()) -> list[PlannedRun]:
-    """The runs of a suite: seed by seed, so that all lines have their first seed before any has its second.
+    """The runs of a suite, seed by seed: every line gets its first seed before any line gets its second.
 
-    A run whose settings a folder of the same ``checkpoint_dir`` holds already, whatever made it, gets that folder.
+    If a folder in the same ``checkpoint_dir`` already holds a run with the same settings, whatever made it, the run
+    uses that folder.
 
     Args:
         suite: The suite.
-        choice: What of it is asked for.
+        choice: The selected parts.
 
     Returns:
         The runs, in the order in which they are done.
 
     Raises:
-        UsageError: With all that is wrong, if a name of the choice, a model or a setting is.
+        UsageError: The message lists every wrong name of the choice, model and setting.
     """
     seeds = choice.seeds or suite.seeds
     if isinstance(seeds, int):
@@ -100,7 +101,7 @@ def plan(suite: Suite, choice: Choice = Choice()) -> list[PlannedRun]:
 
 
 def refuse_missing_data(runs: Sequence[PlannedRun]) -> None:
-    """Refuses a plan of which a dataset is not there, and cannot be downloaded.
+    """Refuses a plan with a dataset that is missing and cannot be downloaded.
 
     Raises:
         UsageError: For all such datasets together.
@@ -159,7 +160,7 @@ def _common(suite: Suite, dataset: str) -> dict[str, Any]:
 
 
 def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) -> dict[str, Config]:
-    """Of each variant the settings of its model alone, which tell what that knows."""
+    """For each variant, the settings of its model alone; they show which settings the model knows."""
     found: dict[str, Config] = {}
     by_model: dict[str, Config] = {}
     for name, model in models.items():
@@ -173,24 +174,24 @@ def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) 
 def _tell_unknown(
     suite: Suite, choice: Choice, datasets: Sequence[str], bare: Mapping[str, Config], problems: list[str]
 ) -> None:
-    """Tells of settings for all runs that no model of the suite knows."""
+    """Reports settings for all runs that no model of the suite knows."""
     given = [choice.settings, *(_common(suite, dataset) for dataset in datasets)]
     unknown = {key: it[key] for it in given for key in it if not any(one.knows(key) for one in bare.values())}
     if unknown and bare:
         one = next(iter(bare.values()))
         try:
-            build_config(one.model_class, one["dataset"], (), unknown)  # which says what was meant
+            build_config(one.model_class, one["dataset"], (), unknown)  # its error says what was meant
         except UsageError as error:
             problems.append(str(error))
 
 
 def _known_to(bare: Config, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those settings that a model knows."""
+    """The settings that a model knows."""
     return {key: value for key, value in values.items() if bare.knows(key)}
 
 
 def _points(name: str, variant: Variant) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Label and settings of a variant, or of each value that it is swept over."""
+    """Label and settings of a variant, or of each of its swept values."""
     own: dict[str, Any] = {}
     for file in variant.config_files:
         merge_settings(own, read_settings(file))
@@ -228,7 +229,7 @@ class _Folders:
         self._known: dict[Path, dict[str, Path]] = {}
 
     def of(self, settings: Mapping[str, Any], parent: Path, stem: str) -> Path:
-        """The folder that holds such a run, finished ones first; or else where every worker will put it."""
+        """The folder that holds such a run, finished ones first; else the folder that every worker would make."""
         if parent not in self._known:
             self._known[parent] = dict(_stored(parent))
         name = digest(settings)
@@ -242,4 +243,4 @@ def _stored(parent: Path) -> Iterator[tuple[str, Path]]:
         try:
             yield digest(read_settings(folder / CONFIG)), folder
         except UsageError:
-            continue  # somebody else's
+            continue  # not one of our folders

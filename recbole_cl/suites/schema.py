@@ -1,4 +1,4 @@
-"""What a suite file may hold, and how it is read."""
+"""The content of a suite file, and how it is read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 class Variant(BaseModel):
-    """One line of a suite's table: a model, and what it sets. Any other key is a setting.
+    """One line of a suite's table: a model and its settings. Any other key is a setting.
 
     Attributes:
-        model: Name or dotted path; None if the variant bears the model's name.
-        config_files: YAML files, above the suite's settings.
-        sweeps: Setting -> values, one run each; several settings are swept one at a time, but those of one key, between
-            commas, together.
-        datasets: Those of the suite that it is run on; None for all.
+        model: Name or dotted path; None if the variant has the model's name.
+        config_files: YAML files, which override the suite's settings.
+        sweeps: Setting -> values, one run each. Several settings are swept one after the other; settings in one key,
+            separated by commas, are swept together.
+        datasets: The suite's datasets that it is run on; None for all.
     """
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
@@ -44,10 +44,10 @@ class Variant(BaseModel):
 
 
 class Published(BaseModel):
-    """What others have measured.
+    """Results that others have published.
 
     Attributes:
-        source: Where it stands.
+        source: Where they are published.
         figures: Dataset -> variant -> metric -> value.
     """
 
@@ -58,23 +58,23 @@ class Published(BaseModel):
 
 
 class Suite(BaseModel):
-    """A suite: each variant on each dataset under each seed.
+    """A suite: each variant on each dataset with each seed.
 
-    From weak to strong: ``config_files``, ``settings``, those of the dataset, of the variant, the swept value, and what
-    the command line sets. All but the variant's own are for the models that know them.
+    From weak to strong: ``config_files``, ``settings``, settings of the dataset, of the variant, the swept value, and
+    settings of the command line. All except the variant's own apply only to models that know them.
 
     Attributes:
         title: What it measures.
         about: What else a reader of its table must know.
         eval_history: ``keep`` or ``remove``: the protocol of early stopping and of the table.
-        datasets: Dataset -> settings on it; a list where there are none.
-        seeds: One run of everything each.
+        datasets: Dataset -> settings for it; a list if there are none.
+        seeds: Each run is done once with each of these.
         config_files: YAML files for all runs.
         settings: Settings for all runs.
         variants: Name -> variant.
         metrics: Columns of the table.
-        baseline: The variant that significance is computed against; None for SASRec, or else the first.
-        published: Figures to set beside ours.
+        baseline: The variant that significance is tested against; None for SASRec, or else the first variant.
+        published: Published figures to compare ours with.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -94,14 +94,14 @@ class Suite(BaseModel):
     @field_validator("datasets", "variants", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        """A list of names for names without settings; nothing behind a name for no settings."""
+        """Converts a list of names to names without settings, and an empty value after a name to no settings."""
         if isinstance(value, list) and all(isinstance(name, str) for name in value):
             value = dict.fromkeys(value)
         return {key: {} if it is None else it for key, it in value.items()} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _names_fit(self) -> Suite:
-        """Names within the file lead somewhere."""
+        """Checks that names within the file exist."""
         wrong = [f"baseline = {self.baseline}" for _ in (1,) if self.baseline not in (None, *self.variants)]
         for name, variant in self.variants.items():
             wrong += [f"variants.{name}.datasets has {it}" for it in variant.datasets or () if it not in self.datasets]
@@ -117,7 +117,7 @@ class Suite(BaseModel):
 
 
 def suite_file(name: str) -> Path:
-    """The file that a name means.
+    """The file of a given name.
 
     Args:
         name: A YAML file, or the name of a suite that comes with the package.
@@ -136,7 +136,7 @@ def suite_file(name: str) -> Path:
 
 
 def shipped_suites() -> list[Path]:
-    """The suites that come with the package: inside it, or beside it in a source tree."""
+    """The suites that come with the package: inside it, or next to it in a source tree."""
     package = Path(__file__).resolve().parent
     for folder in (package / "files", package.parents[1] / "suites"):
         if found := sorted(folder.glob("*.yaml")):
@@ -148,7 +148,7 @@ def read_suite(path: Path) -> Suite:
     """Reads a suite file.
 
     Raises:
-        UsageError: With all that is wrong in it, but for settings, which ``plan`` looks at.
+        UsageError: The message lists everything that is wrong in it, except settings, which ``plan`` checks.
     """
     values = read_settings(path)
     try:

@@ -1,4 +1,4 @@
-"""The table of a suite, as far as its runs have come, with published figures beside ours."""
+"""The table of a suite with the runs finished so far, compared with published figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recbole_cl.suites.schema import Suite
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """A suite as far as it is done; printed, it is its table.
+    """The finished part of a suite; printing it shows its table.
 
     Attributes:
         suite: The suite.
@@ -34,7 +34,7 @@ class SuiteResult:
 
     @cached_property
     def groups(self) -> dict[str, list[RunGroup]]:
-        """Dataset -> the lines of its table, with all runs that are done; lines without one are left out."""
+        """Dataset -> the lines of its table with all finished runs; lines without any are left out."""
         found: dict[str, dict[str, list[StoredRun]]] = {}
         models = {run.label: run.variant for run in self.runs}
         for run in self.runs:
@@ -51,7 +51,7 @@ class SuiteResult:
         return {str(run): failure_of(run) for run in self.runs if state_of(run) is State.FAILED}
 
     def tables(self) -> list[Table]:
-        """The lines side by side with their significance, one table for each dataset and protocol."""
+        """The lines compared with each other, with significance, one table for each dataset and protocol."""
         tables = []
         for dataset, groups in self.groups.items():
             refuse_incomparable([run for group in groups for run in group.runs])
@@ -68,7 +68,7 @@ class SuiteResult:
 
         Args:
             dataset: The dataset.
-            style: One of tabulate's.
+            style: A table format of tabulate.
         """
         published = self.suite.published.figures.get(dataset, {}) if self.suite.published else {}
         groups = {group.label: group for group in self.groups.get(dataset, [])}
@@ -88,7 +88,7 @@ class SuiteResult:
         return grid
 
     def markdown(self) -> str:
-        """All of it as a page."""
+        """All tables as a page."""
         datasets = dict.fromkeys(run.dataset for run in self.runs)
         parts = [f"# {self.suite.title}", *([self.suite.about] if self.suite.about else [])]
         parts += [self.text_of(dataset, "pipe") for dataset in datasets]
@@ -100,7 +100,7 @@ class SuiteResult:
     def _significance(self) -> str:
         try:
             return as_markdown(self.tables())
-        except UsageError as error:  # variants that differ in the data are not comparable: their figures still stand
+        except UsageError as error:  # variants with different data are not comparable; their figures are still shown
             return str(error)
 
     def _cells(self, group: RunGroup | None, metric: str, published: float | None, with_published: bool) -> list[str]:

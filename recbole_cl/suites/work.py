@@ -1,4 +1,4 @@
-"""A worker: does the runs of a plan that no other worker does, one after another."""
+"""A worker: does the runs of a plan that no other worker is doing, one after another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from recbole_cl.suites.job import Outcome, State, carry_out_apart, is_taken, state_of
 from recbole_cl.suites.plan import PlannedRun
 
-_POLL = 5.0  # seconds between two looks at what other workers do
+_POLL = 5.0  # seconds between two checks of other workers' progress
 
 Execute = Callable[[PlannedRun, float | None], Outcome]
 
@@ -24,15 +24,15 @@ def work(
     bar: Any,
     poll: float = _POLL,
 ) -> None:
-    """Does the runs that are to do, in their order, and waits for those that other workers have taken.
+    """Does the unfinished runs in order, and waits for those that other workers are doing.
 
     Args:
         runs: The plan.
-        execute: Carries one out.
-        deadline: Time (of ``time.time``) after which no run is begun; None for never.
-        after: Is told of each run that this worker has done, or that has failed.
+        execute: Executes one run.
+        deadline: Time (of ``time.time``) after which no run is begun; None for no limit.
+        after: Called with each run that this worker has done, or that has failed.
         bar: A progress bar over all runs.
-        poll: Seconds between two looks at what other workers do.
+        poll: Seconds between two checks of other workers' progress.
     """
     while open_runs := _open(runs):
         idle = True
@@ -55,13 +55,13 @@ def work(
 
 
 def progress_bar(runs: Sequence[PlannedRun], shown: bool) -> Any:
-    """A bar over all runs, which estimates the time left by all that were finished since it began."""
+    """A progress bar over all runs; the remaining time is estimated from runs finished since it began."""
     done = len(runs) - len(_open(runs))
     return tqdm(total=len(runs), initial=done, unit="run", smoothing=0, dynamic_ncols=True, disable=not shown)
 
 
 def in_processes(bar: Any, environment: Mapping[str, str]) -> Execute:
-    """Carries runs out in processes of their own, and keeps the bar's clock going."""
+    """Executes runs in separate processes, and keeps the bar's clock running."""
 
     def execute(run: PlannedRun, deadline: float | None) -> Outcome:
         return carry_out_apart(run, deadline, environment, bar.refresh)
@@ -78,5 +78,5 @@ def _is_over(deadline: float | None) -> bool:
 
 
 def _show(bar: Any, runs: Sequence[PlannedRun], words: str) -> None:
-    bar.update(len(runs) - len(_open(runs)) - bar.n)  # other workers' runs count
+    bar.update(len(runs) - len(_open(runs)) - bar.n)  # includes runs of other workers
     bar.set_postfix_str(words)

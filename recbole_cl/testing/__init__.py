@@ -1,1 +1,1 @@
-"""What a method of your own can be tested with: the contract tests and a made-up dataset."""
+"""Tools to test a method of your own: the contract tests and a toy dataset."""

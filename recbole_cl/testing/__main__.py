@@ -1,4 +1,4 @@
-"""``python -m recbole_cl.testing my_package.my_module.MyMethod``: the contract tests, run on one class."""
+"""``python -m recbole_cl.testing my_package.my_module.MyMethod``: runs the contract tests on one class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the contract tests.
 
     Args:
-        argv: A model's name or dotted path, and options of pytest; those of the process by default.
+        argv: A model's name or dotted path, and options of pytest; by default those of the process.
 
     Returns:
         The exit code: pytest's, or 2 after a mistake in the input.
@@ -38,7 +38,7 @@ def _test(argv: Sequence[str]) -> int:
         raise UsageError("the contract tests need pytest: pip install pytest") from error
     import torch
 
-    torch.set_num_threads(1)  # the tensors are tiny, and runs are compared to the last bit
+    torch.set_num_threads(1)  # the tensors are tiny, and runs are compared bit by bit
     # No settings and no cache of the project in whose folder this is called.
     alone = ["-c", os.devnull, f"--rootdir={CONTRACT.parent}", "-p", "no:cacheprovider"]
     return int(pytest.main([*alone, str(CONTRACT), *options], plugins=[_Given(_class(args.model))]))

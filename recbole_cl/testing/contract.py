@@ -1,4 +1,4 @@
-"""What every method must do, in both training forms: tests that take a fixture ``model_class``.
+"""Requirements for every method, in both training forms: tests that use a fixture ``model_class``.
 
 ``python -m recbole_cl.testing my_package.my_module.MyMethod`` runs them on a class. A test suite of your own
 runs them by ``from recbole_cl.testing.contract import *`` and a fixture ``model_class`` that returns the class.
@@ -30,7 +30,7 @@ BOTH_FORMS = pytest.mark.parametrize("form", ["prefix", "sequence"])
 
 
 def without_first_stage(model_class: type) -> dict[str, Any]:
-    """Settings that leave out epochs of pre-training, which would be all epochs of the runs here."""
+    """Settings without pre-training epochs, which would be all epochs of the runs here."""
     return {"pretrain_epochs": 0} if "pretrain_epochs" in model_defaults(model_class) else {}
 
 
@@ -47,7 +47,7 @@ def assemble(model_class: type, tmp_path: Path, **settings: Any) -> tuple[Config
 def test_losses_are_named_finite_and_reach_every_parameter(model_class: type, form: str, tmp_path: Path) -> None:
     _, model, loader = assemble(model_class, tmp_path, train_form=form)
     interaction = next(iter(loader))
-    for epoch in range(2):  # a term may begin with the second
+    for epoch in range(2):  # a term may begin in the second one
         model.start_epoch(epoch)
         terms = model.named_losses(interaction)
         assert "recommendation" in terms and all(torch.isfinite(term) and term.dim() == 0 for term in terms.values())
@@ -108,8 +108,8 @@ def test_never_recommends_the_padding_or_the_mask_token(model_class: type, tmp_p
 
 @BOTH_FORMS
 def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None:
-    """History removed: a method need not rank a row's own items low, of which contrast may make its states."""
-    epochs = {"prefix": 6, "sequence": 16}[form]  # of 19 steps and of three
+    """History removed: contrast may make a row's state similar to the row's own items, and need not rank them low."""
+    epochs = {"prefix": 6, "sequence": 16}[form]  # of 19 and of 3 steps
     settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "train_batch_size": 32, "topk": [1, 5, 10]}
     dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
     protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "eval_step": epochs}

@@ -1,4 +1,4 @@
-"""Losses and gradients of one step, to be compared."""
+"""Losses and gradients of one step, for comparisons."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def losses_and_gradients(model: Any, losses: Callable[[], Mapping[str, Tensor]],
     """The terms of one step and the gradients of all parameters, with or without grouping rows by length.
 
     Args:
-        model: Draws from the same state each time.
-        losses: The model's terms of some batch.
+        model: The model; its generators start from the same state each time.
+        losses: Computes the model's terms for some batch.
         grouped: Whether to group.
 
     Returns:

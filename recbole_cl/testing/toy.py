@@ -1,11 +1,11 @@
-"""A made-up dataset that every model can learn: users walk round a circle of items."""
+"""A toy dataset that every model can learn: users walk along a circle of items."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-# Settings of a model that trains in a second or two, and of one wide enough to learn the circle by heart.
+# Settings of a model that trains in a second or two, and of one wide enough to memorise the circle.
 TINY: dict[str, Any] = {
     "hidden_size": 16,
     "inner_size": 32,
@@ -19,14 +19,14 @@ N_ITEMS, N_USERS = 20, 80
 
 
 def write_cycle(folder: Path, name: str = "cycle") -> dict[str, str]:
-    """Writes the atomic file of users who take item after item of one circle.
+    """Writes the atomic file of users who go through the items of a circle one by one.
 
     Args:
-        folder: Where the dataset's folder is made.
+        folder: Folder in which the dataset's folder is made.
         name: The dataset's name.
 
     Returns:
-        The settings that make a run read it and leave its results beside it.
+        Settings with which a run reads it and stores its results next to it.
     """
     lines = ["user_id:token\titem_id:token\ttimestamp:float"]
     for user in range(N_USERS):

@@ -1,1 +1,1 @@
-"""Training loop, checkpoints and what happens between epochs."""
+"""Training loop, checkpoints and the work between epochs."""

@@ -1,4 +1,4 @@
-"""A second update of some weights by the gradients of the first."""
+"""A second update of some weights with the gradients of the first."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import nn
 
 
 def step_again(optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]) -> None:
-    """Steps some parameters once more, as an optimiser does that has them twice in its list.
+    """Steps some parameters again, like an optimiser that lists them twice.
 
     Args:
-        optimizer: After its step, with the gradients of it; those of all other parameters are dropped.
-        parameters: Which to step; with none nothing is done.
+        optimizer: After its step, with the gradients of that step; gradients of all other parameters are dropped.
+        parameters: The parameters to step; nothing happens if there are none.
     """
     if not parameters:
         return
@@ -21,5 +21,5 @@ def step_again(optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Paramet
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if id(parameter) not in again:
-                parameter.grad = None  # without a gradient it is not stepped
+                parameter.grad = None  # parameters without a gradient are not stepped
     optimizer.step()

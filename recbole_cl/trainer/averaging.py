@@ -13,18 +13,18 @@ from recbole_cl.model.interface import TrainableModel
 
 
 class WeightAverage:
-    r"""Mean of the weights after each step, of which every step before counts a fixed share less.
+    r"""Mean of the weights after each step; the weight of earlier steps decays by a fixed share per step.
 
     With decay :math:`d`, after t steps :math:`\bar w_t = \frac{1 - d}{1 - d^t} \sum_{i=1}^{t} d^{t-i} w_i`: the weights
-    before the first step have no part in it. Buffers are no weights and stay as they are.
+    before the first step are not included. Buffers are not averaged.
 
     Reference:
         Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992; the exponential form and its
         correction as in Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, section 3 and 7.2.
 
     Args:
-        model: The model that is trained.
-        decay: d, in [0, 1); 0.999 averages over about a thousand steps. With 0 nothing is done.
+        model: The model being trained.
+        decay: d, in [0, 1); 0.999 averages over about a thousand steps. 0 turns averaging off.
     """
 
     def __init__(self, model: TrainableModel, decay: float) -> None:
@@ -35,7 +35,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Takes the weights in, as they are after a step."""
+        """Adds the current weights, after a step, to the mean."""
         if not self._decay:
             return
         self.steps += 1
@@ -48,7 +48,7 @@ class WeightAverage:
 
     @contextmanager
     def in_model(self) -> Iterator[None]:
-        """Puts the mean in the weights' place for the block; before the first step there is none, and they stay."""
+        """Replaces the weights by their mean within the block; before the first step the weights stay."""
         if not self.steps:
             yield
             return
@@ -63,14 +63,14 @@ class WeightAverage:
             parameter.data, self._mean[name] = self._mean[name], parameter.data
 
     def state_dict(self) -> dict[str, Any]:
-        """What an exact continuation needs; empty without a decay."""
+        """The state needed to resume exactly; empty without a decay."""
         return {"steps": self.steps, "mean": dict(self._mean)} if self._decay else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes such a state up; an empty one, of a training without a mean, leaves it to begin here.
+        """Restores such a state. An empty state, from a training without averaging, starts the mean here.
 
         Raises:
-            RuntimeError: If it is of other weights.
+            RuntimeError: If the state belongs to other weights.
         """
         if not state or not self._decay:
             return

@@ -1,4 +1,4 @@
-"""Checkpoints of tensors and plain values, written whole or not at all, and loaded without unpickling objects."""
+"""Checkpoints of tensors and plain values, written completely or not at all, and loaded without unpickling objects."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 from recbole_cl.errors import UsageError
 from recbole_cl.writing import atomic_writer
 
-FIRST_STAGE = "pretrained.pth"  # the weights that a first stage has ended with, beside the other checkpoints
-_SAFE_LOADING = (2, 10)  # CVE-2026-24747: before, crafted tensors write beyond their memory, weights_only or not
+FIRST_STAGE = "pretrained.pth"  # the weights at the end of a first stage, next to the other checkpoints
+_SAFE_LOADING = (2, 10)  # CVE-2026-24747: before 2.10, crafted tensors write outside their memory, even if weights_only
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Writes a checkpoint to a temporary name beside ``path`` and renames it.
+    """Writes a checkpoint to a temporary name next to ``path`` and renames it.
 
     Args:
         state: Tensors, numbers, strings, None, and lists, tuples and dicts of these.
@@ -27,23 +27,24 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     with atomic_writer(path) as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # how its writer ends after the system has refused a write
+        except RuntimeError as error:  # torch's writer raises it after the system has refused a write
             raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Reads a checkpoint, refusing any that holds more than tensors and plain values.
+    """Reads a checkpoint; refuses any that holds more than tensors and plain values.
 
     Args:
         path: A ``best.pth`` or ``last.pth`` of a run folder.
-        device: Where to put its tensors.
+        device: Device for its tensors.
 
     Returns:
-        The state that was saved.
+        The saved state.
 
     Raises:
-        UsageError: If the file is missing, is no checkpoint of ours, is damaged in any byte that counts, or asks to
-            unpickle an object; or, with a PyTorch that a crafted file can harm, if it belongs to another user.
+        UsageError: If the file is missing, is not one of our checkpoints, is damaged in any relevant byte, or asks to
+            unpickle an object; or if it belongs to another user and the PyTorch version is not safe against crafted
+            files.
     """
     if not path.is_file():
         raise UsageError(f"no checkpoint at {path}: give the folder of a run, or its last.pth")
@@ -64,14 +65,14 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
 
 
 def _refuse_damaged(path: Path) -> None:
-    """Compares every member of the file with its checksum, which PyTorch writes and does not read."""
+    """Compares every member of the file with its checksum, which PyTorch writes but does not check."""
     try:
         with zipfile.ZipFile(path) as file:
             members = file.infolist()
             if any(it.compress_type != zipfile.ZIP_STORED for it in members):
-                raise zipfile.BadZipFile("it is compressed, which none of ours is")
+                raise zipfile.BadZipFile("it is compressed, unlike our checkpoints")
             if sum(it.file_size for it in members) > path.stat().st_size:
-                raise zipfile.BadZipFile("it promises more than it holds")
+                raise zipfile.BadZipFile("it is shorter than it declares")
             if wrong := file.testzip():
                 raise zipfile.BadZipFile(f"{wrong} has another checksum")
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError, LookupError) as error:

@@ -1,4 +1,4 @@
-"""What a training shows a person: one line for each epoch, and a bar with the time that is left."""
+"""The output of a training for a person: one line per epoch, and a progress bar with the remaining time."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tqdm.auto import tqdm
 
 from recbole_cl.distributed.processes import world
 
-FOR_THE_FILE = "for_the_file"  # of log records that the terminal leaves out: the same for programs that read the file
+FOR_THE_FILE = "for_the_file"  # marks log records only for the file: their format is fixed for programs that read it
 
 
 @dataclass(frozen=True)
 class Validations:
-    """What early stopping has seen.
+    """The state of early stopping.
 
     Attributes:
         best: The best score; infinite if there is none.
         best_epoch: Its epoch, from 0.
-        left: How many more without a better one end the training.
+        left: Number of further validations without improvement after which training ends.
     """
 
     best: float
@@ -34,12 +34,12 @@ class Validations:
 
 
 class Console:
-    """Tells how a training goes, on the terminal and in the log.
+    """Reports the progress of a training, on the terminal and in the log.
 
     Args:
-        epochs: How many there are at most.
-        metric: Name of what early stopping looks at, such as MRR@10.
-        digits: Of losses in the log file, behind the point.
+        epochs: Maximum number of epochs.
+        metric: Name of the metric for early stopping, such as MRR@10.
+        digits: Decimal places of losses in the log file.
     """
 
     def __init__(self, epochs: int, metric: str, digits: int) -> None:
@@ -50,36 +50,36 @@ class Console:
 
     @contextmanager
     def showing(self, steps: int, show: bool) -> Iterator[None]:
-        """Shows a bar of so many steps, those of all epochs that may come, while the block runs."""
+        """Shows a progress bar while the block runs; ``steps`` is the total of the maximum number of epochs."""
         with progress_bar(steps, "", show) as self._bar:
             yield
 
     def begins(self, epoch: int) -> None:
-        """An epoch, from 0, begins."""
+        """Called when an epoch, counted from 0, begins."""
         self._began = time.perf_counter()
         self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}")
 
     def steps(self, loss: float | None) -> None:
-        """A step is done; the mean loss so far is shown where it is known."""
+        """Called after each step; shows the mean loss so far where it is known."""
         self._bar.update()
         if loss is not None:
             self._bar.set_postfix_str(f"loss {loss:.4f}")
 
     def trained(self, epoch: int, losses: Mapping[str, float]) -> None:
-        """An epoch's steps are done; the means of its losses have names, and ``total`` is their sum."""
+        """Called after an epoch's steps; ``losses`` are the mean loss terms by name, and ``total`` is their sum."""
         self._losses = losses
         named = ", ".join(f"{name}: {value:.{self._digits}f}" for name, value in losses.items())
         seconds = time.perf_counter() - self._began
         self._log(f"epoch {epoch} training [time: {seconds:.2f}s, {named}]", FOR_THE_FILE)
 
     def ends(self, epoch: int, score: float | None, metrics: Mapping[str, float], seen: Validations) -> None:
-        """An epoch is over.
+        """Called at the end of an epoch.
 
         Args:
             epoch: From 0; shown from 1.
-            score: Of its validation; None without one, and infinite while nothing is trained that could be validated.
-            metrics: All that the validation measured.
-            seen: This validation and those before it.
+            score: Score of its validation; None without one, and infinite while training cannot be validated yet.
+            metrics: All metrics of the validation.
+            seen: The state of early stopping, this validation included.
         """
         if score is not None and metrics:
             named = "    ".join(f"{name} : {value}" for name, value in metrics.items())
@@ -102,13 +102,13 @@ class Console:
 
 
 def progress_bar(total: int, label: str, show: bool, **options: Any) -> Any:
-    """A progress bar, where somebody can see it: in a terminal or a notebook, not in a pipe or a file.
+    """A progress bar, if it can be displayed: in a terminal or a notebook, not in a pipe or a file.
 
     Args:
-        total: Steps.
-        label: Stands before it.
-        show: Whether one is wanted.
-        **options: tqdm's.
+        total: Number of steps.
+        label: Text before the bar.
+        show: Whether a bar is wanted.
+        **options: Options of tqdm.
     """
     seen = (sys.stderr.isatty() or "ipykernel" in sys.modules) and world().rank == 0
     return tqdm(total=total, desc=label, leave=False, disable=not (show and seen), dynamic_ncols=True, **options)

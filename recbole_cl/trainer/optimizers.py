@@ -1,4 +1,4 @@
-"""PyTorch's optimisers without the machinery of torch.compile, which the first one would import."""
+"""PyTorch's optimisers without torch.compile's code, which the first optimiser would import."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LEARNERS: dict[str, type[Optimizer]] = {
     "adagrad": Adagrad,
     "rmsprop": RMSprop,
 }
-_FUSED = ("adam", "adamw")  # one pass over all parameters instead of a dozen small operations for each
+_FUSED = ("adam", "adamw")  # one pass over all parameters instead of a dozen small operations for each of them
 
 
 def build_optimizer(learner: str, parameters: Iterable[torch.nn.Parameter], **rates: float) -> Optimizer:
     """Builds an optimiser.
 
     Args:
-        learner: adam, adamw, sgd, adagrad or rmsprop, in any capitals.
-        parameters: What it changes.
+        learner: adam, adamw, sgd, adagrad or rmsprop, case-insensitive.
+        parameters: The parameters to optimise.
         **rates: ``lr`` and ``weight_decay``.
     """
     name = learner.lower()
@@ -36,14 +36,14 @@ def build_optimizer(learner: str, parameters: Iterable[torch.nn.Parameter], **ra
 
 @cache
 def _without_compiler(name: str) -> type[Optimizer]:
-    """A class that does the same, by the functions that PyTorch's decorators for its compiler are laid around.
+    """An equivalent class, made from the functions inside the decorators that PyTorch adds for its compiler.
 
-    Those decorators import ``torch._dynamo``: two seconds of CPU time, more than a small run's training. Nothing
-    compiles an optimiser here. What else is laid around ``step``, the hooks and the profiler, PyTorch lays around the
-    new class's as well. Where a later PyTorch has no such decorators, the functions are its own.
+    These decorators import ``torch._dynamo``, which takes two seconds of CPU time, more than training a small run. Here
+    no optimiser is compiled. PyTorch adds its other wrappers of ``step``, the hooks and the profiler, to the new class,
+    too. If a later PyTorch has no such decorators, the functions are simply its own.
     """
     cls = _LEARNERS[name]
     plain = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
     methods: dict[str, Any] = {method: inspect.unwrap(getattr(cls, method)) for method in plain}
-    methods["step"] = torch.no_grad()(inspect.unwrap(cls.step))  # whose decorator switches gradients off, too
+    methods["step"] = torch.no_grad()(inspect.unwrap(cls.step))  # its decorator also disabled gradients
     return type(cls.__name__, (cls,), methods)

@@ -8,10 +8,10 @@ SCHEDULES = ("constant", "cosine")
 
 
 def rate_share(schedule: str, epoch: int, epochs: int, warmup_share: float, floor_share: float) -> float:
-    """Share of the full learning rate that an epoch trains with: a function of the epoch alone, so that runs resume.
+    """Share of the full learning rate in an epoch. It depends only on the epoch, so that runs can be resumed.
 
-    The cosine schedule rises in a straight line during the warm-up, and from there on is half a cosine wave over all
-    epochs, of which the warm-up has taken the flat beginning.
+    During warm-up, the cosine schedule rises linearly. After that it follows half a cosine wave that spans all epochs;
+    the warm-up replaces the flat beginning of the wave.
 
     Reference:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017, Eq. 5, without
@@ -20,9 +20,9 @@ def rate_share(schedule: str, epoch: int, epochs: int, warmup_share: float, floo
     Args:
         schedule: "constant" or "cosine".
         epoch: The epoch, counted from 0.
-        epochs: Epochs of the whole run, >= 1; a run that stops early does not reach the end of the wave.
-        warmup_share: Share of the epochs that warm up, rounded down, in [0, 1]; 0.05 in AdaptiveRec.
-        floor_share: Where the warm-up starts and the wave ends, in [0, 1]; 0.1 in AdaptiveRec.
+        epochs: Number of epochs of the whole run, >= 1; a run that stops early does not reach the end of the wave.
+        warmup_share: Share of the epochs used for warm-up, rounded down, in [0, 1]; 0.05 in AdaptiveRec.
+        floor_share: Share at the start of the warm-up and at the end of the wave, in [0, 1]; 0.1 in AdaptiveRec.
 
     Returns:
         The share, from ``floor_share`` to 1.

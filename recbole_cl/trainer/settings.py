@@ -9,22 +9,23 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """How a run is trained, beside what RecBole's ``fit`` looks up itself: epochs, validations and early stopping.
+    """How a run is trained, except what RecBole's ``fit`` reads itself: epochs, validations and early stopping.
 
     Attributes:
         model: Name of the model, for checkpoints.
         dataset: Name of the dataset, for checkpoints.
-        learner: adam, adamw, sgd, adagrad or rmsprop, in any capitals.
-        learning_rate: The full one, above 0.
+        learner: adam, adamw, sgd, adagrad or rmsprop, case-insensitive.
+        learning_rate: The full learning rate, above 0.
         weight_decay: At least 0.
-        schedule: Of the learning rate, ``constant`` or ``cosine``; see ``schedule.rate_share``.
-        warmup_share: Share of the epochs that warm up, in [0, 1].
-        floor_share: Share of the learning rate where ``cosine`` begins and ends, in [0, 1].
-        ema_decay: Of the weights' running mean, which is validated and tested, in [0, 1); 0 for the weights themselves.
-        clip_grad_norm: Arguments of torch's ``clip_grad_norm_``; None clips nothing.
+        schedule: Schedule of the learning rate, ``constant`` or ``cosine``; see ``schedule.rate_share``.
+        warmup_share: Share of the epochs used for warm-up, in [0, 1].
+        floor_share: Share of the learning rate at the beginning and the end of ``cosine``, in [0, 1].
+        ema_decay: Decay of the weights' running mean, which is then validated and tested, in [0, 1); 0 uses the weights
+            themselves.
+        clip_grad_norm: Arguments of torch's ``clip_grad_norm_``; None turns clipping off.
         bfloat16: Whether losses are computed under autocast to bfloat16.
-        loss_digits: Digits of logged losses behind the point.
-        log_wandb: Whether Weights & Biases gets the test's metrics.
+        loss_digits: Decimal places of logged losses.
+        log_wandb: Whether to send the test's metrics to Weights & Biases.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""What ``best.pth`` and ``last.pth`` hold, and how training goes on from the latter as if it had not been cut short."""
+"""Contents of ``best.pth`` and ``last.pth``; resuming from the latter continues as if never interrupted."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from recbole_cl.trainer.checkpoint import load_checkpoint
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What a checkpoint is of; another model's, or other data's, is not taken up.
+    """Origin of a checkpoint; a checkpoint of another model or of other data is not resumed.
 
     Attributes:
         model: Name of the model.
         dataset: Name of the dataset.
         items: Hash of the item tokens in the order of their ids.
         interactions: Hash of all interactions.
-        device: Kind of device, whose random numbers only the same kind can continue.
+        device: Kind of device; only the same kind can continue its random numbers.
     """
 
     model: str
@@ -43,8 +43,8 @@ class Progress:
 
     Attributes:
         epoch: Epoch of the weights, from 0; -1 before the first.
-        cur_step: Validations without a better one.
-        best_valid_score: What early stopping has seen at best, infinite if nothing.
+        cur_step: Number of validations since the last improvement.
+        best_valid_score: The best score seen by early stopping, infinite if there is none.
         best_valid_result: The metrics of that validation.
         best_epoch: Its epoch, -1 if there was none.
         seconds: Time spent on ``train`` and ``evaluate``.
@@ -59,20 +59,20 @@ class Progress:
 
 
 def trained_on(model: str, dataset: str, loader: TrainLoader, device: torch.device) -> TrainedOn:
-    """The origin of what is trained here.
+    """The origin of the current training.
 
     Args:
         model: Name of the model.
         dataset: Name of the dataset.
         loader: The training loader, which knows the data.
-        device: Where it is trained.
+        device: Device of the training.
     """
     data = loader.dataset
     return TrainedOn(model, dataset, item_fingerprint(data), interaction_fingerprint(data), device.type)
 
 
 def best_state(origin: TrainedOn, progress: Progress, model: TrainableModel) -> dict[str, Any]:
-    """What ``best.pth`` holds: weights that can be loaded and tested, and what they are of."""
+    """The content of ``best.pth``: weights that can be loaded and tested, and their origin."""
     result = progress.best_valid_result
     return {
         "model": origin.model,
@@ -95,7 +95,7 @@ def last_state(
     loader: TrainLoader,
     average: WeightAverage,
 ) -> dict[str, Any]:
-    """What ``last.pth`` holds: all that an exact continuation with the epoch after ``progress`` needs."""
+    """The content of ``last.pth``: all that is needed to resume exactly with the epoch after ``progress``."""
     return best_state(origin, progress, model) | {
         "optimizer": optimizer.state_dict(),
         "average": average.state_dict(),
@@ -115,21 +115,21 @@ def take_up(
     loader: TrainLoader,
     average: WeightAverage,
 ) -> Progress:
-    """Puts weights, optimiser and randomness back to where a ``last.pth`` left them.
+    """Restores weights, optimiser and random states from a ``last.pth``.
 
     Args:
         path: The file.
-        origin: What is trained here.
-        model: Gets the weights.
-        optimizer: Gets its state; its learning rate and weight decay become those of the file, too.
-        loader: Gets the state of its generator.
-        average: Gets its state, if the file has one.
+        origin: The origin of the current training.
+        model: Receives the weights.
+        optimizer: Receives its state; its learning rate and weight decay become those of the file, too.
+        loader: Receives the state of its generator.
+        average: Receives its state, if the file has one.
 
     Returns:
         How far the training had come.
 
     Raises:
-        UsageError: If there is no usable file, or it is another model's, dataset's or kind of device's.
+        UsageError: If there is no usable file, or it belongs to another model, dataset or kind of device.
     """
     state = load_checkpoint(path, model.device)
     with _told(path):
@@ -138,21 +138,21 @@ def take_up(
         _check_types(progress)
         load_weights(state, model, path)
         optimizer.load_state_dict(state["optimizer"])
-        average.load_state_dict(state.get("average", {}))  # of which runs of 0.1.0 know nothing
+        average.load_state_dict(state.get("average", {}))  # missing in runs of version 0.1.0
         _set_random_states(state["random"], model, loader)
     return progress
 
 
 def load_weights(state: Mapping[str, Any], model: TrainableModel, path: Path) -> None:
-    """Puts the weights of either checkpoint into a model, and what the model declares to belong to them.
+    """Loads the weights of either checkpoint into a model, with the state that the model declares as belonging to them.
 
     Args:
-        state: What the file holds.
-        model: Gets the weights.
+        state: The content of the file.
+        model: Receives the weights.
         path: The file, for messages.
 
     Raises:
-        UsageError: If they are another model's, or the file sets what the model has not declared.
+        UsageError: If they belong to another model, or the file sets state that the model has not declared.
     """
     with _told(path):
         others = dict(state["other_parameter"] or {})
@@ -166,7 +166,7 @@ def load_weights(state: Mapping[str, Any], model: TrainableModel, path: Path) ->
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Tells in one line that a file lacks something, or holds another thing in its place."""
+    """Reports in one line that something is missing in a file, or has the wrong form."""
     try:
         yield
     except UsageError:
@@ -177,7 +177,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _check_types(progress: Progress) -> None:
-    """Refuses a progress that is none: its numbers steer the training."""
+    """Refuses an invalid progress, because its numbers control the training."""
     whole = (progress.epoch, progress.cur_step, progress.best_epoch)
     if any(type(value) is not int for value in whole) or type(progress.best_valid_score) not in (int, float):
         raise TypeError("epoch, cur_step, best_epoch and best_valid_score: expected numbers")
@@ -194,20 +194,20 @@ def _refuse_another_origin(state: Mapping[str, Any], origin: TrainedOn, path: Pa
             raise UsageError(f"{path} is of {key} {state[key]}, not {here}")
     if state["items"] != origin.items:
         raise UsageError(f"{path} knows other items than {origin.dataset} has now: train again")
-    if state.get("interactions", origin.interactions) != origin.interactions:  # early ones don't tell
+    if state.get("interactions", origin.interactions) != origin.interactions:  # missing in early checkpoints
         raise UsageError(
             f"{path} is of other interactions than {origin.dataset} has now, so its best validation means nothing "
             "here: train again"
         )
     if (written_on := state.get("device", origin.device)) != origin.device:
         raise UsageError(
-            f"{path} was written on {written_on}, whose random numbers {origin.device} can't continue: go on with that "
+            f"{path} was written on {written_on}, whose random numbers {origin.device} can't continue: resume on that "
             "kind of device, or train again"
         )
 
 
 def _random_states(model: TrainableModel, loader: TrainLoader) -> dict[str, torch.Tensor]:
-    """The states of the process's generators and of the model's and loader's own, which bear their classes' names."""
+    """The states of the process's generators and of the model's and loader's own, named after their classes."""
     states = {"torch": torch.get_rng_state()}
     if model.device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(model.device)

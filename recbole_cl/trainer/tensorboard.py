@@ -1,4 +1,4 @@
-"""Where TensorBoard's event file lies, and the figures that go into it."""
+"""Writes TensorBoard's event file, and chooses its folder."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from recbole_cl.distributed.processes import world
 
 
 class _Nowhere:
-    """Takes the place of the event file on all processes of a run but the first."""
+    """Replaces the event file in all processes of a run except the first."""
 
     def add_scalar(self, *_: Any) -> None:
-        """Writes nothing."""
+        """Does nothing."""
 
     def flush(self) -> None:
-        """Has nothing to flush."""
+        """Does nothing."""
 
     def close(self) -> None:
-        """Has nothing to close."""
+        """Does nothing."""
 
 
 @contextmanager
 def tensorboard_in(folder: Path) -> Iterator[None]:
-    """RecBole's trainer opens its event file under ./log_tensorboard, which can't be set; here it goes to a folder.
+    """RecBole's trainer always opens its event file under ./log_tensorboard; this redirects it to another folder.
 
     Args:
-        folder: Where trainers that are built in the block write their events.
+        folder: Folder in which trainers built in the block write their events.
     """
     original = recbole_trainer.get_tensorboard
     recbole_trainer.get_tensorboard = lambda logger: _Nowhere() if world().rank else SummaryWriter(str(folder))
@@ -42,6 +42,6 @@ def tensorboard_in(folder: Path) -> Iterator[None]:
 
 
 def write_scalars(board: SummaryWriter, group: str, values: Mapping[str, float], epoch: int) -> None:
-    """Writes the figures of an epoch, each as ``<group>/<name>``."""
+    """Writes the values of an epoch, each as ``<group>/<name>``."""
     for name, value in values.items():
         board.add_scalar(f"{group}/{name}", value, epoch)

@@ -1,4 +1,4 @@
-"""RecBole's trainer with named losses, rank-counting validation, and checkpoints that resume exactly."""
+"""RecBole's trainer with named losses, rank-counting validation, and checkpoints for resuming exactly."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ from recbole_cl.trainer.settings import TrainerSettings
 from recbole_cl.trainer.state import Progress, TrainedOn, best_state, last_state, load_weights, take_up, trained_on
 from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
 
-_LOG_INTERVAL = 50  # steps between two readings of the loss: each makes the host wait for the device
+_LOG_INTERVAL = 50  # steps between two readings of the loss; each makes the host wait for the device
 
 
 class Trainer(RecBoleTrainer):
-    """Trains a sequential model and leaves its two checkpoints.
+    """Trains a sequential model and writes its two checkpoints.
 
-    ``fit`` is RecBole's: epochs, validation, early stopping. What differs: the loss terms are reported by name;
-    validation ranks by counting under the protocol that the settings name; ``last`` is written before every epoch with
-    all random states, so that a run that was cut short goes on exactly as if it had not been.
+    ``fit`` is RecBole's: epochs, validation, early stopping. The differences: loss terms are reported by name;
+    validation ranks by counting, under the protocol that the settings name; and ``last`` is written before every epoch
+    with all random states, so that an interrupted run resumes exactly as if it had not been interrupted.
 
     Args:
-        config: RecBole's or our ``Config``, for RecBole's trainer alone.
+        config: RecBole's or our ``Config``, used only by RecBole's trainer.
         model: The model, on its device.
         settings: How it is trained.
         evaluation: How it is validated and tested.
         best: Checkpoint of the best epoch.
-        last: Checkpoint to go on from.
+        last: Checkpoint to resume from.
         log_dir: Folder for TensorBoard's events; must exist.
-        before_epoch: Is told the number of each epoch once ``last`` is written; what it raises ends the training there.
+        before_epoch: Called with the number of each epoch after ``last`` is written. If it raises, training ends there.
 
     Raises:
-        UsageError: If there are fewer items than the longest list has places.
+        UsageError: If there are fewer items than the longest list is long.
     """
 
     model: TrainableModel
-    start_epoch: int  # RecBole's: the first epoch that ``fit`` trains, and validations without a better one
+    start_epoch: int  # RecBole's: the first epoch that ``fit`` trains, and validations since the last improvement
     cur_step: int
-    _train_data: TrainLoader  # since ``fit``
+    _train_data: TrainLoader  # set by ``fit``
     _origin: TrainedOn
 
     def __init__(
@@ -84,7 +84,7 @@ class Trainer(RecBoleTrainer):
         self._console = Console(self.epochs, config["valid_metric"], settings.loss_digits)
         self._valid_result: dict[str, float] | None = None
         longest = max(evaluation.metrics.topk)
-        if longest >= model.n_items:  # which counts the padding; a target that can't be recommended has that rank
+        if longest >= model.n_items:  # this counts the padding; a target that can't be recommended has this rank
             raise UsageError(
                 f"topk = {longest}: there are {model.n_items - 1} items, too few for that list; lower topk"
             )
@@ -97,7 +97,7 @@ class Trainer(RecBoleTrainer):
 
     @property
     def all_optimizers(self) -> Any:
-        """What checkpoints hold of the optimiser: its ``state_dict`` and ``param_groups``."""
+        """The optimiser as saved in checkpoints: its ``state_dict`` and ``param_groups``."""
         return self.optimizer
 
     def _rates(self) -> dict[str, float]:
@@ -116,9 +116,9 @@ class Trainer(RecBoleTrainer):
 
         Args:
             train_data: Our training loader.
-            valid_data: The validation rows; None trains all epochs and keeps the last.
-            show_progress: Whether a bar shows how far it has come, and the time that is left at most.
-            callback_fn: Is called with epoch and score after every validation.
+            valid_data: The validation rows; None trains all epochs and keeps the last one.
+            show_progress: Whether to show a progress bar with the maximum remaining time.
+            callback_fn: Called with epoch and score after every validation.
             **kwargs: RecBole's ``saved``.
 
         Returns:
@@ -127,7 +127,7 @@ class Trainer(RecBoleTrainer):
         Raises:
             UsageError: If a loss becomes NaN or infinite.
         """
-        wait()  # no process looks any more for what this training is going to write
+        wait()  # from here on, no process reads the files that this training will write
         self._train_data, self._origin = train_data, self._origin_with(train_data)
         self._validates = valid_data is not None
 
@@ -142,11 +142,11 @@ class Trainer(RecBoleTrainer):
         try:
             if self.is_finished() and not self._begin_next_stage():
                 why = "its last epoch is done" if self.start_epoch >= self.epochs else "it had stopped early"
-                self.logger.info(f"nothing to train, {why}: raise epochs or stopping_step to go on; now the test")
+                self.logger.info(f"nothing to train, {why}: raise epochs or stopping_step to continue; testing now")
                 self.eval_collector.data_collect(train_data)
                 return self.best_valid_score, self.best_valid_result
-            # Importing any sequential model of RecBole's switches anomaly detection on for the whole process (its
-            # sine.py), which costs 1.4-1.6 times the training time; whatever else was imported, we train with it off.
+            # Importing any sequential RecBole model enables anomaly detection for the whole process (in its sine.py),
+            # which makes training take 1.4-1.6 times as long. So it is disabled here, whatever was imported before.
             with torch.autograd.set_detect_anomaly(False), self._console.showing(steps, show_progress):
                 result: tuple[float, Any] = super().fit(train_data, valid_data, **told)
                 while self._begin_next_stage():
@@ -157,12 +157,12 @@ class Trainer(RecBoleTrainer):
         return result
 
     def is_finished(self) -> bool:
-        """Whether a resumed run has nothing left to train: RecBole would test its last weights, or train on."""
+        """Whether a resumed run has no epochs left to train: RecBole would test its last weights, or keep training."""
         done = self.start_epoch >= self.epochs or self.cur_step > self.stopping_step
         return done and self.best.is_file()
 
     def _begin_next_stage(self) -> bool:
-        """Goes on from the best weights, if early stopping left epochs to run and the model has something to do."""
+        """Continues from the best weights, if early stopping left epochs to run and the model has a next stage."""
         next_epoch = self.start_epoch + self.epochs_run
         stopped = self.cur_step > self.stopping_step and next_epoch < self.epochs
         if not (stopped and self.model.has_next_stage):
@@ -178,9 +178,9 @@ class Trainer(RecBoleTrainer):
     def _train_epoch(
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float:
-        """One epoch; returns the mean of the summed loss over its batches, and keeps the terms' means by name."""
-        self.tensorboard.flush()  # so that a run that is killed and taken up again lacks no epoch's figures
-        self._save_last(epoch_idx)  # before the model's own preparations: a resumed run repeats them
+        """Trains one epoch; returns the mean total loss over its batches, and stores the terms' means by name."""
+        self.tensorboard.flush()  # so that a run that is killed and resumed keeps the values of all epochs
+        self._save_last(epoch_idx)  # before the model prepares the epoch: a resumed run repeats the preparation
         self._before_epoch(epoch_idx)
         begin, total = time.perf_counter(), len(train_data)
         self._set_learning_rate(epoch_idx)
@@ -203,7 +203,7 @@ class Trainer(RecBoleTrainer):
         return self._losses["total"]
 
     def _set_learning_rate(self, epoch: int) -> None:
-        """Follows the schedule."""
+        """Sets the learning rate of the epoch by the schedule."""
         settings = self.settings
         if settings.schedule == "constant":
             return
@@ -213,17 +213,17 @@ class Trainer(RecBoleTrainer):
         self.tensorboard.add_scalar("learning_rate", share * settings.learning_rate, epoch)
 
     def _record(self, diagnostics: Mapping[str, float], epoch: int) -> None:
-        """What the model measured in an epoch, to TensorBoard; and to the log, but for parts of a curve, with a /."""
+        """Writes the model's statistics of an epoch to TensorBoard and the log; points of curves (/) not to the log."""
         write_scalars(self.tensorboard, "diagnostics", diagnostics, epoch)
         told = [f"{key} {value:.4f}" for key, value in diagnostics.items() if "/" not in key]
         if told:
             self.logger.info(f"epoch {epoch}: {', '.join(told)}")
 
     def _step(self, interaction: Any) -> dict[str, Tensor]:
-        """Trains on a batch, in as many steps as the model takes; returns the terms that were minimised."""
+        """Trains on a batch, in as many steps as the model needs; returns the minimised terms."""
         taken: dict[str, Tensor] = {}
         for terms_of_step in self.model.optimiser_steps(interaction):
-            self.optimizer.zero_grad(set_to_none=True)  # what then gets no gradient is not stepped
+            self.optimizer.zero_grad(set_to_none=True)  # parameters without a gradient are then not stepped
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bfloat16):
                 terms = terms_of_step()
             backward(torch.stack(list(terms.values())).sum(), self.model.parameters())
@@ -250,7 +250,7 @@ class Trainer(RecBoleTrainer):
         self._console.trained(epoch_idx, self._losses)
         if not self._validates or (epoch_idx + 1) % self.eval_step:
             self._console.ends(epoch_idx, None, {}, self._seen())
-        return ""  # RecBole logs nothing here
+        return ""  # so that RecBole logs nothing here
 
     def _seen(self) -> Validations:
         return Validations(self.best_valid_score, self.best_epoch, self.stopping_step + 1 - self.cur_step)
@@ -259,11 +259,11 @@ class Trainer(RecBoleTrainer):
         write_scalars(self.tensorboard, tag, self._losses, epoch_idx)
 
     def _add_hparam_to_tensorboard(self, best_valid_result: Any) -> None:
-        """Nothing: RecBole would write a second event file there; config.yaml and result.json hold all of it."""
+        """Does nothing: RecBole would write a second event file; config.yaml and result.json hold the same values."""
 
     def _valid_epoch(self, valid_data: EvaluationRows, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         if self.model.pretraining:
-            return (-math.inf if self.valid_metric_bigger else math.inf), {}  # no better than no validation at all
+            return (-math.inf if self.valid_metric_bigger else math.inf), {}  # equivalent to no validation
         with self._average.in_model():
             counts = self.rank(valid_data, show_progress)[self.evaluation.history]
         self._valid_result = result = self.metrics(counts)
@@ -271,7 +271,7 @@ class Trainer(RecBoleTrainer):
         return result[self.evaluation.valid_metric], result
 
     def rank(self, split: EvaluationRows, show_progress: bool = False) -> dict[str, RankCounts]:
-        """Ranks of a split under both history protocols (``keep``, ``remove``), with the model as it stands."""
+        """Ranks of a split under both history protocols (``keep``, ``remove``), with the model's current weights."""
         begin = time.perf_counter()
         with progress_bar(len(split.order), "evaluation", show_progress) as bar:
             ranks = self._evaluator.rank(split, bar.update)
@@ -291,22 +291,22 @@ class Trainer(RecBoleTrainer):
         self.wandblogger._wandb.finish()
 
     def load_best(self) -> None:
-        """Puts the weights of the best epoch into the model."""
-        wait()  # for the process that writes it
+        """Loads the weights of the best epoch into the model."""
+        wait()  # for the process that writes the file
         state = load_checkpoint(self.best, self.device)
         load_weights(state, self.model, self.best)
         self.best_epoch = state["epoch"]
 
     def resume(self, train_data: TrainLoader) -> None:
-        """Takes the run up where ``last`` left it: weights, optimiser, early stopping, randomness.
+        """Resumes the run from ``last``: weights, optimiser, early stopping, random states.
 
-        Learning rate and weight decay are those of the settings, which may be others than before.
+        Learning rate and weight decay come from the settings, and may differ from those before.
 
         Args:
-            train_data: The loader of the continued training.
+            train_data: The loader of the resumed training.
 
         Raises:
-            UsageError: If there is no usable checkpoint, or it is another model's, dataset's or kind of device's.
+            UsageError: If there is no usable checkpoint, or it belongs to another model, dataset or kind of device.
         """
         parts = self._origin_with(train_data), self.model, self.all_optimizers, train_data, self._average
         before = take_up(self.last, *parts)
@@ -315,18 +315,18 @@ class Trainer(RecBoleTrainer):
         self.start_epoch, self.cur_step = before.epoch + 1, before.cur_step
         self.best_valid_score, self.best_valid_result = before.best_valid_score, before.best_valid_result
         self.best_epoch, self.seconds = before.best_epoch, dict(before.seconds)
-        self.logger.info(f"goes on with epoch {self.start_epoch + 1} of at most {self.epochs}, from {self.last}")
+        self.logger.info(f"resumes with epoch {self.start_epoch + 1} of at most {self.epochs}, from {self.last}")
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
-        """Writes the best checkpoint (RecBole's hook of that name)."""
-        self.best_epoch = epoch = max(epoch, self.start_epoch - 1)  # RecBole says -1 where no epoch is left to run
+        """Writes the best checkpoint (RecBole's hook of this name)."""
+        self.best_epoch = epoch = max(epoch, self.start_epoch - 1)  # RecBole passes -1 if there is no epoch left to run
         if self._valid_result is not None:
             self.best_valid_result = self._valid_result  # RecBole sets it only after saving
         with self._average.in_model():
             save_checkpoint(best_state(self._origin, self._progress(epoch), self.model), self.best)
 
     def _save_last(self, next_epoch: int) -> None:
-        """Writes all that an exact continuation with ``next_epoch`` needs."""
+        """Writes everything that is needed to resume exactly with ``next_epoch``."""
         parts, progress = (self.all_optimizers, self._train_data, self._average), self._progress(next_epoch - 1)
         save_checkpoint(last_state(self._origin, progress, self.model, *parts), self.last)
         if next_epoch and next_epoch == self.model.first_stage_epochs:

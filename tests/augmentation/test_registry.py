@@ -73,7 +73,7 @@ def test_an_operator_of_somebody_else_is_drawn_like_ours(outside: str) -> None:
 
 
 def test_an_operator_that_the_caller_has_not_named_is_not_imported(outside: str) -> None:
-    with pytest.raises(UsageError, match=rf"operator {outside}: named by a stored file alone"):
+    with pytest.raises(UsageError, match=rf"operator {outside}: named only by a stored file"):
         OPERATORS.resolve(outside)
 
 

@@ -96,7 +96,7 @@ def test_what_stored_settings_or_yaml_beside_data_name_may_not(module: str, form
         Config("DuoRec", "toy", None, {"data_path": settings["data_path"]})
     else:
         assert Config("DuoRec", "toy", stored=stored)["wandb_project"] == path  # reads the YAML beside the data, too
-    with pytest.raises(UsageError, match=f"^thing {path}: named by a stored file alone"):
+    with pytest.raises(UsageError, match=f"^thing {path}: named only by a stored file"):
         THINGS.resolve(path)
     assert module not in sys.modules
 

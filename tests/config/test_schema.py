@@ -153,7 +153,7 @@ def test_a_good_value_passes(key: str, value: object) -> None:
         ({"split": 3}, "split = 3: expected a mapping with order: TO; ratio: a number in [0, 1)"),
         (
             {"split": {"order:TO": None}},
-            "split has an entry 'order:TO': expected order, ratio; YAML wants a space behind the colon",
+            "split has an entry 'order:TO': expected order, ratio; YAML needs a space after the colon",
         ),
         ({"needy": {"b": 0.5}}, "needy = {'b': 0.5}: a is missing"),
         ({"anything": []}, "anything = []: expected a mapping"),

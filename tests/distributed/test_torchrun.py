@@ -95,7 +95,7 @@ def test_a_killed_worker_ends_all_and_torchruns_next_attempt_goes_on_exactly(
     os.kill(workers_of(child.pid)[1], signal.SIGKILL)
     _, errors = child.communicate()
     assert child.returncode == 0, errors
-    assert "go on with --resume=" in errors and "error: another process of this run has ended" in errors
+    assert "resume with --resume=" in errors and "error: another process of this run has ended" in errors
     cut = the_run(tmp_path)
     for key, value in weights(undisturbed[0]).items():
         assert torch.equal(weights(cut)[key], value), key
@@ -113,4 +113,4 @@ def test_a_signal_ends_all_processes_within_seconds_and_says_how_to_go_on(tmp_pa
     _, errors = child.communicate()
     assert time.monotonic() - begin < 20
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
-    assert errors.count("go on with --resume=") == 1 and errors.count("run_recbole_cl.py: ") == 1
+    assert errors.count("resume with --resume=") == 1 and errors.count("run_recbole_cl.py: ") == 1

@@ -79,7 +79,7 @@ def test_an_encoder_of_somebody_else_is_found_by_its_path(tmp_path: Path, monkey
     (tmp_path / "somebodys_encoders" / "lookup.py").write_text(OUTSIDE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     path = "somebodys_encoders.lookup.Lookup"
-    with pytest.raises(UsageError, match=f"encoder {path}: named by a stored file alone"):
+    with pytest.raises(UsageError, match=f"encoder {path}: named only by a stored file"):
         ENCODERS.resolve(path)
     name_paths(path)
     model: Any = ENCODERS.resolve(path)(SETTINGS)

@@ -179,7 +179,7 @@ def test_parts_go_together(settings: str, names: set[str], form: str, cycle: dic
         ({"operators": ["mask"]}, "distinct_operators = True: operators = .*mask.* set it to False"),
         ({"short_length": 2, "short_operators": ["insert"]}, "short_operators: .*insert.* are not among"),
         ({"learnt_weight": 0.1, "hidden_size": 2}, "hidden_size = 2: learnt augmenters need 4"),
-        ({"encoder": "bsarec", "train_form": "sequence"}, "encoder = bsarec: it looks at later items"),
+        ({"encoder": "bsarec", "train_form": "sequence"}, "encoder = bsarec: it attends to later items"),
     ],
 )
 def test_what_has_no_meaning_is_refused(settings: dict[str, Any], message: str) -> None:

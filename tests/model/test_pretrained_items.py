@@ -109,8 +109,8 @@ def test_parquet_holds_the_same(tmp_path: Path) -> None:
     [
         ({"tokens": ["a"], "vectors": [1.0]}, r"1 tokens and vectors of shape \[1\]"),
         ({"tokens": ["a", "b"], "vectors": [[1.0]]}, r"2 tokens and vectors of shape \[1, 1\]"),
-        ({"tokens": ["a", "a"], "vectors": [[1.0], [2.0]]}, "1 tokens are there twice"),
-        ({"tokens": ["a"], "vectors": [[np.nan]]}, "the vector of 'a' has a value that is no number"),
+        ({"tokens": ["a", "a"], "vectors": [[1.0], [2.0]]}, "1 tokens occur twice"),
+        ({"tokens": ["a"], "vectors": [[np.nan]]}, "the vector of 'a' has a value that is not a number"),
         ({"names": ["a"], "vectors": [[1.0]]}, "tokens is not a file"),
         ({"tokens": np.array(["a"], dtype=object), "vectors": [[1.0]]}, "expected .npz with the arrays tokens"),
     ],

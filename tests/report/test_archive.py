@@ -163,7 +163,7 @@ def test_a_member_that_is_there_twice_is_refused(make_run: Any, archive: Path) -
     pack(archive, make_run())
     with zipfile.ZipFile(archive, "a") as packed, pytest.warns(UserWarning, match="Duplicate"):
         packed.writestr("SASRec-toy-1/result.json", b"{}")
-    assert "'SASRec-toy-1/result.json' is there twice" in refusal(archive)
+    assert "'SASRec-toy-1/result.json' occurs twice" in refusal(archive)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     ("file", "content", "message"),
     [
         ("result.json", "{", "is not JSON"),
-        ("result.json", "[]", "holds no object"),
+        ("result.json", "[]", "holds no JSON object"),
         ("result.json", '{"model": "SASRec"}', "has no str 'dataset'"),
         ("ranks_test.npy", "no array", "is not an array file"),
         ("config.yaml", "a: !!python/object/apply:os.getcwd []", "not valid YAML"),

@@ -66,7 +66,7 @@ def test_a_model_that_does_not_fit_into_memory_is_told_by_its_sizes(
     if model == "GRU4Rec":
         given.pop("inner_size")
     config = build_config(Large, "cycle", (), settings | given)
-    words = "^MAX_ITEM_LIST_LENGTH = 60, hidden_size = 4096: the model needs more memory than there is"
+    words = "^MAX_ITEM_LIST_LENGTH = 60, hidden_size = 4096: the model needs more memory than is available"
     with pytest.raises(UsageError, match=words):
         build_model(config, build_data(config)[1][0])
 

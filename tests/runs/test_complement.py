@@ -225,7 +225,7 @@ def test_a_run_without_the_encoder_that_it_began_with_does_not_go_on(
 ) -> None:
     folder = run("SRMA", "cycle", complement="gru", **settings).run_dir
     shutil.rmtree(folder / "complement")
-    with pytest.raises(UsageError, match="began with an encoder in .*complement, which is not there"):
+    with pytest.raises(UsageError, match="began with an encoder in .*complement, which is missing"):
         run(resume=str(folder), epochs=2)
     assert trained == ["complement", "run"]
 

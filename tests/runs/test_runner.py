@@ -146,7 +146,7 @@ def test_a_file_can_name_the_run_to_go_on_with(settings: dict[str, Any], tmp_pat
     resumed = run(config_files=str(file))  # one file needs no list
     assert (resumed.run_dir, resumed.epochs_run) == (first.run_dir, 2)
     assert yaml.safe_load((first.run_dir / "config.yaml").read_text())["learning_rate"] == 5e-4
-    with pytest.raises(UsageError, match="one run goes on"):
+    with pytest.raises(UsageError, match="only one run can be resumed"):
         run_seeds(None, None, [1, 2], config_files=[file])
 
 
@@ -208,7 +208,7 @@ def test_a_folder_that_is_removed_under_a_run_is_told_and_not_made_again(
     with watching(remove):
         assert train_main(["-m", "SASRec", *flags(settings, epochs=3)]) == 2
     *_, told, error = capsys.readouterr().err.splitlines()
-    assert "holds nothing to go on from" in told and "was it moved or removed meanwhile?" in error
+    assert "holds nothing to resume from" in told and "was it moved or removed meanwhile?" in error
     assert list(saved.iterdir()) == []
 
 

@@ -63,4 +63,4 @@ def test_what_does_not_fit_is_told(older: Path, grown: dict[str, Any], tmp_path:
         run("CoSeRec", "cycle", init_from=str(older), **grown | {"MAX_ITEM_LIST_LENGTH": 9})
     flags = ["-m", "CoSeRec", "-d", "cycle", f"--data_path={grown['data_path']}", "--MAX_ITEM_LIST_LENGTH=8"]
     assert main(["train", *flags, f"--checkpoint_dir={tmp_path}", f"--init_from={tmp_path}"]) == 2
-    assert "no run folder" in capsys.readouterr().err
+    assert "not a run folder" in capsys.readouterr().err

@@ -102,7 +102,7 @@ def test_recboles_files_mean_what_hyperopt_makes_of_them(tmp_path: Path) -> None
         ("r.yaml", "seed: [1, 2]", "seed can't be searched"),
         ("r.yaml", "hidden_dropout_prob, attn_dropout_prob: [0.1, 0.2]", "each a list of 2 values"),
         ("r.yaml", "# nothing", "holds no range"),
-        ("r.yaml", "supervised_weight: [0.5, 1.0]", "all that has a range there is set"),
+        ("r.yaml", "supervised_weight: [0.5, 1.0]", "all settings with a range in it are set"),
         ("r.hyper", "temperature between 1,2", "r.hyper, line 1: 'temperature between 1,2' is not of the form"),
         ("r.hyper", "temperature choice __import__('os')", "expected a list of plain values"),
         ("r.hyper", "temperature uniform 1", "expected 2 numbers"),
@@ -121,7 +121,7 @@ def test_what_is_no_range_or_leaves_a_settings_bounds_is_told(tmp_path: Path, na
 def test_a_setting_that_is_given_is_not_searched() -> None:
     task = prepare("DuoRec", "ml-100k", None, (), {"attn_dropout_prob": 0.2, "tau": 0.5})  # by its older name
     assert list(task.ranges) == ["supervised_weight"]
-    with pytest.raises(UsageError, match="goes on by the same command"):
+    with pytest.raises(UsageError, match="repeat its command without resume"):
         prepare("DuoRec", "ml-100k", None, (), {"resume": "saved/x"})
     with pytest.raises(UsageError, match="GRU4Rec comes with no ranges: give a file of your own by --ranges"):
         prepare("GRU4Rec", "ml-100k", None, (), {})

@@ -107,7 +107,7 @@ def test_a_search_that_is_stopped_goes_on_as_if_it_had_not_been(
     own = settings(data, tmp_path, storage=None)
     with interrupted_at("epoch 1 training", time=2), pytest.raises(KeyboardInterrupt):
         tune("SASRec", "cycle", trials=4, **own)
-    assert "the same command goes on" in capsys.readouterr().out
+    assert "the same command resumes" in capsys.readouterr().out
     folder = tmp_path / "tune-SASRec-cycle-2020"
     assert (folder / "trial-0001" / "last.pth").is_file() and not (folder / "trial-0002").exists()
     epochs = []

@@ -70,7 +70,7 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
     with pytest.raises(UsageError, match="GRU4Rec scores by more than an encoder"):
         scorer_of(recboles.model)
     assert main(["export", run_dir, "--format", "package", "--out", str(package)]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert main(["export", run_dir, "--format", "onnx", "--out", str(tmp_path / "x.pt")]) == 2
     assert main(["export", run_dir, "--format", "onnx", "--k", "0", "--out", str(tmp_path / "x.onnx")]) == 2
 

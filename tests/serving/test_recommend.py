@@ -149,7 +149,7 @@ def test_files_of_recommendations(
     [
         (["--users", "missing.txt"], "missing.txt can't be read"),
         (["--users", "all", "--out", "r.xlsx"], "expected a name that ends in .csv, .jsonl, .parquet"),
-        (["--users", "all", "--exclude", "none", "seen"], "none stands alone"),
+        (["--users", "all", "--exclude", "none", "seen"], "none cannot be combined with others"),
         (["--users", "all", "--with_users"], "leave it out"),
         (["--histories", "bad.jsonl"], "bad.jsonl, line 1 is not JSON"),
         (["--histories", "bad2.jsonl"], "bad2.jsonl, line 1: expected a list of items"),

@@ -156,9 +156,7 @@ def test_what_a_run_folder_alone_names_is_not_imported(
 ) -> None:
     folder = run(package.path, "cycle", epochs=1, **settings).run_dir
     other = moved(folder, package)
-    words = (
-        "named by a stored file alone, and only what you name yourself is imported; pass it, as load(run_dir, model="
-    )
+    words = "named only by a stored file, and only what you name yourself is imported; pass it, as load(run_dir, model="
     for attempt in (lambda: load(folder), lambda: run(resume=folder), lambda: run(None, "cycle", resume=str(folder))):
         with pytest.raises(UsageError) as caught:
             attempt()
@@ -175,7 +173,7 @@ def test_what_a_run_folder_alone_names_is_not_imported(
 def test_a_run_folder_that_complements_imports_nothing_either(package: Package, settings: dict[str, Any]) -> None:
     folder = run(package.path, "cycle", epochs=1, **settings).run_dir
     other = moved(folder, package)
-    with pytest.raises(UsageError, match=f"^model {other.path}: named by a stored file alone"):
+    with pytest.raises(UsageError, match=f"^model {other.path}: named only by a stored file"):
         run("SRMA", "cycle", epochs=1, complement=str(folder), **settings)
     assert not other.mark.exists()
 

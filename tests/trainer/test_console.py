@@ -59,7 +59,7 @@ def test_a_run_tells_a_person_and_its_log_file_tells_all(tmp_path: Path, capsys:
     out, err = capsys.readouterr()
     assert out == "" and "\x1b" not in err and "valid result" not in err and "\r" not in err
     assert len(re.findall(r"^\d\d:\d\d:\d\d epoch \d of at most \d: .*; validation MRR@10 0", err, re.MULTILINE)) == 3
-    assert f"goes on with epoch 3 of at most 3, from {first.run_dir / 'last.pth'}" in err
+    assert f"resumes with epoch 3 of at most 3, from {first.run_dir / 'last.pth'}" in err
     log = (first.run_dir / "log.txt").read_text(encoding="utf-8")
     assert len(re.findall(r"INFO epoch \d training \[time: .*, recommendation: .*, total: ", log)) == 3
     assert log.count("ndcg@20 : ") == 3 and "\x1b" not in log and resumed.table() in log

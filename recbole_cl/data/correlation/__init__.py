@@ -1,1 +1,1 @@
-"""Which items go together: by the users that take them, or by a model's own item vectors."""
+"""Which items belong together: by the users who interact with them, or by a model's own item vectors."""

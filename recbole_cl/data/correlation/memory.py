@@ -1,4 +1,4 @@
-"""Which items are taken by the same users: memory-based item correlation, of which only the best per item is kept.
+"""Memory-based item correlation: items with the same users; only the best neighbour of each item is kept.
 
 Letters: N items (padding row 0 included), U users, P pairs, I interactions.
 """
@@ -19,9 +19,9 @@ from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.rows import RowSet, rows_of
 from recbole_cl.errors import UsageError
 
-# Scores held at a time. More is slower too: the passes over a block then miss the processor's cache.
+# Number of scores held at a time. A larger value is also slower: passes over a block then miss the processor's cache.
 BLOCK_ENTRIES = 1 << 22
-# Scores closer than this, relatively, are ties: sums of the same terms in another order differ in their last digit.
+# Scores with a smaller relative difference are ties: the order of summation changes the last digit of equal sums.
 TIE = 1e-12
 
 
@@ -30,9 +30,9 @@ class TopOne:
     """The most correlated item of each item, and the range of all scores for min-max normalisation.
 
     Attributes:
-        item: Its id, int64, [N]; 0 where an item has none, as at row 0.
+        item: The id of that item, int64, [N]; 0 where an item has none, as at row 0.
         score: Its raw score, float64, [N]; -inf where an item has none.
-        low: The lowest score of all pairs, not of the best ones only.
+        low: The lowest score of all pairs, not only of the best ones.
         high: The highest.
     """
 
@@ -50,20 +50,21 @@ class TopOne:
         return (self.score - self.low) / ((self.high - self.low) or 1.0)
 
     def to(self, device: torch.device) -> TopOne:
-        """The same on ``device``."""
+        """A copy on ``device``."""
         return TopOne(self.item.to(device), self.score.to(device), self.low, self.high)
 
 
 def training_pairs(rows: RowSet) -> tuple[Tensor, Tensor]:
-    """Pairs of user and item that the training rows' windows hold; validation and test items are in none.
+    """Pairs of user and item in the training rows' windows; none are from validation or test items.
 
-    What is a target only, each user's last training item, stays out, as in CoSeRec: views are made of inputs.
+    An item that is only a target (each user's last training item) is left out, as in CoSeRec: views are made of inputs.
 
     Args:
         rows: The training rows, of either form.
 
     Returns:
-        Users, numbered from 0, and items, both [P], in the order of the flat array; a repeated item is a repeated pair.
+        Users, numbered from 0, and items, both [P], in the order of the flat array; a repeated item gives a repeated
+            pair.
     """
     size = len(rows.items)
     opened = torch.bincount(rows.start, minlength=size) - torch.bincount(rows.end, minlength=size)
@@ -74,14 +75,14 @@ def training_pairs(rows: RowSet) -> tuple[Tensor, Tensor]:
 
 
 def input_pairs(dataset: Any) -> tuple[Tensor, Tensor] | None:
-    """Pairs of user and item of a training split of ours or of plain RecBole's, each user's last target left out.
+    """Pairs of user and item of a training split, ours or plain RecBole's, without each user's last target.
 
     Args:
         dataset: The training split.
 
     Returns:
-        As ``training_pairs``, in any order and with repetitions; None if the split holds no interactions, as the
-        stand-ins that tests and benchmarks build models on.
+        As ``training_pairs``, in any order and with repetitions; None if the split holds no interactions, such as the
+            placeholder datasets of tests and benchmarks.
     """
     rows = getattr(dataset, "inter_feat", None)
     if rows is None:
@@ -93,7 +94,7 @@ def input_pairs(dataset: Any) -> tuple[Tensor, Tensor] | None:
 
 
 def check_pairs(user: Tensor, item: Tensor, n_items: int) -> None:
-    """Refuses pairs that ``memory_top_one`` could not use, at the cost of a few passes over them.
+    """Refuses pairs that ``memory_top_one`` could not use; this takes a few passes over them.
 
     Args:
         user: Users of the training interactions.
@@ -139,22 +140,23 @@ def memory_top_one(
 
     Args:
         user: Users of the training interactions, numbered from 0, int64.
-        item: Their items, int64, in 1..N-1; a pair that comes twice counts once.
+        item: Their items, int64, in 1..N-1; a repeated pair counts once.
         n_items: N.
-        inverse_user_frequency: Whether a user of n items weighs 1 / ln(1 + n); plain ItemCF, where all weigh 1, if not.
-        block_entries: Scores held at a time, plus one item's at most: 28 bytes each.
+        inverse_user_frequency: Whether a user with n items has weight 1 / ln(1 + n); otherwise all users have weight 1
+            (plain ItemCF).
+        block_entries: Maximum number of scores held at a time, plus at most one item's: 28 bytes each.
 
     Shape:
         ``user`` and ``item`` [P].
 
     Returns:
-        The table, on the CPU; ties go to the lowest id. Its range is over all pairs that share a user.
+        The table, on the CPU; ties go to the lowest id. Its range covers all pairs that share a user.
 
     Raises:
         UsageError: If the pairs are malformed, ids lie outside 1..N-1, or no two items share a user.
 
     Note:
-        The authors' code gives ties to the item met first. The time is that of the sum over users of n squared.
+        The authors' code gives ties to the item met first. The running time grows with the sum over users of n squared.
     """
     check_pairs(user, item, n_items)
     left, right, work = _factors(_incidence(user.cpu().numpy(), item.cpu().numpy(), n_items), inverse_user_frequency)
@@ -178,7 +180,7 @@ def _incidence(user: NDArray[np.int64], item: NDArray[np.int64], n_items: int) -
 
 
 def _factors(held: Any, inverse_user_frequency: bool) -> tuple[Any, Any, NDArray[np.int64]]:
-    """Two sparse factors, [N, U] and [U, N], whose product holds all scores, and the additions that each row takes."""
+    """Two sparse factors, [N, U] and [U, N], whose product holds all scores; and the number of additions per row."""
     per_user = np.diff(held.indptr)
     per_item = np.bincount(held.indices, minlength=held.shape[1])
     scale = 1.0 / np.sqrt(np.maximum(per_item, 1))
@@ -191,15 +193,15 @@ def _factors(held: Any, inverse_user_frequency: bool) -> tuple[Any, Any, NDArray
 
 
 def _blocks(work: NDArray[np.int64], entries: int) -> Iterator[tuple[int, int]]:
-    """Yields ranges of rows of which a product holds ``entries`` scores, plus one row's, at most."""
-    most = np.minimum(work, len(work))  # a row has no more entries than additions, nor than columns
+    """Yields ranges of rows whose product holds at most ``entries`` scores, plus those of one row."""
+    most = np.minimum(work, len(work))  # a row has at most as many entries as additions, and as columns
     block = (np.cumsum(most) - most) // entries
     bounds = np.flatnonzero(np.diff(block, prepend=-1, append=-1)).tolist()
     yield from zip(bounds[:-1], bounds[1:], strict=True)
 
 
 def _best_of_rows(scores: Any, first: int) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
-    """The best column and score of each row of a block, and its lowest score; an item is no candidate for itself."""
+    """The best column and score of each row of a block, and its lowest score; an item is not its own candidate."""
     size, column, score = np.diff(scores.indptr), scores.indices, scores.data
     row = np.repeat(np.arange(len(size), dtype=column.dtype), size)
     own = np.flatnonzero(column == row + first)

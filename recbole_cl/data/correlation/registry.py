@@ -1,4 +1,4 @@
-"""Item correlations by name: which item counts as the most correlated with each in an epoch.
+"""Item correlations by name: they give the most correlated item of each item in an epoch.
 
 Letters: N items (padding row 0 included), P pairs, D hidden size.
 """
@@ -21,13 +21,14 @@ class Correlation(Protocol):
     """The most correlated item of each item, epoch by epoch."""
 
     def neighbours(self, epoch: int, item_table: Tensor, generator: torch.Generator) -> Tensor:
-        """The table of an epoch, to be asked for when it begins.
+        """The table for an epoch; call this when the epoch begins.
 
         Args:
             epoch: Counted from 0.
-            item_table: Item embeddings; rows from N on, such as a mask token's, are ignored. Not kept. Shape [N or
+            item_table: Item embeddings; rows from N on, such as a mask token's, are ignored. Not stored. Shape [N or
                 more, D].
-            generator: Source of randomness, on the table's device: random items for those without a neighbour.
+            generator: Source of randomness, on the table's device; used to draw random items for those without a
+                neighbour.
 
         Returns:
             The most correlated item of each id, int64, on the table's device; 0 at row 0, 1..N-1 elsewhere. Shape [N].
@@ -39,21 +40,21 @@ CorrelationFactory = Callable[[Any, int, Any], Correlation]
 
 
 class MemoryCorrelation:
-    """Memory-based correlation (ItemCF), and after a number of epochs the more confident of it and the model's.
+    """Memory-based correlation (ItemCF); after a given number of epochs, the more confident of it and the model's.
 
-    It is fitted when it is first asked for, and so not if the model only scores.
+    It is fitted when it is first used, so not at all if the model only scores.
 
     Reference:
         Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (CoSeRec), 2021,
         section 4.1.3.
 
     Args:
-        pairs: Users and items of the training interactions, [P] each; None if the split holds none, as stand-ins that
-            models are built on to look at them.
+        pairs: Users and items of the training interactions, [P] each; None if the split holds none, such as the
+            placeholder datasets that models are built on for inspection.
         n_items: N.
         inverse_user_frequency: As for ``memory_top_one``.
-        switch_epoch: Last epoch, counted from 0, that is memory-based alone (E): 160 to 220 in CoSeRec; epochs after
-            it are hybrid. -1 is hybrid from the start, None never.
+        switch_epoch: Last epoch, counted from 0, that uses only the memory-based correlation (E): 160 to 220 in
+            CoSeRec; later epochs are hybrid. -1 is hybrid from the start, None never.
 
     Raises:
         UsageError: If no items are correlated.
@@ -104,7 +105,7 @@ class ModelCorrelation:
 
 
 def memory_correlation(dataset: Any, n_items: int, options: Any) -> Correlation:
-    """Memory-based in all epochs, by the setting ``inverse_user_frequency``."""
+    """Memory-based in all epochs; reads the setting ``inverse_user_frequency``."""
     return MemoryCorrelation(input_pairs(dataset), n_items, options.inverse_user_frequency)
 
 

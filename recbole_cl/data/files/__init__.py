@@ -1,1 +1,1 @@
-"""Files of interactions: RecBole's atomic files, other formats, and what is wrong with them."""
+"""Files of interactions: RecBole's atomic files, other formats, and checks of their content."""

@@ -1,7 +1,7 @@
-"""Reads RecBole's atomic files in one parse, and refuses in one line what is wrong with them.
+"""Reads RecBole's atomic files in one parse, and reports an error in them in one line.
 
-RecBole drops rows without a user or an item, fills a missing timestamp with the mean time, takes lines that a quotation
-mark joins as one, shifts columns, and answers most other mistakes with a traceback from inside pandas.
+RecBole drops rows without a user or an item, fills a missing timestamp with the mean time, reads lines that a quotation
+mark joins as one, and shifts columns. Most other mistakes end in a traceback from inside pandas.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class AtomicFormat:
     """How atomic files are written.
 
     Attributes:
-        separator: One character between columns, RecBole's ``field_separator``.
-        sequence_separator: What stands between the values of a sequence, RecBole's ``seq_separator``.
+        separator: The character between columns, RecBole's ``field_separator``.
+        sequence_separator: The separator between the values of a sequence, RecBole's ``seq_separator``.
         encoding: Encoding of the text, RecBole's ``encoding``.
     """
 
@@ -53,26 +53,26 @@ def read_atomic_file(
 ) -> tuple[dict[str, str], pd.DataFrame]:
     """Reads an atomic file, and refuses one that RecBole would misread or fail on.
 
-    Every line is a row. The needed columns are checked whether they are loaded or not. A sound file is parsed once; one
-    with a word among its numbers is parsed again as text, to say where.
+    Every line is a row. The needed columns are checked even if they are not loaded. A valid file is parsed once. A file
+    with text in a number column is parsed again as text, to report the line.
 
     Args:
         path: The file, such as ``.inter`` or ``.item``.
-        needed: Type by name of the columns that must be there, without missing values: users, items, times.
-        time_field: That of the times, which are read exactly.
-        load: Columns to load where the file has them; None for all.
+        needed: Types, by name, of the columns that must exist without missing values: users, items, times.
+        time_field: Name of the time column, which is read exactly.
+        load: Columns to load if the file has them; None for all.
         unload: Columns to leave out.
-        written: How it is written.
+        written: The format of the file.
 
     Returns:
         The type of each loaded column, and the columns: text for ``token``, float64 for ``float``, arrays for
-        ``token_seq`` and ``float_seq``, int64 or float64 for the times, whichever is exact; both in the order of the
-        file.
+            ``token_seq`` and ``float_seq``, int64 or float64 for the times, whichever is exact. Both are in the order
+            of the file.
 
     Raises:
         UsageError: If the file is empty; the header lacks types or one of the columns, or has another type for it; a
-            line has another width than the header; a needed value is missing; a number is none; or numeric ids are
-            negative (usually a marker for "unknown").
+            line has another number of fields than the header; a needed value is missing; a value in a number column is
+            not a number; or numeric ids are negative (usually a marker for "unknown").
     """
     text = Text.of(read_bytes(path), path, written.encoding, "set `encoding`")
     header, start = text.header()
@@ -114,7 +114,7 @@ def _header_types(path: Path, header: str, separator: str) -> dict[str, str]:
 
 
 def _check_columns(path: Path, types: Mapping[str, str], needed: Mapping[str, str]) -> None:
-    """Refuses a header without one of the needed columns, or with another type for it."""
+    """Refuses a header that lacks one of the needed columns, or has another type for it."""
     for field, kind in needed.items():
         if field not in types:
             raise UsageError(
@@ -128,9 +128,9 @@ def _check_columns(path: Path, types: Mapping[str, str], needed: Mapping[str, st
 def _parse(
     text: Text, start: int, types: Mapping[str, str], wanted: Mapping[str, str], time_field: str | None, separator: str
 ) -> pd.DataFrame:
-    """Parses columns: tokens as categories (each is made once), sequences as text, floats to the nearest float64.
+    """Parses columns: tokens as categories (each text is stored once), sequences as text, floats as float64.
 
-    Times are int64 where all of them are whole numbers, which float64 may not hold.
+    Times are int64 if all of them are integers, because float64 may not hold them exactly.
     """
     content, n_rows = checked_rows(text, start, separator, len(types), lenient=True, remedy=_QUOTES)
 
@@ -156,7 +156,7 @@ def _parse(
         return pd.DataFrame({field: pd.Series(dtype=object) for field in wanted})
     try:
         frame = parse(np.float64)
-    except ValueError:  # a float is none; as text the checks can name its line
+    except ValueError:  # a float is not a number; parsed as text, the checks can name its line
         frame = parse(str)
     if len(frame) != n_rows:
         raise UsageError(f"{text.path}: {len(frame):,} rows were read from {n_rows:,} lines: fix its quotation marks")
@@ -164,7 +164,7 @@ def _parse(
 
 
 def _refuse_negative(ids: pd.Series, field: str, origin: Origin) -> None:
-    """Refuses negative ids where all ids are numbers; among other tokens '-1' is a name like any other."""
+    """Refuses negative ids if all ids are numbers; among other tokens, '-1' is an ordinary name."""
     names = pd.Series(ids.cat.categories, dtype=object)
     numbers = pd.to_numeric(names, errors="coerce")
     if numbers.notna().all() and (numbers < 0).any():
@@ -174,7 +174,7 @@ def _refuse_negative(ids: pd.Series, field: str, origin: Origin) -> None:
 
 
 def _loaded(values: pd.Series, field: str, kind: str, origin: Origin, separator: str) -> pd.Series:
-    """A parsed column as RecBole holds it: a missing float or token is left missing, a missing sequence is empty."""
+    """Converts a column to RecBole's form: missing floats and tokens stay missing, missing sequences are empty."""
     if kind == "token":
         return values.astype(object)
     if kind == "float":
@@ -188,7 +188,7 @@ def _loaded(values: pd.Series, field: str, kind: str, origin: Origin, separator:
 
 
 def _float_lists(members: pd.Series, field: str, origin: Origin) -> pd.Series:
-    """Lists of words as arrays of float64."""
+    """Converts lists of words to arrays of float64."""
     lists = []
     for row, words in enumerate(members):
         try:

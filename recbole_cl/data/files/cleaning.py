@@ -1,6 +1,6 @@
-"""From a table as a source has it to interactions under our names: the checks that every source passes.
+"""Converts a source's table to interactions with our column names; makes the checks that apply to every source.
 
-Interactions are a data frame with the columns ``user_id``, ``item_id``, ``rating`` where there is one, and
+Interactions are a data frame with the columns ``user_id``, ``item_id``, ``rating`` (if the source has one) and
 ``timestamp``, one row per interaction, in the order of the source.
 """
 
@@ -19,7 +19,7 @@ from recbole_cl.data.files.origin import Origin, refuse_missing, refuse_not_a_nu
 from recbole_cl.data.files.times import numbers_of
 from recbole_cl.errors import UsageError
 
-# pandas, and so RecBole, reads these words as missing values; whatever holds them as ids loses them when it is loaded.
+# pandas, and so RecBole, reads these words as missing values: ids with these names would be lost on loading.
 MISSING_WORDS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
@@ -29,12 +29,12 @@ _UNWRITABLE = re.compile("[\0\r\n\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What is to be done with the rows of a source.
+    """How to treat incomplete and repeated rows of a source.
 
     Attributes:
-        drop_missing: Whether rows that lack a user, an item, a rating or a time are left out, and not refused.
-        drop_duplicates: Whether of rows that are equal in all of these only the first is kept.
-        time_zone: That of dates which name none.
+        drop_missing: Whether rows that lack a user, an item, a rating or a time are dropped instead of refused.
+        drop_duplicates: Whether only the first of several equal rows is kept.
+        time_zone: Time zone of dates that name none.
     """
 
     drop_missing: bool = False
@@ -48,23 +48,23 @@ DEFAULT_CLEANING = Cleaning()
 def interactions(
     table: pd.DataFrame, columns: Columns, origin: Origin, cleaning: Cleaning = DEFAULT_CLEANING
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Gives the columns our names and types, and refuses what RecBole would drop, misread or fail on.
+    """Renames and converts the columns, and refuses values that RecBole would drop, misread or fail on.
 
     Args:
         table: One row per interaction, in the order of the source; other columns are left out.
         columns: Its column names.
         origin: The source, for messages.
-        cleaning: What to do with rows that lack something.
+        cleaning: How to treat incomplete and repeated rows.
 
     Returns:
-        The interactions, and what there is to say of them: which column is taken for what, and what was left out. Ids
-        are text, as categories, or the integers that they were; whole floats are such integers, since pandas makes
-        floats of integers beside a missing one. Times are integers where that is exact, else float64; dates are seconds
-        since 1970.
+        The interactions, and notes for the user: how the columns were recognised, and what was left out. Ids are text,
+            as categories, or integers as in the source. Floats with integer values become integers, since pandas turns
+            integers into floats in a column with a missing value. Times are integers where that is exact, otherwise
+            float64; dates are seconds since 1970.
 
     Raises:
-        UsageError: If there is no interaction, a column is unknown, or a value is missing, an id is not text or a
-            number, or a time or rating is no number.
+        UsageError: If there are no interactions, a column is unknown, a value is missing, an id is neither text nor a
+            number, or a time or rating is not a number.
     """
     names = columns.names(list(table.columns), origin)
     if table.empty:
@@ -92,7 +92,7 @@ def interactions(
 
 
 def without_duplicates(frame: pd.DataFrame, cleaning: Cleaning) -> tuple[pd.DataFrame, list[str]]:
-    """Counts, and leaves out if that is asked for, interactions that are equal to an earlier one in every column."""
+    """Counts interactions that equal an earlier one in every column, and removes them if asked to."""
     repeated = frame.duplicated().to_numpy()
     if not (count := int(repeated.sum())):
         return frame, []
@@ -104,7 +104,7 @@ def without_duplicates(frame: pd.DataFrame, cleaning: Cleaning) -> tuple[pd.Data
 def _whole_rows(
     ours: dict[str, pd.Series], names: dict[str, str], origin: Origin
 ) -> tuple[NDArray[np.int64], list[str]]:
-    """The rows in which nothing is missing, and how many lack what."""
+    """The rows without missing values, and a note on how many rows lack which value."""
     missing = {source: ours[name].isna().to_numpy() for source, name in names.items()}
     lacking = np.logical_or.reduce(list(missing.values()))
     if lacking.all():
@@ -115,12 +115,12 @@ def _whole_rows(
 
 
 def _without_missing_words(values: pd.Series) -> pd.Series:
-    """A column of times or ratings in which words that stand for nothing are missing."""
+    """A column of times or ratings, with words that mean "no value" as missing values."""
     return values.mask(values.isin(MISSING_WORDS)) if values.dtype == object else values
 
 
 def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
-    """Ids as text, or as integers; what would be missing once it is written is missing."""
+    """Ids as text or as integers; ids that would read as missing once they are written are missing here."""
     if is_float_dtype(values) and values.notna().all() and (values % 1 == 0).all() and values.abs().max() < 2**53:
         values = values.astype(np.int64)
     if is_integer_dtype(values) and values.notna().all():
@@ -132,7 +132,7 @@ def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
         text = text.mask(text.isin(MISSING_WORDS))
         _refuse_unwritable(
             text.dropna(), name, origin
-        )  # pandas takes text that differs behind a zero byte as one category
+        )  # pandas reads texts that differ only after a zero byte as one category
         return text.astype("category")
     code, first_row = np.unique(values.cat.codes.to_numpy(), return_index=True)
     _refuse_unwritable(pd.Series(values.cat.categories[code[code >= 0]], index=first_row[code >= 0]), name, origin)
@@ -140,7 +140,7 @@ def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
 
 
 def _refuse_unwritable(ids: pd.Series, name: str, origin: Origin) -> None:
-    """Refuses ids that no line of a UTF-8 file can hold: with line breaks, zero bytes or half of a character."""
+    """Refuses ids that cannot be written to a UTF-8 line: with line breaks, zero bytes or half of a character."""
     joined = "".join(ids)
     if _UNWRITABLE.search(joined):
         row, value = next((row, value) for row, value in ids.items() if _UNWRITABLE.search(value))

@@ -1,4 +1,4 @@
-"""Which columns of a source hold users, items, times and ratings."""
+"""Finds the columns of a source that hold users, items, times and ratings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole_cl.data.files.origin import Origin
 from recbole_cl.errors import UsageError
 
 USER, ITEM, RATING, TIME = "user_id", "item_id", "rating", "timestamp"
-# What columns are called where nobody says, in any capitals, without '_', '-' and spaces; the first that is there.
+# Usual column names, in lower case and without '_', '-' and spaces; the first one found is taken.
 _USUAL = {
     USER: ("userid", "user", "uid", "reviewerid", "customerid", "customer", "visitorid", "sessionid", "email"),
     ITEM: ("itemid", "item", "iid", "asin", "parentasin", "productid", "product", "sku", "movieid", "businessid"),
@@ -23,10 +23,10 @@ class Columns:
     """Names of the columns, or JSON keys, in the source.
 
     Attributes:
-        user: User ids; None takes ``user_id``, or the first of the usual names that is there, as below.
+        user: User ids; None takes ``user_id``, or the first of the usual names that exists, as for the others below.
         item: Item ids.
         time: Times: numbers that grow with time, or dates.
-        rating: Ratings; None takes ``rating`` where it exists, an empty name takes none.
+        rating: Ratings; None takes ``rating`` where it exists, an empty name means no ratings.
     """
 
     user: str | None = None
@@ -35,7 +35,7 @@ class Columns:
     rating: str | None = None
 
     def names(self, present: Sequence[str], origin: Origin) -> dict[str, str]:
-        """Maps the columns of the source to ours.
+        """Maps the columns of the source to our names.
 
         Args:
             present: Columns of the source.
@@ -45,7 +45,7 @@ class Columns:
             Our name by the source's name.
 
         Raises:
-            UsageError: If a column is not in the source, is there twice, or is asked for twice.
+            UsageError: If a column is not in the source, occurs twice in it, or is requested twice.
         """
         rating = (RATING if RATING in present else "") if self.rating is None else self.rating
         asked = {USER: self.user, ITEM: self.item, TIME: self.time}
@@ -62,13 +62,13 @@ class Columns:
         return dict(pairs)
 
     def of_numbers(self, width: int) -> Columns:
-        """The columns of a file without a header, by number: user, item, (rating,) time unless told otherwise."""
+        """The columns of a file without a header, by number; by default user, item, (rating,) time."""
         rating = ("3" if width > 3 else "") if self.rating is None else self.rating
         return Columns(self.user or "1", self.item or "2", self.time or str(min(width, 4)), rating)
 
 
 def _usual(ours: str, present: Sequence[str]) -> str:
-    """The column that is likely to be meant, or our name for it where there is none."""
+    """The column that is probably meant, or our own name for it if there is none."""
     if ours in present:
         return ours
     plain = {"".join(filter(str.isalnum, str(name))).lower(): name for name in reversed(present)}
@@ -76,7 +76,7 @@ def _usual(ours: str, present: Sequence[str]) -> str:
 
 
 def _unknown_column(asked: str, ours: str, present: list[str], origin: Origin) -> UsageError:
-    """What to say of a column that is not there."""
+    """The error for a column that does not exist."""
     near = difflib.get_close_matches(str(asked), present, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     option = origin.column_option.format(ours.partition("_")[0].replace("timestamp", "time"))

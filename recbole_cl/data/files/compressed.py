@@ -1,4 +1,4 @@
-"""The content of a file, however it is compressed."""
+"""Reads the content of a file, compressed or not."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _TAR = slice(257, 262)
 
 
 def read_bytes(path: Path) -> bytes:
-    """Reads a file, decompressed; what it is compressed by is seen from its first bytes, whatever its name.
+    """Reads and decompresses a file. Its first bytes show the compression, whatever its name.
 
     Args:
-        path: Plain, or compressed by gzip, bzip2, xz or zstandard, or a zip archive of one file.
+        path: Not compressed; compressed with gzip, bzip2, xz or zstandard; or a zip archive of one file.
 
     Returns:
         The content.
 
     Raises:
         UsageError: If the file is missing, damaged, encrypted or an archive of several files, or needs a package that
-            is not there.
+            is not installed.
     """
     try:
         raw = path.read_bytes()
@@ -44,7 +44,7 @@ def read_bytes(path: Path) -> bytes:
 def _decompressed(raw: bytes, path: Path) -> bytes:
     if raw.startswith(b"\x1f\x8b"):
         return gzip.decompress(raw)
-    if raw.startswith(b"BZh") and raw[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):  # the latter: of an empty file
+    if raw.startswith(b"BZh") and raw[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):  # the latter in an empty file
         return _streams(raw, bz2.BZ2Decompressor)
     if raw.startswith(b"\xfd7zXZ\0"):
         return _streams(raw, lzma.LZMADecompressor)
@@ -56,13 +56,13 @@ def _decompressed(raw: bytes, path: Path) -> bytes:
 
 
 def _streams(raw: bytes, decompressor: Callable[[], Any]) -> bytes:
-    """All streams of a file; Python's own functions leave out those behind the first damage without a word."""
+    """All streams of a file. Python's own functions silently ignore the streams after the first damage."""
     parts = []
     while raw:
         one = decompressor()
         parts.append(one.decompress(raw))
         if not one.eof:
-            raise EOFError("it ends before its content does")
+            raise EOFError("the file ends before its content does")
         raw = one.unused_data.lstrip(b"\0")  # xz may be padded
     return b"".join(parts)
 
@@ -77,8 +77,8 @@ def _zstandard(raw: bytes, path: Path) -> bytes:
             content = stream.read()
     except zstandard.ZstdError as error:
         raise OSError(str(error)) from None
-    if zstandard.frame_content_size(raw) > len(content):  # the reader says nothing of a file that was cut short
-        raise EOFError("it ends before its content does")
+    if zstandard.frame_content_size(raw) > len(content):  # the reader does not report a truncated file
+        raise EOFError("the file ends before its content does")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Turns files of interactions into RecBole atomic files: ``recbole-cl convert``."""
+"""Converts files of interactions to RecBole's atomic files: ``recbole-cl convert``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def convert(
     output: Path = DEFAULT_OUTPUT,
     overwrite: bool = False,
 ) -> Statistics:
-    """Writes ``<output>/<name>/<name>.inter``, and a YAML beside it where the packaged settings do not fit it.
+    """Writes ``<output>/<name>/<name>.inter``, and a YAML next to it if the packaged settings do not fit.
 
     Args:
-        sources: The file to read, or the files of one log in their order.
+        sources: The file to read, or the files of one log, in order.
         name: The dataset's name, as later given to ``--dataset``.
-        reading: How they are read.
+        reading: How to read them.
         output: Folder of all datasets, RecBole's ``data_path``.
         overwrite: Whether to replace what an earlier conversion wrote, the YAML included.
 
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--item-column", help="of items (default: guessed)")
     option("--time-column", help="of times, numbers or ISO 8601 dates (default: guessed)")
     option("--rating-column", help='of ratings (default: rating, if present; "" leaves it out; Amazon: overall)')
-    option("--separator", help=r"what stands between csv values, such as :: or \t for a tab (default: guessed)")
+    option("--separator", help=r"separator of csv values, such as :: or \t for a tab (default: guessed)")
     option(
         "--header",
         action=argparse.BooleanOptionalAction,
@@ -92,10 +92,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Runs ``recbole-cl convert``: shows what was understood, writes the dataset, and names the next command.
+    """Runs ``recbole-cl convert``: prints what was recognised, writes the dataset, and prints the next command.
 
     Args:
-        args: What a parser filled by ``add_arguments`` returned.
+        args: The result of a parser filled by ``add_arguments``.
 
     Returns:
         The exit code, 0.
@@ -127,7 +127,7 @@ def _reading(args: argparse.Namespace) -> Reading:
 
 
 def _shown(log: Log) -> list[str]:
-    """What was understood: notes, first rows, span of time, sizes."""
+    """What was recognised: notes, first rows, time span, sizes."""
     frame = log.interactions
     times = span(frame[TIME]) if log.has_times else "positions in the sequences; the source has none"
     first = frame.head(3).to_string(index=False).splitlines()

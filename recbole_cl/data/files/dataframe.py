@@ -1,4 +1,4 @@
-"""A DataFrame, or files, as a dataset: written once as an atomic file, which runs then read by name."""
+"""Turns a DataFrame or files into a dataset: written once as an atomic file, which runs then read by name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ORIGIN = Origin(
 
 
 class HasToPandas(Protocol):
-    """A table that turns itself into a pandas DataFrame, as polars' does."""
+    """A table that can convert itself to a pandas DataFrame, as polars' can."""
 
     def to_pandas(self) -> Any:
         """Returns the table as a pandas DataFrame."""
@@ -38,7 +38,7 @@ class HasToPandas(Protocol):
 
 @dataclass(frozen=True)
 class NamedData:
-    """A dataset on disk, as ``run(dataset=...)`` takes it.
+    """A dataset on disk, for ``run(dataset=...)``.
 
     Attributes:
         name: Its name, the setting ``dataset``.
@@ -49,7 +49,7 @@ class NamedData:
     data_path: Path
 
 
-# What ``run(dataset=...)`` takes.
+# The accepted values of ``run(dataset=...)``.
 DataSource = str | NamedData | pd.DataFrame | HasToPandas | Path | Sequence[Path]
 
 
@@ -67,7 +67,7 @@ def from_dataframe(
     drop_duplicates: bool = False,
     time_zone: str = "UTC",
 ) -> NamedData:
-    """Writes ``<data_path>/<name>/<name>.inter``, unless it is there with this content, and settings where needed.
+    """Writes ``<data_path>/<name>/<name>.inter``, and settings if needed; keeps a file that has this content already.
 
     Args:
         df: One row per interaction: a pandas DataFrame, or a table with ``to_pandas``.
@@ -77,17 +77,17 @@ def from_dataframe(
         rating: Column of ratings; None leaves them out.
         name: The dataset's name.
         data_path: Folder of all datasets.
-        overwrite: Whether to replace data of that name, and its settings.
-        drop_missing: Whether rows that lack a value are left out, and not refused; they are counted in the log.
-        drop_duplicates: Whether of rows that are equal in these columns only the first is kept.
-        time_zone: That of dates as text which name none.
+        overwrite: Whether to replace data of the same name, and their settings.
+        drop_missing: Whether rows that lack a value are dropped instead of refused; the log counts them.
+        drop_duplicates: Whether only the first of several rows that are equal in these columns is kept.
+        time_zone: Time zone of dates as text that name none.
 
     Returns:
-        What to give to ``run(dataset=...)``.
+        The argument for ``run(dataset=...)``.
 
     Raises:
-        UsageError: If the table, a column, a value or the name is not usable, or there is other data of that name
-            (files that were changed since they were written are other data).
+        UsageError: If the table, a column, a value or the name is not usable, or other data of the same name exist
+            (files changed after they were written count as other data).
     """
     files = Output(name, Path(data_path), again="from_dataframe(..., overwrite=True)")
     columns = Columns(user, item, time, rating or "")
@@ -116,31 +116,31 @@ def from_files(
     drop_duplicates: bool = False,
     time_zone: str = "UTC",
 ) -> NamedData:
-    """Does what ``recbole-cl convert`` does, and nothing where the dataset is there with this content.
+    """Does the same as ``recbole-cl convert``; does nothing if the dataset exists with this content.
 
     Args:
-        sources: A file, or the files of one log in their order.
-        user: Column of users; what is None is guessed, and logged.
+        sources: A file, or the files of one log, in order.
+        user: Column of users. For this and the other columns, None means that it is guessed, and logged.
         item: Column of items.
         time: Column of times, numbers or ISO dates.
         rating: Column of ratings; an empty name leaves them out.
         name: The dataset's name.
         data_path: Folder of all datasets.
-        overwrite: Whether to replace data of that name, and its settings.
+        overwrite: Whether to replace data of the same name, and their settings.
         source_format: ``csv``, ``jsonl``, ``sequences``, ``atomic`` or ``parquet``.
-        separator: What stands between values.
+        separator: The separator between values.
         header: Whether the first line names the columns.
-        encoding: Of the text.
-        quotes: ``line``, ``none`` or ``multiline``: what quotation marks do.
-        drop_missing: As for ``from_dataframe``, like those below.
-        drop_duplicates: Whether of equal rows only the first is kept.
-        time_zone: That of dates which name none.
+        encoding: Encoding of the text.
+        quotes: The meaning of quotation marks: ``line``, ``none`` or ``multiline``; see ``read_csv``.
+        drop_missing: As for ``from_dataframe``.
+        drop_duplicates: Whether only the first of several equal rows is kept.
+        time_zone: Time zone of dates that name none.
 
     Returns:
-        What to give to ``run(dataset=...)``.
+        The argument for ``run(dataset=...)``.
 
     Raises:
-        UsageError: If a file or the name is not usable, or there is other data of that name.
+        UsageError: If a file or the name is not usable, or other data of the same name exist.
     """
     files = Output(name, Path(data_path), again="from_files(..., overwrite=True)")
     cleaning = Cleaning(drop_missing, drop_duplicates, time_zone)
@@ -150,18 +150,19 @@ def from_files(
 
 
 def named_data(dataset: Any, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Turns what ``run(dataset=...)`` takes into a name and the settings that lead to it; other data is written first.
+    """Converts the argument of ``run(dataset=...)`` to a name and further settings; writes tables and files first.
 
     Args:
-        dataset: A table, a path or paths, ``NamedData``, or what the setting ``dataset`` may be, which is left as is.
-        settings: The caller's settings. With a table, those that are arguments of ``from_dataframe``, with a path those
-            of ``from_files``, are taken as such.
+        dataset: A table, one or several paths, ``NamedData``, or a value of the setting ``dataset``, which is returned
+            as is.
+        settings: The caller's settings. For a table, arguments of ``from_dataframe`` among them are passed to it; for a
+            path, those of ``from_files``.
 
     Returns:
         The setting ``dataset``, and all others.
 
     Raises:
-        UsageError: As ``from_dataframe`` and ``from_files``; or if a table or a file has no name, or the data lie under
+        UsageError: As ``from_dataframe`` and ``from_files``; or if a table or a file has no name, or the data are in
             another ``data_path``.
     """
     rest = dict(settings)
@@ -182,7 +183,7 @@ def named_data(dataset: Any, settings: Mapping[str, Any]) -> tuple[Any, dict[str
 
 
 def _write_once(files: Output, log: Log, overwrite: bool) -> NamedData:
-    """Writes a dataset unless it is there already; other data of that name is refused, or replaced."""
+    """Writes a dataset unless it exists already; other data of the same name are refused, or replaced."""
     for note in log.notes:
         getLogger().info(note)
     content = atomic_text(log.interactions)
@@ -194,7 +195,7 @@ def _write_once(files: Output, log: Log, overwrite: bool) -> NamedData:
 
 
 def _table(df: Any, columns: Columns) -> pd.DataFrame:
-    """The table as a pandas DataFrame, in which the wanted columns stand once."""
+    """The table as a pandas DataFrame that has each of the wanted columns exactly once."""
     frame = df.to_pandas() if hasattr(df, "to_pandas") else df
     if not isinstance(frame, pd.DataFrame):
         raise UsageError(f"a {type(df).__name__} is no DataFrame: give one of pandas, or of polars (with `to_pandas`)")

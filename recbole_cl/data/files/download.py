@@ -1,4 +1,4 @@
-"""Downloading a dataset that RecBole knows by name."""
+"""Downloads a dataset that RecBole knows by name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from recbole.utils.url import rename_atomic_files
 from recbole_cl.data.files.names import explain_missing_dataset
 from recbole_cl.errors import UsageError
 
-_SILENCE_S, _LONGEST_S = 60, 3600  # without a byte, and altogether
-_TRIES, _WAIT_S = 3, 2  # the wait doubles with each
-_ASKED_ABOVE = 1 << 30  # bytes, as RecBole asks
+_SILENCE_S, _LONGEST_S = 60, 3600  # time limits: without receiving a byte, and in total
+_TRIES, _WAIT_S = 3, 2  # the waiting time doubles after each try
+_ASKED_ABOVE = 1 << 30  # bytes; RecBole's own limit
 _LARGEST = 50 << 30  # bytes, unpacked
 _CHUNK = 1 << 20
 
@@ -27,24 +27,24 @@ _CHUNK = 1 << 20
 def download_dataset(name: str, url: str, folder: Path) -> None:
     """Downloads and unpacks RecBole's atomic files into a temporary folder, and renames it when it is complete.
 
-    Of several processes that want the dataset one downloads it, and the others wait for it. A transfer is tried three
-    times; it ends after a minute of silence or an hour. Every file is checked against the checksum in the archive.
+    If several processes need the dataset, one downloads it and the others wait. A transfer is tried three times; it
+    ends after a minute without data, or after an hour. Every file is checked against the checksum in the archive.
 
     Args:
-        name: The dataset's name; the files get it.
+        name: The dataset's name, which is also given to the files.
         url: A zip file of atomic files.
-        folder: Where the dataset goes, ``<root>/<name>``.
+        folder: The target folder, ``<root>/<name>``.
 
     Raises:
-        UsageError: If there is no network, the archive is damaged or too large, or the download is declined; says what
-            to do instead.
+        UsageError: If there is no network, the archive is damaged or too large, or the download is declined; the
+            message says what to do instead.
     """
     temporary = folder.with_name(f".{folder.name}.download")
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_name(f".{folder.name}.lock")
     with FileLock(lock):
         try:
-            if folder.exists():  # by another process, while this one waited
+            if folder.exists():  # made by another process, while this one waited
                 return
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
@@ -65,7 +65,7 @@ def download_dataset(name: str, url: str, folder: Path) -> None:
 
 
 def _fetch(name: str, url: str, archive: Path, folder: Path) -> None:
-    """Transfers a file, again where that may help."""
+    """Transfers a file, and tries again if that may help."""
     end = time.monotonic() + _LONGEST_S
     for attempt in range(1, _TRIES + 1):
         try:
@@ -73,7 +73,7 @@ def _fetch(name: str, url: str, archive: Path, folder: Path) -> None:
             return
         except (HTTPException, OSError) as error:
             hopeless = isinstance(error, HTTPError) and 400 <= error.code < 500
-            is_missing = isinstance(getattr(error, "reason", None), FileNotFoundError)  # of a file: address
+            is_missing = isinstance(getattr(error, "reason", None), FileNotFoundError)  # for a file: address
             if attempt == _TRIES or hopeless or is_missing or isinstance(error, TimeoutError):
                 raise
             getLogger().warning(f"{url}: {error}; trying again")
@@ -103,7 +103,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _is_wanted(size: int) -> bool:
-    """Asks the user about a large file; where nobody can answer, as in a batch job, none is wanted."""
+    """Asks the user about a large file; without a user, as in a batch job, the answer is no."""
     try:
         return input(f"This will download {size / 2**30:.2f} GB. Go on? (y/N) ").strip().lower() == "y"
     except EOFError:

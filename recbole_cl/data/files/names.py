@@ -1,4 +1,4 @@
-"""Names of datasets: what RecBole downloads, what is meant by a mistyped name, what to do about one that is missing."""
+"""Names of datasets: what RecBole downloads, suggestions for mistyped names, and advice on missing datasets."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def downloadable_names() -> list[str]:
 
 
 def nearest_names(name: str, data_path: Path) -> list[str]:
-    """Finds names close to a mistyped one, among the datasets beside it and those that RecBole downloads.
+    """Finds names close to a mistyped one, among the datasets in the same folder and those that RecBole downloads.
 
     Args:
         name: The name asked for.
-        data_path: The folder where that dataset would lie, ``<root>/<name>``.
+        data_path: The expected folder of that dataset, ``<root>/<name>``.
 
     Returns:
         At most three names, the nearest first.
@@ -35,14 +35,14 @@ def nearest_names(name: str, data_path: Path) -> list[str]:
 
 
 def explain_missing_dataset(name: str, data_path: Path) -> str:
-    """Says what to do about a dataset that is not there and cannot be downloaded.
+    """Says what to do about a dataset that is missing and cannot be downloaded.
 
     Args:
         name: The dataset's name.
-        data_path: The folder where it would lie, ``<root>/<name>``; RecBole's ``data_path`` once a Config is made.
+        data_path: The expected folder, ``<root>/<name>``; this is RecBole's ``data_path`` once a Config is made.
 
     Returns:
-        One line, also fit for wrapping RecBole's download failure.
+        One line, which may also be appended to the message of a failed download.
     """
     convert = f"make it from your own file with `recbole-cl convert SOURCE --name {name} --output {data_path.parent}`"
     place = f"or put an atomic file at {data_path / f'{name}.inter'}"
@@ -59,12 +59,12 @@ def ensure_dataset_available(name: str, data_path: Path, parts: Sequence[str] | 
 
     Args:
         name: The dataset's name.
-        data_path: The folder where it would lie, ``<root>/<name>``; RecBole's ``data_path`` once a Config is made.
-        parts: Names of its parts, if it comes split.
+        data_path: The expected folder, ``<root>/<name>``; this is RecBole's ``data_path`` once a Config is made.
+        parts: Names of its parts, if the data are presplit.
 
     Raises:
-        UsageError: If the folder is there without its ``.inter`` file, or is absent and RecBole has no address for
-            the name; names the nearest ones.
+        UsageError: If the folder exists without its ``.inter`` file, or does not exist and RecBole has no address for
+            the name; the message suggests the nearest names.
     """
     if parts:
         files = [data_path / f"{name}.{part}.inter" for part in parts]

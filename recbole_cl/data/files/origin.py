@@ -1,4 +1,4 @@
-"""Where interactions come from, and refusals of their values that name the place."""
+"""The source of interactions, and errors about their values that name the place."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from recbole_cl.errors import UsageError
 
 @dataclass(frozen=True)
 class Origin:
-    """A file or a table that interactions come from, in the words of a refusal.
+    """A file or a table that interactions come from, with the words that messages use for it.
 
     Attributes:
-        name: What it is called: a path, say.
-        unit: What one interaction is there: ``line`` or ``row``.
-        place: Where a row stands, by its number from 0.
-        column_option: How a caller names a column, with ``{}`` for ``user``, ``item``, ``time`` or ``rating``.
-        without_rating: How a caller leaves ratings out.
-        drop_option: How a caller has rows with missing values left out.
-        time_remedy: What to write where a time is no number.
+        name: How it is called, for example a path.
+        unit: The word for one interaction: ``line`` or ``row``.
+        place: Gives the place of a row, by its number from 0.
+        column_option: The option that names a column, with ``{}`` for ``user``, ``item``, ``time`` or ``rating``.
+        without_rating: The option that leaves ratings out.
+        drop_option: The option that drops rows with missing values.
+        time_remedy: Advice for a time that is not a number.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Origin:
     time_remedy: str = "give times as numbers, such as seconds since 1970, or as ISO 8601 dates"
 
     def after_dropping(self, kept: NDArray[np.int64]) -> Origin:
-        """The same source, of whose rows only those with the given numbers are left."""
+        """The same source after all rows except those with the given numbers have been dropped."""
         return replace(self, place=lambda row: self.place(int(kept[row])))
 
 
@@ -49,7 +49,7 @@ def text_file(text: Text, start: int) -> Origin:
         start: Where the lines of interactions begin.
 
     Returns:
-        Its words.
+        Its words for messages.
     """
     return Origin(
         name=str(text.path),
@@ -70,7 +70,7 @@ def refuse_missing(values: pd.Series, field: str, origin: Origin) -> None:
         origin: Where it was read.
 
     Raises:
-        UsageError: If a value is missing; names the place of the first one.
+        UsageError: If a value is missing; the message names the place of the first one.
     """
     missing = values.isna().to_numpy()
     if missing.any():
@@ -83,25 +83,25 @@ def refuse_missing(values: pd.Series, field: str, origin: Origin) -> None:
 
 
 def refuse_not_a_number(values: pd.Series, field: str, origin: Origin, remedy: str) -> pd.Series:
-    """Returns a column as numbers, and refuses values that are no finite number.
+    """Returns a column as numbers, and refuses values that are not finite numbers.
 
     Args:
         values: The column, without missing values, one value per interaction, in the order of the origin.
         field: The column's name there.
         origin: Where it was read.
-        remedy: What to write instead, for the message.
+        remedy: Advice for the message.
 
     Returns:
-        The same values, as integers where all are written as such, and else as float64.
+        The same values, as integers if all are written as integers, otherwise as float64.
 
     Raises:
-        UsageError: If a value is not a finite number; names the place of the first one.
+        UsageError: If a value is not a finite number; the message names the place of the first one.
     """
     if is_bool_dtype(values):
-        values = values.astype(str)  # which pandas would count as numbers
+        values = values.astype(str)  # pandas would treat truth values as numbers
     try:
         numbers = pd.to_numeric(values, errors="coerce")
-    except OverflowError:  # an integer beyond float64
+    except OverflowError:  # an integer too large for float64
         numbers = values.map(lambda value: pd.to_numeric(str(value), errors="coerce"))
     numbers = pd.Series(numbers.to_numpy(None if is_integer_dtype(numbers) else np.float64), index=values.index)
     wrong = ~np.isfinite(numbers.to_numpy())

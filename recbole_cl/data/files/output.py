@@ -1,9 +1,10 @@
-"""What a dataset of one's own is written as: a sorted atomic file, and the settings that it needs beside it.
+"""The files of a converted dataset: a sorted atomic file, and the settings that it needs next to it.
 
-RecBole keeps a ``float`` column as float64 while it filters, then turns it into float32, where times around 1.4e9
-seconds are 128 seconds apart, and sorts by those. Its sorts are stable, so that events with equal float32 times stay
-in the order of the file. The files written here are sorted by user and, within a user, by exact time; events at the
-same time keep the order of the source. RecBole thus sees every user's true order, whatever the unit of time.
+RecBole keeps a ``float`` column as float64 while it filters, then converts it to float32 and sorts by that. Around
+1.4e9 seconds, neighbouring float32 values are 128 seconds apart. RecBole's sorts are stable, so that events with equal
+float32 times keep the order of the file. The files written here are sorted by user and, within a user, by exact time;
+events at the same time keep the order of the source. RecBole therefore sees every user's true order, whatever the unit
+of time.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.writing import atomic_write_text, atomic_writer
 
 HEADER = {USER: f"{USER}:token", ITEM: f"{ITEM}:token", RATING: f"{RATING}:float", TIME: f"{TIME}:float"}
-# Key: default for a dataset without packaged settings, and the comment that goes above it.
+# Key: default for a dataset without packaged settings, and the comment to write above it.
 SETTINGS: dict[str, tuple[object, str]] = {
     "USER_ID_FIELD": (USER, "Column of the users."),
     "ITEM_ID_FIELD": (ITEM, "Column of the items."),
@@ -48,7 +49,7 @@ class Statistics:
         users: Number of users.
         items: Number of items.
         interactions: Number of interactions.
-        repeats: Interactions of a user with an item that the user had met before; they are kept.
+        repeats: Interactions of a user with an item that the user has interacted with before; they are kept.
         lengths: Interactions per user: minimum, quartiles at 25, 50 and 75 %, maximum.
     """
 
@@ -87,10 +88,10 @@ class Output:
     Attributes:
         name: The dataset's name, as later given to ``--dataset``.
         data_path: Folder of all datasets, RecBole's ``data_path``.
-        again: The command or call that writes them again, for the settings file.
+        again: The command or call that writes the files again, for the settings file.
 
     Raises:
-        UsageError: If RecBole could not find data of that name.
+        UsageError: If RecBole could not find data with this name.
     """
 
     name: str
@@ -110,28 +111,28 @@ class Output:
 
     @property
     def settings(self) -> Path:
-        """The settings beside it, where the packaged ones do not fit."""
+        """The settings file next to it, for settings that the packaged ones do not cover."""
         return self.inter.with_name(f"{self.name}.yaml")
 
     def refuse_existing(self, remedy: str) -> None:
-        """Refuses to go on where one of the files is there.
+        """Refuses to continue if one of the files exists.
 
         Args:
-            remedy: What to do about it, for the message.
+            remedy: Advice for the message.
 
         Raises:
-            UsageError: If one exists; names it.
+            UsageError: If a file exists; the message names it.
         """
         for path in (self.inter, self.settings):
             if path.exists():
                 raise UsageError(f"{path} exists: {remedy}")
 
     def write(self, content: bytes, has_times: bool) -> None:
-        """Writes or replaces both files, the settings first: data without its settings would be misread.
+        """Writes or replaces both files. The settings come first: data without their settings would be misread.
 
         Args:
             content: The atomic file, from ``atomic_text``.
-            has_times: Whether timestamps are times, and not positions.
+            has_times: Whether timestamps are times, not positions.
         """
         settings = dataset_settings(packaged_settings(self.name), has_times)
         is_new = not self.settings.exists()
@@ -144,7 +145,7 @@ class Output:
             with atomic_writer(self.inter) as file:
                 file.write(content)
         except BaseException:
-            if is_new:  # alone it would be in the way of the next try
+            if is_new:  # alone it would block the next attempt
                 self.settings.unlink(missing_ok=True)
             raise
 
@@ -162,7 +163,7 @@ def chronological(frame: pd.DataFrame) -> pd.DataFrame:
         frame: Interactions with the columns ``user_id`` and ``timestamp``.
 
     Returns:
-        The sorted interactions, with whole float columns as integers so that they are written without ``.0``.
+        The sorted interactions; float columns with only integer values become integers, to be written without ``.0``.
     """
     users, _ = pd.factorize(frame[USER])
     frame = frame.iloc[np.lexsort((frame[TIME].to_numpy(), users))].reset_index(drop=True)
@@ -174,21 +175,21 @@ def chronological(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def packaged_settings(name: str) -> dict[str, Any] | None:
-    """Reads the settings that this package ships for a dataset; None where there are none."""
+    """Reads the settings that this package contains for a dataset; None if there are none."""
     path = props_dir() / "dataset" / f"{name}.yaml"
     return read_settings(path) if path.is_file() else None
 
 
 def dataset_settings(packaged: dict[str, Any] | None, has_times: bool) -> dict[str, Any]:
-    """Settings that a converted file needs beyond the packaged ones.
+    """The settings that a converted file needs in addition to the packaged ones.
 
     Args:
         packaged: The packaged settings of the dataset, made for RecBole's own download; None if there are none.
         has_times: Whether timestamps are times; positions in a sequence cannot be filtered by date.
 
     Returns:
-        All settings where none are packaged, else those that differ. A packaged interval of times is kept for real
-        times, under the name of the converted column, and lifted for positions.
+        All settings if none are packaged, else only those that differ. A packaged interval of times is kept for real
+            times, under the name of the converted column, and removed for positions.
     """
     settings = {key: default for key, (default, _) in SETTINGS.items()}
     if packaged is None:

@@ -1,7 +1,7 @@
 """Readers of interaction files: csv, atomic files, json lines, sequence text, Parquet.
 
-Every reader returns the columns that are asked for as the source has them, one row per interaction in the order of the
-file, and the words for refusals.
+Every reader returns the requested columns as the source has them, one row per interaction in the order of the file,
+and the words for error messages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REMEDY = (
     "give --quotes none where quotation marks are characters like others, --quotes multiline where values hold "
     "line breaks"
 )
-_STAND_IN = "\x1f"  # for a separator of several characters: ASCII's own unit separator, which no text holds
+_STAND_IN = "\x1f"  # replaces a separator of several characters: ASCII's unit separator, which texts do not contain
 
 Table = tuple[pd.DataFrame, Columns, Origin]
 
@@ -35,20 +35,21 @@ def read_csv(text: Text, columns: Columns, separator: str, *, header: bool, quot
 
     Args:
         text: The file.
-        columns: Its column names; without a header their numbers, from 1.
+        columns: Its column names; without a header, their numbers from 1.
         separator: The character, or characters, between values.
         header: Whether the first line names the columns.
-        quotes: What quotation marks do. ``line``: they hold a value that ends on its line; ``none``: nothing;
-            ``multiline``: they hold a value that may have line breaks.
-        typed: Whether it is an atomic file: a type follows each name, and a quotation mark that holds nothing stands
-            for itself.
+        quotes: The meaning of quotation marks. ``line``: they enclose a value that ends on its line; ``none``: no
+            special meaning; ``multiline``: they enclose a value that may have line breaks.
+        typed: Whether it is an atomic file: a type follows each name, and a quotation mark that encloses nothing is an
+            ordinary character.
 
     Returns:
-        The table, ids as categories of text exactly as written; the columns' names in it; the words for refusals.
+        The table, with ids as categories of text exactly as written; the columns' names in it; the words for error
+            messages.
 
     Raises:
-        UsageError: If a row has another width than the first line, a quotation mark is not closed, or a column is
-            unknown.
+        UsageError: If a row has another number of fields than the first line, a quotation mark is not closed, or a
+            column is unknown.
     """
     text, mark = _one_character(text, separator)
     first, start = text.header()
@@ -93,7 +94,7 @@ def read_csv(text: Text, columns: Columns, separator: str, *, header: bool, quot
 
 
 def read_jsonl(text: Text, columns: Columns) -> Table:
-    """Reads a file with one JSON object per line; numbers are kept as they are written.
+    """Reads a file with one JSON object per line; numbers keep their written form.
 
     Args:
         text: The file.
@@ -103,7 +104,7 @@ def read_jsonl(text: Text, columns: Columns) -> Table:
         As ``read_csv``.
 
     Raises:
-        UsageError: If the file is empty, a line is no JSON object, or a key is unknown.
+        UsageError: If the file is empty, a line is not a JSON object, or a key is unknown.
     """
     origin = text_file(text, 0)
     names: dict[str, str] = {}
@@ -119,10 +120,10 @@ def read_jsonl(text: Text, columns: Columns) -> Table:
 
 
 def read_sequences(text: Text) -> Table:
-    """Reads sequence text: ``user item item ...`` per line, whole numbers, oldest item first.
+    """Reads sequence text: ``user item item ...`` per line, integers, oldest item first.
 
-    A user who appears on several lines goes on where the earlier line ended, so that one ``user item`` pair per line
-    is read too.
+    If a user appears on several lines, later lines continue the user's sequence. So files with one ``user item`` pair
+    per line can be read, too.
 
     Args:
         text: The file.
@@ -131,7 +132,7 @@ def read_sequences(text: Text) -> Table:
         As ``read_csv``; ids are text, and the time is the position in the user's sequence, from 1.
 
     Raises:
-        UsageError: If the file is empty, or a line holds no item, or something other than whole numbers from 0.
+        UsageError: If the file is empty, or a line has no item, or contains anything other than integers from 0.
     """
     users: list[str] = []
     items: list[str] = []
@@ -160,10 +161,10 @@ def read_parquet(path: Path, content: bytes, columns: Columns) -> Table:
         columns: Its column names.
 
     Returns:
-        As ``read_csv``, values of the types that the file has.
+        As ``read_csv``, with values of the file's types.
 
     Raises:
-        UsageError: If pyarrow is not there, the file is damaged, or a column is unknown.
+        UsageError: If pyarrow is not installed, the file is damaged, or a column is unknown.
     """
     try:
         import pyarrow
@@ -187,14 +188,14 @@ def read_parquet(path: Path, content: bytes, columns: Columns) -> Table:
 
 
 def plain_rows(text: Text, start: int, separator: str, width: int) -> tuple[bytes, int]:
-    """``checked_rows`` where quotation marks are characters like others."""
-    unquoted = Text(text.path, text.content.replace(b'"', b"'")) if b'"' in text.content else text  # same places
+    """``checked_rows`` for text in which quotation marks are ordinary characters."""
+    unquoted = Text(text.path, text.content.replace(b'"', b"'")) if b'"' in text.content else text  # same positions
     _, rows = checked_rows(unquoted, start, separator, width, lenient=True, remedy="")
     return text.content, rows
 
 
 def _one_character(text: Text, separator: str) -> tuple[Text, str]:
-    """The text with a separator of one character: ``::`` and the like are replaced."""
+    """Replaces a separator of several characters, such as ``::``, by a single character."""
     if len(separator) == 1 and separator.isascii():
         return text, separator
     if not separator or _STAND_IN.encode() in text.content:
@@ -203,7 +204,7 @@ def _one_character(text: Text, separator: str) -> tuple[Text, str]:
 
 
 def _multiline(text: Text, start: int, names: Sequence[str], separator: str, columns: Columns) -> Table:
-    """Reads rows whose quoted values may have line breaks, each row checked for its width."""
+    """Reads rows whose quoted values may have line breaks, and checks the number of fields of each row."""
     lines: list[int] = []
     origin = replace(text_file(text, start), unit="row", place=lambda row: f"{text.path}, line {lines[row]}")
     used = columns.names(names, origin)
@@ -240,7 +241,7 @@ def _json_object(line: bytes, path: Path, number: int) -> dict[str, object]:
 
 
 def _check_sequence(words: list[str], path: Path, number: int) -> None:
-    """Refuses a line that is no user with at least one item, all of them whole numbers from 0."""
+    """Refuses a line that is not a user with at least one item, all of them integers from 0."""
     if wrong := next((word for word in words if not (word.isascii() and word.isdigit())), None):
         what = (
             f"negative id {wrong}: remove or renumber it"

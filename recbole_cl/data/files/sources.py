@@ -1,4 +1,4 @@
-"""A log of interactions in files of any format that people have: what it is, guessed unless told, and read."""
+"""Reads a log of interactions from files in common formats; the format is guessed unless it is given."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from recbole_cl.errors import UsageError
 
 FORMATS = ("csv", "jsonl", "sequences", "atomic", "parquet")
 _SEPARATORS = ("::", "\t", ",", ";", "|")
-_LINES = 20  # that a guess looks at
+_LINES = 20  # number of lines that a guess uses
 _NUMBER_OR_DATE = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d.*")
 _TYPED = re.compile(rf"[^:]+:({'|'.join(FIELD_TYPES)})")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is to be read; what is None is guessed, and reported.
+    """How to read a source; everything that is None is guessed, and reported.
 
     Attributes:
         source_format: One of ``FORMATS``.
-        columns: Names of the columns or keys; numbers from 1 where no header names them.
-        separator: What stands between values.
+        columns: Names of the columns or keys; numbers from 1 if there is no header.
+        separator: The separator between values.
         header: Whether the first line names the columns.
-        encoding: Of the text.
-        quotes: What quotation marks do, see ``read_csv``.
-        cleaning: What is done with rows that lack something or repeat others.
+        encoding: Encoding of the text.
+        quotes: The meaning of quotation marks, see ``read_csv``.
+        cleaning: How to treat incomplete and repeated rows.
     """
 
     source_format: str | None = None
@@ -50,11 +50,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Log:
-    """Interactions, and what was understood of where they come from.
+    """Interactions, and notes on how their source was read.
 
     Attributes:
         interactions: As ``cleaning.py`` describes them.
-        has_times: Whether timestamps are times, and not positions.
+        has_times: Whether timestamps are times, not positions.
         notes: Lines for the user: format, columns, what was left out.
     """
 
@@ -64,17 +64,17 @@ class Log:
 
 
 def read_log(sources: Sequence[Path], reading: Reading) -> Log:
-    """Reads one log that lies in one file or several, in their order.
+    """Reads one log from one file, or from several in order.
 
     Args:
         sources: The files.
-        reading: How.
+        reading: How to read them.
 
     Returns:
         All their interactions.
 
     Raises:
-        UsageError: If a file cannot be read, or holds what no dataset can.
+        UsageError: If a file cannot be read, or its content does not fit a dataset.
     """
     if reading.source_format not in (None, *FORMATS):
         raise UsageError(f"format {reading.source_format!r} is not known: choose {', '.join(FORMATS)}")
@@ -103,7 +103,7 @@ def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _table(source: Path, reading: Reading) -> tuple[Table, str, str]:
-    """The table in a file, in words how it was read, and its format."""
+    """The table in a file, a description of how it was read, and its format."""
     if not source.is_file():
         raise UsageError(f"source {source} is not a file: check the path")
     kind, guessed = reading.source_format, " (guessed)" if reading.source_format is None else ""
@@ -126,14 +126,14 @@ def _table(source: Path, reading: Reading) -> tuple[Table, str, str]:
 
 
 def _first_lines(text: Text) -> list[str]:
-    """The first lines that are not blank, no longer than a guess needs."""
+    """The first lines that are not blank, as many as a guess needs."""
     lines = text.content[: 1 << 20].decode(errors="ignore").split("\n")
     return [line for line in lines if line.strip()][:_LINES]
 
 
 def _format(lines: list[str]) -> str:
     if not lines:
-        return "csv"  # which says that the file is empty
+        return "csv"  # its reader reports that the file is empty
     if lines[0].lstrip().startswith("{"):
         return "jsonl"
     if all(_TYPED.fullmatch(column.strip('"')) for column in lines[0].split(_separator(lines[:1]))):
@@ -143,7 +143,7 @@ def _format(lines: list[str]) -> str:
 
 
 def _separator(lines: list[str]) -> str:
-    """The separator that gives all lines one width, the greatest one; a comma where none does."""
+    """The separator that splits all lines into the same number of values, the largest such number; else a comma."""
     widths: dict[str, int] = {}
     for separator in _SEPARATORS:
         if len(separator) > 1:

@@ -1,7 +1,7 @@
-"""Text of rows and columns, read so that every line is a row of the right width or is refused by its number.
+"""Text of rows and columns: every line is either a row with the right number of fields or refused by its number.
 
-pandas' parsers are lenient where rows get lost: a quotation mark that opens one field and closes a later one takes the
-lines between into one value, and fields too many or too few shift what is behind them.
+pandas' parsers silently lose rows in two cases. If a quotation mark opens one field and closes a later one, the lines
+between become one value. If a line has too many or too few fields, the fields after that are shifted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
 
-_BLOCK = 1 << 24  # bytes that are looked at together
+_BLOCK = 1 << 24  # number of bytes processed together
 
 _MARKED = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -34,7 +34,7 @@ class Text:
 
     Attributes:
         path: The file, for messages.
-        content: UTF-8 without a byte order mark; lines end in a line feed.
+        content: UTF-8 without a byte order mark; lines end with a line feed.
     """
 
     path: Path
@@ -47,11 +47,11 @@ class Text:
         Args:
             raw: Its content.
             path: The file, for messages.
-            encoding: Of the text.
-            remedy: How a caller names another encoding, for messages.
+            encoding: Encoding of the text.
+            remedy: How a caller can name another encoding, for messages.
 
         Raises:
-            UsageError: If it is no text of that encoding, or holds characters that no line may.
+            UsageError: If it is not text of that encoding, or contains characters that no line may contain.
         """
         content = _utf8(raw, encoding, path, remedy).removeprefix(codecs.BOM_UTF8)
         if b"\r" in content:
@@ -65,7 +65,7 @@ class Text:
         return text
 
     def header(self) -> tuple[str, int]:
-        """The first line that is not blank, without its end, and where the next one begins; empty if there is none."""
+        """The first line that is not blank, without its end, and the start of the next line; empty if there is none."""
         start = 0
         while start < len(self.content):
             end = self.content.find(b"\n", start)
@@ -80,8 +80,8 @@ class Text:
 
         Args:
             row: Number of the row, from 0, blank lines not counted.
-            start: Where the rows begin.
-            blank: What a blank line may hold.
+            start: Position at which the rows begin.
+            blank: Characters that a blank line may contain.
         """
         number = self.content.count(b"\n", 0, start)
         for line in io.BytesIO(memoryview(self.content)[start:]):
@@ -99,30 +99,30 @@ class Text:
 def checked_rows(
     text: Text, start: int, separator: str, width: int, *, lenient: bool, remedy: str
 ) -> tuple[bytes, int]:
-    """Checks that every line is one row of as many fields, quotation marks read as csv has them.
+    """Checks that every line is one row with the same number of fields, with quotation marks as in csv.
 
     Args:
         text: The file.
-        start: Where the rows begin.
+        start: Position at which the rows begin.
         separator: One character of one byte.
-        width: Fields of each row.
-        lenient: Whether a field that opens with a quotation mark and is no quoted field is taken as it stands, and
-            not refused.
-        remedy: What to do about a quotation mark that is not closed on its line, for messages.
+        width: Number of fields of each row.
+        lenient: Whether a field that begins with a quotation mark but is not a quoted field is taken literally instead
+            of refused.
+        remedy: Advice on a quotation mark that is not closed on its line, for messages.
 
     Returns:
-        The rows, which a csv parser reads line by line as they are meant, and their number.
+        The rows, which a csv parser then reads correctly line by line, and their number.
 
     Raises:
-        UsageError: If a line has another width, or a quoted field does not end on its line.
+        UsageError: If a line has another number of fields, or a quoted field does not end on its line.
     """
     pieces: list[bytes] = []
-    kept, rows = start, 0  # what is in the pieces already; rows so far
+    kept, rows = start, 0  # content up to here is in the pieces; number of rows so far
     for begin, end in _blocks(text.content, start):
         block = np.frombuffer(text.content, np.uint8, end - begin, begin)
         line_end = np.flatnonzero(block == _NEWLINE)
         if not len(line_end) or line_end[-1] < len(block) - 1:
-            line_end = np.append(line_end, len(block))  # the last line of the file may have no end
+            line_end = np.append(line_end, len(block))  # the last line of the file may not end with a line feed
         line_start = np.append(0, line_end[:-1] + 1)
         is_blank = _blank(block, line_start, line_end, separator)
         rows += len(line_start) - int(is_blank.sum())
@@ -137,7 +137,7 @@ def checked_rows(
                 if not lenient:
                     where = f"{text.path}, line {text.line_at(first)}"
                     raise UsageError(
-                        f"{where}: a quotation mark opens a field that is no quoted one: {remedy}"
+                        f"{where}: a quotation mark opens a field that is not a quoted one: {remedy}"
                     ) from error
                 row = _as_it_stands(content, separator)
                 pieces += [text.content[kept:first], _written(row, separator)]
@@ -167,7 +167,7 @@ def _utf8(raw: bytes, encoding: str, path: Path, remedy: str) -> bytes:
 
 
 def _blocks(content: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """Cuts a text into blocks of whole lines."""
+    """Splits a text into blocks of whole lines."""
     while start < len(content):
         end = content.rfind(b"\n", start, start + _BLOCK) + 1
         if not end:  # a line longer than a block
@@ -181,7 +181,7 @@ def _blocks(content: bytes, start: int) -> Iterator[tuple[int, int]]:
 def _blank(
     block: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64], separator: str
 ) -> NDArray[np.bool_]:
-    """Which lines hold nothing but spaces; pandas skips them."""
+    """The lines that are empty or contain only spaces; pandas skips them."""
     blank = start == end
     for number in np.flatnonzero(~blank & (block[np.minimum(start, len(block) - 1)] == b" "[0])):
         blank[number] = not block[start[number] : end[number]].tobytes().strip(b" ") and separator != " "
@@ -200,7 +200,7 @@ def _lines_with_quoted_fields(block: NDArray[np.uint8], line_start: NDArray[np.i
 
 
 def _as_it_stands(line: str, separator: str) -> list[str]:
-    """The fields of a line: those that are quoted without their quotation marks, all others as they are."""
+    """The fields of a line: quoted fields without their quotation marks, all others literally."""
     mark = re.escape(separator)
     found = re.findall(rf'(?:^|{mark})(?:"((?:[^"]|"")*)"(?={mark}|$)|([^{mark}]*))', line)
     return [quoted.replace('""', '"') or plain for quoted, plain in found]

@@ -1,4 +1,4 @@
-"""Times of any kind as numbers whose order is exact."""
+"""Converts times of any kind to numbers whose order is exact."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from pandas.api.types import is_datetime64_any_dtype, is_object_dtype, is_string
 
 from recbole_cl.errors import UsageError
 
-# Least value that is read as this many units a second since 1970, for display alone; all but seconds lie after 1973.
+# Smallest value read as this many units per second since 1970, only for display; all but seconds are after 1973.
 _UNITS = ((10**17, "nanoseconds", 10**9), (10**14, "microseconds", 10**6), (10**11, "milliseconds", 10**3))
-_EARLIEST = 10**8  # seconds; below it numbers are no dates
+_EARLIEST = 10**8  # seconds; smaller numbers are not dates
 
 
 def numbers_of(times: pd.Series, zone: str) -> pd.Series:
-    """Dates as seconds since 1970; all other values as they are.
+    """Converts dates to seconds since 1970; all other values stay as they are.
 
     Args:
         times: Numbers, numbers as text, a datetime column, or text in the form of ISO 8601, such as
             ``2024-05-01T12:00:00+02:00`` or ``2024-05-01 12:00``.
-        zone: Time zone of the text that names none, such as ``Europe/Paris``; a datetime column without one is in UTC.
+        zone: Time zone of text that names none, such as ``Europe/Paris``; a datetime column without a time zone is in
+            UTC.
 
     Returns:
-        Whole seconds as int64, seconds with a fraction of whole microseconds as float64, which holds them exactly, and
-        nanoseconds as int64 where a microsecond is too coarse. Text that is no date is left as it is, all of it.
+        Whole seconds as int64; seconds with whole microseconds as float64, which holds them exactly; nanoseconds as
+            int64 if microseconds are too coarse. A column with text that is not a date is left unchanged as a whole.
 
     Raises:
         UsageError: If there is no such time zone.
@@ -36,7 +37,7 @@ def numbers_of(times: pd.Series, zone: str) -> pd.Series:
         raise UsageError(f"time zone {zone!r} is not known: give one such as UTC or Europe/Paris") from None
     if is_datetime64_any_dtype(times):
         return _since_1970(times if times.dt.tz is None else times.dt.tz_convert("UTC"))
-    if times.dtype.kind == "m":  # durations, which pandas would count as numbers
+    if times.dtype.kind == "m":  # durations, which pandas would treat as numbers
         return times.astype(str)
     if (
         not (is_object_dtype(times) or is_string_dtype(times))
@@ -48,7 +49,7 @@ def numbers_of(times: pd.Series, zone: str) -> pd.Series:
 
 
 def span(times: pd.Series) -> str:
-    """The first and the last time in words, as dates where the numbers look like times since 1970."""
+    """The first and the last time in words, as dates if the numbers look like times since 1970."""
     first, last = times.min(), times.max()
     per_second, unit = next(((rate, unit) for least, unit, rate in _UNITS if first >= least), (1, "seconds"))
     if not _EARLIEST <= first / per_second < 10**10 or last / per_second >= 10**10:
@@ -58,7 +59,7 @@ def span(times: pd.Series) -> str:
 
 
 def _dates(text: pd.Series, zone: ZoneInfo) -> pd.Series:
-    """Text as times in UTC, missing where it is no date; text that names no zone is local time."""
+    """Text as times in UTC, missing where it is not a date; text that names no zone is local time."""
     named = text.str.contains(r"(?:Z|[+-]\d\d:?(?:\d\d)?)$", regex=True) & text.str.contains(":", regex=False)
     dates = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
     if zone.key != "UTC" and not named.all():
@@ -69,7 +70,7 @@ def _dates(text: pd.Series, zone: ZoneInfo) -> pd.Series:
 
 def _since_1970(times: pd.Series) -> pd.Series:
     if times.isna().any():
-        return times  # the check of missing values names the place
+        return times  # the check for missing values reports the place
     nanoseconds = times.to_numpy("datetime64[ns]").astype(np.int64)
     if (nanoseconds % 1_000).any():
         return pd.Series(nanoseconds, index=times.index)

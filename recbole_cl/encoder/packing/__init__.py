@@ -1,4 +1,4 @@
-"""Rows of several views in one packed sequence of items: no work on padding, one pass for all of them."""
+"""Packs rows of several views into one sequence of items: no work on padding, and one pass for all of them."""
 
 from recbole_cl.encoder.packing.layout import Group, Packing, both_ways
 from recbole_cl.encoder.packing.pack import pack, padded

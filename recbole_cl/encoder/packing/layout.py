@@ -1,4 +1,4 @@
-"""How rows lie in one packed sequence of items.
+"""The layout of rows in one packed sequence of items.
 
 Letters: R rows of all segments together, L columns, T packed items of all rows together, W wanted outputs.
 """
@@ -15,27 +15,27 @@ from torch import Tensor
 from recbole_cl.batch import Rows, Wanted
 
 _WANTED = get_args(Wanted)
-LAST, ITEMS, COLUMNS = KINDS = range(len(_WANTED))  # what is wanted of a row, by number; packed in this order
+LAST, ITEMS, COLUMNS = KINDS = range(len(_WANTED))  # which outputs of a row are wanted; packed in this order
 
 
 @dataclass(frozen=True)
 class Group:
-    """Neighbouring rows of the packed order that attend together, as one [n_rows, width] rectangle.
+    """Consecutive rows of the packed order that attend together, as one [n_rows, width] rectangle.
 
     Attributes:
         first: Index of the group's first packed item.
-        n_tokens: Packed items in the group.
-        n_rows: Rows.
+        n_tokens: Number of packed items in the group.
+        n_rows: Number of rows.
         width: Length of its longest row.
-        slots: Where each packed item stands in the flattened rectangle, [n_tokens]; None if they fill it.
+        slots: Index of each packed item in the flattened rectangle, [n_tokens]; None if they fill it.
         padded: Whether some row is, or may be, shorter than ``width``.
         seq_len: Lengths of the rows, [n_rows].
-        every_position: Whether all outputs are wanted, or those of the last positions only.
-        barred: Where the rectangle holds id 0, [n_rows, width], at which no query looks; one that would have nothing
-            left to look at sees its whole row instead, as under the additive mask of -10000 of left-padded code.
-            None if ids of 0 lie beyond the rows' ends only.
-        bidirectional: Whether queries see later items even if the encoder is causal.
-        shared: What all layers need alike, such as masks: filled by the first that asks, empty in a copy.
+        every_position: Whether all outputs are wanted, or only those of the last positions.
+        barred: Where the rectangle holds id 0, [n_rows, width]; no query attends to these positions. A query that would
+            have no position left attends to its whole row instead, as with the additive mask of -10000 in left-padded
+            code. None if ids 0 occur only after the rows' ends.
+        bidirectional: Whether queries attend to later items even if the encoder is causal.
+        shared: Values that all layers share, such as masks: filled on first use, empty in a copy.
     """
 
     first: int
@@ -52,12 +52,12 @@ class Group:
 
     @property
     def lengths(self) -> Tensor:
-        """Packed items of each row, [n_rows]."""
+        """Number of packed items of each row, [n_rows]."""
         return torch.full_like(self.seq_len, self.width) if self.slots is None else self.seq_len
 
     @property
     def real(self) -> Tensor:
-        """Which packed items are no padding, [n_tokens], bool."""
+        """Which packed items are not padding, [n_tokens], bool."""
         if self.barred is None:
             return torch.ones(self.n_tokens, dtype=torch.bool, device=self.seq_len.device)
         flat = ~self.barred.flatten()
@@ -66,14 +66,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Packing:
-    """How rows of several segments lie in one packed sequence of items.
+    """The layout of the rows of several segments in one packed sequence of items.
 
     Attributes:
         token_index: Index of each packed item in the concatenation of the flattened ``item_seq`` of all segments, [T].
         position: Position of each packed item for the position embedding, [T].
-        wanted: Packed items whose output is wanted, [W]; None for all of them.
+        wanted: The packed items whose output is wanted, [W]; None for all of them.
         groups: The attention rectangles, in packed order.
-        outputs: For each segment, which of the W outputs are its own, in the caller's order.
+        outputs: For each segment, the indices of its outputs among the W, in the caller's order.
     """
 
     token_index: Tensor
@@ -84,17 +84,17 @@ class Packing:
 
 
 def both_ways(packing: Packing) -> Packing:
-    """The same packing, in which every position looks at the later ones, too, even if the encoder is causal."""
+    """The same packing, in which every position attends to later ones, too, even if the encoder is causal."""
     return replace(packing, groups=tuple(replace(group, bidirectional=True) for group in packing.groups))
 
 
 def kind_of(rows: Rows) -> int:
-    """What is wanted of the rows, by number."""
+    """Which outputs of the rows are wanted, as a number."""
     return _WANTED.index(rows.wanted)
 
 
 def extent_of(rows: Rows) -> Tensor:
-    """Packed items of each row, [B]: its own, or all columns where padding is wanted as well."""
+    """Number of packed items of each row, [B]: its own items, or all columns if outputs of padding are wanted, too."""
     return torch.full_like(rows.seq_len, rows.item_seq.shape[1]) if rows.wanted == "columns" else rows.seq_len
 
 

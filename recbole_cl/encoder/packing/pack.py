@@ -1,4 +1,4 @@
-"""Rows of a batch, packed end to end so that an encoder does no work on padding."""
+"""Packs the rows of a batch end to end, so that an encoder does no work on padding."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ def pack(
 ) -> Packing:
     """Packs the rows of all segments into one sequence of items, so that one pass encodes them all.
 
-    Rows do not see one another, so their order is free: with ``group_by_length`` they are sorted by length, padding
-    is dropped, and rows of one length (or nearly so) form an attention group. On a device for which the host would
-    wait, a few wide groups are planned from the lengths that the host knows. Without grouping every row keeps all its
-    columns and each kind of segment is one group: more arithmetic, but shapes that depend on nothing, as a compiler
-    likes them. Causal attention over right-padded rows never reads padding, so all give the same outputs.
+    Rows do not attend to each other, so their order is free. With ``group_by_length`` they are sorted by length,
+        padding is dropped, and rows of equal or nearly equal length form an attention group. On a device that the host
+        would have to wait for, a few wide groups are planned from the lengths that the host knows. Without grouping,
+        every row keeps all its columns and each kind of segment is one group: more arithmetic, but fixed shapes, which
+        a compiler needs. Causal attention over right-padded rows never reads padding, so all variants give the same
+        outputs.
 
     Args:
-        segments: Views to encode together. Segments may differ in their number of columns with
-            ``group_by_length`` only.
+        segments: Views to encode together. Only with ``group_by_length`` may they differ in their number of columns.
         group_by_length: Whether to drop padding and group rows by length.
-        last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
-        padding_first: Whether every row is packed with all its columns, padding before its items, whatever is wanted of
-            it; positions are then those columns. For encoders whose outputs depend on padding.
+        last_position: Position of each row's newest item, at least L - 1; None gives the oldest item position 0.
+        padding_first: Whether every row is packed with all its columns, padding before its items, whichever outputs are
+            wanted; positions are then those columns. For encoders whose outputs depend on padding.
 
     Returns:
         The packing; encoder outputs of segment i are ``output[packing.outputs[i]]``.
 
     Raises:
-        ValueError: If there is no segment, or, without grouping or on such a device, if their numbers of columns
-            differ.
+        ValueError: If there is no segment; or if their numbers of columns differ without grouping or on such a device.
     """
     if not segments:
         raise ValueError("nothing to pack: give at least one segment of rows")

@@ -1,4 +1,4 @@
-"""Packing in a few wide groups that are planned on the host, which waits for no device.
+"""Packing in a few wide groups that are planned on the host, without waiting for a device.
 
 Letters: R rows of all segments together, L columns, T packed items of all rows together, W wanted outputs, n rows of a
 group, l its width.
@@ -18,21 +18,21 @@ from recbole_cl.encoder.packing.layout import COLUMNS, KINDS, LAST, Group, Packi
 from recbole_cl.host import send
 
 _Places = NDArray[np.int64]
-_NARROWEST = 8  # columns of a group
-_WORTH_A_GROUP = 4096  # columns of padding that a group of its own must save
+_NARROWEST = 8  # minimum number of columns of a group
+_WORTH_A_GROUP = 4096  # columns of padding that an additional group must save
 
 
 def pack_planned(segments: Sequence[Rows], last_position: int | None) -> Packing:
-    """Packs rows with the columns of their group: each is planned for the narrowest that its length allows.
+    """Packs each row with the columns of its group, which is the narrowest planned group that fits its length.
 
-    Rows of whose length the host knows nothing keep all columns.
+    Rows whose length is unknown to the host keep all columns.
 
     Args:
         segments: Rows of one or more encodings, all of the same width.
-        last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
+        last_position: Position of each row's newest item, at least L - 1; None gives the oldest item position 0.
 
     Returns:
-        Where every item goes, and where its output is found.
+        The packed place of every item, and of its output.
 
     Raises:
         ValueError: Segments differ in width.
@@ -73,7 +73,7 @@ def group_widths(bounds: _Places, width: int) -> _Places:
     """The width of the group in which each row is encoded: L, or about a half, a quarter, ... of it.
 
     Args:
-        bounds: Longest that each row may be, at most L. Shape [n].
+        bounds: Upper bound of each row's length, at most L. Shape [n].
         width: L.
 
     Returns:
@@ -91,7 +91,7 @@ def group_widths(bounds: _Places, width: int) -> _Places:
 
 
 def _bounds(rows: Rows) -> _Places:
-    """Longest that each row may be, as far as the host knows, [B]."""
+    """Upper bound of each row's length, as far as the host knows, [B]."""
     if rows.host is None or kind_of(rows) == COLUMNS:
         return np.full(len(rows.seq_len), rows.item_seq.shape[1])
     return rows.host.values
@@ -114,7 +114,7 @@ def _lay_out(
         turned = (places + turn[begin:end, None]) % width if kind == COLUMNS else places.expand(n_rows, -1)
         column.append(turned)
         at = places.expand(n_rows, -1)
-        if last_position is not None:  # those beyond a row's end are of no account, but in range
+        if last_position is not None:  # positions after a row's end do not matter, but must be in range
             at = (at + (last_position + 1 - seq_len)[:, None]).clamp(max=last_position)
         position.append(at.flatten())
         first += n_rows * width
@@ -126,7 +126,7 @@ def _split(rows: Tensor, groups: Sequence[Group]) -> Sequence[Tensor]:
 
 
 def _outputs(segments: Sequence[Rows], rank: _Places, first: _Places, device: torch.device) -> list[Tensor]:
-    """For each segment, which of the W outputs are its own; ``first`` is each row's, in packed order."""
+    """For each segment, the indices of its outputs among the W; ``first`` is each row's first item, in packed order."""
     outputs, done = [], 0
     for rows in segments:
         n_rows, width = rows.item_seq.shape

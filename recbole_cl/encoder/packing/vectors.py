@@ -1,4 +1,4 @@
-"""Encoding rows that are made of vectors instead of ids. Letters: T items of all rows together, D hidden size."""
+"""Encodes rows of vectors instead of ids. Letters: T items of all rows together, D hidden size."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def encode_vectors(
     last_position: int | None = None,
     bidirectional: bool = False,
 ) -> Tensor:
-    """Encodes rows of vectors that are given themselves, where a model's ``encode`` looks ids up.
+    """Encodes rows that are given as vectors, whereas a model's ``encode`` looks up ids.
 
     Args:
-        encoder: Takes packed vectors and their packing.
-        vectors: One for every item of the rows, row after row.
-        rows: The rows, of whose ids only the shape counts; outputs are those of every position.
+        encoder: Maps packed vectors and their packing to outputs.
+        vectors: One vector for every item of the rows, row after row.
+        rows: The rows; only the shape of their ids is used. All positions have outputs.
         group_by_length: As for ``pack``.
         last_position: As for ``pack``.
-        bidirectional: Whether every position looks at the later ones, too, even if the encoder is causal.
+        bidirectional: Whether every position attends to later ones, too, even if the encoder is causal.
 
     Shape:
         vectors and result: [T, D].

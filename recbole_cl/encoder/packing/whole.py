@@ -1,4 +1,4 @@
-"""Packing of whole rows, padding included: one group for each kind of output that is wanted.
+"""Packing of whole rows, padding included: one group for each kind of wanted output.
 
 Letters: R rows of all segments together, L columns, T packed items of all rows together, W wanted outputs.
 """
@@ -25,15 +25,15 @@ from recbole_cl.encoder.packing.layout import (
 
 
 def pack_whole(segments: Sequence[Rows], last_position: int | None, padding_first: bool = False) -> Packing:
-    """Packs rows as they are, padding included, so that shapes depend on nothing but the batch's.
+    """Packs rows as they are, padding included, so that shapes depend only on the shape of the batch.
 
     Args:
         segments: Rows of one or more encodings, all of the same width.
-        last_position: Position of each row's newest item, at least L - 1; None has the oldest item at position 0.
-        padding_first: Whether all rows are packed as those are whose columns are wanted: padding, then items.
+        last_position: Position of each row's newest item, at least L - 1; None gives the oldest item position 0.
+        padding_first: Whether all rows are packed like those whose columns are wanted: padding, then items.
 
     Returns:
-        Where every item goes, and where its output is found.
+        The packed place of every item, and of its output.
 
     Raises:
         ValueError: Segments differ in width.
@@ -86,7 +86,7 @@ def pack_whole(segments: Sequence[Rows], last_position: int | None, padding_firs
 
 
 def _whole_positions(columns: Tensor, extent: Tensor, last_position: int | None) -> Tensor:
-    """Positions of whole rows' columns, flattened; those beyond a row's end are of no account, but in range."""
+    """Positions of whole rows' columns, flattened; those after a row's end do not matter, but must be in range."""
     if last_position is None:
         return columns.repeat(extent.shape[0])
     return (columns + (last_position + 1 - extent)[:, None]).clamp(max=last_position).flatten()

@@ -1,1 +1,1 @@
-"""What contrastive methods share: pairs of views, pooling, thresholds, a complementary encoder, diagnostics."""
+"""Shared parts of contrastive methods: pairs of views, pooling, thresholds, a complementary encoder, diagnostics."""

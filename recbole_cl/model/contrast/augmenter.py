@@ -1,4 +1,4 @@
-"""Networks that learn to augment representations, and the contrast by which they learn.
+"""Networks that learn to augment representations, and the contrast that trains them.
 
 Letters: B rows, D hidden size.
 """
@@ -20,14 +20,14 @@ LossTerms = Callable[[], Mapping[str, Tensor]]
 
 
 class Augmenter(nn.Module):
-    """D -> D / 2 -> D / 4 -> D, a GELU after the first two, then a vector of length one.
+    """D -> D / 2 -> D / 4 -> D, with a GELU after the first two layers, normalised to length one.
 
     Reference:
         The augmenters of Qin et al. (MCLRec), SIGIR 2023, as in the authors' code.
 
     Args:
         hidden_size: D, at least 4.
-        generator: Source of the initial weights, which are uniform, as torch's linear layers begin.
+        generator: Source of the initial weights, which are uniform, like those of torch's linear layers.
 
     Raises:
         UsageError: If D is below 4.
@@ -51,7 +51,7 @@ class Augmenter(nn.Module):
 
 
 class Augmenters(nn.ModuleList):
-    """Two augmenters A and B, of the first and of the second view.
+    """Two augmenters: A for the first view, B for the second.
 
     Reference:
         MCLRec, as ``Augmenter``.
@@ -65,13 +65,13 @@ class Augmenters(nn.ModuleList):
         super().__init__(Augmenter(hidden_size, generator) for _ in range(2))
 
     def contrast(self, z_a: Tensor, z_b: Tensor, regulariser_weight: float, temperature: float) -> Tensor:
-        """Contrast with what the augmenters make of two views: the pairs (z_a, B z_b), (z_b, A z_a), (A z_a, B z_b).
+        """Contrast with the augmenters' output for two views: the pairs (z_a, B z_b), (z_b, A z_a), (A z_a, B z_b).
 
         Args:
             z_a: First view. Shape [B, D].
             z_b: Second view. Shape [B, D].
-            regulariser_weight: Of the penalty on margins; 0 for none.
-            temperature: Of that penalty. The contrasts have 1, and the dot product.
+            regulariser_weight: Weight of the penalty on margins; 0 for none.
+            temperature: Temperature of that penalty. The contrasts use 1 and the dot product.
 
         Returns:
             Scalar, the sum over the pairs.
@@ -84,11 +84,11 @@ class Augmenters(nn.ModuleList):
         return torch.stack(terms).sum()
 
     def in_turns(self, encoder_terms: LossTerms, own_terms: LossTerms) -> list[LossTerms]:
-        """The steps of a batch: of the encoder, of the augmenters, of the encoder.
+        """The steps of a batch: encoder, augmenters, encoder.
 
         Args:
-            encoder_terms: The loss terms of an encoder's step, in which the augmenters stay as they are.
-            own_terms: Those of the augmenters' step; nothing else is to be reached by them.
+            encoder_terms: The loss terms of an encoder step, which does not change the augmenters.
+            own_terms: The loss terms of the augmenters' step; they must not depend on other parameters.
         """
 
         def encoder() -> Mapping[str, Tensor]:

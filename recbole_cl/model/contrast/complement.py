@@ -20,10 +20,11 @@ class Complement:
 
     With :math:`z_a` and :math:`z_b` the two views and :math:`f` the frozen encoder, the contrastive term is
 
-    * ``add``: :math:`NCE(z_a, z_b + \gamma f(x_b))`, where :math:`x_b` is what :math:`z_b` encodes;
-    * ``loss``: :math:`NCE(z_a, z_b) + \gamma\, (NCE(z_a, f(x)) + NCE(z_b, f(x)))`, where :math:`x` is the row as it is.
+    * ``add``: :math:`NCE(z_a, z_b + \gamma f(x_b))`, where :math:`x_b` is the input of :math:`z_b`;
+    * ``loss``: :math:`NCE(z_a, z_b) + \gamma\, (NCE(z_a, f(x)) + NCE(z_b, f(x)))`, where :math:`x` is the unchanged
+        row.
 
-    Recommendation, in training and afterwards, knows nothing of it.
+    Recommendation does not use it, neither in training nor afterwards.
 
     Reference:
         Liu, Chen, Li, Luo, Yu and Xiong, "Improving Contrastive Learning with Model Augmentation" (SRMA), 2022,
@@ -38,8 +39,8 @@ class Complement:
         used: Whether any loss has been wrapped yet.
 
     Note:
-        ``add`` is the paper, ``loss`` the authors' code, in which the frozen encoder's dropout stays on; here it is in
-        eval mode under both.
+        ``add`` is the paper's form, ``loss`` the authors' code, in which the frozen encoder's dropout stays on. Here it
+        is in eval mode in both forms.
     """
 
     def __init__(self, encoder: FrozenEncoder, form: str, weight: float) -> None:
@@ -57,13 +58,14 @@ class Complement:
 
 
 class FrozenEncoder:
-    """The representations of a trained model: always in eval mode, without gradients, and in no checkpoint.
+    """The representations of a trained model: always in eval mode, without gradients, and not in checkpoints.
 
-    It is no module, so that the model that holds it neither trains it nor switches it to training mode.
+    It is not a module, so that the model that contains it neither trains it nor switches it to training mode.
 
     Args:
-        model: Is frozen for good.
-        may_mask: Whether rows may hold a mask token. To a model that has none it is padding, which nothing looks at.
+        model: It is frozen permanently.
+        may_mask: Whether rows may contain a mask token. A model without mask token reads it as padding, which is
+            ignored.
     """
 
     def __init__(self, model: EncoderRecommender, may_mask: bool) -> None:
@@ -71,7 +73,7 @@ class FrozenEncoder:
         self._unknown_mask = may_mask and not model.has_mask_token
 
     def readable(self, rows: Rows) -> Rows:
-        """The rows with padding for a mask token that the model does not know."""
+        """Replaces a mask token that the model does not know by padding."""
         if not self._unknown_mask:
             return rows
         without = rows.item_seq.masked_fill(rows.item_seq == self.model.mask_id, 0)
@@ -79,7 +81,7 @@ class FrozenEncoder:
 
     @torch.no_grad()
     def __call__(self, rows: Rows) -> Tensor:
-        """Outputs at the places that readable rows ask for, as ``encode`` returns them."""
+        """Outputs at the positions that readable rows ask for, as ``encode`` returns them."""
         return self.model.encode(rows)[0]
 
 
@@ -92,8 +94,8 @@ def refuse_misfit(setting: str, its: EncoderRecommender, ours: EncoderRecommende
         ours: The model that is to be trained.
 
     Raises:
-        UsageError: If its representations, its items or its rows are not as many, or its positions are counted from
-            another end than the pooling's.
+        UsageError: If the size of its representations, its items or its maximum length differ, or its positions are
+            counted from another end than the pooling's.
     """
     pairs = {
         "hidden_size": (its.options.hidden_size, ours.options.hidden_size),

@@ -1,4 +1,4 @@
-"""What a method measures in every step and reports once an epoch."""
+"""Statistics that a method measures in every step and reports once per epoch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from recbole_cl.loss.false_negatives import negative_pairs
 from recbole_cl.loss.geometry import alignment, uniformity
 from recbole_cl.loss.info_nce import similarity_matrix
 
-_ROWS = 64  # of a batch that are looked at, so that the work does not grow with it
+_ROWS = 64  # rows of a batch that are measured, so that the work does not grow with the batch
 _SHARES = tuple(i / 40 for i in range(41))  # points of the curve of sorted similarities
 
 
 class EpochMeans(nn.Module):
-    """Weighted means of named scalars over an epoch, summed on the device: the host waits once, when they are taken.
+    """Weighted means of named scalars over an epoch, summed on the device; the host waits only when they are read.
 
     Args:
         names: The scalars.
@@ -27,30 +27,31 @@ class EpochMeans(nn.Module):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
-        # And the weights. In no checkpoint: a resumed run begins with a whole epoch.
+        # The weights, too. Not in checkpoints: a resumed run begins with a whole epoch.
         self.register_buffer("sums", torch.zeros(len(self.names) + 1), persistent=False)
 
     def add(self, weight: int, **values: Tensor) -> None:
         """Adds one value of each scalar.
 
         Args:
-            weight: What they weigh in the means, such as the number of rows that they are the means of.
+            weight: Their weight in the means, such as the number of rows that they are averaged over.
             **values: The scalars.
         """
         one = torch.ones_like(self.sums[0])
         self.sums += weight * torch.stack([*(values[name].detach().to(one.dtype) for name in self.names), one])
 
     def take(self) -> dict[str, float]:
-        """Returns the means and resets them; nothing if nothing was added."""
+        """Returns the means and resets them; empty if nothing was added."""
         *sums, weight = self.sums.tolist()
         self.sums.zero_()
         return {name: value / weight for name, value in zip(self.names, sums, strict=True)} if weight else {}
 
 
 class ViewGeometry(EpochMeans):
-    """Mean alignment and uniformity of an epoch's views, batches weighted by their rows: see ``loss/geometry.py``.
+    """Mean alignment and uniformity of an epoch's views; batches are weighted by their rows: see ``loss/geometry.py``.
 
-    Uniformity is the first view's; DuoRec's code takes it of the recommendation pass, which for CL4SRec is no view.
+    Uniformity is measured on the first view. DuoRec's code measures it on the recommendation pass, which is not a view
+    in CL4SRec.
     """
 
     def __init__(self) -> None:
@@ -58,21 +59,21 @@ class ViewGeometry(EpochMeans):
 
     @torch.no_grad()
     def look_at(self, z_a: Tensor, z_b: Tensor) -> None:
-        """Adds a pair of views, [B, D] each; a batch of one row has no uniformity and is left out."""
+        """Adds a pair of views, [B, D] each; skips a batch of one row, which has no uniformity."""
         if len(z_a) > 1:
-            z_a, z_b = z_a.to(self.sums.dtype), z_b.to(self.sums.dtype)  # no distances in bfloat16
+            z_a, z_b = z_a.to(self.sums.dtype), z_b.to(self.sums.dtype)  # bfloat16 is too inexact for distances
             self.add(len(z_a), alignment=alignment(z_a, z_b), uniformity=uniformity(z_a))
 
 
 class PairDiagnostics(EpochMeans):
-    """What the papers' figures show of the pairs that are compared, measured in one of so many comparisons.
+    """Statistics for the papers' figures of the compared pairs, measured in one out of ``every`` comparisons.
 
-    Named ``negatives/<share>``: the cosine similarity that this share of the negatives lies below, means over the
-    batches looked at: AdaptiveRec's Figure 2. Alignment and uniformity ``as_is``: of vectors as they are, as DuoRec's
-    code computes them for its Figure 5. At most 64 rows of a batch are looked at, evenly spread.
+    ``negatives/<share>`` is the cosine similarity that this share of the negatives lies below, as a mean over the
+    measured batches (AdaptiveRec's Figure 2). The ``as_is`` alignment and uniformity are of vectors that are not
+    normalised, as DuoRec's code computes them for its Figure 5. At most 64 rows of a batch are measured, evenly spread.
 
     Args:
-        every: How many comparisons to one that is measured, at least 1; the first of each epoch always is.
+        every: Number of comparisons per measured one, at least 1; the first one of each epoch is always measured.
     """
 
     shares: Tensor
@@ -85,7 +86,7 @@ class PairDiagnostics(EpochMeans):
 
     @torch.no_grad()
     def look_at(self, z_a: Tensor, z_b: Tensor) -> None:
-        """Measures a pair of views, [B, D] each, or lets it pass; a batch of one row has no negatives and is left out.
+        """Measures a pair of views, [B, D] each, or skips it; a batch of one row has no negatives and is skipped.
 
         Args:
             z_a: First view.

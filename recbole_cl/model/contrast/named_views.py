@@ -1,4 +1,4 @@
-"""Views by name, which methods and settings put into pairs."""
+"""Views by name, from which methods and settings form pairs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from recbole_cl.model.contrastive import PLAIN, ContrastiveRecommender
 
 DROPOUT, SAME_TARGET = "dropout", "same_target"
 AUGMENTED = ("augmented_1", "augmented_2")
-VIEWS = (*AUGMENTED, PLAIN, DROPOUT, SAME_TARGET)  # in the order in which they are encoded
+VIEWS = (*AUGMENTED, PLAIN, DROPOUT, SAME_TARGET)  # in encoding order
 
 
 def hooks_of(names: Collection[str], partner: HookFactory = SameTarget) -> Mapping[str, HookFactory]:
-    """What views need drawn for each anchor.
+    """The hooks that views need for each anchor.
 
     Args:
-        names: Of the views.
+        names: Names of the views.
         partner: Draws the other row with the same target.
     """
     return {SAME_TARGET: partner} if SAME_TARGET in names else {}
@@ -28,18 +28,18 @@ def hooks_of(names: Collection[str], partner: HookFactory = SameTarget) -> Mappi
 def named_rows(names: Collection[str], batch: Batch, augmented: Sequence[Rows] = ()) -> dict[str, Rows]:
     """The rows of views, one for each anchor.
 
-    * ``plain``: the anchors as they are;
-    * ``dropout``: the same, encoded once more, with another dropout mask;
+    * ``plain``: the unchanged anchors;
+    * ``dropout``: the same, encoded again, with another dropout mask;
     * ``same_target``: other training rows with the anchors' targets;
     * ``augmented_1``, ``augmented_2``: augmented anchors.
 
     Args:
-        names: Of the views.
+        names: Names of the views.
         batch: The batch, with the rows that ``hooks_of`` has drawn.
-        augmented: The two augmented views, if any is named.
+        augmented: The two augmented views, if one is named.
 
     Returns:
-        Rows by name, in the order in which they are encoded.
+        Rows by name, in encoding order.
     """
     rows = dict(zip(AUGMENTED, augmented, strict=False)) | dict.fromkeys((PLAIN, DROPOUT), batch.anchors)
     if SAME_TARGET in names:
@@ -54,17 +54,17 @@ def encode_pairs(
     augmented: Sequence[Rows] = (),
     plain: bool = False,
 ) -> ViewPairs:
-    """Encodes a batch and the views of its anchors that terms compare.
+    """Encodes a batch, and the views of its anchors that terms compare.
 
     Args:
         model: Encodes them.
         batch: The batch, with the rows that ``hooks_of`` has drawn.
         pairs: The two views of each term, by the term's name.
-        augmented: The two augmented views, if any is named.
-        plain: Whether the encodings of the anchors as they are are wanted in any case.
+        augmented: The two augmented views, if one is named.
+        plain: Whether to return the encodings of the unchanged anchors in any case.
 
     Returns:
-        The outputs, with a pair for each term.
+        The outputs, with one pair for each term.
     """
     names = {name for pair in pairs.values() for name in pair} | ({PLAIN} if plain else set())
     rows = named_rows(names, batch, augmented)

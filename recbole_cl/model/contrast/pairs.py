@@ -1,4 +1,4 @@
-"""Pairs of views, as the methods that make them hand them to any in-batch contrast.
+"""Pairs of views, in the form that methods pass to any in-batch contrast.
 
 Letters: T targets, R rows of a view, D hidden size, P numbers of a row's representation.
 """
@@ -16,19 +16,19 @@ PairLoss = Callable[[Tensor, Tensor], Tensor]  # a contrastive loss of two views
 
 
 def as_encoded(hidden: Tensor, rows: Rows) -> Tensor:
-    """The representations of rows, if these are the encoder's outputs as they are."""
+    """The representations of rows, if these are the unchanged outputs of the encoder."""
     return hidden
 
 
 class ViewPair(NamedTuple):
-    """Two views that a contrastive term compares, and what they were made of.
+    """Two views that a contrastive term compares, and their inputs.
 
     Attributes:
         z_a: First view. Shape [R, P].
         z_b: Second view. Shape [R, P].
-        rows_b: What ``z_b`` encodes.
-        whole: The rows that both views were made from; outputs are wanted as in ``rows_b``.
-        represent: How outputs for rows become representations, here as in the views.
+        rows_b: The input of ``z_b``.
+        whole: The rows that both views were made from; outputs are wanted at the same positions as in ``rows_b``.
+        represent: Converts outputs for rows to representations, in the same way as for the views.
     """
 
     z_a: Tensor
@@ -39,12 +39,12 @@ class ViewPair(NamedTuple):
 
 
 class ViewPairs(NamedTuple):
-    """What one encoding pass over a batch gives.
+    """The result of one encoding pass over a batch.
 
     Attributes:
         hidden: Outputs of the batch's ``supervised`` rows. Shape [T, D].
         pairs: The two views of every contrastive term, by the term's name; [R, D] each.
-        plain: Encodings of the anchors as they are, if they were asked for. Shape [R, D].
+        plain: Encodings of the unchanged anchors, if they were asked for. Shape [R, D].
     """
 
     hidden: Tensor

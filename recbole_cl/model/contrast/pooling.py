@@ -1,4 +1,4 @@
-"""How the encoder's outputs for a row become the one vector that contrast compares.
+"""Pools the encoder's outputs for a row into the one vector that a contrast compares.
 
 Letters: B rows, L columns, T real items of all rows, D hidden size.
 """
@@ -21,15 +21,15 @@ POOLINGS = tuple(_WANTED)
 
 
 def pools_padding(pooling: str) -> bool:
-    """Whether padding is pooled like items, so that positions have to count from the newest one."""
-    return _WANTED.get(pooling) == "columns"  # of a method elsewhere, a pooling of its own
+    """Whether padding is pooled like items, so that positions must be counted from the newest item."""
+    return _WANTED.get(pooling) == "columns"  # get: methods elsewhere may have their own poolings
 
 
 def refuse_pooling(pooling: str, right_aligned: bool) -> None:
-    """Refuses a pooling that positions, counted as they are, give no meaning.
+    """Refuses a pooling that does not fit the way in which positions are counted.
 
     Raises:
-        UsageError: If padding is pooled as well, and does not stand before the items.
+        UsageError: If padding is pooled, too, and does not come before the items.
     """
     if pools_padding(pooling) and not right_aligned:
         raise UsageError(f"pooling = {pooling}: padding stands before the items, so set right_aligned to True")
@@ -41,21 +41,21 @@ def rows_to_pool(view: Rows, pooling: str, holes: bool = False) -> Rows:
     Args:
         view: Right-padded rows. [B, L] and [B].
         pooling: ``concat``, ``column_mean``, ``last`` or ``mean``.
-        holes: Whether id 0 may stand among a row's items.
+        holes: Whether id 0 may occur among a row's items.
 
     Returns:
-        What ``encode`` takes.
+        The input of ``encode``.
     """
     return Rows(view.item_seq, view.seq_len, _WANTED[pooling], holes=holes, host=view.host)
 
 
 def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
-    """Turns the outputs of ``rows_to_pool`` into one vector per row.
+    """Pools the outputs of ``rows_to_pool`` into one vector per row.
 
-    * ``concat``: all L columns side by side, padding included, as in CoSeRec's and SRMA's code;
+    * ``concat``: all L columns concatenated, padding included, as in CoSeRec's and SRMA's code;
     * ``column_mean``: the mean over all L columns, padding included, as in ICLRec's code;
-    * ``last``: the newest position's, whose item may be masked;
-    * ``mean``: the mean over the row's items, holes left out.
+    * ``last``: the output at the newest position, whose item may be masked;
+    * ``mean``: the mean over the row's items, without holes.
 
     Args:
         hidden: Encoder outputs. [B * L, D] for ``concat`` and ``column_mean``, [B, D] for ``last``, [T, D] for
@@ -75,7 +75,7 @@ def pool(hidden: Tensor, rows: Rows, pooling: str) -> Tensor:
         return hidden
     row = row_numbers(rows.seq_len, len(hidden))
     place = torch.arange(len(hidden), device=hidden.device) - offsets(rows.seq_len)[row]
-    real = (rows.item_seq[row, place] != 0).to(hidden.dtype).unsqueeze(1)  # [T, 1], a hole is no item
+    real = (rows.item_seq[row, place] != 0).to(hidden.dtype).unsqueeze(1)  # [T, 1], holes are not items
     total = hidden.new_zeros(n_rows, hidden.shape[1]).index_add(0, row, hidden * real)
     return total / hidden.new_zeros(n_rows, 1).index_add(0, row, real).clamp(min=1)
 
@@ -90,7 +90,7 @@ def pooled_pair(encoded: Sequence[Tensor], views: Sequence[Rows], anchors: Rows,
         pooling: As for ``rows_to_pool``.
 
     Returns:
-        What a contrast compares.
+        The pair to compare.
     """
     z_a, z_b = (pool(*pair, pooling) for pair in zip(encoded, views, strict=True))
     whole = rows_to_pool(anchors._replace(wanted="last"), pooling)

@@ -1,4 +1,4 @@
-"""In-batch contrast with a similarity threshold: a part that any method with two views can take.
+"""In-batch contrast with a similarity threshold: a part for any method with two views.
 
 Letters: B rows of a view, D hidden size.
 """
@@ -31,7 +31,7 @@ from recbole_cl.model.contrast.diagnostics import EpochMeans
 from recbole_cl.model.contrast.threshold_network import FlatThreshold, PerRowThreshold
 
 _QUANTILES = (0.1, 0.5, 0.9, 0.99)
-_SAMPLE = 16_384  # negative pairs of a batch that the recorded quantiles look at
+_SAMPLE = 16_384  # negative pairs of a batch used for the recorded quantiles
 
 
 class ThresholdSettings(MethodSettings):
@@ -62,16 +62,16 @@ class ThresholdSettings(MethodSettings):
 class ThresholdedContrast(nn.Module):
     """InfoNCE between two views, with a threshold that separates false negatives from true ones.
 
-    The threshold is, by the setting ``similarity_threshold``,
+    The setting ``similarity_threshold`` chooses the threshold:
 
-    * ``learned``: a small network's, one for each row (section 3.2.2 of the paper);
+    * ``learned``: the output of a small network, one for each row (section 3.2.2 of the paper);
     * ``batch``: the statistic of the batch's negatives;
-    * ``row``: that of each row's negatives (Eq. 5-6);
-    * ``last_epoch``: the batches' mean statistic in the last epoch, weighted by their rows; in the first, nothing is
-      above it.
+    * ``row``: the statistic of each row's negatives (Eq. 5-6);
+    * ``last_epoch``: the mean statistic of the last epoch's batches, weighted by their rows; in the first epoch,
+        nothing is above the threshold.
 
-    A method adds ``ThresholdSettings`` to its own, calls ``learned`` once for a batch and the module itself for each
-    pair of views, adds ``regulariser`` to its loss and reports what ``end_epoch`` returns.
+    A method adds ``ThresholdSettings`` to its own settings, calls ``learned`` once per batch and the module itself for
+        each pair of views, adds ``regulariser`` to its loss, and reports what ``end_epoch`` returns.
 
     Reference:
         Jeon et al., "AdaptiveRec: Adaptively Construct Pairs for Contrastive Learning in Sequential Recommendation",
@@ -80,10 +80,10 @@ class ThresholdedContrast(nn.Module):
     Args:
         options: The settings.
         hidden_size: D.
-        most_rows: Rows of a full batch; a flat network is built for it.
+        most_rows: Number of rows of a full batch; a flat network is built for this number.
 
     Raises:
-        UsageError: If settings do not go together, or a flat network has too many parameters.
+        UsageError: If settings do not fit together, or a flat network has too many parameters.
     """
 
     reference: Tensor
@@ -104,14 +104,14 @@ class ThresholdedContrast(nn.Module):
         self.means = EpochMeans(figures)
         self._batch_statistic: Tensor | None = None
         self.register_buffer("reference", torch.tensor(torch.inf))  # the last epoch's mean statistic
-        self.register_buffer("quantiles", torch.tensor(_QUANTILES), persistent=False)  # no copying in every step
+        self.register_buffer("quantiles", torch.tensor(_QUANTILES), persistent=False)  # avoids a copy in every step
 
     def learned(self, hidden: Tensor) -> Tensor | None:
         """The network's threshold for each row, for ``forward`` and ``regulariser``; None if none is learned.
 
-        With a hard comparison the regulariser trains the encoder as well, as in the authors' code. Otherwise the
-        network alone is trained: the encoder is not to move rows for the sake of their thresholds, and
-        ``threshold_weight`` may be as large as it takes.
+        With a hard comparison, the regulariser also trains the encoder, as in the authors' code. Otherwise it trains
+        only the network: the encoder should not move rows because of their thresholds, and ``threshold_weight`` may
+        then be as large as needed.
 
         Args:
             hidden: Representations of the rows. Shape [B, D].
@@ -123,18 +123,18 @@ class ThresholdedContrast(nn.Module):
             return None
         if self.options.comparison != "hard":
             hidden = hidden.detach()
-        with torch.autocast(hidden.device.type, enabled=False):  # bfloat16 has 128 numbers from 0.5 to 1
+        with torch.autocast(hidden.device.type, enabled=False):  # bfloat16 has only 128 numbers from 0.5 to 1
             weight = next(self.network.parameters())
             threshold: Tensor = self.network(hidden.to(weight.dtype))
         return threshold
 
     def forward(self, z_a: Tensor, z_b: Tensor, learned: Tensor | None = None) -> Tensor:
-        """The loss of a pair of views; what it saw is recorded.
+        """The loss of a pair of views; its statistics are recorded.
 
         Args:
             z_a: First view. Shape [B, D].
             z_b: Second view. Shape [B, D].
-            learned: What ``learned`` returned; it serves both views. Shape [B].
+            learned: The result of ``learned``, used for both views. Shape [B].
 
         Returns:
             Scalar.
@@ -158,13 +158,14 @@ class ThresholdedContrast(nn.Module):
         )
 
     def regulariser(self, learned: Tensor) -> Tensor:
-        """Weighted distance of learned thresholds to the last epoch's mean statistic, which the first epoch lacks.
+        """Weighted distance of learned thresholds to the last epoch's mean statistic.
 
-        There it is 0 with a hard comparison, as in the authors' code. Where the contrastive term moves the threshold,
-        which would then collapse within the first epoch, the distance is to the statistic of the batch last seen.
+        The first epoch has no such statistic. With a hard comparison the regulariser is then 0, as in the authors'
+        code. With the other comparisons the contrastive term moves the threshold, which would collapse within the first
+        epoch; so the statistic of the last batch is used instead.
 
         Args:
-            learned: What ``learned`` returned. Shape [B].
+            learned: The result of ``learned``. Shape [B].
 
         Returns:
             Scalar.
@@ -181,7 +182,7 @@ class ThresholdedContrast(nn.Module):
 
         Returns:
             The epoch's means: threshold and its standard deviation over rows and batches, statistic, share of negatives
-            above the threshold, quantiles of their similarities, alignment and uniformity of the views.
+                above the threshold, quantiles of their similarities, alignment and uniformity of the views.
         """
         figures = self.means.take()
         if not figures:
@@ -192,7 +193,7 @@ class ThresholdedContrast(nn.Module):
         return {name: value for name, value in figures.items() if math.isfinite(value)}
 
     def _threshold(self, similarity: Tensor, statistic: Tensor, learned: Tensor | None) -> Tensor:
-        """One for all 2B rows, or [2B]."""
+        """One threshold for all 2B rows, or [2B]."""
         if learned is not None:
             return learned.repeat(2)
         if self.source == "row":
@@ -203,11 +204,11 @@ class ThresholdedContrast(nn.Module):
     def _record(
         self, z_a: Tensor, z_b: Tensor, similarity: Tensor, threshold: Tensor, statistic: Tensor, pairs: Tensor
     ) -> None:
-        z_a, z_b = z_a.to(similarity.dtype), z_b.to(similarity.dtype)  # no distances in bfloat16
+        z_a, z_b = z_a.to(similarity.dtype), z_b.to(similarity.dtype)  # bfloat16 is too inexact for distances
         sample = pairs[:: math.ceil(len(pairs) / _SAMPLE)]
         quantiles = sample.quantile(self.quantiles.to(sample.dtype))
         self.means.add(
-            len(z_a),  # a batch of two rows, the last one say, has next to no statistic
+            len(z_a),  # a small batch, such as a last one of two rows, has an unreliable statistic
             threshold=threshold.mean(),
             threshold_square=threshold.square().mean(),
             statistic=statistic,
@@ -226,7 +227,7 @@ def thresholded_contrast(options: Any, batch_size: int) -> ThresholdedContrast:
         batch_size: Rows of a full batch.
 
     Raises:
-        UsageError: If settings do not go together, or a flat network has too many parameters.
+        UsageError: If settings do not fit together, or a flat network has too many parameters.
     """
     if options.complement != "none" and options.complement_form == "loss":
         raise UsageError(
@@ -241,7 +242,7 @@ def _quantile_name(share: float) -> str:
 
 
 def _refuse_misfits(options: ThresholdSettings) -> None:
-    """Refuses settings that would have no effect, or none that is meant."""
+    """Refuses settings that would have no effect, or not the intended one."""
     source, comparison = options.similarity_threshold, options.comparison
     learned = source == "learned"
     if learned and options.similarity == "dot":

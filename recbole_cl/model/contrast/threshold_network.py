@@ -18,7 +18,7 @@ class PerRowThreshold(nn.Module):
         hidden_size: D.
 
     Note:
-        In the authors' code this stands in a comment. As in theirs, no nonlinearity is between the layers.
+        In the authors' code this network is commented out. As there, there is no nonlinearity between the layers.
     """
 
     def __init__(self, hidden_size: int) -> None:
@@ -39,15 +39,16 @@ class FlatThreshold(nn.Module):
 
     Args:
         hidden_size: D.
-        most_rows: P, rows of a full batch.
-        max_parameters: Most parameters that it may have: 34 million at P = 256 and D = 64, 545 million at P = 1,024.
+        most_rows: P, number of rows of a full batch.
+        max_parameters: Maximum number of parameters; P = 256 and D = 64 need 34 million, P = 1,024 needs 545 million.
 
     Raises:
         UsageError: If it would have more.
 
     Note:
-        The authors' trainer skips batches that have not as many rows as an evaluation's; here rows that are missing are
-        zeros. Initial outputs spread with the batch: beyond a few hundred rows most thresholds begin at either end.
+        The authors' trainer skips batches that do not have as many rows as an evaluation batch; here missing rows are
+            zeros. The initial outputs spread with the batch size: beyond a few hundred rows most thresholds begin at
+            either end.
     """
 
     def __init__(self, hidden_size: int, most_rows: int, max_parameters: int) -> None:
@@ -70,5 +71,5 @@ class FlatThreshold(nn.Module):
 
 
 def _to_cosines(logits: Tensor) -> Tensor:
-    """Squashes to (-1.05, 1.05), so that a threshold may be beyond every cosine."""
+    """Maps logits to (-1.05, 1.05), so that a threshold may lie beyond every cosine."""
     return 2.1 * (logits.sigmoid() - 0.5)

@@ -1,4 +1,4 @@
-"""Two augmented views of every row, by operators that the settings name.
+"""Two augmented views of every row, made by operators that the settings name.
 
 Letters: B rows, L columns, N items (padding row 0 included).
 """
@@ -19,19 +19,19 @@ from recbole_cl.errors import UsageError
 
 
 class ViewDrawer:
-    """Draws two views of every row, an operator each.
+    """Draws two views of every row, each with its own operator.
 
     Args:
         names: The operators, by name or dotted path.
-        values: Keywords of operators that are not left to their defaults, by the operator's name.
-        fill_id: What masked items become: the mask token, or padding, 0.
+        values: Arguments of the operators that differ from their defaults, by the operator's name.
+        fill_id: Replaces masked items: the mask token, or padding, 0.
         generator: Source of the draws, on the rows' device.
-        distinct: Whether the two views of a row have two different operators.
-        short_length: Rows of at most so many items are short; -1: none is.
-        short_names: The operators that short rows draw from.
+        distinct: Whether the two views of a row have different operators.
+        short_length: Rows with at most this number of items are short; -1: no row is short.
+        short_names: The operators for short rows.
 
     Raises:
-        UsageError: If an operator is unknown, or lacks a value for one of its keywords.
+        UsageError: If an operator is unknown, or a value for one of its arguments is missing.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ViewDrawer:
 
     @property
     def needs_neighbours(self) -> bool:
-        """Whether an operator brings in correlated items."""
+        """Whether an operator uses correlated items."""
         return any(takes(name, "neighbour") for name in self.names)
 
     @property
@@ -67,7 +67,7 @@ class ViewDrawer:
 
         Args:
             rows: Right-padded rows. [B, L] and [B].
-            neighbour: The most correlated item of each, if ``needs_neighbours``. Shape [N].
+            neighbour: The most correlated item of each item, if ``needs_neighbours``. Shape [N].
 
         Returns:
             The views, as new tensors.
@@ -79,7 +79,7 @@ class ViewDrawer:
         return a, b
 
     def _try_each(self) -> None:
-        """Has every operator augment one row of one item, so that bad values are reported before training."""
+        """Runs every operator on one row of one item, so that bad values are reported before training."""
         one = torch.ones(1, 1, dtype=torch.int64)
         for name, operator in self.bound(torch.ones(2, dtype=torch.int64)).items():
             try:
@@ -88,7 +88,7 @@ class ViewDrawer:
                 raise UsageError(f"operators: {name}: {error}") from error
 
     def bound(self, neighbour: Tensor | None = None) -> dict[str, Operator]:
-        """The operators with their keywords bound, by name."""
+        """The operators by name, with their arguments bound."""
         supplied = {"fill_id": self._fill_id, "neighbour": neighbour}
         return {name: bind(name, self._values.get(name, {}), supplied) for name in self.names}
 
@@ -96,10 +96,11 @@ class ViewDrawer:
 def refuse_operator_sets(
     operators: Sequence[str], short_operators: Sequence[str], short_length: int, distinct_operators: bool
 ) -> None:
-    """Refuses sets of operators, as settings of these names have them, from which views can't be drawn.
+    """Refuses sets of operators from which views cannot be drawn; messages use these settings' names.
 
     Raises:
-        UsageError: If short rows draw from what is not among the operators, or a set has no two different ones.
+        UsageError: If an operator for short rows is not among the operators, or a set does not contain two different
+            ones.
     """
     sets = {"operators": operators} | ({"short_operators": short_operators} if short_length != -1 else {})
     unknown = sorted(set(sets.get("short_operators", ())) - set(operators))

@@ -1,1 +1,1 @@
-"""The parts of ECL-SR beside its encoder: generator, discriminator, and what left-padded code makes of a batch."""
+"""The parts of ECL-SR other than its encoder: generator, discriminator, and the behaviour of left-padded code."""

@@ -1,4 +1,4 @@
-"""Augmentations that a detector is to notice. Letters: B rows, L columns, N items (padding row 0 included)."""
+"""Augmentations that a detector should notice. Letters: B rows, L columns, N items (padding row 0 included)."""
 
 from __future__ import annotations
 
@@ -33,23 +33,24 @@ def choose_altered(
     strategy: Strategy,
     spare_first: bool = True,
 ) -> Tensor:
-    """Chooses the items of each row that are to be masked, replaced or the like.
+    """Chooses the items of each row to mask, replace or otherwise alter.
 
     * ``sample``: int(ratio * n + 1) items of a row of n, or all but the first if that is less;
-    * ``prob``: each item with probability ``ratio``, from the oldest to the newest, until ratio * L + 1 are reached;
-      the newest one if it would be none. It spares a row's first item, or, as the authors, that of full rows only.
+    * ``prob``: each item with probability ``ratio``, from the oldest to the newest, until ratio * L + 1 are reached; if
+        none is chosen, the newest one is. The first item of a row is never chosen or, as in the authors' code, only
+        that of full rows.
 
     Reference:
         Zhou et al., Equivariant Contrastive Learning for Sequential Recommendation (ECL-SR), RecSys 2023, section 3.3;
-        the two strategies and their counts are the authors' code's.
+        the two strategies and their counts are those of the authors' code.
 
     Args:
         item_seq: Right padded rows; only their shape and device are used.
         seq_len: Row lengths n, in 1..L.
         generator: Source of randomness, on the rows' device.
         ratio: Share of the row, in [0, 1]: 0.2 to 0.6 in ECL-SR.
-        strategy: One of the two.
-        spare_first: Whether ``prob`` spares the first item of every row, and so all of a row of one item.
+        strategy: ``sample`` or ``prob``.
+        spare_first: Whether ``prob`` never chooses the first item of any row, so that rows of one item stay unchanged.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B]; the result [B, L], bool.
@@ -61,7 +62,7 @@ def choose_altered(
         ValueError: If ``ratio`` is outside [0, 1] or ``strategy`` is unknown.
 
     Note:
-        The authors' ``sample`` fails on a row of one item, where nothing is chosen here.
+        The authors' ``sample`` fails on a row of one item; here nothing is chosen in it.
     """
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1]: give the share of items per row, for example 0.2")
@@ -80,15 +81,15 @@ def choose_altered(
 
 
 def n_altered(host: HostLengths | None, *, ratio: float, strategy: Strategy) -> int | None:
-    """How many items ``choose_altered`` chooses, as far as lengths tell.
+    """The number of items that ``choose_altered`` chooses, if it can be derived from the lengths.
 
     Args:
-        host: What the host knows of the lengths.
-        ratio: As there.
-        strategy: As there.
+        host: Host copies of the lengths.
+        ratio: As for ``choose_altered``.
+        strategy: As for ``choose_altered``.
 
     Returns:
-        The number; None if it depends on the draw, or nobody knows the lengths.
+        The number; None if it depends on the draw, or the lengths are unknown.
     """
     if host is None or not host.exact or strategy != "sample":
         return None
@@ -108,28 +109,28 @@ def alter(
 ) -> Rows:
     """Alters rows at random.
 
-    * ``substitution``: chosen items (``choose_altered``, but the first) make way for items that are not in the row,
-      drawn uniformly;
-    * ``insert``: such an item, or one of another row of the batch, comes right before each chosen one, and the newest
-      L stay;
-    * ``delete``: chosen items go;
-    * ``crop``: a contiguous part of int((1 - ratio) * n) items, at least one, is all that stays;
+    * ``substitution``: chosen items (as in ``choose_altered``, without the first) are replaced by items that are not in
+        the row, drawn uniformly;
+    * ``insert``: such an item, or one from another row of the batch, is inserted before each chosen one, and the newest
+        L items are kept;
+    * ``delete``: chosen items are removed;
+    * ``crop``: only a contiguous part of int((1 - ratio) * n) items, at least one, is kept;
     * ``reorder``: a contiguous part of ceil(ratio * n) items is shuffled.
 
     Reference:
         Zhou et al., Equivariant Contrastive Learning for Sequential Recommendation (ECL-SR), RecSys 2023, Eq. 2-6.
 
     Args:
-        item_seq: Right padded rows; never written to.
+        item_seq: Right padded rows; never modified.
         seq_len: Row lengths n, in 1..L.
         generator: Source of randomness, on the rows' device.
-        how: One of the above.
+        how: One of the names above.
         ratio: Share of the row that is altered, in [0, 1]: 0.2 in ECL-SR.
-        strategy: How the items of the first three are chosen.
-        n_items: N; where items that are not in the row are drawn, it must leave one free.
-        insert_from: Where ``insert`` takes items from. ``catalogue``: those that are not in the row; ``other_rows``:
-            all items of the batch's other rows, as often as they are there (the paper: "the interaction histories of
-            other users"). A row that is alone stays as it is.
+        strategy: How the items are chosen for the first three.
+        n_items: N; if items that are not in the row are drawn, at least one such item must exist.
+        insert_from: Where ``insert`` takes items from. ``catalogue``: items that are not in the row; ``other_rows``:
+            all items of the batch's other rows, weighted by frequency (the paper: "the interaction histories of other
+            users"). If the batch has one row, it is not changed.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B].
@@ -141,8 +142,8 @@ def alter(
         ValueError: If ``how`` or ``strategy`` is unknown, or ``ratio`` is outside [0, 1].
 
     Note:
-        The paper's crop has a ratio of 0.8, of a part that its text removes and its equation keeps: here, as in
-        CL4SRec's code, 0.8 stays at a ratio of 0.2.
+        The paper's crop has a ratio of 0.8 for a part that its text removes and its equation keeps. Here, as in
+        CL4SRec's code, 0.8 is kept at a ratio of 0.2.
     """
     if how not in ALTERATIONS:
         raise ValueError(f"how {how!r} is unknown: use one of {', '.join(ALTERATIONS)}")
@@ -161,5 +162,5 @@ def alter(
         others = uniform_negatives_outside(item_seq, n_items, width, generator)  # [B, L]
     if how == "substitution":
         return Rows(torch.where(chosen, others, item_seq), seq_len.clone())
-    items = torch.stack((others, item_seq), dim=2).flatten(1)  # [B, 2L]: each item after another one
+    items = torch.stack((others, item_seq), dim=2).flatten(1)  # [B, 2L]: before each item another one
     return Rows(*compact(items, torch.stack((chosen, real), dim=2).flatten(1), width))

@@ -1,4 +1,4 @@
-"""A discriminator that finds replaced items, knowing how the original row was encoded.
+"""A discriminator that detects replaced items, given the encoding of the original row.
 
 Letters: B rows, L columns, T items of all rows together, D hidden size.
 """
@@ -17,30 +17,30 @@ CONDITIONS = ("add_all", "concat", "add_last", "attend")
 
 
 class ConditionalDiscriminator(nn.Module):
-    r"""Adds the original row's states, as a condition, to the items of an altered row, encodes it and judges each item.
+    r"""Combines the original row's states with the items of an altered row, encodes them, and judges each item.
 
-    With :math:`e_t` an item of the altered row, :math:`h_t` the original row's state at the same place and :math:`h_L`
-    its last one, the encoder's input is
+    With :math:`e_t` an item of the altered row, :math:`h_t` the original row's state at the same position and
+    :math:`h_L` its last state, the encoder's input is
 
     * ``add_all``: :math:`e_t + h_t`
     * ``concat``: :math:`W [h_L; e_t]`
     * ``add_last``: :math:`e_t + h_L`
     * ``attend``: :math:`h_L, e_1, e_2, \ldots`, the condition as an item before the oldest one
 
-    The encoder is given to ``forward``, so that the model's own can serve.
+    The encoder is passed to ``forward``, so that the model's own encoder can be used.
 
     Reference:
         Zhou et al., "Equivariant Contrastive Learning for Sequential Recommendation" (ECL-SR), RecSys 2023, section
-        3.3, where the condition enters by "aggregation function such as concatenation"; these four are the code's.
+        3.3, where the condition enters by "aggregation function such as concatenation"; these four are from the code.
 
     Args:
-        condition: One of the four.
+        condition: One of the four names.
         size: D.
-        bidirectional: Whether an item's judgement may depend on later ones.
+        bidirectional: Whether the judgement of an item may depend on later items.
 
     Note:
-        The authors have the condition of ``attend`` at position 0, with the padding of short rows after it; here it
-        stands right before the row's oldest item, wherever that is.
+        The authors put the condition of ``attend`` at position 0, followed by the padding of short rows. Here it comes
+        right before the row's oldest item, wherever that is.
     """
 
     def __init__(self, condition: str, size: int, bidirectional: bool) -> None:
@@ -62,12 +62,15 @@ class ConditionalDiscriminator(nn.Module):
         """Judges every item of altered rows.
 
         Args:
-            encoder: Takes packed vectors and their packing; for ``attend`` one position longer than a row.
+            encoder: Maps packed vectors and their packing to outputs; for ``attend`` it needs one more position than a
+                row.
             items: Item vectors of the altered rows, row after row.
-            states: The condition: for ``add_all`` the original's state for each item, else its last one for each row.
+            states: The condition: for ``add_all`` the original's state for each item, otherwise its last state for each
+                row.
             rows: The altered rows; ids are not read.
             group_by_length: As for ``pack``.
-            last_position: Position of each row's newest item (one more for ``attend``); None has the oldest at 0.
+            last_position: Position of each row's newest item (one more for ``attend``); None gives the oldest item
+                position 0.
 
         Shape:
             items: [T, D]; states: [T, D] or [B, D]; result: [T].
@@ -86,7 +89,7 @@ class ConditionalDiscriminator(nn.Module):
         return judged.squeeze(-1)
 
     def _merge(self, items: Tensor, states: Tensor, seq_len: Tensor) -> Tensor:
-        """Items and condition in one vector for each item, [T, D]."""
+        """Items and condition merged into one vector per item, [T, D]."""
         if self.condition != "add_all":
             states = states.index_select(0, row_numbers(seq_len, len(items)))  # [T, D]
         if self.join is None:
@@ -96,7 +99,7 @@ class ConditionalDiscriminator(nn.Module):
 
 
 def _begin_with(states: Tensor, items: Tensor, rows: Rows) -> tuple[Tensor, Rows, Tensor]:
-    """Puts a state before each row: [T + B, D] vectors, the longer rows, and where the items are, [T]."""
+    """Puts a state before each row: [T + B, D] vectors, the longer rows, and the indices of the items, [T]."""
     place = torch.arange(len(items), device=items.device) + row_numbers(rows.seq_len, len(items)) + 1
     first = offsets(rows.seq_len) + torch.arange(len(states), device=items.device)
     vectors = items.new_zeros(len(items) + len(states), items.shape[1])

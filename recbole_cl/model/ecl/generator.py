@@ -20,13 +20,13 @@ from recbole_cl.ragged import places_of_true
 
 
 class Filled(NamedTuple):
-    """Rows whose masked items were filled in.
+    """Rows with their masked items filled in.
 
     Attributes:
         item_seq: The rows, [B, L].
-        loss: Cross-entropy of the masked items, mean over them; None if it was not asked for.
-        n_recovered: How many of them were found, a scalar.
-        n_masked: How many there were.
+        loss: Mean cross-entropy of the masked items; None if it was not requested.
+        n_recovered: Number of masked items that were predicted correctly, a scalar.
+        n_masked: Number of masked items.
     """
 
     item_seq: Tensor
@@ -45,7 +45,7 @@ class ItemGenerator(nn.Module):
     Args:
         settings: Sizes and probabilities.
         generator: Source of dropout masks on the CPU, and of sampled items.
-        sampled: Whether items are drawn in proportion to their probability; the most probable one is taken otherwise.
+        sampled: Whether items are drawn in proportion to their probability; otherwise the most probable one is taken.
     """
 
     def __init__(self, settings: EncoderSettings, generator: torch.Generator, sampled: bool) -> None:
@@ -63,16 +63,16 @@ class ItemGenerator(nn.Module):
         last_position: int | None = None,
         n_masked: int | None = None,
     ) -> Filled:
-        """Fills in masked items; logits are computed once, and for them only.
+        """Fills in masked items; logits are computed once, and only for them.
 
         Args:
-            rows: The rows as they were, right-padded.
+            rows: The original rows, right-padded.
             masked: Which items to mask and to fill in, at real positions only. Shape [B, L], bool.
-            item_embedding: The shared table; its last row is the mask token's, which is never generated.
-            with_loss: Whether the loss is wanted; without it there are no gradients.
+            item_embedding: The shared table; its last row is that of the mask token, which is never generated.
+            with_loss: Whether to compute the loss; without it there are no gradients.
             group_by_length: As for ``pack``.
             last_position: As for ``pack``.
-            n_masked: M. None counts them, for which the host waits for the device.
+            n_masked: M. None counts the masked items; the host then waits for the device.
 
         Returns:
             The filled rows.

@@ -1,4 +1,4 @@
-"""What left-padded code that does not tell padding from items makes of a batch; for comparison only.
+"""How left-padded code that treats padding like items reads a batch; only for comparisons.
 
 Letters: B rows, L columns, T items of all rows together.
 """
@@ -13,16 +13,16 @@ from recbole_cl.ragged import columns, places_of_true
 
 
 def real_places(batch: Batch) -> Tensor:
-    """Where a batch's items stand in its flattened rows once these lie at the right end of the columns, [T]."""
+    """Flat positions of a batch's items when its rows are aligned at the right end of the columns, [T]."""
     width = batch.item_seq.shape[1]
     real = columns(batch.item_seq) >= width - batch.seq_len.unsqueeze(1)
     return places_of_true(real.flatten(), None if batch.host is None else batch.host.total)
 
 
 def targets_with_padding(batch: Batch) -> Tensor:
-    """The next id at every column of rows that lie at the right end of the columns.
+    """The next id at every column of right-aligned rows.
 
-    That is the padding's id, 0, at all padding columns but the last, where it is the row's first item.
+    At padding columns this is the id of padding, 0, except at the last one, where it is the row's first item.
 
     Args:
         batch: A batch of the sequence form.

@@ -1,4 +1,4 @@
-"""Masked items: what a generator puts in their place, and how well it recovers them.
+"""Masked items: which item a generator puts in their place, and how well it recovers them.
 
 Letters: M masked positions of all rows, D hidden size, N items (rows of the table, padding row 0 included), C rows of a
 chunk.
@@ -16,13 +16,13 @@ from recbole_cl.sampling.masked_items import choose_items, draw_items
 def generate_items(
     hidden: Tensor, item_table: Tensor, generator: torch.Generator | None = None, *, chunk_rows: int | None = None
 ) -> Tensor:
-    """Chooses an item for every masked position, never the padding; without gradients, and with few logits in memory.
+    """Chooses an item, never the padding, for every masked position; no gradients, and few logits in memory.
 
     Args:
         hidden: States at the masked positions.
-        item_table: Item embeddings; pass a slice to keep a mask token out.
+        item_table: Item embeddings; pass a slice to exclude a mask token.
         generator: Draws each item in proportion to its softmax probability; None takes the most probable one.
-        chunk_rows: Rows whose logits are held at once; None chooses by ``default_chunk_rows``.
+        chunk_rows: Number of rows whose logits are held at once; None uses ``default_chunk_rows``.
 
     Shape:
         hidden: [M, D], any M; item_table: [N, D], N >= 2; result: [M], int64.
@@ -41,11 +41,11 @@ def sample_items(
     """As ``generate_items``, but drawn in proportion to a power of the softmax.
 
     Args:
-        hidden: States where items are wanted, any M of them.
-        item_table: Item embeddings; pass a slice to keep a mask token out.
+        hidden: States at the positions where items are wanted; any M.
+        item_table: Item embeddings; pass a slice to exclude a mask token.
         generator: Source of the draws.
-        power: Of the probabilities, > 0.
-        chunk_rows: Rows whose logits are held at once; None chooses by ``default_chunk_rows``.
+        power: Exponent of the probabilities, > 0.
+        chunk_rows: Number of rows whose logits are held at once; None uses ``default_chunk_rows``.
 
     Shape:
         hidden: [M, D]; item_table: [N, D], N >= 2; result: [M], int64.
@@ -66,27 +66,27 @@ def generate_items_with_loss(
     *,
     chunk_rows: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """``generate_items`` and the cross-entropy of the masked items out of the same logits, which are computed once.
+    """``generate_items``, and the cross-entropy of the masked items, from logits that are computed only once.
 
     Reference:
         Zhou et al., "Equivariant Contrastive Learning for Sequential Recommendation" (ECL-SR), RecSys 2023, Eq. 14.
 
     Args:
         hidden: States at the masked positions.
-        item_table: Item embeddings; pass a slice to keep a mask token out.
+        item_table: Item embeddings; pass a slice to exclude a mask token.
         target: The items that were masked.
         generator: Draws each item in proportion to its softmax probability; None takes the most probable one.
-        chunk_rows: Rows whose logits are held at once; None chooses by ``default_chunk_rows``.
+        chunk_rows: Number of rows whose logits are held at once; None uses ``default_chunk_rows``.
 
     Shape:
         hidden: [M, D], any M; item_table: [N, D], N >= 2; target: [M]; results: scalar and [M].
 
     Returns:
-        The mean loss, with gradients for states and table, 0 where M is 0; and the items, 1 to N - 1.
+        The mean loss, with gradients for states and table, 0 if M is 0; and the items, 1 to N - 1.
 
     Note:
-        The mean is over all masked positions of the batch, as in the authors' code, where the paper has each row's
-        mean. The softmax is over all rows of the table, so that padding is a class that is never right.
+        The mean is over all masked positions of the batch, as in the authors' code; the paper has each row's mean. The
+            softmax is over all rows of the table, so that padding is a class that is never correct.
     """
     items = torch.empty(len(hidden), dtype=torch.int64, device=hidden.device)
     if not len(hidden):

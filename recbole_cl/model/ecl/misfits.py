@@ -1,4 +1,4 @@
-"""Settings of ECL-SR that would have no effect together, or cannot be done."""
+"""Refuses settings of ECL-SR that would have no effect together, or are impossible."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from recbole_cl.model.ecl.settings import ECLSRSettings
 
 
 def refuse_ecl_misfits(options: ECLSRSettings, generates: bool, n_items: int, max_length: int) -> None:
-    """Refuses settings that would have no effect or cannot be done.
+    """Refuses settings that would have no effect or are impossible.
 
     Args:
         options: The model's settings.
         generates: Whether there is a generator.
-        n_items: Items of the catalogue, without padding.
-        max_length: Most items of a row.
+        n_items: Number of items of the catalogue, without padding.
+        max_length: Maximum number of items of a row.
 
     Raises:
-        UsageError: If there is any.
+        UsageError: If there are any.
     """
     if options.altered_views != "none" and not options.contrastive_weight:
         raise UsageError("altered_views = " + options.altered_views + ": they need a contrastive_weight above 0")

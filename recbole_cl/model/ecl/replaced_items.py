@@ -1,4 +1,4 @@
-"""Replaced-item detection: where altered rows differ from their originals, and having a discriminator find it.
+"""Replaced-item detection: finds where altered rows differ from their originals, and runs a discriminator on them.
 
 Letters: B rows, L columns, T items of all altered rows together, D hidden size.
 """
@@ -17,13 +17,13 @@ from recbole_cl.ragged import columns, last_places, offsets
 
 
 class Comparison(NamedTuple):
-    """What stands at the same place of the original row, for each item of altered rows, row after row.
+    """The item at the same position of the original row, for each item of altered rows, row after row.
 
     Attributes:
-        place: Where the altered items stand in the flattened rows, [T].
-        counterpart: Number of the original's item at the same place, among those of all originals, row after row; their
-            number itself where the original has none, [T].
-        replaced: Whether the item is another one than the original's there, or the original has none, [T], bool.
+        place: Flat positions of the altered items, [T].
+        counterpart: Index of the original's item at the same position, among the items of all originals, row after row;
+            the number of these items if the original has none there, [T].
+        replaced: Whether the item differs from the original's there, or the original has none, [T], bool.
     """
 
     place: Tensor
@@ -34,25 +34,25 @@ class Comparison(NamedTuple):
 def compare(original: Rows, altered: Rows, right_aligned: bool) -> Comparison:
     """Compares altered rows with their originals, position by position.
 
-    "Replaced" is meant literally, as in the paper's formula: the altered row has another item at position t than the
-    original, or the original has none there. Where the length stays (substitution, reorder), the items that changed are
-    replaced. After an insertion, a deletion or a crop so are all items that have shifted, unless they equal what stood
-    at their new position. Which ones shift depends on where positions count from: with ``right_aligned``, an item put
-    into a row, or taken out, shifts the older ones; otherwise the newer ones.
+    "Replaced" is used literally, as in the paper's formula: at position t the altered row has another item than the
+        original, or the original has none. If the length does not change (substitution, reorder), the changed items are
+        replaced. After an insertion, a deletion or a crop, all shifted items are replaced, too, unless they equal the
+        original item at their new position. Which items shift depends on the end from which positions are counted: with
+        ``right_aligned``, an inserted or removed item shifts the older ones; otherwise it shifts the newer ones.
 
     Reference:
         Zhou et al., Equivariant Contrastive Learning for Sequential Recommendation (ECL-SR), RecSys 2023, Eq. 15.
 
     Args:
         original: Right padded rows.
-        altered: Their altered versions, with lengths of their own; with ``places`` nobody waits for the device.
-        right_aligned: Whether positions count from the newest item or from the oldest.
+        altered: Their altered versions, with their own lengths; with ``places`` the host does not wait for the device.
+        right_aligned: Whether positions are counted from the newest item instead of the oldest.
 
     Shape:
         Rows [B, L] and lengths [B] each.
 
     Returns:
-        The comparison. Without ``places`` it waits for the device once, for T depends on the lengths.
+        The comparison. Without ``places`` it waits for the device once, because T depends on the lengths.
     """
     column = columns(original.item_seq)
     shift = (original.seq_len - altered.seq_len if right_aligned else torch.zeros_like(altered.seq_len)).unsqueeze(1)
@@ -67,7 +67,7 @@ def compare(original: Rows, altered: Rows, right_aligned: bool) -> Comparison:
 
 
 class Judged(NamedTuple):
-    """What a discriminator says of altered rows, for all their items, row after row.
+    """A discriminator's judgement of altered rows, for all their items, row after row.
 
     Attributes:
         logits: Log-odds that an item is replaced, [T].
@@ -88,20 +88,20 @@ def judge(
     group_by_length: bool,
     last_position: int | None,
 ) -> Judged:
-    """Has a discriminator find the replaced items of altered rows, given how the originals were encoded.
+    """Lets a discriminator detect the replaced items of altered rows, given the encodings of the originals.
 
     Args:
         discriminator: The discriminator.
-        encoder: What it encodes with.
+        encoder: The encoder that it uses.
         item_embedding: The item table.
         states: The encoder's outputs at all real positions of the originals, row after row. [T, D].
-        original: The rows as they were.
-        altered: The rows as they are now; with ``places`` the host need not wait for the device.
+        original: The original rows.
+        altered: The altered rows; with ``places`` the host need not wait for the device.
         group_by_length: As for ``pack``.
-        last_position: As for ``pack``; None: positions count from the oldest item.
+        last_position: As for ``pack``; None: positions are counted from the oldest item.
 
     Returns:
-        The judgement and the truth.
+        The judgement, and the correct answers.
     """
     place, counterpart, replaced = compare(original, altered, last_position is not None)
     items = item_embedding(altered.item_seq.flatten().index_select(0, place))

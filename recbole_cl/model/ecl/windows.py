@@ -12,14 +12,14 @@ from recbole_cl.ragged import offsets
 
 
 def mean_of_last(hidden: Tensor, seq_len: Tensor, row: Tensor, end: Tensor, size: int) -> Tensor:
-    """Mean of the vectors in windows of rows, which end at given places and are cut off at their row's begin.
+    """Mean of the vectors in windows of rows, which end at given positions and are cut off at the start of their row.
 
     Args:
         hidden: Vectors of all rows, row after row.
         seq_len: Number of vectors of each row, 1 or more.
         row: The row of each window.
-        end: How many vectors of that row lie up to each window's end, in 1..``seq_len``.
-        size: Vectors in a window, 1 or more; fewer where the row begins later.
+        end: Number of vectors of that row up to each window's end, in 1..``seq_len``.
+        size: Number of vectors in a window, 1 or more; fewer if the window would begin before the row.
 
     Shape:
         hidden: [T, D]; seq_len: [B]; row, end: [A]; result: [A, D].
@@ -28,7 +28,7 @@ def mean_of_last(hidden: Tensor, seq_len: Tensor, row: Tensor, end: Tensor, size
         The means, window after window.
     """
     back = torch.arange(size, device=hidden.device)
-    place = end.unsqueeze(-1) - 1 - back  # [A, size] places in the row
+    place = end.unsqueeze(-1) - 1 - back  # [A, size] positions in the row
     start = offsets(seq_len)[row].unsqueeze(-1)
     picked = hidden.index_select(0, (start + place.clamp(min=0)).flatten()).view(*place.shape, -1)
     inside = (place >= 0).unsqueeze(-1)

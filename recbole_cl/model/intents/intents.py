@@ -1,4 +1,4 @@
-"""The centroids of the training rows' representations, as a part of a model and of its checkpoints.
+"""The centroids of the training rows' representations, as part of a model and of its checkpoints.
 
 Letters: R training rows, B rows of a batch, L columns, P numbers of a row's representation, K intents.
 """
@@ -22,7 +22,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce, same_target_mask
 from recbole_cl.model.intents.kmeans import fit_centroids
 
-_BLOCK = 512  # rows that are encoded at a time
+_BLOCK = 512  # rows encoded at a time
 
 
 class IntentSettings(MethodSettings):
@@ -50,8 +50,8 @@ class Nearest(NamedTuple):
 class Intents(nn.Module):
     """Clusters a model's training rows, and gives the nearest centroid of each row of a batch.
 
-    The model calls ``renew`` at the beginning of every epoch, and ``fitted`` tells whether it has. The centroids are
-    buffers: they are in checkpoints, so that a resumed run starts from the same ones. No gradient reaches them.
+    The model calls ``renew`` at the beginning of every epoch; ``fitted`` tells whether this has happened. The centroids
+    are buffers and so part of checkpoints: a resumed run starts from the same ones. They receive no gradient.
 
     Reference:
         Chen, Liu, Li, McAuley and Xiong, "Intent Contrastive Learning for Sequential Recommendation" (ICLRec), WWW
@@ -60,11 +60,11 @@ class Intents(nn.Module):
     Args:
         options: The settings.
         width: P.
-        rows: The rows to cluster, on any device; None where there are none, as in a stand-in of a dataset.
-        seed: Of the run.
+        rows: The rows to cluster, on any device; None if there are none, as in a placeholder dataset.
+        seed: Seed of the run.
 
     Note:
-        Of fewer rows than ``n_intents`` each is an intent of its own.
+        If there are fewer rows than ``n_intents``, each row is its own intent.
     """
 
     centroids: Tensor
@@ -77,12 +77,12 @@ class Intents(nn.Module):
         n_rows = options.n_intents if rows is None else len(rows.target)
         self.register_buffer("centroids", torch.zeros(min(options.n_intents, n_rows), width))
         self.register_buffer("is_fitted", torch.zeros((), dtype=torch.bool))
-        self._fitted = False  # the same on the host, which need not wait for a device to learn it
+        self._fitted = False  # a copy on the host, which then need not wait for a device
         self._distance = 0.0
 
     @property
     def fitted(self) -> bool:
-        """Whether there are centroids yet."""
+        """Whether the centroids have been computed."""
         self._fitted = self._fitted or bool(self.is_fitted)
         return self._fitted
 
@@ -91,8 +91,8 @@ class Intents(nn.Module):
         """Clusters the training rows as the model encodes them now, in eval mode and in float32.
 
         Args:
-            epoch: The epoch that begins, from 0; with the run's seed it decides all draws.
-            model: The model, which is back in its mode afterwards.
+            epoch: The epoch that begins, from 0; together with the run's seed it determines all draws.
+            model: The model; its training mode is restored afterwards.
             represent: Encodes rows, [B, L] and [B] -> [B, P].
 
         Raises:
@@ -118,7 +118,7 @@ class Intents(nn.Module):
         self._fitted = True
 
     def _points(self, rows: TrainingRows, epoch: int, represent: Callable[[Rows], Tensor]) -> Tensor:
-        """Representations of the rows, or of some that are drawn where there are too many, in float32 on the host."""
+        """Representations of the rows, or of a random subset if there are too many, in float32 on the host."""
         n_rows, most = len(rows.target), len(self.centroids) * self.options.max_rows_per_intent
         place = rows.target.device
         if n_rows > most:
@@ -135,10 +135,10 @@ class Intents(nn.Module):
         return points
 
     def forward(self, query: Tensor) -> Nearest:
-        """The nearest centroid of each row, by Euclidean distance to the centroids as they are.
+        """The nearest centroid of each row, by Euclidean distance to the unnormalised centroids.
 
         Args:
-            query: Representations of rows; no gradient goes into them. Shape [B, P].
+            query: Representations of rows; they receive no gradient. Shape [B, P].
 
         Returns:
             Clusters and unit centroids.
@@ -156,10 +156,10 @@ class Intents(nn.Module):
 
         Args:
             z: Representations of rows. Shape [B, P].
-            temperature: As ``info_nce`` takes it.
-            similarity: As ``info_nce`` takes it.
-            mask_same_intent: Whether rows of one intent are no negatives of each other.
-            nearest: Their intents; None for those nearest to ``z``.
+            temperature: As for ``info_nce``.
+            similarity: As for ``info_nce``.
+            mask_same_intent: Whether rows with the same intent are not used as negatives of each other.
+            nearest: Their intents; None uses those nearest to ``z``.
 
         Returns:
             Scalar.
@@ -169,17 +169,17 @@ class Intents(nn.Module):
         return info_nce(z, centroid.to(z.dtype), temperature, similarity, mask)
 
     def figures(self) -> dict[str, float]:
-        """What is worth recording of an epoch's clusters: mean squared distance of the rows to their centroids."""
+        """Statistics of an epoch's clusters: mean squared distance of the rows to their centroids."""
         return {"intent_distance": self._distance} if self._distance else {}
 
 
 def intents_of(dataset: Any, options: Any, seed: int) -> Intents:
-    """The intents of those training rows that contrasts compare: whole ones, or each prefix.
+    """The intents of the training rows that contrasts compare: whole rows, or each prefix.
 
     Args:
         dataset: The training split.
         options: The method's settings, among them those of ``IntentSettings``.
-        seed: Of the run.
+        seed: Seed of the run.
     """
     whole = options.train_form == "sequence" and not options.anchors_per_row
     return Intents(options, options.hidden_size, training_rows(dataset, whole=whole), seed)

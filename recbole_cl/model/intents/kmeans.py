@@ -1,4 +1,4 @@
-"""K-means by scikit-learn, with the restarts of the authors' faiss.
+"""K-means by scikit-learn, with the restarts of faiss, which the authors use.
 
 Letters: R points, P numbers of a point, K clusters.
 """
@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-_THREADS = 2  # the partial sums of more would be added in the order in which threads are ready
+_THREADS = 2  # with more, the order in which partial sums are added would depend on timing
 
 
 def fit_centroids(
@@ -26,23 +26,23 @@ def fit_centroids(
     restarts: int,
     start: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], float]:
-    """Fits centroids, the same ones to the last bit for the same arguments and number of threads.
+    """Fits centroids; equal arguments and numbers of threads give bitwise equal centroids.
 
-    The first fit starts from random points, as often as ``restarts`` says, and the best one counts. A later one goes on
-    from given centroids: there the authors' clustering object has each restart begin where the one before ended, which
-    is one run of ``iterations * restarts`` steps. Each run ends early where nothing moves any more.
+    The first fit runs ``restarts`` times from random points, and the best run is kept. A later fit continues from given
+        centroids. In that case the authors' clustering object begins each restart where the previous one ended, which
+        equals one run of ``iterations * restarts`` steps. Each run ends early if nothing changes any more.
 
     Reference:
         Johnson, Douze and Jegou, "Billion-scale similarity search with GPUs", 2017 (faiss), as ICLRec and ICSRec use
         it.
 
     Args:
-        points: The points; written to while they are fitted, and then as before to rounding.
+        points: The points; modified during fitting, and restored afterwards up to rounding.
         n_clusters: K, at most R.
-        seed: Of the random starts.
+        seed: Seed of the random starts.
         iterations: Lloyd's steps of a run, >= 1; 20 in both codes.
         restarts: Runs, >= 1; 5 in both codes.
-        start: Centroids to go on from; None for random points.
+        start: Centroids to continue from; None for random points.
 
     Shape:
         points: [R, P]; start and the centroids: [K, P].

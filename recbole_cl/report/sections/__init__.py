@@ -1,1 +1,1 @@
-"""The chapters of a report."""
+"""The sections of a report."""

@@ -1,4 +1,4 @@
-"""What the runs of each line cost."""
+"""The costs of each line's runs."""
 
 from __future__ import annotations
 

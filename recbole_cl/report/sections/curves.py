@@ -20,7 +20,7 @@ Recorded = Mapping[Path, Mapping[str, Series]]
 
 
 def curves(material: Material) -> Section:
-    """Validation and loss by epoch, a line for each run that recorded them."""
+    """Validation and loss by epoch, one line for each run that recorded them."""
     pictures, silent = [], 0
     for dataset, groups in material.groups.items():
         recorded = {run.run_dir: read_epochs(run.run_dir) for group in groups for run in group.runs}
@@ -39,7 +39,7 @@ def curves_of(groups: Sequence[RunGroup], recorded: Recorded, metric: str) -> Dr
 
     Args:
         groups: The lines; the runs of one share a colour.
-        recorded: What each run recorded, by its folder.
+        recorded: Recorded values of each run, by its folder.
         metric: The metric of the validation, such as ``ndcg@10``.
     """
 
@@ -64,7 +64,7 @@ def curves_of(groups: Sequence[RunGroup], recorded: Recorded, metric: str) -> Dr
 
 
 def _validated(groups: Sequence[RunGroup], recorded: Recorded, preferred: str) -> str:
-    """The metric to draw: the preferred one where it was recorded, else that of early stopping."""
+    """The metric to plot: the preferred one if it was recorded, otherwise that of early stopping."""
     if any(f"valid/{preferred}" in its for its in recorded.values()):
         return preferred
     settings = groups[0].runs[0].settings or {}

@@ -1,4 +1,4 @@
-"""All lines side by side under both protocols, and the tests behind the marks."""
+"""All lines compared under both protocols, and the tests behind the marks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _board(material: Material, dataset: str, protocol: str) -> Grid:
     known = {metric for figures in beside.values() for metric in figures}
     values = {group.label: [_values(group, protocol, metric) for metric in metrics] for group in groups}
     means = [[mean(its[place]) for its in values.values()] for place in range(len(metrics))]
-    best = [max(column) if max(column) > min(column) else None for column in means]  # none where all are equal
+    best = [max(column) if max(column) > min(column) else None for column in means]  # None if all are equal
     tables = material.compared[dataset]
     marks = _marks([] if isinstance(tables, str) else tables, protocol)
     rows: list[tuple[Cell, ...]] = []

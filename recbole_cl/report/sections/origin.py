@@ -1,4 +1,4 @@
-"""Where the figures come from: the settings that tell the lines apart, and what the runs were trained on."""
+"""The origin of the figures: the settings that distinguish the lines, and the machines that the runs used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIELDS = ("device_name", "threads", "python", "system", "commit")
 
 
 def settings(material: Material) -> Section:
-    """The settings in which lines differ, a column for each line."""
+    """The settings in which lines differ, one column for each line."""
     grids = []
     for dataset, groups in material.groups.items():
         differing = differing_settings(groups)
@@ -28,7 +28,7 @@ def settings(material: Material) -> Section:
 
 
 def environment(material: Material) -> Section:
-    """Machines and versions, each with the runs that had it."""
+    """Machines and versions, each with the runs that used it."""
     found: dict[tuple[str, ...], list[str]] = {}
     for groups in material.groups.values():
         for label, run in _runs(groups):

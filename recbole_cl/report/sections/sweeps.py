@@ -1,4 +1,4 @@
-"""Sensitivity: how the first metric moves with a setting, and heat maps over two."""
+"""Sensitivity: how the first metric depends on a setting, and heat maps over two settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FEWEST = 3  # points of a curve, and lines of a heat map
 
 @dataclass(frozen=True)
 class Point:
-    """A line of the table: its label, the settings in which its model's lines differ, and the figure of each seed."""
+    """A line of the table: its label, the settings in which its model's lines differ, and the value of each seed."""
 
     label: str
     settings: Mapping[str, Any]
@@ -31,10 +31,10 @@ class Point:
 
 
 def sweeps(material: Material) -> Section | None:
-    """Curves and heat maps of what was swept; None if nothing was.
+    """Curves and heat maps of swept settings; None if nothing was swept.
 
-    A curve is of at least three lines of one model that differ in one number alone. A heat map is of lines that differ
-    in two numbers alone, or in a list of one or two names, such as pairs of operators.
+    A curve needs at least three lines of one model that differ in only one number. A heat map needs lines that differ
+    only in two numbers, or in a list of one or two names, such as pairs of operators.
     """
     pictures = []
     for dataset, groups in material.groups.items():
@@ -84,7 +84,7 @@ def _is_pair(value: object) -> bool:
 
 
 def _lines(points: Sequence[Point], name: str) -> dict[str, list[Point]]:
-    """The points that differ in one setting alone, under their label, or what they have in common if that is one."""
+    """The points that differ in only one setting, under their label or, if they share exactly one part, under that."""
     lines: dict[str, list[Point]] = {}
     for point in points:
         rest = ", ".join(f"{key}={canonical(value)}" for key, value in point.settings.items() if key != name)

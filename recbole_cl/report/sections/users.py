@@ -1,4 +1,4 @@
-"""Figures for groups of users: by the length of their history, by how popular the target is, cold and warm."""
+"""Figures for groups of users: by the length of their history, by the popularity of the target, cold and warm."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_a_correlation_of_somebody_else_is_found_by_its_path(tmp_path: Path, mon
     (tmp_path / "somebodys_correlations.py").write_text(OUTSIDE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     path = "somebodys_correlations.Next"
-    with pytest.raises(UsageError, match=f"correlation {path}: named by a stored file alone"):
+    with pytest.raises(UsageError, match=f"correlation {path}: named only by a stored file"):
         CORRELATIONS.resolve(path)
     name_paths({"correlation": path})
     table = at(CORRELATIONS.resolve(path)(None, 5, {}), 0, embedding())
