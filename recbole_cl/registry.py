@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import reduce
 from importlib import import_module, invalidate_caches
+from importlib.util import find_spec
 from traceback import walk_tb
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -140,6 +141,8 @@ class Registry(Generic[T]):
         try:
             return reduce(getattr, attribute.split("."), module)
         except AttributeError as error:
+            if _is_module(name, attribute):
+                raise UsageError(f"{self._kind} {path}: a module; add the name in it, as in {path}.MyThing") from error
             words = f"{name} ({getattr(module, '__file__', None) or 'no file'}) has no {attribute}"
             raise UsageError(f"{self._kind} {path}: {words}; {_contents(module, attribute)}") from error
 
@@ -202,6 +205,11 @@ def _place(error: BaseException, package: str) -> str:
     theirs = [it for it in lines if it[0].split(".")[0] == package]
     _, frame, line = (theirs or lines)[-1]
     return f"{frame.f_code.co_filename}, line {line}"
+
+
+def _is_module(package: str, name: str) -> bool:
+    """Whether an imported package has a module of that name."""
+    return hasattr(sys.modules[package], "__path__") and find_spec(f"{package}.{name}") is not None
 
 
 def _contents(module: object, attribute: str) -> str:

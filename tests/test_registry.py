@@ -169,6 +169,15 @@ def test_a_missing_attribute_is_told_with_the_file_and_the_nearest(
     assert "has no zzz; it defines first, second" in refusal(things, f"{module}.zzz")
 
 
+def test_a_module_in_place_of_what_it_defines_is_told(things: Registry[object], tmp_path: Path) -> None:
+    (tmp_path / "folder_of_things").mkdir()
+    (tmp_path / "folder_of_things" / "mine.py").write_text("def first(): ...\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        name_paths("folder_of_things.mine")
+        assert "folder_of_things.mine: a module; add the name in it, as in" in refusal(things, "folder_of_things.mine")
+
+
 @pytest.mark.parametrize(
     ("text", "found"), [("thing = 3", "an int"), ("import os as thing", "a module"), ("thing = None", "a NoneType")]
 )

@@ -32,7 +32,10 @@ def validated(cls: type[S], values: Mapping[str, Any]) -> S:
         UsageError: If some values are missing (all are named), or at the first bad value.
     """
     if missing := [key for key in cls.model_fields if key not in values]:
-        raise UsageError(f"{', '.join(missing)}: no value; give one in the model's YAML file or in your settings")
+        raise UsageError(
+            f"{', '.join(missing)}: no value; give one in the model's YAML file (<Model>.yaml next to its module, or "
+            "in props/model), or in your settings"
+        )
     try:
         return cls.model_validate({key: values[key] for key in cls.model_fields})
     except ValidationError as error:
