@@ -209,7 +209,8 @@ def _place(error: BaseException, package: str) -> str:
 
 def _is_module(package: str, name: str) -> bool:
     """Whether an imported package has a module of that name."""
-    return hasattr(sys.modules[package], "__path__") and find_spec(f"{package}.{name}") is not None
+    is_package = hasattr(sys.modules[package], "__path__")
+    return is_package and name.isidentifier() and find_spec(f"{package}.{name}") is not None
 
 
 def _contents(module: object, attribute: str) -> str:

@@ -175,6 +175,8 @@ def test_a_module_in_place_of_what_it_defines_is_told(things: Registry[object], 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         name_paths("folder_of_things.mine")
+        name_paths("folder_of_things:gone.first")
+        assert "has no gone.first" in refusal(things, "folder_of_things:gone.first")
         assert "folder_of_things.mine: a module; add the name in it, as in" in refusal(things, "folder_of_things.mine")
 
 

@@ -66,9 +66,9 @@ def chunked_cross_entropy(
 
     Note:
         Under autocast to bfloat16 the blocks are bfloat16 throughout, which halves the memory traffic; the softmax
-            itself is computed in float32. The error of a row's loss is then about 0.003, and that of its gradients is
-            their usual bfloat16 rounding. float16 cannot represent small probabilities, so everything stays in float32
-            there.
+        itself is computed in float32. The error of a row's loss is then about 0.003, and that of its gradients is
+        their usual bfloat16 rounding. float16 cannot represent small probabilities, so everything stays in float32
+        there.
         It can be differentiated only once.
     """
     if not hidden.size(0):
