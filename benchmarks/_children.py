@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from recbole_cl import cli
 from recbole_cl.config.models import recboles_model
@@ -21,6 +23,8 @@ from recbole_cl.guard import guarded
 from recbole_cl.runs.runner import run  # noqa: F401
 
 recboles_model("GRU4Rec")  # together with `run`, imports everything that a training needs, for all children
+
+tqdm.set_lock(threading.RLock())  # its own is shared with children, and stays locked if one is killed while it holds it
 
 LIMIT = 120.0  # seconds after which a command counts as hanging; none of them trains for more than a few
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
+from tqdm import tqdm
 
 pytest.register_assert_rewrite("recbole_cl.testing.contract")
 
 # The tensors here are tiny: threads only add time, and the order of a sum would depend on the machine.
 torch.set_num_threads(1)
+
+# tqdm's own lock is shared with forked children: if a test kills one while it holds the lock, later tests hang.
+tqdm.set_lock(threading.RLock())
 
 
 @pytest.fixture(autouse=True)

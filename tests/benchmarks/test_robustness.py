@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 from benchmarks import robustness
+from benchmarks._children import start
 
 
 @pytest.mark.slow
@@ -28,3 +31,18 @@ def test_what_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -
     assert robustness.main(["made up"]) == 1
     out, err = capsys.readouterr()
     assert "| executed |       1 | **not as it should** |" in out and err == "BAD: two: executed\n"
+
+
+def test_a_child_that_is_killed_while_it_draws_a_bar_holds_up_nobody(tmp_path: Path) -> None:
+    def draw() -> None:
+        with tqdm.get_lock():
+            (tmp_path / "drawing").touch()
+            time.sleep(60)
+
+    child = start(draw, tmp_path)
+    while not (tmp_path / "drawing").exists():
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() == -9
+    assert tqdm.get_lock().acquire(blocking=False)
+    tqdm.get_lock().release()
