@@ -54,13 +54,30 @@ class Dropout(nn.Module):
         """The probability in training mode, otherwise 0."""
         return self.p if self.training else 0.0
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Drops elements of ``x`` of any shape in training mode, and returns ``x`` itself otherwise."""
+    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
+        """Drops elements of ``x`` in training mode, and returns ``x`` itself otherwise.
+
+        Args:
+            x: Any shape.
+            count: How many equal elements the last column of ``x`` is the sum of; each is dropped by itself. Integers
+                >= 0, broadcast to ``x[..., -1]``; None if it is a column like the others.
+
+        Returns:
+            The shape of ``x``.
+        """
         if not self.active_rate:
             return x
-        if not x.is_cpu or torch.compiler.is_compiling():
+        own = x.is_cpu and not torch.compiler.is_compiling()
+        if count is None and not own:
             return functional.dropout(x, self.p)
-        mask, scale = keep_mask(x, self.p, self.generator)
+        if own:
+            mask, scale = keep_mask(x, self.p, self.generator)
+        else:
+            mask, scale = torch.empty_like(x).bernoulli_(1 - self.p), 1 / (1 - self.p)
+        if count is not None:
+            keep = torch.full(x.shape[:-1], 1 - self.p, device=x.device)
+            kept = torch.binomial(count.to(keep.dtype).expand_as(keep), keep, self.generator if own else None)
+            mask[..., -1] = kept / count.clamp(min=1)
         return _Scale.apply(x, mask, scale)
 
     def extra_repr(self) -> str:

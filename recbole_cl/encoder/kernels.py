@@ -38,13 +38,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor, sight: Sight, dropout: Dropout) -> T
     n, heads, m, _ = q.shape
     rate, n_keys = dropout.active_rate, k.shape[2]
     compiles = torch.compiler.is_compiling()
-    if not q.is_cpu or (not rate and n_keys >= _FUSED_FROM and not compiles):
+    padding = sight.padding if rate else None  # fused kernels would drop all of a row's padding or none
+    if padding is None and (not q.is_cpu or (not rate and n_keys >= _FUSED_FROM and not compiles)):
         return _fused(q, k, v, sight, rate)
     many = not compiles and n * heads * m * n_keys > _MOST_SCORES  # an exported graph must accept any number of rows
     if many and sight.padded_to is None and q.dtype in (torch.float32, torch.float64):
         return blocked_attention(q / math.sqrt(q.shape[-1]), k, v, sight, rate, dropout.generator)
     scores = _scores(q / math.sqrt(q.shape[-1]), k, sight.bias(q.dtype))
-    return dropout(scores.softmax(-1)) @ v
+    return dropout(scores.softmax(-1), padding) @ v
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, sight: Sight, rate: float) -> Tensor:

@@ -38,8 +38,8 @@ class QueryNormEncoder(SequenceEncoder):
         ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
 
     Note:
-        The padding of a row is one key, counted once for each empty position. This is exact except for dropout, which
-        drops all of them or none.
+        The padding of a row is one key, counted once for each empty position. Dropout draws how many of these are
+        kept, so that its distribution is that of separate keys.
     """
 
     abilities: ClassVar = Abilities(counts_positions=True, needs_heads=True, can_be_compiled=True, is_causal=True)

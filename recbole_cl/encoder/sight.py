@@ -40,6 +40,11 @@ class Sight(NamedTuple):
         """Whether each query attends to itself and all earlier keys; row ends then matter only for padding."""
         return self.is_causal and self.group.barred is None and self.padded_to is None
 
+    @property
+    def padding(self) -> Tensor | None:
+        """How many positions the last key stands for, [n, 1, 1]; None if it is a key like the others."""
+        return None if self.padded_to is None else (self.padded_to - self.group.seq_len)[:, None, None]
+
     def bias(self, dtype: torch.dtype) -> Tensor | None:
         """The bias that is added to the scores; computed once for all layers.
 
@@ -72,9 +77,9 @@ class Sight(NamedTuple):
         mask = _later(group) if self.is_causal else _beyond(group) if group.padded else None
         bias = torch.zeros(1, group.width, dtype=dtype, device=device) if mask is None else _minus_infinity(mask, dtype)
         bias = bias.expand(group.n_rows, -1, -1)
-        missing = (self.padded_to - group.seq_len).to(torch.promote_types(dtype, torch.float32))
-        count = missing.log().to(dtype)[:, None, None]  # log of the number of equal keys
-        return torch.cat([bias, count.expand(-1, bias.shape[1], -1)], dim=-1)
+        assert self.padding is not None
+        counted = self.padding.to(torch.promote_types(dtype, torch.float32)).log().to(dtype)
+        return torch.cat([bias, counted.expand(-1, bias.shape[1], -1)], dim=-1)
 
 
 def _minus_infinity(mask: Tensor, dtype: torch.dtype) -> Tensor:

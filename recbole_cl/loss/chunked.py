@@ -1,8 +1,9 @@
 """Cross-entropy over the whole item table in bounded memory.
 
-Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), C rows of a chunk.
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M the same
+rounded up, C rows of a chunk.
 
-Plain cross-entropy keeps the [T, N] logits, their log-softmax and their gradient in memory at once. Here one [C, N]
+Plain cross-entropy keeps the [T, N] logits, their log-softmax and their gradient in memory at once. Here one [C, M]
 block holds the logits; they are turned in place into probabilities and then into the logits' gradient. Both gradient
 products use the block before the next chunk overwrites it. Since the loss is a scalar, the backward pass only scales
 the gradients that the forward pass has computed.
@@ -10,6 +11,7 @@ the gradients that the forward pass has computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +23,9 @@ from torch.autograd.function import once_differentiable
 CPU_BLOCK = 3 * 2**19
 ACCELERATOR_BLOCK = 64 * 2**20
 MIN_CHUNK_ROWS = 32  # with 16, the products over a million items take 1.5 times as long
+# A block's rows begin at addresses that are multiples of this many numbers: on an AMD EPYC, the product that fills a
+# block of 12,102 columns then runs at 2.4 times the speed.
+ALIGNMENT = 16
 
 Observer = Callable[[slice, Tensor], None]  # is given the rows of a block, and their logits [C, N]
 
@@ -36,7 +41,7 @@ def default_chunk_rows(n_items: int, device: torch.device) -> int:
         At least 32 rows, however large the table.
     """
     block = CPU_BLOCK if device.type == "cpu" else ACCELERATOR_BLOCK
-    return max(MIN_CHUNK_ROWS, block // max(n_items, 1))
+    return max(MIN_CHUNK_ROWS, block // max(n_items, 1) // 8 * 8)
 
 
 def chunked_cross_entropy(
@@ -121,15 +126,18 @@ def _loss_and_gradients(
     loss = torch.empty(n_rows, dtype=dtype, device=hidden.device)
     grad_hidden = torch.empty_like(hidden, dtype=dtype) if need_hidden else None
     grad_table = torch.zeros_like(table, dtype=dtype) if need_table else None
-    buffer = hidden.new_empty(min(chunk_rows, n_rows), table.size(0))
+    n_items = table.size(0)
+    buffer = hidden.new_empty(min(chunk_rows, n_rows), n_items + -n_items % ALIGNMENT)
     scaled = hidden / n_rows if need_table else hidden  # the mean's 1 / T: [T, D] operations instead of [T, N]
     for start in range(0, n_rows, chunk_rows):
         rows = slice(start, min(start + chunk_rows, n_rows))
-        block = buffer[: rows.stop - start]  # [C, N]
+        aligned = buffer[: rows.stop - start]  # [C, M]
+        block = aligned[:, :n_items]  # [C, N]
         torch.mm(hidden[rows], table.t(), out=block)
+        aligned[:, n_items:] = -math.inf  # probability 0
         if observe is not None:
             observe(rows, block)
-        loss[rows] = _to_gradient_of_logits(block, target[rows], dtype)
+        loss[rows] = _to_gradient_of_logits(aligned, target[rows], dtype)
         if grad_hidden is not None:
             grad_hidden[rows] = block @ table
         if grad_table is not None:
@@ -138,7 +146,7 @@ def _loss_and_gradients(
 
 
 def _to_gradient_of_logits(block: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
-    """Turn logits [C, N] in place into softmax minus one-hot target, and return the losses [C] of the given type."""
+    """Turn logits [C, M] in place into softmax minus one-hot target, and return the losses [C] of the given type."""
     column = target.unsqueeze(1)
     largest, wanted = block.amax(dim=1).to(dtype), block.gather(1, column).squeeze(1)  # [C]
     torch.softmax(block, dim=1, out=block)

@@ -36,6 +36,17 @@ def test_gradient_passes_where_the_value_does() -> None:
     assert x.grad is not None and torch.equal(x.grad, y.detach())
 
 
+def test_a_column_that_is_a_sum_drops_each_of_its_elements_by_itself() -> None:
+    """Its factor is distributed as the mean of as many factors of single elements; the other columns are as always."""
+    rate, count = 0.6, torch.tensor([0, 1, 41])
+    x = torch.ones(20_000, 3, 4)
+    y = Dropout(rate, torch.Generator().manual_seed(4))(x, count)
+    assert torch.isfinite(y).all() and set(y[..., :-1].unique().tolist()) == set(y[:, 1, -1].unique().tolist())
+    mean, variance = y[..., -1].mean(0), y[..., -1].var(0)
+    torch.testing.assert_close(mean[1:], torch.ones(2), atol=0.03, rtol=0)
+    torch.testing.assert_close(variance[1:], rate / (1 - rate) / count[1:], atol=0, rtol=0.05)
+
+
 def test_off_in_eval_mode_and_at_zero() -> None:
     x = torch.randn(10)
     assert Dropout(0.5).eval()(x) is x

@@ -143,10 +143,10 @@ def test_no_block_is_larger_than_a_chunk() -> None:
 
     with Watch():
         chunked_cross_entropy(hidden, table, target, 20).backward()
-    assert largest == 20 * 500
+    assert largest == 20 * 512  # 500, rounded up
 
 
-@pytest.mark.parametrize(("items", "device", "rows"), [(12_101, "cpu", 129), (10**6, "cpu", 32), (10**6, "cuda", 67)])
+@pytest.mark.parametrize(("items", "device", "rows"), [(12_101, "cpu", 128), (10**6, "cpu", 32), (10**6, "cuda", 64)])
 def test_default_chunk(items: int, device: str, rows: int) -> None:
     assert default_chunk_rows(items, torch.device(device)) == rows
 
