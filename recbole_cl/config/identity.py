@@ -24,6 +24,7 @@ _ADDED = {
     "ema_decay": 0.0,
     "train_on": "train",
     "label_smoothing": 0.0,
+    "history_penalty": False,
     "gbce_calibration": 0.75,
     "filter_share": 0.7,
     "filter_cutoff": 5,

@@ -165,7 +165,7 @@ def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:
         raise UsageError(
             f"{run_dir} is of {config['model']}: only SASRec has a counterpart of equal weights in RecBole"
         )
-    for key, theirs in (("encoder", "transformer"), ("right_aligned", False)):
+    for key, theirs in (("encoder", "transformer"), ("right_aligned", False), ("history_penalty", False)):
         if config[key] != theirs:
             raise UsageError(f"{run_dir}: {key} = {config[key]}, and RecBole's SASRec has only {theirs}")
 

@@ -1,7 +1,7 @@
 """Cross-entropy over the whole item table in bounded memory.
 
-Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M the same
-rounded up, C rows of a chunk.
+Letters: T rows (sequences, or positions of sequences), D hidden size, N items (rows of the table), M a larger
+multiple of ALIGNMENT, C rows of a chunk, L items of a history.
 
 Plain cross-entropy keeps the [T, N] logits, their log-softmax and their gradient in memory at once. Here one [C, M]
 block holds the logits; they are turned in place into probabilities and then into the logits' gradient. Both gradient
@@ -50,6 +50,9 @@ def chunked_cross_entropy(
     target: Tensor,
     chunk_rows: int | None = None,
     observe: Observer | None = None,
+    *,
+    history: Tensor | None = None,
+    penalty: Tensor | None = None,
 ) -> Tensor:
     """Softmax cross-entropy over all rows of the item table, mean over rows, with only a few rows of logits in memory.
 
@@ -59,9 +62,11 @@ def chunked_cross_entropy(
         target: The next items.
         chunk_rows: Number of rows whose logits are held at once, >= 1; None uses `default_chunk_rows`.
         observe: Called with every block of logits before it is overwritten; must not modify it. None for no observer.
+        history: Items whose logits are lowered, different ones in a row; N for none. None for no such items.
+        penalty: By how much, for each row; needed with ``history``.
 
     Shape:
-        hidden: [T, D], T >= 1; item_table: [N, D]; target: [T]; result: scalar.
+        hidden: [T, D], T >= 1; item_table: [N, D]; target: [T]; history: [T, L]; penalty: [T]; result: scalar.
 
     Returns:
         The mean loss, with exact gradients; in float32 or wider.
@@ -84,56 +89,69 @@ def chunked_cross_entropy(
         raise ValueError(f"chunk_rows is {chunk_rows}; it must be at least 1, or None for the default")
     if not torch.is_grad_enabled():
         hidden, item_table = hidden.detach(), item_table.detach()  # otherwise forward would compute unused gradients
-    loss: Tensor = _ChunkedCrossEntropy.apply(hidden, item_table, target, chunk_rows, observe)
+        penalty = None if penalty is None else penalty.detach()
+    loss: Tensor = _ChunkedCrossEntropy.apply(hidden, item_table, penalty, target, history, chunk_rows, observe)
     return loss
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, item_table: Tensor, target: Tensor, chunk_rows: int, observe: Observer | None
+        ctx: Any,
+        hidden: Tensor,
+        item_table: Tensor,
+        penalty: Tensor | None,
+        target: Tensor,
+        history: Tensor | None,
+        chunk_rows: int,
+        observe: Observer | None,
     ) -> Tensor:
-        ctx.dtypes = hidden.dtype, item_table.dtype
         dtype = _product_dtype(hidden, item_table)
-        needs = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
+        ctx.dtypes = hidden.dtype, item_table.dtype, dtype if penalty is None else penalty.dtype
+        lowered = None if penalty is None else penalty.to(dtype)
+        needs = ctx.needs_input_grad[:3]
         loss, *gradients = _loss_and_gradients(
-            hidden.to(dtype), item_table.to(dtype), target, chunk_rows, *needs, observe
+            hidden.to(dtype), item_table.to(dtype), lowered, target, history, chunk_rows, needs, observe
         )
         ctx.save_for_backward(*gradients)
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        grad_hidden, grad_table = (
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = (
             None if gradient is None else (gradient * grad_output).to(dtype)
             for gradient, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         )
-        return grad_hidden, grad_table, None, None, None
+        return *gradients, None, None, None, None
 
 
 def _loss_and_gradients(
     hidden: Tensor,
     table: Tensor,
+    penalty: Tensor | None,
     target: Tensor,
+    history: Tensor | None,
     chunk_rows: int,
-    need_hidden: bool,
-    need_table: bool,
+    needs: tuple[bool, bool, bool],
     observe: Observer | None,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Mean loss [] and its gradients [T, D] and [N, D] (None if not needed), in float32 or wider."""
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Mean loss [] and its gradients [T, D], [N, D] and [T] (None if not needed), in float32 or wider."""
     n_rows, dtype = hidden.size(0), torch.promote_types(hidden.dtype, torch.float32)
     loss = torch.empty(n_rows, dtype=dtype, device=hidden.device)
-    grad_hidden = torch.empty_like(hidden, dtype=dtype) if need_hidden else None
-    grad_table = torch.zeros_like(table, dtype=dtype) if need_table else None
+    grad_hidden = torch.empty_like(hidden, dtype=dtype) if needs[0] else None
+    grad_table = torch.zeros_like(table, dtype=dtype) if needs[1] else None
+    grad_penalty = hidden.new_empty(n_rows, dtype=dtype) if needs[2] else None
     n_items = table.size(0)
-    buffer = hidden.new_empty(min(chunk_rows, n_rows), n_items + -n_items % ALIGNMENT)
-    scaled = hidden / n_rows if need_table else hidden  # the mean's 1 / T: [T, D] operations instead of [T, N]
+    buffer = hidden.new_empty(min(chunk_rows, n_rows), (n_items // ALIGNMENT + 1) * ALIGNMENT)
+    scaled = hidden / n_rows if needs[1] else hidden  # the mean's 1 / T: [T, D] operations instead of [T, N]
     for start in range(0, n_rows, chunk_rows):
         rows = slice(start, min(start + chunk_rows, n_rows))
         aligned = buffer[: rows.stop - start]  # [C, M]
         block = aligned[:, :n_items]  # [C, N]
         torch.mm(hidden[rows], table.t(), out=block)
+        if history is not None and penalty is not None:
+            aligned.scatter_add_(1, history[rows], -penalty[rows, None].expand(-1, history.shape[1]))
         aligned[:, n_items:] = -math.inf  # probability 0
         if observe is not None:
             observe(rows, block)
@@ -142,7 +160,9 @@ def _loss_and_gradients(
             grad_hidden[rows] = block @ table
         if grad_table is not None:
             _add_product(grad_table, block, scaled[rows])
-    return loss.mean(), None if grad_hidden is None else grad_hidden.div_(n_rows), grad_table
+        if grad_penalty is not None and history is not None:
+            grad_penalty[rows] = -aligned.gather(1, history[rows]).sum(dim=1, dtype=dtype) / n_rows
+    return loss.mean(), None if grad_hidden is None else grad_hidden.div_(n_rows), grad_table, grad_penalty
 
 
 def _to_gradient_of_logits(block: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:

@@ -27,6 +27,7 @@ from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, Se
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
 from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
+from recbole_cl.model.history_penalty import HistoryPenalty
 from recbole_cl.model.interface import Scorer, TrainableModel
 from recbole_cl.model.pretrained_items import item_embedding
 from recbole_cl.model.reading import TrainingPlan, read_options, read_plan, refuse_sampled_targets
@@ -79,6 +80,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self._recommendation = RecommendationLoss(
             self.options, self.n_items, self.max_seq_length, self.generator, dataset
         )
+        penalised = self.options.history_penalty
+        self.history_penalty = HistoryPenalty(self.options.hidden_size, self.n_items) if penalised else None
         fields = Fields(self.ITEM_SEQ, self.ITEM_SEQ_LEN, self.POS_ITEM_ID, self.USER_ID)
         self._read = BatchReader(fields, self.batch_hooks, dataset, self.plan.seed)
         self.apply(self.initialise)
@@ -174,12 +177,22 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         Args:
             hidden: Sequence representations. Shape [T, D].
             target: Next items. Shape [T].
-            batch: The batch whose ``supervised_target`` is ``target``; needed only for ``exclude_row_items``.
+            batch: The batch whose ``supervised_target`` is ``target``; needed only for ``exclude_row_items`` and
+                ``history_penalty``.
 
         Returns:
             Mean over the T targets.
+
+        Raises:
+            UsageError: If these settings need the batch, and the method does not pass it.
         """
-        return self._recommendation(hidden, self.item_table, target, batch)
+        if self.history_penalty is None:
+            return self._recommendation(hidden, self.item_table, target, batch)
+        if batch is None:
+            name = type(self).__name__
+            raise UsageError(f"history_penalty = True: {name} does not know the rows of its targets; set it to False")
+        lowered = self.history_penalty.histories(batch, len(target)), self.history_penalty(hidden)
+        return self._recommendation(hidden, self.item_table, target, batch, *lowered)
 
     def start_epoch(self, epoch: int) -> None:
         """Prepares an epoch, counted from 0: refits what is fitted once per epoch, and freezes parameters if asked to.
@@ -239,23 +252,34 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return self.encode(Rows(item_seq, item_seq_len))[0]
 
     def score_items(self, hidden: Tensor, first: int, last: int) -> Tensor:
-        """Scores of the items first..last-1 for representations [B, D], as [B, last - first]."""
+        """Products of the items first..last-1 with representations [B, D], as [B, last - first]."""
         return hidden @ self.item_table[first:last].T
 
+    def score_rows(self, hidden: Tensor, item_seq: Tensor, first: int, last: int) -> Tensor:
+        """Scores of the items first..last-1 for rows [B, L] with representations [B, D], as [B, last - first]."""
+        scores = self.score_items(hidden, first, last)
+        return scores if self.history_penalty is None else self.history_penalty.lower(scores, hidden, item_seq, first)
+
     def scorer(self, item_seq: Tensor, seq_len: Tensor, user: Tensor) -> Scorer:
-        """Encodes the rows once, without columns that are empty in all rows; scores are products with the items."""
-        hidden = self.forward(item_seq[:, : int(seq_len.max())], seq_len)  # [B, D]
-        return lambda rows, items: self.score_items(hidden[rows], items.start, items.stop)
+        """Encodes the rows once, without columns that are empty in all rows, and scores blocks of items."""
+        item_seq = item_seq[:, : int(seq_len.max())]
+        hidden = self.forward(item_seq, seq_len)  # [B, D]
+        return lambda rows, items: self.score_rows(hidden[rows], item_seq[rows], items.start, items.stop)
 
     def predict(self, interaction: Interaction) -> Tensor:
         """Score of each row's own item, [B]."""
-        hidden = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
-        return (hidden * self.item_embedding(interaction[self.ITEM_ID])).sum(-1)
+        item_seq, item = interaction[self.ITEM_SEQ], interaction[self.ITEM_ID]
+        hidden = self.forward(item_seq, interaction[self.ITEM_SEQ_LEN])
+        scores = (hidden * self.item_embedding(item)).sum(-1)
+        if self.history_penalty is None:
+            return scores
+        return scores - self.history_penalty(hidden) * (item_seq == item.unsqueeze(1)).any(dim=1)
 
     def full_sort_predict(self, interaction: Interaction) -> Tensor:
         """Scores of all items, [B, N]; both RecBole's and our evaluation exclude the padding item from the ranking."""
-        hidden = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
-        return self.score_items(hidden, 0, self.n_items)
+        item_seq = interaction[self.ITEM_SEQ]
+        hidden = self.forward(item_seq, interaction[self.ITEM_SEQ_LEN])
+        return self.score_rows(hidden, item_seq, 0, self.n_items)
 
     def initialise(self, module: nn.Module) -> None:
         """Normal weights and embeddings (padding row included) and zero biases, as in all authors' code.

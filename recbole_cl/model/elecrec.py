@@ -67,6 +67,11 @@ class ELECRec(EncoderRecommender):
             )
         if self.options.count_padding_targets and self.options.train_form == "prefix":
             raise UsageError("count_padding_targets = True: rows have one target in the prefix form; set it to False")
+        if self.options.history_penalty:
+            raise UsageError(
+                "history_penalty = True: ELECRec trains its generator's scores and ranks by the discriminator; "
+                "set it to False"
+            )
         encoder: Any = ENCODERS.resolve(self.options.encoder)
         self.item_generator: nn.Module = encoder(self.encoder_settings, self.generator)
         self.item_generator.apply(self.initialise)

@@ -41,6 +41,7 @@ class EncoderRecommenderSettings(MethodSettings):
     gbce_calibration: Share = Field(description="t")
     exclude_row_items: bool
     label_smoothing: Rate
+    history_penalty: bool
     length_grouping: Literal["auto"] | bool
     compile_encoder: bool
     right_aligned: bool

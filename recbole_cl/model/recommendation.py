@@ -17,6 +17,7 @@ from torch import Tensor
 from recbole_cl.batch import Batch
 from recbole_cl.distributed.sharing import mean_in_shares
 from recbole_cl.errors import UsageError
+from recbole_cl.loss.chunked import chunked_cross_entropy
 from recbole_cl.loss.recommendation import smoothing
 from recbole_cl.registry import Registry
 from recbole_cl.sampling.negatives import SharedNegatives, uniform_negatives, uniform_negatives_outside
@@ -78,6 +79,11 @@ class RecommendationLoss:
                 f"label_smoothing = {self.label_smoothing}: recommendation_loss = {self.name} has no labels to smooth; "
                 f"set it to 0, or recommendation_loss to {_OVER_ALL[-1]}"
             )
+        if options.history_penalty and (self.name != "chunked_ce" or self.label_smoothing):
+            raise UsageError(
+                f"history_penalty = True: recommendation_loss = {self.name} with label_smoothing = "
+                f"{self.label_smoothing} is trained without it; set them to chunked_ce and 0, or it to False"
+            )
         self.n_items, self.n_negatives = n_items, options.n_negatives
         if self.name == "gbce":
             self._loss = partial(self._loss, calibration=options.gbce_calibration)
@@ -89,7 +95,9 @@ class RecommendationLoss:
             counts = _target_counts(dataset, n_items) if exponent else None
             self.shared = SharedNegatives(n_items, options.n_negatives, generator, counts, exponent)
 
-    def __call__(self, hidden: Tensor, item_table: Tensor, target: Tensor, batch: Batch | None = None) -> Tensor:
+    def __call__(
+        self, hidden: Tensor, item_table: Tensor, target: Tensor, batch: Batch | None = None, *lowered: Tensor
+    ) -> Tensor:
         """The mean loss.
 
         Args:
@@ -97,6 +105,7 @@ class RecommendationLoss:
             item_table: Embeddings of the items that can be scored. Shape [N, D].
             target: Next items. Shape [T].
             batch: The batch of the targets; needed to exclude the row's items from the negatives.
+            *lowered: ``history`` [T, L] and ``penalty`` [T] of ``chunked_cross_entropy``; nothing for no penalty.
 
         Returns:
             Scalar.
@@ -112,6 +121,8 @@ class RecommendationLoss:
         def mean(hidden: Tensor, target: Tensor, *own: Tensor) -> Tensor:
             if shared is not None:
                 return self._loss(hidden, item_table, target, shared[0], hidden.new_zeros(len(target)), shared[1])
+            if lowered:
+                return chunked_cross_entropy(hidden, item_table, target, history=own[0], penalty=own[1])
             loss = self._loss(hidden, item_table, target, *own)
             if self.label_smoothing:
                 loss = loss + smoothing(hidden, item_table, target, self.label_smoothing)
@@ -119,7 +130,7 @@ class RecommendationLoss:
 
         if self.name not in _MEANS:  # a user's own loss is not necessarily a mean over the rows
             return mean(hidden, target)
-        return mean_in_shares(mean, hidden, target, *own)
+        return mean_in_shares(mean, hidden, target, *own, *lowered)
 
     def _own_negatives(self, target: Tensor, batch: Batch | None) -> list[Tensor]:
         """The separate negatives of each target, [T] or [T, n], if the loss needs any."""

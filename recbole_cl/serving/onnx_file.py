@@ -31,7 +31,7 @@ class _Scores(nn.Module):
         self.model, self.k = model, k
 
     def forward(self, item_seq: Tensor, length: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        scores = self.model.score_items(self.model(item_seq, length), 0, self.model.n_items)
+        scores = self.model.score_rows(self.model(item_seq, length), item_seq, 0, self.model.n_items)
         padding = torch.arange(scores.shape[1]) == 0
         scores = scores.masked_fill(padding, -torch.inf)
         if self.k is None:

@@ -53,6 +53,7 @@ def test_what_has_no_counterpart_is_refused(
     for model, settings, words in (
         ("DuoRec", {}, "is of DuoRec: only SASRec has a counterpart"),
         ("SASRec", {"right_aligned": True}, "right_aligned = True, and RecBole's SASRec has only False"),
+        ("SASRec", {"history_penalty": True}, "history_penalty = True, and RecBole's SASRec has only False"),
     ):
         result = run(model, "cycle", **sets | settings, valid_metric="MRR@10")
         with pytest.raises(UsageError, match=words):

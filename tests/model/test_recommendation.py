@@ -68,6 +68,7 @@ def loss_of(
         "popularity_exponent": 0.0,
         "exclude_row_items": False,
         "label_smoothing": 0.0,
+        "history_penalty": False,
         "gbce_calibration": 0.75,
     }
     settings = SimpleNamespace(**(defaults | {"recommendation_loss": name} | options))

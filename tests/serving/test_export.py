@@ -16,6 +16,8 @@ from recbole_cl import LoadedRun, load_package
 from recbole_cl.cli import main
 from recbole_cl.errors import UsageError
 from recbole_cl.serving.scorer import scorer_of
+from recbole_cl.testing.toy import TINY
+from tests.serving.conftest import trained_on_the_circle
 
 HISTORIES = [["i3", "i4"], ["i17"], ["i1", "?", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"]]
 
@@ -76,10 +78,13 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
 
 
 @pytest.mark.slow
-def test_an_onnx_file_gives_the_run_s_lists(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("penalised", [False, True])
+def test_an_onnx_file_gives_the_run_s_lists(penalised: bool, ours: LoadedRun, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
+    ours = trained_on_the_circle("SASRec", tmp_path, **TINY, history_penalty=True) if penalised else ours
     file = tmp_path / "model.onnx"
-    assert main(["export", run_dir, "--format", "onnx", "--k", "5", "--out", str(file)]) == 0
+    (folder,) = Path(str(ours.config["checkpoint_dir"])).iterdir()
+    assert main(["export", str(folder), "--format", "onnx", "--k", "5", "--out", str(file)]) == 0
     tokens = ["", *json.loads((tmp_path / "model.items.json").read_text())]
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     histories = ours.histories(None)
