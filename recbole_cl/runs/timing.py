@@ -61,7 +61,7 @@ def time_run(config: Config) -> Timing:
         ready = _now(device)
         steps, counted_from = 0, ready
         for steps, batch in enumerate(loader, start=1):
-            trainer._step(batch.to(device))
+            trainer.step(batch.to(device))
             if steps == min(_WARM_UP, len(loader) - 1):
                 counted_from = _now(device)
             if steps == _WARM_UP + _STEPS or time.perf_counter() - ready > _SECONDS and steps > _WARM_UP:

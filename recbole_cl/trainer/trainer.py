@@ -11,18 +11,16 @@ from typing import Any
 import torch
 from recbole.trainer import Trainer as RecBoleTrainer
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from recbole_cl.allocator import give_back_freed_memory
 from recbole_cl.data.loader import TrainLoader
 from recbole_cl.distributed.processes import wait
-from recbole_cl.distributed.sharing import backward, shared_work, take_from_first
+from recbole_cl.distributed.sharing import shared_work, take_from_first
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import EvaluationSettings, RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.model.interface import TrainableModel
-from recbole_cl.trainer.again import step_again
 from recbole_cl.trainer.averaging import WeightAverage
 from recbole_cl.trainer.checkpoint import FIRST_STAGE, load_checkpoint, save_checkpoint
 from recbole_cl.trainer.console import Console, Validations, progress_bar
@@ -30,6 +28,7 @@ from recbole_cl.trainer.optimizers import build_optimizer
 from recbole_cl.trainer.schedule import rate_share
 from recbole_cl.trainer.settings import TrainerSettings
 from recbole_cl.trainer.state import Progress, TrainedOn, best_state, last_state, load_weights, take_up, trained_on
+from recbole_cl.trainer.step import mean_losses, train_step
 from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss; each makes the host wait for the device
@@ -190,12 +189,12 @@ class Trainer(RecBoleTrainer):
         sums: dict[str, Tensor] = {}
         self._console.begins(epoch_idx)
         for step, interaction in enumerate(train_data, start=1):
-            terms = self._step(interaction.to(self.device))
+            terms = self.step(interaction.to(self.device))
             for name, value in terms.items():
                 sums[name] = sums[name] + value if name in sums else value.clone()
             told = step % _LOG_INTERVAL == 0
-            self._console.steps(self._means(sums, step, epoch_idx)["total"] if told else None)
-        self._losses = self._means(sums, total, epoch_idx)
+            self._console.steps(mean_losses(sums, step, epoch_idx, self.last)["total"] if told else None)
+        self._losses = mean_losses(sums, total, epoch_idx, self.last)
         self._record(self.model.end_epoch(epoch_idx), epoch_idx)
         give_back_freed_memory()
         self.epochs_run += 1
@@ -219,32 +218,9 @@ class Trainer(RecBoleTrainer):
         if told:
             self.logger.info(f"epoch {epoch}: {', '.join(told)}")
 
-    def _step(self, interaction: Any) -> dict[str, Tensor]:
-        """Trains on a batch, in as many steps as the model needs; returns the minimised terms."""
-        taken: dict[str, Tensor] = {}
-        for terms_of_step in self.model.optimiser_steps(interaction):
-            self.optimizer.zero_grad(set_to_none=True)  # parameters without a gradient are then not stepped
-            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.bfloat16):
-                terms = terms_of_step()
-            backward(torch.stack(list(terms.values())).sum(), self.model.parameters())
-            if self.settings.clip_grad_norm:
-                clip_grad_norm_(self.model.parameters(), **self.settings.clip_grad_norm)
-            self.optimizer.step()
-            step_again(self.optimizer, self.model.stepped_twice)
-            self._average.update()
-            taken |= {name: value.detach() for name, value in terms.items()}
-        return taken
-
-    def _means(self, sums: dict[str, Tensor], steps: int, epoch: int) -> dict[str, float]:
-        means = dict(zip(sums, (torch.stack(list(sums.values())) / steps).tolist(), strict=True))
-        means["total"] = total = sum(means.values())
-        if not math.isfinite(total):
-            named = ", ".join(f"{name} {value}" for name, value in means.items())
-            raise UsageError(
-                f"the loss became {total} in epoch {epoch} ({named}): lower learning_rate or raise "
-                f"temperature; {self.last} holds the state before that epoch"
-            )
-        return means
+    def step(self, interaction: Any) -> dict[str, Tensor]:
+        """Trains on a batch that is on the model's device; returns the minimised terms by name."""
+        return train_step(self.model, self.optimizer, self._average, self.settings, interaction)
 
     def _generate_train_loss_output(self, epoch_idx: int, s_time: float, e_time: float, losses: Any) -> str:
         self._console.trained(epoch_idx, self._losses)

@@ -108,7 +108,7 @@ def test_a_batch_steps_as_two_optimisers_would_in_turns(tmp_path: Path) -> None:
         own[name.startswith("augmenters.")].append(parameter)
     optimisers = [torch.optim.Adam(own[it], lr=trainer.settings.learning_rate, fused=True) for it in (False, True)]
     for batch in batches:
-        logged = trainer._step(batch)
+        logged = trainer.step(batch)
         for number, terms in enumerate(twin.optimiser_steps(batch)):
             twin.zero_grad()
             torch.stack(list(terms().values())).sum().backward()

@@ -22,7 +22,7 @@ def test_the_mean_is_that_of_the_definition(tmp_path: Path) -> None:
     trainer, loader, _ = assemble(tmp_path, ema_decay=decay)
     history: list[torch.Tensor] = []
     for batch in loader:
-        trainer._step(batch)
+        trainer.step(batch)
         history.append(weights(trainer.model.state_dict()))
     shares = torch.tensor([decay**age for age in reversed(range(len(history)))])
     expected = (torch.stack(history) * shares[:, None]).sum(0) / shares.sum()
@@ -60,9 +60,9 @@ def test_a_next_stage_begins_a_mean_of_its_own(tmp_path: Path) -> None:
     trainer, loader, _ = assemble(tmp_path, ema_decay=0.9)
     batches = list(loader)
     for batch in batches:
-        trainer._step(batch)
+        trainer.step(batch)
     trainer._average.restart()
-    trainer._step(batches[0])
+    trainer.step(batches[0])
     plain = weights(trainer.model.state_dict())
     with trainer._average.in_model():
         assert torch.equal(weights(trainer.model.state_dict()), plain)

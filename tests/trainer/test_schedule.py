@@ -44,13 +44,13 @@ def test_constant_is_constant_and_others_are_unknown() -> None:
 
 def test_the_trainer_follows_the_schedule(tmp_path: Path) -> None:
     trainer, loader, valid = assemble(tmp_path, epochs=4, train_batch_size=10_000, **COSINE)
-    used, step = [], trainer._step
+    used, step = [], trainer.step
 
     def watched(interaction: Any) -> Any:
         used.append(trainer.optimizer.param_groups[0]["lr"])
         return step(interaction)
 
-    trainer._step = watched  # type: ignore[method-assign]
+    trainer.step = watched  # type: ignore[method-assign]
     trainer.fit(loader, valid)
     expected = [0.01 * rate_share("cosine", epoch, 4, 0.5, 0.2) for epoch in range(4)]
     assert used == pytest.approx(expected) and used[0] == pytest.approx(0.002)

@@ -63,7 +63,7 @@ def test_checkpoints_hold_what_those_of_version_0_1_0_do(name: str, sources: set
 def test_all_comes_back_to_where_it_was(tmp_path: Path) -> None:
     first = assemble(tmp_path, "DuoRec")
     for batch in first.loader:
-        first.trainer._step(batch)
+        first.trainer.step(batch)
     torch.rand(3)
     state = last_of(first)
     expected = [torch.rand(4), *(torch.rand(4, generator=it.generator) for it in (first.trainer.model, first.loader))]

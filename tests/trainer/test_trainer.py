@@ -31,12 +31,12 @@ def gradient_norm(trainer: Trainer) -> float:
 def test_gradients_are_clipped_to_the_given_norm(tmp_path: Path) -> None:
     free = assemble(tmp_path)
     batch = next(iter(free.loader))
-    free.trainer._step(batch)
+    free.trainer.step(batch)
     norm = gradient_norm(free.trainer)
     for limit in (0.5, 2.0):
         clipped = assemble(tmp_path, clip_grad_norm={"max_norm": limit * norm}, learner="sgd", learning_rate=1.0)
         before = torch.cat([it.detach().flatten().clone() for it in clipped.trainer.model.parameters()])
-        clipped.trainer._step(batch)
+        clipped.trainer.step(batch)
         assert gradient_norm(clipped.trainer) == pytest.approx(min(limit, 1) * norm, rel=1e-4)
         moved = torch.cat([it.detach().flatten() for it in clipped.trainer.model.parameters()]) - before
         assert float(moved.norm()) == pytest.approx(min(limit, 1) * norm, rel=1e-3)  # before the step, not after it
@@ -45,7 +45,7 @@ def test_gradients_are_clipped_to_the_given_norm(tmp_path: Path) -> None:
 @pytest.mark.parametrize("more", [{}, {"norm_type": 1.0}, {"error_if_nonfinite": True}])
 def test_clipping_takes_all_that_torch_takes(more: dict[str, Any], tmp_path: Path) -> None:
     parts = assemble(tmp_path, clip_grad_norm={"max_norm": 0.01} | more)
-    parts.trainer._step(next(iter(parts.loader)))
+    parts.trainer.step(next(iter(parts.loader)))
     gradients = torch.cat([it.grad.flatten() for it in parts.trainer.model.parameters()])
     assert float(gradients.norm(more.get("norm_type", 2.0))) == pytest.approx(0.01, rel=1e-3)
 
