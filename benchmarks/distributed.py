@@ -85,7 +85,7 @@ def steps_of(
                 spent.clear()
                 worked = time.process_time()
             begin = time.perf_counter()
-            trainer._step(next(batches))
+            trainer.step(next(batches))
             seconds.append(time.perf_counter() - begin)
         worked = time.process_time() - worked
     found = {"steps": seconds[args.warmup :], "communication": sum(spent), "worked": worked}

@@ -101,7 +101,7 @@ def long_rows(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     seconds = []
     for batch in memory.random_batches(model, 256 if args.gpu else 8, args.length):
         begin = common.now(args.gpu)
-        trainer._step(batch.to(config["device"]))
+        trainer.step(batch.to(config["device"]))
         seconds.append(common.now(args.gpu) - begin)
     return {"length": args.length, "step_seconds": seconds, "peak_mb": common.peak_mb(args.gpu)}
 

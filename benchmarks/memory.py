@@ -91,7 +91,7 @@ def _train(config: Any, model: Any, batches: Iterator[Any], folder: Path) -> Non
     trainer = build_trainer(config, model, folder)
     model.train()
     for batch in batches:
-        terms = trainer._step(batch.to(config["device"]))
+        terms = trainer.step(batch.to(config["device"]))
         assert all(bool(term.isfinite()) for term in terms.values())
 
 

@@ -125,7 +125,7 @@ def stage_train(args: argparse.Namespace, folder: Path) -> Clocks:
     model.train()
     begin = _clocks()
     for batch in islice(loader, args.steps):
-        trainer._step(batch)
+        trainer.step(batch)
     return _since(begin)
 
 

@@ -157,7 +157,7 @@ def _ours(
         model.train()
         with torch.autograd.set_detect_anomaly(False):
             for batch in _clocked(batches, n, seconds, args.gpu):
-                trainer._step(batch.to(config["device"]))
+                trainer.step(batch.to(config["device"]))
         return seconds
 
     def begin(epoch: int) -> float:

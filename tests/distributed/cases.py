@@ -87,7 +87,7 @@ def outcome(case: Case, folder: Path) -> dict[str, Tensor]:
         for step, index in enumerate(order[:21].split([17, 3, 1])):
             if len(index) == 1 and name == "AdaptiveRec":
                 continue  # which takes no batch of one
-            terms = trainer._step(loader.batch(index))
+            terms = trainer.step(loader.batch(index))
             found |= {f"step {step} {key}": value for key, value in terms.items()}
             of = {key: it.grad.clone() for key, it in model.named_parameters() if it.grad is not None}
             found |= {f"step {step} gradient of {key}": value for key, value in of.items()}
