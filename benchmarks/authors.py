@@ -3,9 +3,9 @@
     python benchmarks/authors.py --threads 2 --without gensim ELECRec/src/main.py --data_name Beauty --no_cuda
 
 Runs the script in its own folder, with the arguments after its name, and stops it after the given number of optimiser
-steps. A step is timed from the end of one to the end of the next, batches included; the first two do not
-count. Modules that the code imports but does not use here are left out with ``--without NAME``; the parts of faiss
-that need a GPU are replaced by those for a CPU.
+steps. A step is timed from the end of one to the end of the next, batches included; the first three are not counted.
+Modules that the code imports but does not use here are left out with ``--without NAME``; the parts of faiss that need
+a GPU are replaced by those for a CPU.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ def measure(script: Path, flags: Sequence[str], steps: int) -> list[float]:
     sys.argv, sys.path = [script.name, *flags], [str(script.parent), *path]
     try:
         os.chdir(script.parent)
-        with contextlib.suppress(_Enough):
+        with contextlib.suppress(_Enough, SystemExit):
             runpy.run_path(script.name, run_name="__main__")
+        if len(ends) <= steps + UNCOUNTED:
             raise UsageError(f"{script} ended after {len(ends)} steps: lower --steps or give it more epochs")
     finally:
         hook.remove()

@@ -1,5 +1,7 @@
 """Selects the fastest way to compute attention, with memory that grows linearly with the length.
 
+Padding that is attended to, with dropout, is the exception: all scores of a group are held at once.
+
 Letters: n rows of a group, l its keys, m queries of a row, H heads, d width of a head.
 """
 

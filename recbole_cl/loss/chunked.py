@@ -23,8 +23,8 @@ from torch.autograd.function import once_differentiable
 CPU_BLOCK = 3 * 2**19
 ACCELERATOR_BLOCK = 64 * 2**20
 MIN_CHUNK_ROWS = 32  # with 16, the products over a million items take 1.5 times as long
-# A block's rows begin at multiples of this many numbers: on an AMD EPYC, the loss over 12,102 items then takes 0.8 to 0.9
-# of the time, and the product that fills a block half of it.
+# A block's rows begin at multiples of this many numbers: on an AMD EPYC, the loss over 12,102 items then takes 0.8 to
+# 0.9 of the time.
 ALIGNMENT = 16
 
 Observer = Callable[[slice, Tensor], None]  # is given the rows of a block, and their logits [C, N]
@@ -38,7 +38,7 @@ def default_chunk_rows(n_items: int, device: torch.device) -> int:
         device: Device on which the loss is computed.
 
     Returns:
-        At least 32 rows, however large the table.
+        A multiple of 8, at which products are faster, and at least 32, however large the table.
     """
     block = CPU_BLOCK if device.type == "cpu" else ACCELERATOR_BLOCK
     return max(MIN_CHUNK_ROWS, block // max(n_items, 1) // 8 * 8)
@@ -72,7 +72,7 @@ def chunked_cross_entropy(
         The mean loss, with exact gradients; in float32 or wider.
 
     Raises:
-        ValueError: If there are no rows, or chunk_rows is below 1.
+        ValueError: If there are no rows, chunk_rows is below 1, or only one of ``history`` and ``penalty`` is given.
 
     Note:
         Under autocast to bfloat16 the blocks are bfloat16 throughout, which halves the memory traffic; the softmax
@@ -87,6 +87,8 @@ def chunked_cross_entropy(
         chunk_rows = default_chunk_rows(item_table.size(0), hidden.device)
     if chunk_rows < 1:
         raise ValueError(f"chunk_rows is {chunk_rows}; it must be at least 1, or None for the default")
+    if (history is None) != (penalty is None):
+        raise ValueError("history and penalty belong together: give both or none")
     if not torch.is_grad_enabled():
         hidden, item_table = hidden.detach(), item_table.detach()  # otherwise forward would compute unused gradients
         penalty = None if penalty is None else penalty.detach()
@@ -143,6 +145,7 @@ def _loss_and_gradients(
     grad_table = torch.zeros_like(table, dtype=dtype) if needs[1] else None
     grad_penalty = hidden.new_empty(n_rows, dtype=dtype) if needs[2] else None
     n_items = table.size(0)
+    # at least one column more than items: that of the history's entries that are no item
     buffer = hidden.new_empty(min(chunk_rows, n_rows), (n_items // ALIGNMENT + 1) * ALIGNMENT)
     scaled = hidden / n_rows if needs[1] else hidden  # the mean's 1 / T: [T, D] operations instead of [T, N]
     for start in range(0, n_rows, chunk_rows):
@@ -150,7 +153,7 @@ def _loss_and_gradients(
         aligned = buffer[: rows.stop - start]  # [C, M]
         block = aligned[:, :n_items]  # [C, N]
         torch.mm(hidden[rows], table.t(), out=block)
-        if history is not None and penalty is not None:
+        if history is not None and penalty is not None:  # both or none
             aligned.scatter_add_(1, history[rows], -penalty[rows, None].expand(-1, history.shape[1]))
         aligned[:, n_items:] = -math.inf  # probability 0
         if observe is not None:

@@ -80,8 +80,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self._recommendation = RecommendationLoss(
             self.options, self.n_items, self.max_seq_length, self.generator, dataset
         )
-        penalised = self.options.history_penalty
-        self.history_penalty = HistoryPenalty(self.options.hidden_size, self.n_items) if penalised else None
+        self.history_penalty = self._build_history_penalty()
         fields = Fields(self.ITEM_SEQ, self.ITEM_SEQ_LEN, self.POS_ITEM_ID, self.USER_ID)
         self._read = BatchReader(fields, self.batch_hooks, dataset, self.plan.seed)
         self.apply(self.initialise)
@@ -103,6 +102,15 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self._check_encoder(self.abilities)
         return encoder(self.encoder_settings, self.generator)
 
+    def _build_history_penalty(self) -> HistoryPenalty | None:
+        if not self.options.history_penalty:
+            return None
+        for part in ("score_rows", "scorer", "predict", "full_sort_predict"):
+            if getattr(type(self), part) is not getattr(EncoderRecommender, part):
+                name = type(self).__name__
+                raise UsageError(f"history_penalty = True: {name} has its own {part}, without it; set it to False")
+        return HistoryPenalty(self.options.hidden_size, self.n_items)
+
     def _check_encoder(self, can: Abilities) -> None:
         """Refuses an encoder without the abilities that the settings, or this method, require."""
         options = self.options
@@ -118,6 +126,8 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
             raise UsageError(f"hidden_size = {options.hidden_size}: expected a multiple of n_heads = {heads}")
         if options.compile_encoder and not can.can_be_compiled:
             raise UsageError(f"compile_encoder = True: {name} can't be; set it to False")
+        if options.compile_encoder and options.attend_padding:
+            raise UsageError("compile_encoder = True: attend_padding draws numbers that can't be; set one to False")
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
@@ -190,7 +200,9 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
             return self._recommendation(hidden, self.item_table, target, batch)
         if batch is None:
             name = type(self).__name__
-            raise UsageError(f"history_penalty = True: {name} does not know the rows of its targets; set it to False")
+            raise UsageError(
+                f"history_penalty = True: {name} does not pass its batch to recommendation_loss; set it to False"
+            )
         lowered = self.history_penalty.histories(batch, len(target)), self.history_penalty(hidden)
         return self._recommendation(hidden, self.item_table, target, batch, *lowered)
 

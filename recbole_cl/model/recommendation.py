@@ -79,10 +79,15 @@ class RecommendationLoss:
                 f"label_smoothing = {self.label_smoothing}: recommendation_loss = {self.name} has no labels to smooth; "
                 f"set it to 0, or recommendation_loss to {_OVER_ALL[-1]}"
             )
-        if options.history_penalty and (self.name != "chunked_ce" or self.label_smoothing):
+        if options.history_penalty and self.name != "chunked_ce":
             raise UsageError(
-                f"history_penalty = True: recommendation_loss = {self.name} with label_smoothing = "
-                f"{self.label_smoothing} is trained without it; set them to chunked_ce and 0, or it to False"
+                f"history_penalty = True: recommendation_loss = {self.name} does not train it; choose chunked_ce, or "
+                "set history_penalty to False"
+            )
+        if options.history_penalty and self.label_smoothing:
+            raise UsageError(
+                f"history_penalty = True: label_smoothing = {self.label_smoothing} would smooth other scores; set one "
+                "to False or 0"
             )
         self.n_items, self.n_negatives = n_items, options.n_negatives
         if self.name == "gbce":

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from recbole_cl.config.config import Config
+from recbole_cl.config.identity import identity
 from recbole_cl.config.presets import read_settings
-from recbole_cl.config.settings import IDLE, canonical, settings_class
+from recbole_cl.config.settings import canonical, settings_class
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import interaction_fingerprint, item_fingerprint
 from recbole_cl.distributed.processes import world
@@ -103,8 +104,7 @@ def _complement_config(config: Config) -> Config:
 
 def _key(settings: Mapping[str, Any], interactions: str | None) -> str:
     """Hash of everything that determines what a training learns: its settings, and all interactions in order."""
-    deciding = {key: value for key, value in settings.items() if key not in IDLE}
-    return hashlib.sha256(f"{canonical(deciding)}\n{interactions}".encode()).hexdigest()
+    return hashlib.sha256(f"{canonical(identity(settings))}\n{interactions}".encode()).hexdigest()
 
 
 def _key_in(folder: Path) -> str:

@@ -204,6 +204,8 @@ class LoadedRun:
     def item_table(self) -> Tensor:
         """The vectors of all items, [N, D]; for our methods, scores are products with these vectors.
 
+        With ``history_penalty``, the scores of items of the history are lower than these products.
+
         Raises:
             UsageError: If the model is a RecBole model without vectors under the usual name.
         """
@@ -217,7 +219,7 @@ class LoadedRun:
 
     @torch.no_grad()
     def sequence_vectors(self, histories: Histories, rows_per_batch: int = 256) -> Tensor:
-        """The representation of each history, [R, D], on the CPU; scores are its products with items.
+        """The representation of each history, [R, D], on the CPU; scores are its products with ``item_table``.
 
         Raises:
             UsageError: If the model is a RecBole model without representations.

@@ -336,7 +336,7 @@ def test_every_preset_passes_the_checks(path: Path) -> None:
     kind, name = path.parent.name, path.stem
     of_kind = {"model": (name, "ml-100k"), "dataset": ("SASRec", name), "experiment": name.split("-", 1)}
     model, dataset = of_kind.get(kind, ("Contrastive" if kind == "preset" else "SASRec", "ml-100k"))
-    files = [path] if kind == "preset" else None  # which nobody gets unasked
+    files = [path] if kind in ("preset", "recipe") else None  # which nobody gets unasked
     bases = {"EncoderRecommender": "SASRec", "ContrastiveRecommender": "DuoRec", "AugmentingRecommender": "CL4SRec"}
     model = bases.get(model, model)
     settings = read_settings(path)

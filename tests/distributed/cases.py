@@ -41,6 +41,7 @@ def all_cases() -> dict[str, Case]:
     more: dict[str, Case] = {
         **{f"loss-{it}": ("SASRec", {"train_form": "sequence", "recommendation_loss": it}) for it in losses},
         "loss-own": ("SASRec", {"recommendation_loss": "tests.distributed.cases.summed_cross_entropy"}),
+        "loss-penalised": ("SASRec", {"history_penalty": True, "train_form": "sequence"}),
         "loss-smoothed": ("SASRec", {"recommendation_loss": "chunked_ce", "label_smoothing": 0.1}),
         "loss-outside": ("SASRec", {"recommendation_loss": "bce", "exclude_row_items": True, "train_form": "sequence"}),
         **{f"encoder-{it}": ("CL4SRec", {"encoder": it}) for it in ("gru", "bsarec", "ligr", "query_norm")},

@@ -143,7 +143,7 @@ def test_no_block_is_larger_than_a_chunk() -> None:
 
     with Watch():
         chunked_cross_entropy(hidden, table, target, 20).backward()
-    assert largest == 20 * 512  # 500, rounded up
+    assert largest == 20 * 512  # more than 500, a multiple of 16
 
 
 @pytest.mark.parametrize(("items", "device", "rows"), [(12_101, "cpu", 128), (10**6, "cpu", 32), (10**6, "cuda", 64)])
@@ -153,6 +153,8 @@ def test_default_chunk(items: int, device: str, rows: int) -> None:
 
 def test_bad_input_is_refused() -> None:
     hidden, table, target = problem()
+    with pytest.raises(ValueError, match="^history and penalty belong together"):
+        chunked_cross_entropy(hidden, table, target, penalty=hidden[:, 0])
     with pytest.raises(ValueError, match="^chunk_rows is 0; .*at least 1"):
         chunked_cross_entropy(hidden, table, target, 0)
     with pytest.raises(ValueError, match="hidden has no rows"):

@@ -69,7 +69,8 @@ def test_compiling_changes_nothing(encoder: str, tmp_path: Path, monkeypatch: py
     results = []
     for compiled in (False, True):
         folder = tmp_path / str(compiled)
-        model, loader = built("SASRec", encoder, folder, compile_encoder=compiled, n_layers=1, **WITHOUT_DROPOUT)
+        how = {"compile_encoder": compiled, "n_layers": 1, "attend_padding": False} | WITHOUT_DROPOUT
+        model, loader = built("SASRec", encoder, folder, **how)
         results.append(losses_and_gradients(model, partial(model.named_losses, next(iter(loader))), False))
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from recbole_cl.batch import Batch
+from recbole_cl.config.models import model_class
 from recbole_cl.errors import UsageError
 from recbole_cl.model.history_penalty import distinct_items
 from recbole_cl.serving.scorer import scorer_of
 from tests.model.build import build_model
+from tests.model.test_contract import assemble
 from tests.model.test_recommendation import rows
 
 N = 8
@@ -107,14 +111,43 @@ def test_elecrec_ranks_by_other_states() -> None:
     [{"recommendation_loss": "ce"}, {"recommendation_loss": "bce"}, {"label_smoothing": 0.1}],
 )
 def test_losses_that_would_ignore_it_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=r"history_penalty = True: .* set them to chunked_ce and 0, or it to False"):
+    with pytest.raises(UsageError, match=r"history_penalty = True: (recommendation_loss|label_smoothing) = .*set"):
         penalised(**settings)
 
 
-def test_a_method_that_does_not_pass_its_batch_is_refused() -> None:
-    model = build_model("BERT4Rec", N, 3, history_penalty=True)
-    with pytest.raises(UsageError, match="BERT4Rec does not know the rows of its targets; set it to False"):
-        model.losses(rows("sequence"))
+def test_a_method_with_scores_of_its_own_is_refused() -> None:
+    with pytest.raises(UsageError, match="BERT4Rec has its own predict, without it; set it to False"):
+        build_model("BERT4Rec", N, 3, history_penalty=True)
+
+
+def test_a_loss_without_its_batch_is_refused() -> None:
+    with pytest.raises(UsageError, match="SASRec does not pass its batch to recommendation_loss; set it to False"):
+        penalised().recommendation_loss(torch.zeros(2, 16).double(), torch.tensor([1, 2]))
+
+
+def test_padding_has_no_history() -> None:
+    counted = {"count_padding_targets": True, "train_form": "sequence", "right_aligned": True}
+    with pytest.raises(UsageError, match="padding has no history; set history_penalty to False"):
+        build_model("ECLSR", N, 3, history_penalty=True, **counted)
+
+
+@BOTH_FORMS
+def test_the_loader_s_batches_give_the_same_histories(form: str, tmp_path: Path) -> None:
+    """They name the places of their targets."""
+    _, model, loader = assemble(model_class("SASRec"), tmp_path, history_penalty=True, train_form=form)
+    batch = model._read(next(iter(loader)))
+    assert (batch.target_place is not None) == (form == "sequence")
+    given = model.history_penalty.histories(batch, len(batch.supervised_target))
+    unplaced = dataclasses.replace(batch, target_place=None)
+    assert torch.equal(given, model.history_penalty.histories(unplaced, len(given)))
+
+
+def test_bfloat16_gives_finite_gradients() -> None:
+    model, batch = penalised().float(), rows("sequence")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model.losses(batch)["recommendation"]
+    loss.backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
 def test_states_of_other_targets_are_refused() -> None:

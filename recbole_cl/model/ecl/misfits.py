@@ -31,6 +31,8 @@ def refuse_ecl_misfits(options: ECLSRSettings, generates: bool, n_items: int, ma
         raise UsageError(
             "count_padding_targets = True: set recommendation_loss to chunked_ce, which has a class for it"
         )
+    if options.count_padding_targets and options.history_penalty:
+        raise UsageError("count_padding_targets = True: padding has no history; set history_penalty to False")
     how = options.invasive_augmentation
     outside_the_row = how == "substitution" or (how == "insert" and options.insert_from == "catalogue")
     if outside_the_row and n_items <= max_length:
