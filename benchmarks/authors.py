@@ -35,7 +35,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from recbole_cl.errors import UsageError
 
-UNCOUNTED = 2
+UNCOUNTED = 2  # intervals between the first steps
 
 
 class _Enough(BaseException):
@@ -54,8 +54,12 @@ def measure(script: Path, flags: Sequence[str], steps: int) -> list[float]:
         Seconds of each counted step.
 
     Raises:
-        UsageError: If the script ends before.
+        UsageError: If there is no such script, no step is asked for, or the script ends before.
     """
+    if not script.is_file():
+        raise UsageError(f"there is no script {script}")
+    if steps < 1:
+        raise UsageError(f"--steps = {steps}: expected 1 or more")
     ends: list[float] = []
 
     def after_step(*_: Any) -> None:

@@ -51,3 +51,10 @@ def test_steps_are_timed_and_the_script_is_stopped(script: Path) -> None:
 def test_a_script_with_too_few_steps_is_told(script: Path) -> None:
     with pytest.raises(UsageError, match="ended after 8 steps: lower --steps"):
         authors.measure(script, ["--epochs", "1"], steps=20)
+
+
+def test_what_cannot_be_timed_is_told(script: Path) -> None:
+    with pytest.raises(UsageError, match="--steps = 0: expected 1 or more"):
+        authors.measure(script, [], steps=0)
+    with pytest.raises(UsageError, match="there is no script .*absent.py"):
+        authors.measure(script.with_name("absent.py"), [], steps=1)
