@@ -13,7 +13,16 @@ PARSER = {
     "epilog": "Any --KEY=VALUE is a setting of all trials, such as --valid_metric=NDCG@10; it is then not searched, "
     "even if it has a range.\nThe ranges that come with the models are in props/search/.",
 }
-FLAGS = ("--ranges", "--trials", "--limit-hours", "--study", "--storage", "--prune-after", "--random-trials")
+FLAGS = (
+    "--ranges",
+    "--trials",
+    "--limit-hours",
+    "--study",
+    "--storage",
+    "--prune-after",
+    "--random-trials",
+    "--pruner",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="random trials before the search learns from others (default: 10)",
+    )
+    parser.add_argument(
+        "--pruner",
+        metavar="NAME",
+        help="which trials are stopped: median (default), those below the median of the others; halving, those "
+        "that are not in the best third at --prune-after epochs, at 3 times as many, and so on",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 from optuna import logging as optuna_logging
-from optuna.pruners import MedianPruner
+from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
@@ -25,6 +25,7 @@ from recbole_cl.search.task import Task
 from recbole_cl.search.trial import OutOfTime, TrialRun
 
 _TRIALS_BEFORE_PRUNING = 5
+_KEPT_OF = 3  # halving keeps the best third
 _MOST_FAILURES = 10  # if the first so many trials of a study fail, the cause is not their values
 
 
@@ -37,12 +38,20 @@ class Limits:
         seconds: Time limit of this call; infinite for no limit.
         prune_after: Number of epochs before which no trial is pruned.
         random_trials: Number of first trials that are drawn at random.
+        pruner: One of ``tune.PRUNERS``.
     """
 
     trials: int | None
     seconds: float
     prune_after: int
     random_trials: int
+    pruner: str
+
+    def make_pruner(self) -> BasePruner:
+        """Optuna's pruner."""
+        if self.pruner == "halving":
+            return SuccessiveHalvingPruner(max(1, self.prune_after), reduction_factor=_KEPT_OF)
+        return MedianPruner(_TRIALS_BEFORE_PRUNING, n_warmup_steps=self.prune_after)
 
 
 class Search:
@@ -73,7 +82,7 @@ class Search:
             task.identity(data),
             maximize=bool(task.config["valid_metric_bigger"]),
             sampler=NumberedTPE(settings_of(task.config).seed, limits.random_trials),
-            pruner=MedianPruner(_TRIALS_BEFORE_PRUNING, n_warmup_steps=limits.prune_after),
+            pruner=limits.make_pruner(),
         )
         self.folders = TrialFolders(self.study, folder, shared=storage is not None)
 

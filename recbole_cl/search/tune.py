@@ -16,6 +16,7 @@ from recbole_cl.runs.settings import settings_of
 from recbole_cl.search.task import prepare
 
 DEFAULT_TRIALS, DEFAULT_PRUNE_AFTER, DEFAULT_RANDOM = 50, 10, 10
+PRUNERS = ("median", "halving")
 _NEEDED = {"optuna": "Optuna", "matplotlib": "matplotlib"}
 
 
@@ -48,13 +49,14 @@ def tune(
     storage: Any = None,
     prune_after: int = DEFAULT_PRUNE_AFTER,
     random_trials: int = DEFAULT_RANDOM,
+    pruner: str = PRUNERS[0],
     config_files: Sequence[str | Path] | str | Path = (),
     **settings: Any,
 ) -> SearchResult:
     """Searches for the settings with the best validation score; the same call resumes a search that was stopped.
 
-    Trials are drawn by Optuna's TPE, seeded by the run's seed, and pruned when they fall below the median of the
-    others. No trial uses test items. Other processes may call this at the same time, to share the work.
+    Trials are drawn by Optuna's TPE, seeded by the run's seed, and pruned when they fall behind the others. No trial
+    uses test items. Other processes may call this at the same time, to share the work.
 
     Args:
         model: As for ``run``.
@@ -69,6 +71,9 @@ def tune(
             the folder.
         prune_after: Number of epochs before which no trial is pruned, >= 0.
         random_trials: Number of first trials that are drawn at random, >= 0.
+        pruner: ``median`` prunes a trial whose score falls below the median of the others, as soon as five have
+            finished; ``halving`` (asynchronous successive halving: Li et al., 2020, arXiv:1810.05934) prunes a trial
+            that is not among the best third at ``prune_after`` epochs, at 3 times as many, at 9 times, and so on.
         config_files: As for ``run``; the ranges override them.
         **settings: As for ``run``; all trials share them.
 
@@ -90,6 +95,8 @@ def tune(
     name, settings = named_data(dataset, settings)
     task = prepare(model, name, ranges, config_files, settings)
     typed = settings_of(task.config)
+    if pruner not in PRUNERS:
+        raise UsageError(f"pruner = {pruner}: expected {' or '.join(PRUNERS)}")
     study = study or f"{typed.model}-{typed.dataset}-{typed.seed}"
     if Path(study).name != study:
         raise UsageError(f"study = {study}: expected a name that a folder can have")
@@ -97,7 +104,11 @@ def tune(
         trials = DEFAULT_TRIALS
     seconds = math.inf if limit_hours is None else 3600 * limit_hours
     search = Search(
-        task, Limits(trials, seconds, prune_after, random_trials), typed.folders / f"tune-{study}", study, storage
+        task,
+        Limits(trials, seconds, prune_after, random_trials, pruner),
+        typed.folders / f"tune-{study}",
+        study,
+        storage,
     )
     search.run()
     best, others = best_trial(search.study), search.folders.under_way()

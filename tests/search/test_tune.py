@@ -171,6 +171,18 @@ def test_trials_below_the_median_are_given_up(data: Path, tmp_path: Path) -> Non
     assert {line["validations"] for line in pruned} == {"3"}  # not in the first two epochs
 
 
+def test_halving_keeps_the_best_third_from_the_first_trials_on(data: Path, tmp_path: Path) -> None:
+    (file := tmp_path / "r.yaml").write_text("learning_rate: [1e-9, 1e-2]\n")
+    own = settings(data, tmp_path, ranges=file, epochs=6, prune_after=1, pruner="halving")
+    lines = table(tune("SASRec", "cycle", trials=6, **own))
+    ended = [(line["state"], line["learning_rate"]) for line in lines if line["validations"] == "6"]
+    assert ended and {rate for _, rate in ended[1:]} <= {"0.01"}  # the first trial has no other to fall behind
+    pruned = [line["validations"] for line in lines if line["state"] == "pruned"]
+    assert pruned and set(pruned) <= {"2", "4"}  # at epochs 1 and 3, counted from 0
+    with pytest.raises(UsageError, match="pruner = best: expected median or halving"):
+        tune("SASRec", "cycle", trials=1, **own | {"pruner": "best"})
+
+
 @pytest.mark.slow
 def test_two_workers_share_a_search_and_one_takes_up_what_the_others_death_left(
     whole: SearchResult, data: Path, tmp_path: Path
@@ -273,7 +285,9 @@ def test_the_command_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr(tune_module, "tune", noted)
     argv = ["tune", "-m", "SASRec", "-d", "toy", "--trials", "3", "--limit-hours=0.5", "--valid_metric=NDCG@10"]
-    assert main([*argv, "--seeds=1,2", "--seed=7", "--storage=sqlite:///a.db", "--prune-after=4"]) == 0
+    assert (
+        main([*argv, "--seeds=1,2", "--seed=7", "--storage=sqlite:///a.db", "--prune-after=4", "--pruner=halving"]) == 0
+    )
     assert calls == [
         (
             ("SASRec", "toy"),
@@ -284,6 +298,7 @@ def test_the_command_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, tmp_pat
                 "limit_hours": 0.5,
                 "storage": "sqlite:///a.db",
                 "prune_after": 4,
+                "pruner": "halving",
                 "valid_metric": "NDCG@10",
                 "seed": 7,
             },
