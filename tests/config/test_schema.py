@@ -233,7 +233,7 @@ SCHEMA = schema_of(own_models())
 
 @pytest.mark.parametrize(
     "path",
-    sorted(path for path in props_dir().rglob("*.yaml") if path.parent.name != "search"),
+    sorted(path for path in props_dir().rglob("*.yaml") if "search" not in path.parent.parts),
     ids=lambda path: path.stem,
 )
 def test_the_json_schema_accepts_every_preset(path: Any) -> None:
