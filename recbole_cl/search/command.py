@@ -22,6 +22,7 @@ FLAGS = (
     "--prune-after",
     "--random-trials",
     "--pruner",
+    "--first-trial",
 )
 
 
@@ -52,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="which trials are stopped: median (default), those below the median of the others; halving, those "
         "that are not in the best third at --prune-after epochs, at 3 times as many, and so on",
+    )
+    parser.add_argument(
+        "--first-trial",
+        metavar="NAME",
+        help="values of the first trial: drawn (default), or given, those of files and defaults",
     )
 
 

@@ -12,7 +12,8 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from recbole_cl.search.ranges import Choice, Range, values_by_key
+from recbole_cl.errors import UsageError
+from recbole_cl.search.ranges import Choice, Range, keys_of, values_by_key
 
 
 class NumberedTPE(BaseSampler):
@@ -73,6 +74,26 @@ def _distribution(its: Range) -> BaseDistribution:
 def _as_choice(value: Any) -> Any:
     plain = value is None or isinstance(value, bool | int | float | str)
     return value if plain else json.dumps(value, sort_keys=True, default=str)
+
+
+def trial_of_settings(settings: Mapping[str, Any], ranges: Mapping[str, Range]) -> dict[str, Any]:
+    """What Optuna would have drawn for these settings; the inverse of ``settings_of_trial``.
+
+    Raises:
+        UsageError: If a range does not contain its settings' values.
+    """
+    found: dict[str, Any] = {}
+    for name, its in ranges.items():
+        values = [settings[key] for key in keys_of(name)]
+        value = values if len(values) > 1 else values[0]
+        if isinstance(its, Choice):
+            inside = any(repr(_as_choice(it)) == repr(_as_choice(value)) for it in its.values)
+        else:
+            inside = its.low <= value <= its.high
+        if not inside:
+            raise UsageError(f"the first trial can't be as given: {name} = {value}, and its range is {its}")
+        found[name] = _as_choice(value)
+    return found
 
 
 def settings_of_trial(params: Mapping[str, Any], ranges: Mapping[str, Range]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from optuna.trial import Trial, TrialState
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_data
 from recbole_cl.runs.settings import settings_of
-from recbole_cl.search.drawing import NumberedTPE, distributions, settings_of_trial
+from recbole_cl.search.drawing import NumberedTPE, distributions, settings_of_trial, trial_of_settings
 from recbole_cl.search.report import best_lines, write_best, write_plots, write_table
 from recbole_cl.search.study import ERROR, LOCK, TrialFolders, best_trial, counted, open_study
 from recbole_cl.search.task import Task
@@ -39,6 +39,7 @@ class Limits:
         prune_after: Number of epochs before which no trial is pruned.
         random_trials: Number of first trials that are drawn at random.
         pruner: One of ``tune.PRUNERS``.
+        first_as_given: Whether the first trial has the settings as given.
     """
 
     trials: int | None
@@ -46,6 +47,7 @@ class Limits:
     prune_after: int
     random_trials: int
     pruner: str
+    first_as_given: bool
 
     def make_pruner(self) -> BasePruner:
         """Optuna's pruner."""
@@ -72,6 +74,7 @@ class Search:
         optuna_logging.set_verbosity(optuna_logging.WARNING)
         self.task, self.limits, self.folder = task, limits, folder
         self.metric = str(task.config["valid_metric"])
+        first = trial_of_settings(task.config.settings_dict(), task.ranges) if limits.first_as_given else {}
         data = build_data(task.config)
         self._data = None if task.data_vary() else data
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +87,8 @@ class Search:
             sampler=NumberedTPE(settings_of(task.config).seed, limits.random_trials),
             pruner=limits.make_pruner(),
         )
+        if limits.first_as_given and not self.study.get_trials(deepcopy=False):
+            self.study.enqueue_trial(first, skip_if_exists=True)
         self.folders = TrialFolders(self.study, folder, shared=storage is not None)
 
     def run(self) -> None:

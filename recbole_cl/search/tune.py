@@ -17,6 +17,7 @@ from recbole_cl.search.task import prepare
 
 DEFAULT_TRIALS, DEFAULT_PRUNE_AFTER, DEFAULT_RANDOM = 50, 10, 10
 PRUNERS = ("median", "halving")
+FIRST_TRIALS = ("drawn", "given")
 _NEEDED = {"optuna": "Optuna", "matplotlib": "matplotlib"}
 
 
@@ -50,6 +51,7 @@ def tune(
     prune_after: int = DEFAULT_PRUNE_AFTER,
     random_trials: int = DEFAULT_RANDOM,
     pruner: str = PRUNERS[0],
+    first_trial: str = FIRST_TRIALS[0],
     config_files: Sequence[str | Path] | str | Path = (),
     **settings: Any,
 ) -> SearchResult:
@@ -74,6 +76,8 @@ def tune(
         pruner: ``median`` prunes a trial whose score falls below the median of the others, as soon as five have
             finished; ``halving`` (asynchronous successive halving: Li et al., 2020, arXiv:1810.05934) prunes a trial
             that is not among the best third at ``prune_after`` epochs, at 3 times as many, at 9 times, and so on.
+        first_trial: ``drawn``, or ``given``: it has the values of files and defaults, which the ranges must contain, so
+            that the best trial is at least as good as these on validation items.
         config_files: As for ``run``; the ranges override them.
         **settings: As for ``run``; all trials share them.
 
@@ -95,8 +99,9 @@ def tune(
     name, settings = named_data(dataset, settings)
     task = prepare(model, name, ranges, config_files, settings)
     typed = settings_of(task.config)
-    if pruner not in PRUNERS:
-        raise UsageError(f"pruner = {pruner}: expected {' or '.join(PRUNERS)}")
+    for what, value, known in (("pruner", pruner, PRUNERS), ("first_trial", first_trial, FIRST_TRIALS)):
+        if value not in known:
+            raise UsageError(f"{what} = {value}: expected {' or '.join(known)}")
     study = study or f"{typed.model}-{typed.dataset}-{typed.seed}"
     if Path(study).name != study:
         raise UsageError(f"study = {study}: expected a name that a folder can have")
@@ -105,7 +110,7 @@ def tune(
     seconds = math.inf if limit_hours is None else 3600 * limit_hours
     search = Search(
         task,
-        Limits(trials, seconds, prune_after, random_trials, pruner),
+        Limits(trials, seconds, prune_after, random_trials, pruner, first_trial == "given"),
         typed.folders / f"tune-{study}",
         study,
         storage,

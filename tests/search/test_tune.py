@@ -183,6 +183,21 @@ def test_halving_keeps_the_best_third_from_the_first_trials_on(data: Path, tmp_p
         tune("SASRec", "cycle", trials=1, **own | {"pruner": "best"})
 
 
+def test_the_first_trial_may_have_the_settings_as_given(data: Path, tmp_path: Path) -> None:
+    (file := tmp_path / "r.yaml").write_text(
+        f"{RANGES}n_heads, n_layers: [[1, 2], [2, 1]]\nweight_decay: [1e-3, 0.0]\n"
+    )
+    given = {"learning_rate": 0.02, "hidden_dropout_prob": 0.3, "n_heads": 2, "n_layers": 1}
+    (files := tmp_path / "given.yaml").write_text(yaml.safe_dump(given))
+    own = settings(data, tmp_path, ranges=file, config_files=files, first_trial="given")
+    first, second = table(tune("SASRec", "cycle", trials=2, **own))
+    assert {key: yaml.safe_load(first[key]) for key in (*given, "weight_decay")} == {**given, "weight_decay": 0.0}
+    assert second["learning_rate"] != "0.02"
+    files.write_text(yaml.safe_dump(given | {"hidden_dropout_prob": 0.5}))
+    with pytest.raises(UsageError, match=r"first trial can't be as given: hidden_dropout_prob = 0\.5, and its range"):
+        tune("SASRec", "cycle", trials=1, **own | {"study": "outside"})
+
+
 @pytest.mark.slow
 def test_two_workers_share_a_search_and_one_takes_up_what_the_others_death_left(
     whole: SearchResult, data: Path, tmp_path: Path
@@ -285,9 +300,8 @@ def test_the_command_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr(tune_module, "tune", noted)
     argv = ["tune", "-m", "SASRec", "-d", "toy", "--trials", "3", "--limit-hours=0.5", "--valid_metric=NDCG@10"]
-    assert (
-        main([*argv, "--seeds=1,2", "--seed=7", "--storage=sqlite:///a.db", "--prune-after=4", "--pruner=halving"]) == 0
-    )
+    argv += ["--seeds=1,2", "--seed=7", "--storage=sqlite:///a.db", "--prune-after=4"]
+    assert main([*argv, "--pruner=halving", "--first-trial=given"]) == 0
     assert calls == [
         (
             ("SASRec", "toy"),
@@ -299,6 +313,7 @@ def test_the_command_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, tmp_pat
                 "storage": "sqlite:///a.db",
                 "prune_after": 4,
                 "pruner": "halving",
+                "first_trial": "given",
                 "valid_metric": "NDCG@10",
                 "seed": 7,
             },
