@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import recbole
 import torch
 
@@ -21,6 +20,7 @@ from recbole_cl.config.known import keys_by_model, keys_of_ours
 from recbole_cl.config.messages import shown
 from recbole_cl.config.models import model_class as find_model_class
 from recbole_cl.config.models import model_path, own_models, recbole_has
+from recbole_cl.config.numpy_names import add_removed_names
 from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, older_names, with_todays_names
 from recbole_cl.config.presets import (
     SettingsLoader,
@@ -50,18 +50,6 @@ RECBOLE_VERSION = "1.2.1"
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _visible_before: dict[str, str] = {}  # what RecBole last wrote to CUDA_VISIBLE_DEVICES -> its value before that
-
-# RecBole uses ``np.float`` and the like, removed in numpy 1.24. numpy 2 defines some of these names again: those stay.
-_NUMPY_ALIASES = {
-    "bool": np.bool_,
-    "int": np.int_,
-    "float": np.float64,
-    "complex": np.complex128,
-    "object": np.object_,
-    "str": np.str_,
-    "long": np.int_,
-    "unicode": np.str_,
-}
 
 
 class Config(RecBoleConfig):
@@ -126,9 +114,7 @@ class Config(RecBoleConfig):
 
     def compatibility_settings(self) -> None:
         """Adds numpy's old names that RecBole uses, where they are missing."""
-        for name, scalar in _NUMPY_ALIASES.items():
-            if name not in vars(np):  # hasattr() would warn
-                setattr(np, name, scalar)
+        add_removed_names()
 
     def _init_parameters_category(self) -> None:
         # Copies: RecBole appends to these lists, which are shared by the whole process.

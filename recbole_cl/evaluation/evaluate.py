@@ -51,6 +51,15 @@ class EvaluationSettings:
         """The largest cut-off."""
         return max(self.metrics.topk)
 
+    def refuse_too_long_lists(self, n_items: int) -> None:
+        """Refuses lists longer than there are items: the next rank is that of a target that can't be recommended.
+
+        Args:
+            n_items: Number of items, without the padding.
+        """
+        if self.longest > n_items:
+            raise UsageError(f"topk = {self.longest}: there are {n_items} items, too few for that list; lower topk")
+
 
 class RankEvaluator:
     """Ranks the targets of a split under both history protocols, in one pass over the model.

@@ -26,6 +26,7 @@ from recbole_cl.encoder.packing import Packing, pack, padded
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
 from recbole_cl.errors import UsageError
 from recbole_cl.model.batch_reader import BatchReader, Fields
+from recbole_cl.model.checks import groups_by_length, refuse_unable_encoder
 from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.model.history_penalty import HistoryPenalty
 from recbole_cl.model.interface import Scorer, TrainableModel
@@ -70,7 +71,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         self.mask_id = self.n_items  # the extra row, if there is one
         self.generator = torch.Generator(self.device).manual_seed(self.plan.seed)  # views, and dropout on the CPU
         self._init_generator = torch.Generator().manual_seed(self.plan.seed)
-        self.group_by_length = _groups_by_length(self.options)
+        self.group_by_length = groups_by_length(self.options)
         self._last_position = self.max_seq_length - 1 if self.options.right_aligned else None
         n_rows = self.n_items + self.has_mask_token
         self.item_embedding = item_embedding(self.options, dataset, n_rows, self._init_generator)
@@ -99,7 +100,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     def _build_encoder(self) -> SequenceEncoder:
         encoder = ENCODERS.resolve(self.options.encoder)
         self.abilities = encoder.abilities
-        self._check_encoder(self.abilities)
+        refuse_unable_encoder(self.options, self.abilities, type(self).__name__, self.needs_attention)
         return encoder(self.encoder_settings, self.generator)
 
     def _build_history_penalty(self) -> HistoryPenalty | None:
@@ -110,24 +111,6 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
                 name = type(self).__name__
                 raise UsageError(f"history_penalty = True: {name} has its own {part}, without it; set it to False")
         return HistoryPenalty(self.options.hidden_size, self.n_items)
-
-    def _check_encoder(self, can: Abilities) -> None:
-        """Refuses an encoder without the abilities that the settings, or this method, require."""
-        options = self.options
-        name = f"encoder = {options.encoder}"
-        if self.needs_attention and can.encodes_padding:
-            raise UsageError(f"{name}: {type(self).__name__} encodes rows without padding; set encoder to transformer")
-        if self.needs_attention and not can.needs_heads:
-            raise UsageError(f"{name}: {type(self).__name__} needs attention; set encoder to transformer")
-        if options.train_form == "sequence" and not can.is_causal:
-            raise UsageError(f"{name}: it attends to later items, which are targets; set train_form to prefix")
-        if can.needs_heads and options.hidden_size % options.n_heads:
-            heads = options.n_heads
-            raise UsageError(f"hidden_size = {options.hidden_size}: expected a multiple of n_heads = {heads}")
-        if options.compile_encoder and not can.can_be_compiled:
-            raise UsageError(f"compile_encoder = True: {name} can't be; set it to False")
-        if options.compile_encoder and options.attend_padding:
-            raise UsageError("compile_encoder = True: attend_padding draws numbers that can't be; set one to False")
 
     @property
     def batch_hooks(self) -> Mapping[str, HookFactory]:
@@ -227,26 +210,6 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         """Switches to the next training stage; our trainer calls it with the best weights loaded."""
         raise NotImplementedError
 
-    def _check_first_stage(self, key: str) -> None:
-        """Checks ``pretraining``: refuses a number of epochs, the setting ``key``, after which none is validated.
-
-        Raises:
-            UsageError: If early stopping could choose only among weights of the first stage.
-        """
-        stage, epochs = getattr(self.options, key), self.plan.epochs
-        if not stage or not epochs:
-            return
-        step = min(self.plan.eval_step, epochs)  # RecBole validates the last epoch if no other
-        if stage >= epochs:
-            raise UsageError(
-                f"{key} = {stage}: expected fewer than epochs = {epochs}, which counts them too; lower it or raise that"
-            )
-        if epochs // step * step <= stage:
-            raise UsageError(
-                f"{key} = {stage}: of the {epochs} epochs none after it is validated with eval_step = {step}; lower "
-                "eval_step or raise epochs"
-            )
-
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Statistics of the epoch to record, by name; our trainer calls it after the last batch."""
         return {}
@@ -314,15 +277,3 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
                 nn.init.xavier_uniform_(weight.data, generator=self._init_generator)
         if isinstance(module, SequenceEncoder):
             module.draw_weights(self._init_generator)
-
-
-def _groups_by_length(options: EncoderRecommenderSettings) -> bool:
-    """Whether to encode rows of similar length together.
-
-    Raises:
-        UsageError: If the encoder is to be compiled; compiling is useless if groups change with every batch.
-    """
-    grouping, compiled = options.length_grouping, options.compile_encoder
-    if compiled and grouping is True:
-        raise UsageError("compile_encoder = True: groups change with every batch; set length_grouping to auto or False")
-    return not compiled if grouping == "auto" else bool(grouping)

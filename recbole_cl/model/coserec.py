@@ -15,6 +15,7 @@ from recbole_cl.config.schema import MethodSettings, Natural, NotNegative, OneOf
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
+from recbole_cl.model.checks import refuse_long_first_stage
 from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.views import ViewDrawer, refuse_operator_sets
 
@@ -84,7 +85,7 @@ class CoSeRec(AugmentingRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self._check_first_stage("pretrain_epochs")
+        refuse_long_first_stage("pretrain_epochs", self.options.pretrain_epochs, self.plan)
 
     def build_views(self) -> ViewDrawer:
         """Operators that depend on the row's length; spans never include the last item, as in the authors' code."""

@@ -17,6 +17,7 @@ from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
 from recbole_cl.loss.invariance import invariance_loss
 from recbole_cl.loss.replaced_item import replaced_item_loss
+from recbole_cl.model.checks import refuse_long_first_stage
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrastive import ContrastiveRecommender
 from recbole_cl.model.ecl.alterations import alter, choose_altered, n_altered
@@ -62,7 +63,7 @@ class ECLSR(ContrastiveRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         refuse_ecl_misfits(self.options, self.has_mask_token, self.n_items - 1, self.max_seq_length)
-        self._check_first_stage("generator_pretraining_epochs")
+        refuse_long_first_stage("generator_pretraining_epochs", self.options.generator_pretraining_epochs, self.plan)
         self.item_generator = self._build_generator() if self.has_mask_token else None
         self.discriminator = self._build_discriminator() if self.options.replaced_item_weight else None
         own = self.discriminator is not None and self.options.share_parameters == "embeddings"

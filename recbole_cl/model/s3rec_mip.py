@@ -15,6 +15,7 @@ from recbole_cl.encoder.packing import both_ways
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.masked_item import masked_item_loss
 from recbole_cl.model.base import EncoderRecommender
+from recbole_cl.model.checks import refuse_long_first_stage
 from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 from recbole_cl.ragged import append
 from recbole_cl.sampling.negatives import uniform_negatives_outside
@@ -52,7 +53,7 @@ class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self._check_first_stage("pretrain_epochs")
+        refuse_long_first_stage("pretrain_epochs", self.options.pretrain_epochs, self.plan)
         if self._given and self.options.pretrain_epochs:
             raise UsageError(f"pretrained = {self.options.pretrained}: is pre-trained; set pretrain_epochs to 0")
         self._epoch = 0

@@ -85,7 +85,7 @@ def trial_of_settings(settings: Mapping[str, Any], ranges: Mapping[str, Range]) 
     found: dict[str, Any] = {}
     for name, its in ranges.items():
         values = [settings[key] for key in keys_of(name)]
-        value = values if len(values) > 1 else values[0]
+        value: Any = values if len(values) > 1 else values[0]
         if isinstance(its, Choice):
             inside = any(repr(_as_choice(it)) == repr(_as_choice(value)) for it in its.values)
         else:

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 import math
 
+from torch.optim import Optimizer
+
+from recbole_cl.trainer.settings import TrainerSettings
+
 SCHEDULES = ("constant", "cosine")
+
+
+def set_rate(optimizer: Optimizer, settings: TrainerSettings, epoch: int, epochs: int) -> float | None:
+    """Sets the learning rate of an epoch by the schedule.
+
+    Returns:
+        The rate; None if it is constant, and thus left as it is.
+    """
+    if settings.schedule == "constant":
+        return None
+    rate = settings.learning_rate * rate_share(
+        settings.schedule, epoch, epochs, settings.warmup_share, settings.floor_share
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
 
 
 def rate_share(schedule: str, epoch: int, epochs: int, warmup_share: float, floor_share: float) -> float:

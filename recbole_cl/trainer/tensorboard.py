@@ -1,9 +1,10 @@
-"""Writes TensorBoard's event file, and chooses its folder."""
+"""Writes TensorBoard's event file, chooses its folder, and tells statistics of an epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from logging import Logger
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,14 @@ def tensorboard_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         recbole_trainer.get_tensorboard = original
+
+
+def write_diagnostics(board: SummaryWriter, values: Mapping[str, float], epoch: int, logger: Logger) -> None:
+    """Writes a model's statistics of an epoch to TensorBoard and the log; points of curves (/) not to the log."""
+    write_scalars(board, "diagnostics", values, epoch)
+    told = [f"{key} {value:.4f}" for key, value in values.items() if "/" not in key]
+    if told:
+        logger.info(f"epoch {epoch}: {', '.join(told)}")
 
 
 def write_scalars(board: SummaryWriter, group: str, values: Mapping[str, float], epoch: int) -> None:

@@ -16,7 +16,6 @@ from recbole_cl.allocator import give_back_freed_memory
 from recbole_cl.data.loader import TrainLoader
 from recbole_cl.distributed.processes import wait
 from recbole_cl.distributed.sharing import shared_work, take_from_first
-from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.evaluate import EvaluationSettings, RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
 from recbole_cl.evaluation.ranks import EvaluationRows
@@ -25,11 +24,11 @@ from recbole_cl.trainer.averaging import WeightAverage
 from recbole_cl.trainer.checkpoint import FIRST_STAGE, load_checkpoint, save_checkpoint
 from recbole_cl.trainer.console import Console, Validations, progress_bar
 from recbole_cl.trainer.optimizers import build_optimizer
-from recbole_cl.trainer.schedule import rate_share
+from recbole_cl.trainer.schedule import set_rate
 from recbole_cl.trainer.settings import TrainerSettings
 from recbole_cl.trainer.state import Progress, TrainedOn, best_state, last_state, load_weights, take_up, trained_on
 from recbole_cl.trainer.step import mean_losses, train_step
-from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
+from recbole_cl.trainer.tensorboard import tensorboard_in, write_diagnostics, write_scalars
 
 _LOG_INTERVAL = 50  # steps between two readings of the loss; each makes the host wait for the device
 
@@ -82,12 +81,8 @@ class Trainer(RecBoleTrainer):
         self._losses: dict[str, float] = {}
         self._console = Console(self.epochs, config["valid_metric"], settings.loss_digits)
         self._valid_result: dict[str, float] | None = None
-        longest = max(evaluation.metrics.topk)
-        if longest >= model.n_items:  # this counts the padding; a target that can't be recommended has this rank
-            raise UsageError(
-                f"topk = {longest}: there are {model.n_items - 1} items, too few for that list; lower topk"
-            )
-        top_k = longest if needs_top_items(evaluation.metrics) else 0
+        evaluation.refuse_too_long_lists(model.n_items - 1)
+        top_k = evaluation.longest if needs_top_items(evaluation.metrics) else 0
         self._evaluator = RankEvaluator(model, evaluation.batch_size, top_k)
         self._average = WeightAverage(model, settings.ema_decay)
 
@@ -195,28 +190,16 @@ class Trainer(RecBoleTrainer):
             told = step % _LOG_INTERVAL == 0
             self._console.steps(mean_losses(sums, step, epoch_idx, self.last)["total"] if told else None)
         self._losses = mean_losses(sums, total, epoch_idx, self.last)
-        self._record(self.model.end_epoch(epoch_idx), epoch_idx)
+        write_diagnostics(self.tensorboard, self.model.end_epoch(epoch_idx), epoch_idx, self.logger)
         give_back_freed_memory()
         self.epochs_run += 1
         self.seconds["train"] += time.perf_counter() - begin
         return self._losses["total"]
 
     def _set_learning_rate(self, epoch: int) -> None:
-        """Sets the learning rate of the epoch by the schedule."""
-        settings = self.settings
-        if settings.schedule == "constant":
-            return
-        share = rate_share(settings.schedule, epoch, self.epochs, settings.warmup_share, settings.floor_share)
-        for group in self.all_optimizers.param_groups:
-            group["lr"] = share * settings.learning_rate
-        self.tensorboard.add_scalar("learning_rate", share * settings.learning_rate, epoch)
-
-    def _record(self, diagnostics: Mapping[str, float], epoch: int) -> None:
-        """Writes the model's statistics of an epoch to TensorBoard and the log; points of curves (/) not to the log."""
-        write_scalars(self.tensorboard, "diagnostics", diagnostics, epoch)
-        told = [f"{key} {value:.4f}" for key, value in diagnostics.items() if "/" not in key]
-        if told:
-            self.logger.info(f"epoch {epoch}: {', '.join(told)}")
+        rate = set_rate(self.all_optimizers, self.settings, epoch, self.epochs)
+        if rate is not None:
+            self.tensorboard.add_scalar("learning_rate", rate, epoch)
 
     def step(self, interaction: Any) -> dict[str, Tensor]:
         """Trains on a batch that is on the model's device; returns the minimised terms by name."""

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -143,22 +142,6 @@ def test_yaml_makes_no_objects(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("seed: !!python/object/apply:os.getpid []\n")
     assert "not valid YAML" in message("GRU4Rec", "ml-100k", [path])
-
-
-def test_numpy_gets_the_missing_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    class OldNames(types.ModuleType):
-        """As numpy, which warns or fails where one of its former names is asked for."""
-
-        def __getattr__(self, name: str) -> None:
-            raise AssertionError(f"{name} was looked up")
-
-    fresh = OldNames("numpy")
-    fresh.long, fresh.ndarray = int, np.ndarray  # type: ignore[attr-defined]  # numpy 2 has the first again
-    monkeypatch.setattr(config_module, "np", fresh)
-    Config.compatibility_settings(Config.__new__(Config))
-    assert (fresh.long, fresh.ndarray) == (int, np.ndarray)
-    assert np.zeros(1, fresh.float).dtype == "float64" and np.zeros(1, fresh.bool).dtype == bool
-    assert {"int", "object", "str", "unicode", "complex"} <= vars(fresh).keys()
 
 
 def test_the_lists_of_recbole_do_not_grow() -> None:
