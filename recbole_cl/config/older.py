@@ -43,6 +43,12 @@ def with_todays_names(values: Mapping[str, Any], known: Collection[str]) -> dict
     return renamed
 
 
+def todays_key(key: str, known: Collection[str]) -> str:
+    """The current name of a setting whose values mean the same as before; of any other setting its own."""
+    target = None if key in known else _target(key, known)
+    return target if target and _FORMS[key][1] is _same else key
+
+
 def older_names(known: Collection[str]) -> set[str]:
     """The older names of the known settings."""
     return {key for key in _FORMS if _target(key, known)}

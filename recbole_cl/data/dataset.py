@@ -141,16 +141,17 @@ class ContrastiveDataset(ListColumns):
             )
 
     def _remap_ID_all(self) -> None:
-        """Numbers users and items as RecBole does, then sorts the interactions by exact time.
+        """Numbers users and items as RecBole does, then sorts the interactions of each file by exact time.
 
         RecBole rounds times to float32 before it sorts by them; Unix times in seconds then have steps of 128. Rounding
         does not change the order of sorted times, and RecBole's sorts are stable.
         """
         super()._remap_ID_all()
-        if self.time_field in self.inter_feat and self.benchmark_filename_list is None:
+        if self.time_field in self.inter_feat and self.list_column not in self.inter_feat:
             times = self.inter_feat[self.time_field]
             if not times.is_monotonic_increasing:
-                self.inter_feat = self.inter_feat.iloc[np.argsort(times.to_numpy(), kind="stable")]
+                sizes = self.file_size_list if self.benchmark_filename_list else [len(times)]
+                self.inter_feat = self.inter_feat.iloc[np.lexsort((times.to_numpy(), file_numbers(sizes).numpy()))]
                 self.inter_feat = self.inter_feat.reset_index(drop=True)
 
     def _normalize(self) -> None:

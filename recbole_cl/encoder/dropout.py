@@ -13,7 +13,7 @@ _ZERO = torch.zeros(())
 
 
 class _Scale(torch.autograd.Function):
-    """``x * mask * scale`` in one pass, forward and backward."""
+    """``x * mask * scale`` in one pass on the CPU, forward and backward."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, mask: Tensor, scale: float) -> Tensor:
@@ -78,7 +78,7 @@ class Dropout(nn.Module):
             keep = torch.full(x.shape[:-1], 1 - self.p, device=x.device)
             kept = torch.binomial(count.to(keep.dtype).expand_as(keep), keep, self.generator if own else None)
             mask[..., -1] = kept / count.clamp(min=1)
-        return _Scale.apply(x, mask, scale)
+        return _Scale.apply(x, mask, scale) if own else x * mask * scale
 
     def extra_repr(self) -> str:
         """The probability, for ``print(model)``."""

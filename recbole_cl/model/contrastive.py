@@ -17,6 +17,7 @@ from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.contrast.complement import Complement, FrozenEncoder, refuse_misfit
 from recbole_cl.model.contrast.diagnostics import PairDiagnostics
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
+from recbole_cl.model.contrast.pooling import pools_padding
 from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
 
 PLAIN = "plain"  # the view of ``encode_views`` that consists of the unchanged anchors
@@ -72,6 +73,11 @@ class ContrastiveRecommender(EncoderRecommender):
         """Whether this epoch has a contrastive term."""
         return self.compares_views and not self.pretraining
 
+    @property
+    def compares_padding(self) -> bool:
+        """Whether the compared outputs include those at padding."""
+        return pools_padding(str(getattr(self.options, "pooling", "last")))
+
     def complement_with(self, model: EncoderRecommender) -> None:
         """Sets a trained model as the complementary encoder; our runs do so before they train.
 
@@ -80,9 +86,9 @@ class ContrastiveRecommender(EncoderRecommender):
 
         Raises:
             UsageError: If the size of its representations, its items or its maximum length differ from this model's, or
-                its positions are counted from another end than the pooling's.
+                its positions are counted from another end than those of compared padding.
         """
-        refuse_misfit(self.options.complement, model, self)
+        refuse_misfit(self.options.complement, model, self, self.compares_padding)
         encoder = FrozenEncoder(model, may_mask=self.has_mask_token)
         self._complement = Complement(encoder, self.options.complement_form, self.options.complement_weight)
 
@@ -90,8 +96,8 @@ class ContrastiveRecommender(EncoderRecommender):
         """Encodes a batch, and views of its anchors, in one pass.
 
         The view named ``plain`` consists of the unchanged anchors. It costs nothing if the batch's own outputs contain
-        it. They do not if positions are counted from the newest item, because that is the whole row's newest item: then
-        the anchors are encoded again.
+        it. They do not if positions are counted from the newest item, because that is the whole row's newest item, or
+        if padding is attended to, of which the whole row has less: then the anchors are encoded again.
 
         Args:
             batch: The batch.
@@ -109,7 +115,8 @@ class ContrastiveRecommender(EncoderRecommender):
     def _outputs_hold_anchors(self, batch: Batch) -> bool:
         """Whether ``batch.at_anchors`` equals the result of encoding the anchors separately."""
         whole_rows = batch.anchor_prefixes is None or not self.options.anchors_per_row
-        return whole_rows or not (self.options.right_aligned and self.abilities.counts_positions)
+        by_length = self.options.right_aligned and self.abilities.counts_positions
+        return whole_rows or not (by_length or self.options.attend_padding)
 
     def compare_views(self, loss: PairLoss, pair: ViewPair) -> Tensor:
         """Compares two views; one of them is complemented if the settings say so.

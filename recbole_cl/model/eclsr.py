@@ -113,6 +113,11 @@ class ECLSR(ContrastiveRecommender):
         return bool(self.options.replaced_item_weight) or self.options.altered_views != "none"
 
     @property
+    def compares_padding(self) -> bool:
+        """Whether the compared outputs include those at padding."""
+        return self._pads
+
+    @property
     def _pads(self) -> bool:
         return bool(self.options.count_padding_targets or self.options.count_padding_states)
 
@@ -128,7 +133,7 @@ class ECLSR(ContrastiveRecommender):
         return bool(self.options.finetune_after_stop) and not self.finetuning
 
     def start_next_stage(self) -> None:
-        """Removes generator and discriminator from now on."""
+        """Ends the training of generator and discriminator; altered views still come from the generator."""
         self.finetuning = True
 
     def start_epoch(self, epoch: int) -> None:

@@ -67,6 +67,10 @@ class ELECRec(EncoderRecommender):
             )
         if self.options.count_padding_targets and self.options.train_form == "prefix":
             raise UsageError("count_padding_targets = True: rows have one target in the prefix form; set it to False")
+        if self.options.count_padding_targets and not self.options.right_aligned:
+            raise UsageError(
+                "count_padding_targets = True: padding stands before the items, so set right_aligned to True"
+            )
         if self.options.history_penalty:
             raise UsageError(
                 "history_penalty = True: ELECRec trains its generator's scores and ranks by the discriminator; "
@@ -95,7 +99,7 @@ class ELECRec(EncoderRecommender):
         if not self.options.double_steps:
             return ()
         shared = [weight for name in self._shared for weight in getattr(self.encoder, name).parameters()]
-        return (self.item_embedding.weight, *shared)
+        return (*self.item_embedding.parameters(), *shared)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         target = batch.next_items if batch.next_items is not None else _next_items(batch)

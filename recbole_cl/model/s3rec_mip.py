@@ -56,6 +56,11 @@ class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)
         refuse_long_first_stage("pretrain_epochs", self.options.pretrain_epochs, self.plan)
         if self._given and self.options.pretrain_epochs:
             raise UsageError(f"pretrained = {self.options.pretrained}: is pre-trained; set pretrain_epochs to 0")
+        if self.options.pretrain_epochs and self.n_items - 1 <= self.max_seq_length:
+            raise UsageError(
+                f"pretrain_epochs = {self.options.pretrain_epochs}: a row of {self.max_seq_length} may leave none of "
+                f"{self.n_items - 1} items to contrast with; lower MAX_ITEM_LIST_LENGTH"
+            )
         self._epoch = 0
         self.item_comparison: nn.Linear | None = None
         if self.has_mask_token:

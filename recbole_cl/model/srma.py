@@ -134,9 +134,9 @@ class SRMA(AugmentingRecommender):
         p, everywhere = self.options.neuron_masking_prob, self.options.neuron_masking_layers == "all"
         if p is None or p == self.options.hidden_dropout_prob:
             return []
-        parts = ("output_dropout", "dropout") if everywhere else ("output_dropout",)
-        named = self.encoder.named_modules()
-        chosen = [part for name, part in named if isinstance(part, Dropout) and name.split(".")[-1] in parts]
+        named = [(name, part) for name, part in self.encoder.named_modules() if isinstance(part, Dropout)]
+        of_neurons = [(name, part) for name, part in named if not name.endswith("attention.dropout")]
+        chosen = [part for name, part in of_neurons if everywhere or name.endswith("output_dropout")]
         if not chosen:
             raise UsageError(
                 f"neuron_masking_prob = {p}: the encoder has no feed-forward layers; set neuron_masking_layers to all"

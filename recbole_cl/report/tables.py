@@ -229,7 +229,9 @@ def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, tes
         return Row(metric, group.label, len(figures), mean, std)
     others = [figure_of(run, measure.protocol, metric, measure.split) for run in baseline.runs]
     reference = float(np.mean(others))
-    if measure.has_ranks_for(metric):
+    if baseline.runs[0].n_users < 2:  # a group of one
+        paired, p_both = None, np.nan
+    elif measure.has_ranks_for(metric):
         values, theirs = (_per_user(it, measure.protocol, metric) for it in (group, baseline))
         paired, p_both = paired_test(values, theirs, test), crossed_test(values, theirs)
     else:

@@ -21,6 +21,7 @@ from recbole_cl.config.messages import shown
 from recbole_cl.config.models import DEFAULT_DATASET, DEFAULT_MODEL, is_same_model
 from recbole_cl.config.presets import read_settings
 from recbole_cl.config.recboles import defaults_of, trained_by_recbole
+from recbole_cl.config.settings import canonical
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.data.loader import TrainLoader
@@ -129,6 +130,7 @@ def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
     """Refuses to resume a run under settings that contradict its earlier epochs or its early stopping."""
     if not is_same_model(config.model_class, model := str(stored.get("model", config["model"]))):
         raise UsageError(f"model = {config['model']}: {config['resume']} began with {model}; start a new run")
+    settings = config.settings_dict()
     for key in (
         "dataset",
         "seed",
@@ -136,11 +138,15 @@ def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
         "ema_decay",
         "valid_metric",
         "eval_history",
+        "eval_args",
+        "train_on",
+        "benchmark_filename",
         "complement",
         "train_users_share",
     ):
-        if str(config[key]).casefold() != str(stored.get(key, config[key])).casefold():
-            raise UsageError(f"{key} = {config[key]}: {config['resume']} began with {stored[key]}; start a new run")
+        here = settings.get(key)
+        if canonical(here).casefold() != canonical(stored.get(key, here)).casefold():
+            raise UsageError(f"{key} = {here}: {config['resume']} began with {stored[key]}; start a new run")
 
 
 def build_data(config: Config) -> Data:

@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from recbole_cl.config.settings import canonical
 from recbole_cl.errors import UsageError
 from recbole_cl.search.ranges import Choice, Range, keys_of, values_by_key
 
@@ -87,12 +88,12 @@ def trial_of_settings(settings: Mapping[str, Any], ranges: Mapping[str, Range]) 
         values = [settings[key] for key in keys_of(name)]
         value: Any = values if len(values) > 1 else values[0]
         if isinstance(its, Choice):
-            inside = any(repr(_as_choice(it)) == repr(_as_choice(value)) for it in its.values)
+            equal = [_as_choice(it) for it in its.values if canonical(it) == canonical(value)]
         else:
-            inside = its.low <= value <= its.high
-        if not inside:
-            raise UsageError(f"the first trial can't be as given: {name} = {value}, and its range is {its}")
-        found[name] = _as_choice(value)
+            equal = [value] if isinstance(value, int | float) and its.low <= value <= its.high else []
+        if not equal:
+            raise UsageError(f"the first trial can't be as given: {name} = {value}, which its range does not contain")
+        found[name] = equal[0]
     return found
 
 

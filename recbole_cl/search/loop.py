@@ -53,7 +53,7 @@ class Limits:
         """Optuna's pruner."""
         if self.pruner == "halving":
             return SuccessiveHalvingPruner(max(1, self.prune_after), reduction_factor=_KEPT_OF)
-        return MedianPruner(_TRIALS_BEFORE_PRUNING, n_warmup_steps=self.prune_after)
+        return MedianPruner(_TRIALS_BEFORE_PRUNING, n_warmup_steps=self.prune_after + 1)
 
 
 class Search:
@@ -87,9 +87,9 @@ class Search:
             sampler=NumberedTPE(settings_of(task.config).seed, limits.random_trials),
             pruner=limits.make_pruner(),
         )
-        if limits.first_as_given and not self.study.get_trials(deepcopy=False):
-            self.study.enqueue_trial(first, skip_if_exists=True)
         self.folders = TrialFolders(self.study, folder, shared=storage is not None)
+        if limits.first_as_given:
+            self.folders.begin_with(first)
 
     def run(self) -> None:
         """Runs trials until there are enough, or the time is up.

@@ -20,7 +20,10 @@ from recbole_cl.config.settings import settings_class
 from recbole_cl.config.values import plain
 from recbole_cl.errors import UsageError
 
-_NOT_SEARCHED = ("model", "dataset", "seed", "resume", "valid_metric", "eval_history", "checkpoint_dir", "data_path")
+_NOT_SEARCHED = (
+    *("model", "dataset", "seed", "resume", "checkpoint_dir", "data_path"),
+    *("valid_metric", "eval_history", "eval_args", "train_on", "benchmark_filename"),
+)
 
 
 @table

@@ -23,6 +23,7 @@ from recbole_cl.errors import UsageError
 
 DATABASE = "study.db"
 ERROR = "error"  # attribute of a failed trial: the reason
+GIVEN = "given"  # attribute of a first trial that was not drawn
 LOCK = ".lock"
 _SETTINGS, _STARTS = "settings", "starts"
 _HEARTBEAT, _GRACE = 60, 180  # seconds
@@ -55,6 +56,22 @@ class TrialFolders:
         except Timeout:
             return None
         return lock
+
+    def begin_with(self, values: Mapping[str, Any]) -> None:
+        """Gives the study's first trial these values; that trial is never pruned.
+
+        Raises:
+            UsageError: If the study has begun with others.
+        """
+        with FileLock(self.folder / LOCK):
+            begun = self.study.get_trials(deepcopy=False)
+            if not begun:
+                self.study.enqueue_trial(dict(values), user_attrs={GIVEN: True})
+            elif not any(GIVEN in it.user_attrs for it in begun):
+                raise UsageError(
+                    f"study {self.study.study_name} began without --first-trial given: leave it out, or give another "
+                    "--study"
+                )
 
     @contextmanager
     def next_trial(self, spaces: Mapping[str, BaseDistribution], most: int | None) -> Iterator[Trial | None]:

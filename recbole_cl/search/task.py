@@ -10,7 +10,7 @@ from typing import Any
 from recbole_cl.config.common import DataKeys
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import model_path
-from recbole_cl.config.older import with_todays_names
+from recbole_cl.config.older import todays_key, with_todays_names
 from recbole_cl.config.presets import merge_settings, read_settings
 from recbole_cl.config.settings import IDLE
 from recbole_cl.data.fingerprint import interaction_fingerprint
@@ -93,13 +93,15 @@ def prepare(
     file = default_ranges(config.model_class) if ranges is None else Path(ranges)
     known = config.settings_dict()
     given = with_todays_names(dict(settings), known).keys()
-    found = {name: its for name, its in read_ranges(file).items() if given.isdisjoint(keys_of(name))}
+    named = {", ".join(todays_key(key, known) for key in keys_of(name)): its for name, its in read_ranges(file).items()}
+    found = {name: its for name, its in named.items() if given.isdisjoint(keys_of(name))}
     if not found:
         raise UsageError(f"{file}: all settings with a range in it are set; leave one of these settings out")
     found = fitted(found, config.model_class, str(file))
     task = Task(model, dataset, files, settings, config, found)
     for name, its in found.items():
         for key, value in limits(name, its):
-            if key not in known:  # a misspelt or an older name
-                task.config_of({key: value})
+            if key not in known:
+                task.config_of({key: value})  # refuses a misspelt name
+                raise UsageError(f"{file}: {key} can't be searched under this older name: docs/settings.md has today's")
     return task

@@ -23,7 +23,7 @@ from recbole_cl.runs.folder import LOG, resumed_folder
 from recbole_cl.runs.logs import logging_to
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.training import train
-from recbole_cl.search.study import ERROR, LOCK
+from recbole_cl.search.study import ERROR, GIVEN, LOCK
 
 SECONDS, BEST_EPOCH = "seconds", "best_epoch"  # attributes of a trial
 
@@ -64,9 +64,9 @@ class TrialRun:
             nonlocal reports
             reports += 1
             if isfinite(score):  # if not, the model is not validated yet
-                if epoch not in before:  # the last one may be repeated
-                    trial.report(score, epoch)
-                if trial.should_prune():
+                if epoch + 1 not in before:  # the last one may be repeated
+                    trial.report(score, epoch + 1)  # by the number of epochs
+                if GIVEN not in trial.user_attrs and trial.should_prune():
                     raise TrialPruned
             if time.monotonic() > self.deadline:
                 raise OutOfTime

@@ -236,6 +236,8 @@ class LoadedRun:
         """The begin and the end of each user's interactions in the flat data, up to a given part of it, [U] each."""
         if until not in UNTIL:
             raise UsageError(f"history = {until!r}: expected {', '.join(UNTIL)}")
+        if self.dataset.names_items:
+            return self._bounds_of_lists(until)
         flat_user = self.dataset.flat[self.dataset.uid_field]
         ids = torch.arange(len(self.users))
         first, end = torch.searchsorted(flat_user, ids), torch.searchsorted(flat_user, ids, right=True)
@@ -243,6 +245,15 @@ class LoadedRun:
         for split in {"train": (valid, test), "valid": (test,), "test": ()}[until]:
             features = split.inter_feat
             end.scatter_reduce_(0, features[split.uid_field], features["row_end"], "amin")
+        return first, end
+
+    def _bounds_of_lists(self, until: str) -> tuple[Tensor, Tensor]:
+        """As ``_bounds``, where each row lists its items: those of the user's last row, and its target."""
+        end = torch.zeros(len(self.users), dtype=torch.long)
+        for split in self.splits[: UNTIL.index(until) + 1]:
+            features = split.inter_feat
+            end.scatter_reduce_(0, features[split.uid_field], features["row_end"] + 1, "amax")
+        first = torch.where(end > 0, self.dataset.user_start[end - 1], 0)
         return first, end
 
     @cached_property

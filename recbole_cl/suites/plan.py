@@ -95,6 +95,8 @@ def plan(suite: Suite, choice: Choice = Choice()) -> list[PlannedRun]:
     seeds = choice.seeds or suite.seeds
     if isinstance(seeds, int):
         seeds = range(suite.seeds[0], suite.seeds[0] + seeds)
+    if len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds {list(seeds)}: a seed is given twice; each gives one run")
     lines = _lines(suite, choice)
     folders = _Folders()
     return [_planned(line, seed, folders) for seed in seeds for line in lines]

@@ -20,6 +20,7 @@ from recbole_cl.recboles.data import interactions_of, taught
 from recbole_cl.report.store import load_run
 from recbole_cl.runs.build import build_data
 from recbole_cl.runs.evaluation_rows import build_evaluation_rows
+from recbole_cl.serving.loaded import UNTIL
 from recbole_cl.testing.toy import N_USERS, TINY, write_cycle
 from tests.trainer.parts import config_of
 
@@ -149,6 +150,19 @@ def test_files_that_come_split_stay_so(tmp_path: Path) -> None:
     assert interactions_of(train).inter_num == 5
 
 
+def test_lines_of_a_file_follow_each_other_in_exact_time(tmp_path: Path) -> None:
+    """RecBole's float32 has steps of 128 seconds today."""
+    times = {"1": 1_400_000_030, "2": 1_400_000_010, "3": 1_400_000_020, "4": 1_400_000_000}
+    lines: dict[str, list[tuple[str, ...]]] = {
+        "train": [("a", item, str(time)) for item, time in times.items()],
+        "valid": [("a", "5", "1400000050")],
+        "test": [("a", "6", "1400000040")],
+    }
+    config = write_files(tmp_path, "user_id:token\titem_id:token\ttimestamp:float", lines)
+    test = build_data(config)[1][2]
+    assert rows_told(test) == [("a", ["4", "2", "3", "1", "5"], "6")]
+
+
 def test_rows_that_name_their_items(tmp_path: Path) -> None:
     """The form of UniSRec, CORE and others: a list of items and its target in each line."""
     lines: dict[str, list[tuple[str, ...]]] = {
@@ -169,6 +183,11 @@ def test_rows_that_name_their_items(tmp_path: Path) -> None:
     for name in ("CL4SRec", "recbole:SASRec"):
         result = run(name, "shop", **given, data_path=str(tmp_path), valid_metric="MRR@1")
         assert np.load(result.run_dir / "ranks_test.npy").shape == (2,)
+    loaded = load(result.run_dir)
+    for until, told in zip(UNTIL, (["123", "23"], ["1234", "234"], ["12345", "2341"]), strict=True):
+        found = loaded.histories(None, until)
+        items = zip(found.first.tolist(), found.end.tolist(), strict=True)
+        assert ["".join(loaded.items.tokens[i] for i in found.items[a:b].tolist()) for a, b in items] == told
     with pytest.raises(UsageError, match="train_form = sequence: these data come as prefixes"):
         run("SASRec", "shop", **given, data_path=str(tmp_path), valid_metric="MRR@1", train_form="sequence")
 

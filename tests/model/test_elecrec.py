@@ -143,6 +143,8 @@ def test_what_does_not_fit_is_refused() -> None:
         build_model("ELECRec", encoder="bsarec", train_form="prefix")
     with pytest.raises(UsageError, match="count_padding_targets = True: rows have one target in the prefix form"):
         build_model("ELECRec", count_padding_targets=True, train_form="prefix")
+    with pytest.raises(UsageError, match="count_padding_targets = True: padding stands before the items"):
+        build_model("ELECRec", count_padding_targets=True, right_aligned=False)
 
 
 def test_padding_counts_where_it_is_asked_to() -> None:

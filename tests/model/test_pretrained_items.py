@@ -74,6 +74,13 @@ def test_vectors_of_another_size_are_projected_and_trained(folders: dict[str, st
     assert all(parameter.grad.abs().sum() > 0 for parameter in built.item_embedding.parameters())
 
 
+def test_both_nets_of_elecrec_step_what_they_are_computed_from(folders: dict[str, str], tmp_path: Path) -> None:
+    path, _ = vectors_file(tmp_path, 24)
+    built, _, _ = build("ELECRec", folders, pretrained_items=str(path), double_steps=True)
+    twice = {id(weight) for weight in built.stepped_twice}
+    assert {id(weight) for weight in built.item_embedding.parameters()} <= twice and len(twice) > 2
+
+
 def test_what_preload_weight_names_is_used_and_adds_no_item(folders: dict[str, str]) -> None:
     vectors = np.random.default_rng(0).normal(size=(N_WITH + 1, 4))
     tokens = [*(f"i{item}" for item in range(N_WITH)), "of no item"]

@@ -107,3 +107,9 @@ def test_what_was_not_pre_trained_is_refused(settings: dict[str, Any], expected:
 def test_a_first_stage_without_a_second_is_refused() -> None:
     with pytest.raises(UsageError, match="pretrain_epochs = 5: expected fewer than epochs = 5"):
         build_model("S3Rec_MIP", pretrain_epochs=5, epochs=5, eval_step=1)
+
+
+def test_rows_that_may_hold_every_item_are_refused() -> None:
+    with pytest.raises(UsageError, match="pretrain_epochs = 5: a row of 10 may leave none of 10 items"):
+        build_model("S3Rec_MIP", n_items=11, pretrain_epochs=5, epochs=10, recommendation_loss="ce")
+    build_model("S3Rec_MIP", n_items=12, pretrain_epochs=5, epochs=10, recommendation_loss="ce")

@@ -120,8 +120,25 @@ def test_neurons_are_masked_in_views_only(where: str) -> None:
     dropouts = {name: part for name, part in model.encoder.named_modules() if isinstance(part, Dropout)}
     assert all(part.p == 0 for part in dropouts.values())
     with model._neuron_masking():
-        masked = {name.split(".")[-1] for name, part in dropouts.items() if part.p == 0.5}
-    assert masked == ({"output_dropout"} if where == "feed_forward" else {"dropout", "output_dropout"})
+        masked = {name for name, part in dropouts.items() if part.p == 0.5}
+    neurons = {name for name in dropouts if not name.endswith("attention.dropout")}
+    assert "trunk.layers.0.attention.dropout" in dropouts.keys() - neurons
+    assert masked == ({it for it in neurons if it.endswith("output_dropout")} if where == "feed_forward" else neurons)
+
+
+@pytest.mark.parametrize("encoder", ["transformer", "query_norm", "ligr"])
+def test_masking_neurons_leaves_attention_weights_to_their_own_dropout(encoder: str) -> None:
+    rates: dict[str, Any] = {"hidden_dropout_prob": 0.2, "attn_dropout_prob": 0.1, "neuron_masking_prob": 0.5}
+    model = build_model("SRMA", encoder=encoder, dropped_layers=0, neuron_masking_layers="all", **rates)
+
+    def now() -> dict[str, float]:
+        return {name: part.p for name, part in model.encoder.named_modules() if isinstance(part, Dropout)}
+
+    before = now()
+    assert {before[name] for name in before if name.endswith("attention.dropout")} == {0.1}
+    with model._neuron_masking():
+        assert now() == {name: 0.1 if name.endswith("attention.dropout") else 0.5 for name in before}
+    assert now() == before
 
 
 @pytest.mark.parametrize("contrastive_weight", [0.1, 0])
@@ -137,9 +154,10 @@ def test_neurons_are_masked_in_every_pass(where: str, contrastive_weight: float)
     first, second = (model.losses(a_batch())["recommendation"] for _ in range(2))
     assert first != second
     parts = model.encoder.named_modules()
-    dropouts = {name.split(".")[-1]: part.p for name, part in parts if isinstance(part, Dropout)}
-    assert dropouts.pop("output_dropout") == 0.5 and dropouts.pop("dropout") == (0.5 if where == "all" else 0)
-    assert set(dropouts.values()) <= {0}  # of attention weights
+    for name, part in parts:
+        if isinstance(part, Dropout):
+            kind = "attention" if name.endswith("attention.dropout") else name.split(".")[-1]
+            assert part.p == {"output_dropout": 0.5, "attention": 0}.get(kind, 0.5 if where == "all" else 0)
     first, second = (model.eval().losses(a_batch())["recommendation"] for _ in range(2))
     assert first == second
 

@@ -12,9 +12,11 @@ from scipy import stats
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import crossed_test, holm, per_user_metric
+from recbole_cl.report import tables as tables_module
 from recbole_cl.report.render import as_text
 from recbole_cl.report.store import load_run
 from recbole_cl.report.tables import Row, Table, compare_runs
+from tests.report.conftest import N_USERS
 
 METRICS = ["hit@10", "ndcg@5"]
 
@@ -70,6 +72,17 @@ def test_metrics_that_ranks_do_not_give_are_taken_as_recorded_and_not_tested(fol
     )
     with pytest.raises(UsageError, match="did not record 'giniindex@10', only hit@10, gauc"):
         tables(folders, metrics=["giniindex@10"])
+
+
+def test_a_group_of_one_user_has_figures_and_no_significance(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = np.arange(N_USERS) == 0
+    monkeypatch.setattr(tables_module, "users_by", lambda run, by: [("one (1)", one), (f"rest ({N_USERS - 1})", ~one)])
+    rows = [it for it in tables(folders, by="length", metrics=METRICS)[0].rows if it.model == "DuoRec"]
+    assert [it.group for it in rows] == ["one (1)"] * 2 + [f"rest ({N_USERS - 1})"] * 2
+    assert [it.p is None for it in rows] == [it.p_both is None for it in rows] == [True, True, False, False]
+    assert rows[0].difference is not None
 
 
 def test_the_baseline_is_sasrec_or_the_first_or_the_one_named(folders: list[Path], make_run: Any) -> None:

@@ -129,7 +129,15 @@ def test_a_folder_that_cannot_be_resumed_is_left_as_it_is(
 
 
 @pytest.mark.parametrize(
-    "other", [{"seed": 7}, {"learner": "sgd"}, {"valid_metric": "Hit@5"}, {"eval_history": "remove"}]
+    "other",
+    [
+        {"seed": 7},
+        {"learner": "sgd"},
+        {"valid_metric": "Hit@5"},
+        {"eval_history": "remove"},
+        {"train_on": "all"},
+        {"eval_args": {"mode": "uni20"}},
+    ],
 )
 def test_a_run_does_not_go_on_as_another_one(other: dict[str, Any], settings: dict[str, Any]) -> None:
     folder = run("SASRec", "cycle", epochs=1, **settings).run_dir

@@ -100,6 +100,8 @@ def test_recboles_files_mean_what_hyperopt_makes_of_them(tmp_path: Path) -> None
         ("r.yaml", "temperature: 0.5", "temperature = 0.5: expected a list of choices"),
         ("r.yaml", "temperature: [0.5, 0.5]", "none twice"),
         ("r.yaml", "seed: [1, 2]", "seed can't be searched"),
+        ("r.yaml", "train_on: [train, all]", "train_on can't be searched"),
+        ("r.yaml", "min_user_inter_num: [0, 20]", "min_user_inter_num can't be searched under this older name"),
         ("r.yaml", "hidden_dropout_prob, attn_dropout_prob: [0.1, 0.2]", "each a list of 2 values"),
         ("r.yaml", "# nothing", "holds no range"),
         ("r.yaml", "supervised_weight: [0.5, 1.0]", "all settings with a range in it are set"),
@@ -118,9 +120,11 @@ def test_what_is_no_range_or_leaves_a_settings_bounds_is_told(tmp_path: Path, na
     assert words in str(caught.value)
 
 
-def test_a_setting_that_is_given_is_not_searched() -> None:
+def test_a_setting_that_is_given_is_not_searched(tmp_path: Path) -> None:
     task = prepare("DuoRec", "ml-100k", None, (), {"attn_dropout_prob": 0.2, "tau": 0.5})  # by its older name
     assert list(task.ranges) == ["supervised_weight"]
+    task = prepare("DuoRec", "ml-100k", written(tmp_path, "tau: [0.5, 1]\nlmd: [0.1, 0.2]"), (), {"temperature": 0.5})
+    assert list(task.ranges) == ["unsupervised_weight"]  # ranges may have older names, too
     with pytest.raises(UsageError, match="repeat its command without resume"):
         prepare("DuoRec", "ml-100k", None, (), {"resume": "saved/x"})
     with pytest.raises(UsageError, match="GRU4Rec comes with no ranges: give a file of your own by --ranges"):

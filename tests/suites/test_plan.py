@@ -81,6 +81,8 @@ def test_a_run_that_is_stored_is_known_by_its_settings_whatever_its_folder_is_ca
 def test_what_is_chosen_must_be_there_and_so_must_the_data(toy: Choice, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="variants = DuoRec: the suite has SASRec"):
         plan(suite_of(), Choice(variants=["DuoRec"]))
+    with pytest.raises(UsageError, match=r"seeds \[7, 7\]: a seed is given twice"):
+        plan(suite_of(), Choice(seeds=[7, 7]))
     runs = plan(suite_of(datasets=["cycle", "cycel", "no-such"]), toy)
     with pytest.raises(UsageError) as error:
         refuse_missing_data(runs)

@@ -119,10 +119,16 @@ def _without_missing_words(values: pd.Series) -> pd.Series:
     return values.mask(values.isin(MISSING_WORDS)) if values.dtype == object else values
 
 
+def _are_whole(numbers: pd.Series) -> bool:
+    return bool((numbers % 1 == 0).all() and (numbers.abs() < 2**53).all())
+
+
 def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
     """Ids as text or as integers; ids that would read as missing once they are written are missing here."""
-    if is_float_dtype(values) and values.notna().all() and (values % 1 == 0).all() and values.abs().max() < 2**53:
-        values = values.astype(np.int64)
+    if is_float_dtype(values) and _are_whole(values.dropna()):
+        values = values.astype(
+            "Int64" if values.hasnans else np.int64
+        )  # pandas has integers as floats if one is missing
     if is_integer_dtype(values) and values.notna().all():
         return values
     if not (isinstance(values.dtype, pd.CategoricalDtype) and values.cat.categories.dtype == object):

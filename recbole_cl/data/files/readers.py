@@ -80,14 +80,15 @@ def read_csv(text: Text, columns: Columns, separator: str, *, header: bool, quot
         file,
         sep=mark,
         header=None,
-        names=names,
-        usecols=list(used),
-        dtype={source: "category" for source, ours in used.items() if ours in (USER, ITEM)},
+        names=range(len(names)),  # columns that nobody asked for may share a name
+        usecols=[names.index(source) for source in used],
+        dtype={names.index(source): "category" for source, ours in used.items() if ours in (USER, ITEM)},
         quoting=csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL,
         index_col=False,
         low_memory=False,
         float_precision="round_trip",
     )
+    table = table.rename(columns=dict(enumerate(names)))
     if len(table) != n_rows:
         raise UsageError(f"{text.path}: {len(table):,} rows were read from {n_rows:,} lines: {_REMEDY}")
     return table, columns, origin

@@ -12,7 +12,6 @@ from recbole_cl.batch import Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.model.contrast.pairs import PairLoss, ViewPair
-from recbole_cl.model.contrast.pooling import pools_padding
 
 
 class Complement:
@@ -85,17 +84,18 @@ class FrozenEncoder:
         return self.model.encode(rows)[0]
 
 
-def refuse_misfit(setting: str, its: EncoderRecommender, ours: EncoderRecommender) -> None:
+def refuse_misfit(setting: str, its: EncoderRecommender, ours: EncoderRecommender, compares_padding: bool) -> None:
     """Refuses a trained model that cannot complement another one.
 
     Args:
         setting: Value of ``complement``, for the message.
         its: The trained model.
         ours: The model that is to be trained.
+        compares_padding: Whether outputs at padding are compared.
 
     Raises:
         UsageError: If the size of its representations, its items or its maximum length differ, or its positions are
-            counted from another end than the pooling's.
+            counted from another end than those of compared padding.
     """
     pairs = {
         "hidden_size": (its.options.hidden_size, ours.options.hidden_size),
@@ -106,9 +106,9 @@ def refuse_misfit(setting: str, its: EncoderRecommender, ours: EncoderRecommende
         if theirs != here:
             raise UsageError(f"complement = {setting}: its {name} is {theirs}, here it is {here}; train one like this")
     oldest_first = its.abilities.counts_positions and not its.options.right_aligned
-    pooling = str(getattr(ours.options, "pooling", "last"))
-    if oldest_first and pools_padding(pooling):
+    if oldest_first and compares_padding:
         raise UsageError(
-            f"complement = {setting}: it counts positions from the oldest item, pooling = {pooling} from the newest; "
-            "train one with right_aligned = True, or choose another pooling"
+            f"complement = {setting}: it counts positions from the oldest item, and outputs that are compared with "
+            "padding count from the newest; train one with right_aligned = True, or leave padding out (pooling, "
+            "count_padding_states, count_padding_targets)"
         )

@@ -42,6 +42,12 @@ def test_rows_with_missing_values_are_counted_over_all_columns_at_once() -> None
         interactions(table, Columns(), ORIGIN, Cleaning(drop_missing=True))
 
 
+def test_whole_numbers_stay_whole_beside_a_missing_one() -> None:
+    table = pd.DataFrame({"user_id": [1, 2, None, 1], "item_id": [5, 6, 7, None], "timestamp": [1, 2, 3, 4]})
+    frame, _ = interactions(table, Columns(), ORIGIN, Cleaning(drop_missing=True))
+    assert frame[["user_id", "item_id"]].astype(str).to_numpy().tolist() == [["1", "5"], ["2", "6"]]
+
+
 def test_exact_duplicates_are_counted_and_left_out_only_if_asked() -> None:
     frame = pd.DataFrame({"user_id": list("aaba"), "item_id": list("xxxx"), "timestamp": [1, 1, 1, 2]})
     kept, notes = without_duplicates(frame, Cleaning())

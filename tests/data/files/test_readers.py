@@ -31,6 +31,11 @@ def test_csv_ids_are_text_as_written_and_times_numbers() -> None:
     assert table["when"].dtype == "int64" and origin.place(1) == "log, line 4"
 
 
+def test_columns_that_nobody_asks_for_may_share_a_name() -> None:
+    table, _, _ = csv("x,user_id,item_id,timestamp,x,,\n0,u,i,7,1,,\n")
+    assert table.to_dict("list") == {"user_id": ["u"], "item_id": ["i"], "timestamp": [7]}
+
+
 def test_a_quotation_mark_that_is_not_closed_swallows_no_row() -> None:
     """Case: of 18 lines 12 were left, since a mark opened one title and the next one closed another."""
     rows = "".join(f"u,i{k},{k},{note}\n" for k, note in enumerate(['"Weird Bob', "x", '12" Remixes'] * 6))

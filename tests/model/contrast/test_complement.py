@@ -158,6 +158,8 @@ def test_an_encoder_of_another_shape_is_refused(settings: dict[str, Any], words:
 def test_an_encoder_that_counts_from_the_other_end_is_refused_where_columns_are_compared() -> None:
     with pytest.raises(UsageError, match="counts positions from the oldest item"):
         build("SRMA", frozen(right_aligned=False))
+    with pytest.raises(UsageError, match="counts positions from the oldest item"):
+        build("ECLSR", frozen(right_aligned=False), count_padding_states=True, right_aligned=True)
     build("SRMA", frozen(right_aligned=False), pooling="last")
 
 
