@@ -108,7 +108,9 @@ def _axis(args: argparse.Namespace, axis: str, fresh: Callable[..., common.Recor
         with tempfile.TemporaryDirectory() as folder:
             make_up(Path(folder), sizes["items"], sizes["length"], sizes["users"], seed=1)
             args.data_path = folder
-            flags = [f"--{name}={value}" for name, value in (sizes | {"steps": args.steps}).items()]
+            same = ("steps", "batch_size", "sequence_batch_size", "hidden_size")
+            given = sizes | {name: getattr(args, name) for name in same}
+            flags = [f"--{name}={value}" for name, value in given.items()]
             for key in CONTENDERS[axis]:
                 shared = *common.shared_flags(args), *flags
                 records += fresh(__file__, *shared, "--case", axis, "--only", key)

@@ -80,12 +80,12 @@ Clocks = tuple[
 ]  # wall-clock seconds, and processor seconds: other work on the machine affects only the former
 
 
-def _clocks() -> Clocks:
-    return time.perf_counter(), time.process_time()
+def _clocks(gpu: bool = False) -> Clocks:
+    return common.now(gpu), time.process_time()
 
 
-def _since(begin: Clocks) -> Clocks:
-    wall, processor = _clocks()
+def _since(begin: Clocks, gpu: bool = False) -> Clocks:
+    wall, processor = _clocks(gpu)
     return wall - begin[0], processor - begin[1]
 
 
@@ -123,19 +123,19 @@ def stage_train(args: argparse.Namespace, folder: Path) -> Clocks:
     config, model, loader, _ = _load(args, folder)
     trainer = build_trainer(config, model, folder)
     model.train()
-    begin = _clocks()
+    begin = _clocks(args.gpu)
     for batch in islice(loader, args.steps):
-        trainer.step(batch)
-    return _since(begin)
+        trainer.step(batch.to(config["device"]))
+    return _since(begin, args.gpu)
 
 
 def stage_evaluate(args: argparse.Namespace, folder: Path) -> Clocks:
-    _, model, _, rows = _load(args, folder)
+    config, model, _, rows = _load(args, folder)
     some = torch.linspace(0, len(rows) - 1, min(args.evaluated, len(rows))).long()
     rows = dataclasses.replace(rows, user=rows.user[some], start=rows.start[some], end=rows.end[some])
-    begin = _clocks()
-    RankEvaluator(model, 256).rank(evaluation_rows(rows, model.n_items))
-    return _since(begin)
+    begin = _clocks(args.gpu)
+    RankEvaluator(model, 256).rank(evaluation_rows(rows.to(config["device"]), model.n_items))
+    return _since(begin, args.gpu)
 
 
 STAGES: dict[str, Callable[[argparse.Namespace, Path], Clocks]] = {
@@ -156,7 +156,7 @@ def measure(args: argparse.Namespace) -> common.Records:
             "stage": args.stage,
             "wall_seconds": wall,
             "processor_seconds": processor,
-            "peak_mb": common.memory_mb("VmHWM"),
+            "peak_mb": common.peak_mb(args.gpu),
             "what": what.get(args.stage, f"{args.interactions:,} interactions"),
         }
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
             if another process of the run has ended; 130 if interrupted, 143 if terminated, 141 if the reader of the
             output has ended.
     """
+    _make_streams_usable()
     try:
         with _terminable(), _quiet_threads():
             code = command(argv)
@@ -56,7 +58,7 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
         return _told(prog, str(error), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more at exit
-        return 128 + signal.SIGPIPE
+        return 141  # 128 + SIGPIPE, which Windows does not have
     except OSError as error:
         return _told(prog, _words(error))
     except MemoryError as error:
@@ -67,6 +69,15 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
     except KeyboardInterrupt:
         _tell(f"{prog}: interrupted")
         return 128 + signal.SIGINT
+
+
+def _make_streams_usable() -> None:
+    """Stands in for closed streams, and lets the terminal show what its encoding lacks as an escape sequence."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _told(prog: str, message: str, code: int = 2) -> int:

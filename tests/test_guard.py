@@ -52,6 +52,16 @@ def test_what_the_user_can_mend_is_one_harmless_line(
     assert err.startswith("prog: error: ") and words in err and err.count("\n") == 1 and "\x1b" not in err
 
 
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "| cat"])
+def test_closed_streams_and_narrow_encodings_do_not_fail_a_command(redirection: str) -> None:
+    code = "from recbole_cl.guard import guarded; guarded('p', lambda argv: print('\u00e1 \u0436') or 0, [])"
+    shell = f'set -o pipefail; {sys.executable} -c "$CODE" {redirection}'
+    environment = os.environ | {"CODE": f"import sys\n{code}", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(["bash", "-c", shell], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout == ("" if redirection == ">&-" else "\\xe1 \\u0436\n")
+
+
 def test_signals_have_their_codes_and_a_bug_its_traceback() -> None:
     assert (ended(KeyboardInterrupt()), ended(Terminated())) == (130, 143)
     with pytest.raises(ZeroDivisionError):

@@ -28,7 +28,8 @@ _INTRODUCTION = """\
 Every setting may be given on the command line (`--key=value`), in a YAML file of `--config_files`, or in
 `run(key=value)`. From strong to weak: command line, `--config_files`, `props/experiment/<Model>-<dataset>.yaml`,
 `<dataset>.yaml` next to the data, `props/dataset/`, `props/model/`, `props/overall.yaml`,
-[RecBole's defaults](recbole_keys.md). `~` means none. A bad value or an unknown key is refused before training starts.
+[RecBole's defaults](recbole_keys.md). `~` means none. A bad value, an unknown
+flag or a key that looks misspelt is refused before training starts.
 
 `recbole-cl models --settings DuoRec` prints the settings of one method. `recbole-cl schema` prints a JSON schema, with
 which an editor can complete and check YAML files. This page is generated from the settings:

@@ -50,6 +50,9 @@ def started(environment: Mapping[str, str] = os.environ) -> World:
     size = environment.get("WORLD_SIZE", "1")
     if not size.isdecimal() or int(size) < 2:
         return _ALONE
+    numbers = {name: environment.get(name, "0") for name in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")}
+    if wrong := [f"{name} = {value}" for name, value in numbers.items() if value and not value.isdecimal()]:
+        raise UsageError(f"{', '.join(wrong)}: expected a number; start the processes by torchrun")
     if missing := [name for name in _NEEDED if not environment.get(name)]:
         raise UsageError(
             f"WORLD_SIZE = {size}, but {', '.join(missing)} is missing: start the processes by torchrun, or unset "

@@ -23,7 +23,7 @@ from recbole_cl.model.sasrec import SASRec
 from recbole_cl.runs.build import build_data, build_model, config_of_run
 from recbole_cl.runs.folder import BEST, CONFIG, new_folder
 from recbole_cl.trainer.checkpoint import load_checkpoint, save_checkpoint
-from recbole_cl.writing import atomic_write_text, atomic_writer
+from recbole_cl.writing import atomic_write_text
 
 _THEIRS = "recbole:SASRec"
 # Keys that affect neither a trained model nor its data.
@@ -63,8 +63,8 @@ def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str |
         The folder.
 
     Raises:
-        UsageError: If the checkpoint is refused, is of another model, or does not fit the data; or if the folder
-            exists.
+        UsageError: If the checkpoint is refused, is of another model, or does not fit the data.
+        FileExistsError: If the folder exists.
     """
     state = read_checkpoint(checkpoint, "cpu")
     stored = state["config"]
@@ -136,8 +136,8 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
         "optimizer": torch.optim.Adam(model.parameters(), lr=theirs["learning_rate"]).state_dict(),
     }
     file = output or run_dir / "recbole.pth"
-    with atomic_writer(file) as stream:
-        torch.save(checkpoint, stream)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(checkpoint, file)
     return file
 
 

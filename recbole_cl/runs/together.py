@@ -13,7 +13,7 @@ from recbole_cl.config.settings import canonical
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.files.dataframe import NamedData
 from recbole_cl.data.fingerprint import interaction_fingerprint
-from recbole_cl.distributed.processes import agree_on, of_first, started, world
+from recbole_cl.distributed.processes import agree_on, is_first, of_first, started, world
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.folder import is_resumable, new_folder
 from recbole_cl.runs.settings import RunSettings
@@ -38,11 +38,13 @@ class Attempts:
             name = f"{os.uname().nodename}-{os.getppid()}"
         job = re.sub(r"[^\w.-]", "_", name or "")
         self._record = parent / f".torchrun-{job}-{number}" if job else None
+        self._again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+        if self._record and not self._again and is_first():
+            self._record.unlink(missing_ok=True)  # of an earlier job with the same id
 
     def folder(self) -> Path | None:
         """The folder of the previous attempt, if there was one and it can be resumed."""
-        again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-        if not (again and self._record and self._record.is_file()):
+        if not (self._again and self._record and self._record.is_file()):
             return None
         folder = Path(self._record.read_text(encoding="utf-8"))
         return folder if is_resumable(folder) else None

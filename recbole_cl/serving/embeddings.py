@@ -62,6 +62,7 @@ def write_vectors(file: Path, tokens: Sequence[str], vectors: NDArray[np.float32
         UsageError: If the file has another ending.
     """
     if file.suffix == ".npz":
+        file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_writer(file) as raw:
             np.savez(raw, tokens=np.array(tokens, dtype=str), vectors=vectors)
     elif file.suffix == ".parquet":

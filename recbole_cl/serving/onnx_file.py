@@ -66,6 +66,7 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
     except ImportError:
         raise UsageError("an ONNX file needs onnx and onnxscript: pip install 'recbole_cl[export]'") from None
     program = _exported(model, k)
+    file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_writer(file) as raw:
         raw.write(program.model_proto.SerializeToString())
     run.items.save(file.with_suffix(".items.json"))

@@ -71,6 +71,7 @@ def table_writer(file: Path) -> Iterator[Write]:
     ending = file.suffix.lstrip(".").lower()
     if ending not in FORMATS:
         raise UsageError(f"{file}: expected a name that ends in .{', .'.join(FORMATS)}")
+    file.parent.mkdir(parents=True, exist_ok=True)
     if ending == "parquet":
         with _parquet_writer(file) as write:
             yield write

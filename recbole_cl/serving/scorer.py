@@ -100,10 +100,11 @@ def scorer_of(model: Any) -> SequenceScorer:
     from recbole_cl.model.base import EncoderRecommender
 
     name = type(model).__name__
+    if not isinstance(model, EncoderRecommender):
+        raise UsageError(f"{name} is RecBole's own model: only ours can be exported")
     plain = ("forward", "score_items", "score_rows", "scorer", "packed")
     if (
-        not isinstance(model, EncoderRecommender)
-        or any(getattr(type(model), part) is not getattr(EncoderRecommender, part) for part in plain)
+        any(getattr(type(model), part) is not getattr(EncoderRecommender, part) for part in plain)
         or model.history_penalty is not None
     ):
         raise UsageError(f"{name} scores by more than an encoder and item vectors: export it with --format onnx")

@@ -21,7 +21,7 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Writes a checkpoint to a temporary name next to ``path`` and renames it.
 
     Args:
-        state: Tensors, numbers, strings, None, and lists, tuples and dicts of these.
+        state: For ``load_checkpoint``: tensors, numbers, strings, None, and lists, tuples and dicts of these.
         path: The file; an existing one is replaced in one step.
     """
     with atomic_writer(path) as file:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recbole_cl.allocator import give_back_freed_memory
 from recbole_cl.data.loader import TrainLoader
-from recbole_cl.distributed.processes import wait
+from recbole_cl.distributed.processes import wait, world
 from recbole_cl.distributed.sharing import shared_work, take_from_first
 from recbole_cl.evaluation.evaluate import EvaluationSettings, RankEvaluator
 from recbole_cl.evaluation.metrics import RankCounts, metrics_from_ranks, needs_top_items
@@ -74,6 +74,8 @@ class Trainer(RecBoleTrainer):
     ) -> None:
         self.settings, self.evaluation, self.best, self.last = settings, evaluation, best, last
         self._before_epoch = before_epoch
+        if world().rank:
+            config["log_wandb"] = False  # one run there, not one per process
         with tensorboard_in(log_dir):
             super().__init__(config, model)
         self.saved_model_file = str(best)
@@ -243,7 +245,7 @@ class Trainer(RecBoleTrainer):
 
     def report_test(self, test: Mapping[str, Mapping[str, float]]) -> None:
         """Sends the test metrics of each protocol to Weights & Biases, if it logs the run, and ends its run there."""
-        if not self.settings.log_wandb:
+        if world().rank or not self.settings.log_wandb:
             return
         for protocol, metrics in test.items():
             self.wandblogger.log_eval_metrics(metrics, head=f"test/{protocol}")

@@ -39,6 +39,8 @@ def test_the_environment_tells_who_a_process_is() -> None:
 def test_processes_that_cannot_meet_are_told_what_is_missing() -> None:
     with pytest.raises(UsageError, match="WORLD_SIZE = 2, but LOCAL_RANK, MASTER_ADDR, MASTER_PORT is missing"):
         started({"WORLD_SIZE": "2", "RANK": "0"})
+    with pytest.raises(UsageError, match="RANK = a: expected a number"):
+        started(ENVIRONMENT | {"RANK": "a"})
 
 
 @pytest.mark.usefixtures("second_of_two")
@@ -86,7 +88,7 @@ def test_the_next_attempt_finds_the_folder_of_the_first(tmp_path: Path, monkeypa
     run = tmp_path / "run"
     run.mkdir()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job/7")
-    monkeypatch.setattr("recbole_cl.runs.together._count", iter([0, 1, 0, 1, 0]))
+    monkeypatch.setattr("recbole_cl.runs.together._count", iter([0, 1, 0, 1, 0, 1, 1, 0]))
     first, second = Attempts(tmp_path), Attempts(tmp_path)  # of two seeds
     assert first.folder() is None
     second.begin_in(run)
@@ -96,5 +98,10 @@ def test_the_next_attempt_finds_the_folder_of_the_first(tmp_path: Path, monkeypa
     for name in ("last.pth", "config.yaml"):
         (run / name).touch()
     assert next_seed.folder() == run
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    for _ in range(2):
+        assert Attempts(tmp_path).folder() is None  # another job with the same id
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert Attempts(tmp_path).folder() is None, "the first attempt of that job has left nothing"
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
     assert Attempts(tmp_path).folder() is None

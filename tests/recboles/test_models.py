@@ -75,6 +75,11 @@ def test_every_model_runs_or_says_what_it_lacks(name: str, settings: dict[str, A
         trains(name, settings)
 
 
+def test_a_first_stage_has_metrics_of_popularity_too(settings: dict[str, Any]) -> None:
+    more = {"train_stage": "pretrain", "metrics": ["Hit", "AveragePopularity"], "valid_metric": "Hit@10"}
+    assert "averagepopularity@10" in trains("S3Rec", settings, **more).test["history_kept"]
+
+
 def test_a_loaded_run_ranks_as_its_test_did(settings: dict[str, Any]) -> None:
     from recbole_cl.evaluation.evaluate import RankEvaluator
     from recbole_cl.runs.evaluation_rows import build_evaluation_rows

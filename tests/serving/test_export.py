@@ -69,7 +69,7 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
         model.recommend([["i1"]], k=21)
     with pytest.raises(UsageError, match="history 1 has no item"):
         model.recommend([[]])
-    with pytest.raises(UsageError, match="GRU4Rec scores by more than an encoder"):
+    with pytest.raises(UsageError, match="GRU4Rec is RecBole's own model"):
         scorer_of(recboles.model)
     assert main(["export", run_dir, "--format", "package", "--out", str(package)]) == 2
     assert "exists already" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def test_nearest_items_are_those_of_the_greatest_cosine(ours: LoadedRun) -> None
 
 
 def test_vectors_in_files(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None:
-    npz, parquet = tmp_path / "items.npz", tmp_path / "users.parquet"
+    npz, parquet = tmp_path / "new" / "items.npz", tmp_path / "newer" / "users.parquet"
     assert main(["embeddings", run_dir, "--out", str(npz)]) == 0
     assert main(["embeddings", run_dir, "--of", "users", "--out", str(parquet)]) == 0
     items, users = np.load(npz), pd.read_parquet(parquet)
