@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from recbole_cl.analysis.embeddings import plane
+from recbole_cl.analysis.epochs import read_epochs
 from recbole_cl.cli import main
 from recbole_cl.testing.toy import N_ITEMS
 
@@ -79,6 +80,9 @@ def test_negatives_are_sorted_in_every_epoch(analyze: Analyze, trained: dict[str
 def test_thresholds(analyze: Analyze, trained: dict[str, Path]) -> None:
     table = analyze("thresholds", trained["AdaptiveRec"])
     assert table["epoch"].tolist() == [0, 1, 2] and table["threshold"].between(-1.05, 1.05).all()
+    recorded = read_epochs(trained["AdaptiveRec"])
+    for name in table.columns[table.columns.get_loc("epoch") + 1 :]:
+        assert table[name].tolist() == pytest.approx(recorded[f"diagnostics/{name}"].value.tolist()), name
 
 
 def test_arrays_and_pictures_are_written_by_default(

@@ -216,7 +216,7 @@ def test_useful_work_is_what_is_multiplied_where_nothing_is_wasted(
     log = record_segments(model)
     batch = loader.batch(full[:5])
     if name == "DuoRec":  # its positives are of any length
-        batch["same_target_item_id_list"], batch["same_target_item_length"] = (
+        batch["hook_same_target_item_id_list"], batch["hook_same_target_item_length"] = (
             batch["item_id_list"],
             batch["item_length"],
         )

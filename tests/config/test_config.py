@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -133,7 +134,7 @@ def test_text_is_never_evaluated(tmp_path: Path) -> None:
 
 
 def test_yaml_loaders_of_others_are_left_alone() -> None:
-    before = dict(yaml.FullLoader.yaml_implicit_resolvers), dict(yaml.SafeLoader.yaml_implicit_resolvers)
+    before = deepcopy((yaml.FullLoader.yaml_implicit_resolvers, yaml.SafeLoader.yaml_implicit_resolvers))
     Config("GRU4Rec", "ml-100k")
     assert (yaml.FullLoader.yaml_implicit_resolvers, yaml.SafeLoader.yaml_implicit_resolvers) == before
 

@@ -111,6 +111,7 @@ def made_of(given: dict[str, Any], folder: Path) -> str:
     trainer = build_trainer(config, build_model(config, splits[0]), folder)
     columns = [{name: values.tolist() for name, values in split[:].interaction.items()} for split in splits]
     plain = {key: value for key, value in vars(trainer).items() if isinstance(value, bool | int | float | str | dict)}
+    plain = {key: value for key, value in plain.items() if str(folder) not in str(value)}
     return str([told, columns, dataset.field2id_token, plain, sum(it.sum() for it in trainer.model.parameters())])
 
 

@@ -74,9 +74,11 @@ def test_what_is_trained_on_holds_no_target_of_a_test(args: dict[str, Any], fold
         p for f, e in zip(whole.start.tolist(), whole.end.tolist(), strict=True) for p in range(f, e + 1)
     }
     assert not hidden & set(taught(train).tolist())
-    assert interactions_of(train).inter_num == len(taught(train))
+    for field in ("user_id", "item_id"):
+        assert torch.equal(interactions_of(train).inter_feat[field], train.flat[field][taught(train)])
     drawn = SameTarget(rows).draw(torch.arange(len(rows)), torch.Generator().manual_seed(0))
-    assert set(drawn.item_seq.flatten().tolist()) <= {0, *train.flat["item_id"][taught(train)].tolist()}
+    of_training = {tuple(row) for row in train[torch.arange(len(train))]["item_id_list"].tolist()}
+    assert {tuple(row) for row in drawn.item_seq.tolist()} <= of_training
 
 
 def test_several_targets_of_a_user_are_ranked_one_by_one(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 from collections import OrderedDict
 from typing import Any
 
@@ -27,7 +28,7 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES)
 def test_the_value_is_the_same(value: Any, protocol: int) -> None:
     written, _ = as_protocol_2(pickle.dumps(value, protocol))
-    assert written[:2] == b"\x80\x02" and not {b"\x8c", b"\x93", b"\x94"} & {written[2:3]}
+    assert written[:2] == b"\x80\x02" and max(code.proto for code, _, _ in pickletools.genops(written)) <= 2
     assert pickle.loads(written) == value
 
 

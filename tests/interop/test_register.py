@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import recbole.utils
 import torch
 from recbole.config import Config as RecBoleConfig
-from recbole.utils import get_model
 from recbole.utils.case_study import full_sort_topk
 
 from recbole_cl import run
@@ -152,9 +152,10 @@ def test_what_stands_in_for_ray_is_gone_again(registered: list[str]) -> None:
 
 
 def test_a_second_call_changes_nothing(registered: list[str]) -> None:
-    before = RecBoleConfig._get_model_and_dataset, get_model
+    before = RecBoleConfig._get_model_and_dataset, recbole.utils.get_model, recbole.utils.utils.get_model
     assert register.register() == registered
-    assert (RecBoleConfig._get_model_and_dataset, get_model) == before
+    after = RecBoleConfig._get_model_and_dataset, recbole.utils.get_model, recbole.utils.utils.get_model
+    assert after == before
 
 
 def test_an_unknown_name_is_no_missing_package(registered: list[str]) -> None:

@@ -53,3 +53,6 @@ def test_what_cannot_be_compiled_is_refused(tmp_path: Path) -> None:
         assemble(model_class("SASRec"), tmp_path / "grouped", compile_encoder=True, length_grouping=True)
     with pytest.raises(UsageError, match="encoder = gru"):
         assemble(model_class("SASRec"), tmp_path / "gru", compile_encoder=True, encoder="gru")
+    attending = {"encoder": "query_norm", "attend_padding": True}
+    with pytest.raises(UsageError, match="attend_padding draws numbers"):
+        assemble(model_class("SASRec"), tmp_path / "padding", compile_encoder=True, **attending)

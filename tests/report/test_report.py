@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -71,6 +72,17 @@ def test_the_tables_of_all_formats_hold_the_same_figures(folders: list[Path], tm
         assert all(f"{mean:.4f}"[:6] in made[form] for form in ("html", "md", "tex"))
     of_cost = {it["column"]: it["value"] for it in cells if it["section"] == "Cost" and it["name"] == "DuoRec"}
     assert of_cost["s an epoch"] == "0.4" and of_cost["parameters"] == of_cost["memory, MiB"] == ""
+
+
+def test_rates_are_of_all_targets_and_all_users(make_run: Any, tmp_path: Path) -> None:
+    result = json.loads((file := make_run() / "result.json").read_text())
+    result |= {"training_targets": 300, "parameters": 1234, "peak_memory": 5 * 2**20}
+    result["seconds"] |= {"train": 2.0, "test": 0.5}  # 5 epochs, 80 users
+    file.write_text(json.dumps(result))
+    cells = list(csv.DictReader(report(tmp_path, file.parent)["csv"].splitlines()))
+    of_cost = {it["column"]: it["value"] for it in cells if it["section"] == "Cost"}
+    found = {key: float(of_cost[key]) for key in ("targets/s", "users/s", "parameters", "memory, MiB")}
+    assert found == {"targets/s": 750, "users/s": 160, "parameters": 1234, "memory, MiB": 5}
 
 
 def test_a_suite_has_its_published_figures_and_its_heat_map(

@@ -54,6 +54,11 @@ def test_a_run_leaves_everything_in_its_folder(settings: dict[str, Any], monkeyp
         *("model", "dataset", "seed", "train_form", "best_epoch", "epochs_run", "seconds", "valid", "test", "targets"),
         *("parameters", "training_targets", "peak_memory"),
     }
+    model = load(folder).model
+    assert stored["parameters"] == sum(it.numel() for it in model.parameters()) and stored["peak_memory"] > 2**20
+    assert stored["training_targets"] == sum(
+        5 + user % 12 - 3 for user in range(N_USERS)
+    )  # all but two, after a first one
     assert set(stored["seconds"]) == {"data", "train", "evaluate", "test"} and stored["epochs_run"] == 2
     assert set(stored["test"]) == {"history_kept", "history_removed"}
     assert all(set(values) == METRICS for values in (stored["valid"], *stored["test"].values()))

@@ -16,7 +16,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.model.duorec import DuoRec
 from recbole_cl.search.drawing import distributions, settings_of_trial
 from recbole_cl.search.files import read_ranges
-from recbole_cl.search.ranges import Choice, Interval, fitted, limits, searched
+from recbole_cl.search.ranges import Choice, Interval, fitted, keys_of, limits, searched
 from recbole_cl.search.task import prepare
 
 SHIPPED = sorted(file.stem for file in (props_dir() / "search").glob("*.yaml"))
@@ -38,10 +38,11 @@ def test_ranges_that_come_with_a_method_are_allowed_and_are_its_papers(model: st
     for name, its in task.ranges.items():
         assert {key for key, _ in limits(name, its)} <= task.config.settings_dict().keys()
     papers = papers_of(settings_class(task.config.model_class))
-    for key, its in task.ranges.items():
-        if key in papers and isinstance(papers[key].what, Among):  # what its paper searches
-            ends = its.values if isinstance(its, Choice) else [its.low, its.high]
-            assert [min(ends), max(ends)] == [min(papers[key].values()), max(papers[key].values())]
+    for name, its in task.ranges.items():
+        for key in keys_of(name):
+            if key in papers and isinstance(papers[key].what, Among):  # what its paper searches
+                ends = [value for other, value in limits(name, its) if other == key]
+                assert [min(ends), max(ends)] == [min(papers[key].values()), max(papers[key].values())], key
 
 
 def test_yaml_holds_choices_intervals_and_choices_of_several_settings(tmp_path: Path) -> None:

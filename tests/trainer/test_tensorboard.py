@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from pathlib import Path
 
 from recbole.trainer import trainer as recbole_trainer
@@ -10,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from recbole_cl import run
 from recbole_cl.testing.toy import TINY, write_cycle
-from recbole_cl.trainer.tensorboard import tensorboard_in, write_scalars
+from recbole_cl.trainer.tensorboard import tensorboard_in, write_diagnostics, write_scalars
 
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 
@@ -33,6 +35,18 @@ def test_figures_of_an_epoch_lie_in_their_group(tmp_path: Path) -> None:
     events.Reload()
     figures = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
     assert figures == {"loss/recommendation": [(4, 2.0)], "loss/total": [(4, 3.5)]}
+
+
+def test_a_models_statistics_are_logged_and_points_of_curves_are_not(tmp_path: Path) -> None:
+    board, logger, lines = SummaryWriter(str(tmp_path)), logging.Logger("statistics"), io.StringIO()
+    logger.addHandler(logging.StreamHandler(lines))
+    write_diagnostics(board, {"a": 1.0, "b/0.5": 2.0}, 4, logger)
+    write_diagnostics(board, {"b/0.5": 2.0}, 5, logger)
+    board.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"diagnostics/a", "diagnostics/b/0.5"}
+    assert lines.getvalue() == "epoch 4: a 1.0000\n"
 
 
 def test_recboles_own_place_is_its_own_again_afterwards(tmp_path: Path) -> None:
