@@ -47,28 +47,30 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
             output has ended.
     """
     _make_streams_usable()
-    try:
-        with _terminable(), _quiet_threads():
-            code = command(argv)
-            sys.stdout.flush()
-            return code
-    except UsageError as error:
-        return _told(prog, str(error))
-    except ProcessLost as error:
-        return _told(prog, str(error), 1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more at exit
-        return 141  # 128 + SIGPIPE, which Windows does not have
-    except OSError as error:
-        return _told(prog, _words(error))
-    except MemoryError as error:
-        return _told(prog, f"out of memory {error}; lower the batch size, the sizes of the model or the data")
-    except Terminated:
-        _tell(f"{prog}: terminated")
-        return 128 + signal.SIGTERM
-    except KeyboardInterrupt:
-        _tell(f"{prog}: interrupted")
-        return 128 + signal.SIGINT
+    with _terminable():
+        try:
+            with _quiet_threads():
+                code = command(argv)
+                sys.stdout.flush()
+                return code
+        except UsageError as error:
+            return _told(prog, str(error))
+        except ProcessLost as error:
+            return _told(prog, str(error), 1)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more at exit
+            return 141  # 128 + SIGPIPE, which Windows does not have
+        except OSError as error:
+            return _told(prog, _words(error))
+        except MemoryError as error:
+            return _told(prog, f"out of memory {error}; lower the batch size, the sizes of the model or the data")
+        except Terminated:
+            _tell(f"{prog}: terminated")
+            return 128 + signal.SIGTERM
+        except KeyboardInterrupt:
+            _ignore_termination()
+            _tell(f"{prog}: interrupted")
+            return 128 + signal.SIGINT
 
 
 def _make_streams_usable() -> None:
@@ -98,6 +100,12 @@ def _words(error: OSError) -> str:
     named = f"{names[0]}: {error.strerror}" if names else str(error) or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0, "give another path" if names else "")
     return f"{named}; {remedy}" if remedy else named
+
+
+def _ignore_termination() -> None:
+    """From here on: torchrun sends SIGTERM after SIGINT, which would end the process before it says why."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @contextmanager
