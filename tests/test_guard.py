@@ -87,9 +87,12 @@ def test_a_termination_ends_a_command_once_and_leaves_the_handlers_as_they_were(
 def test_a_termination_after_an_interrupt_does_not_hide_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """As torchrun does: SIGINT, and soon SIGTERM."""
     told: list[str] = []
-    monkeypatch.setattr(
-        "recbole_cl.guard._tell", lambda line: (os.kill(os.getpid(), signal.SIGTERM), told.append(line))
-    )
+
+    def tell(line: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        told.append(line)
+
+    monkeypatch.setattr("recbole_cl.guard._tell", tell)
     before = signal.signal(signal.SIGTERM, lambda *_: told.append("killed"))
     try:
         assert ended(KeyboardInterrupt()) == 130 and told == ["prog: interrupted"]
