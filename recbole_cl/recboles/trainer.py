@@ -69,9 +69,10 @@ class ByRecBole(Trainer):
     def fit(self, train_data: Any, valid_data: EvaluationRows | None = None, **kwargs: Any) -> tuple[float, Any]:
         """As in our trainer. A first stage is not validated in RecBole: the weights of its last epoch count as best."""
         result = super().fit(train_data, valid_data, **kwargs)
-        if self._is_pretraining():
-            self.eval_collector.data_collect(train_data)  # for metrics of coverage and popularity; pretrain() does not
-        if self._is_pretraining() and self.epochs_run:
+        if not self._is_pretraining():
+            return result
+        self.eval_collector.data_collect(train_data)  # for metrics of coverage and popularity; pretrain() does not
+        if self.epochs_run:
             self._save_checkpoint(self.start_epoch + self.epochs_run - 1)
             self.logger.info(
                 f"{self._stage}: not validated; the next stage takes these weights by "

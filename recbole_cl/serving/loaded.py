@@ -253,8 +253,7 @@ class LoadedRun:
         for split in self.splits[: UNTIL.index(until) + 1]:
             features = split.inter_feat
             end.scatter_reduce_(0, features[split.uid_field], features["row_end"] + 1, "amax")
-        first = torch.where(end > 0, self.dataset.user_start[end - 1], 0)
-        return first, end
+        return torch.where(end > 0, self.dataset.user_start[end - 1], 0), end
 
     @cached_property
     def _depends_on_user(self) -> bool:

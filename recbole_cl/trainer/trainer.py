@@ -199,8 +199,7 @@ class Trainer(RecBoleTrainer):
         return self._losses["total"]
 
     def _set_learning_rate(self, epoch: int) -> None:
-        rate = set_rate(self.all_optimizers, self.settings, epoch, self.epochs)
-        if rate is not None:
+        if (rate := set_rate(self.all_optimizers, self.settings, epoch, self.epochs)) is not None:
             self.tensorboard.add_scalar("learning_rate", rate, epoch)
 
     def step(self, interaction: Any) -> dict[str, Tensor]:

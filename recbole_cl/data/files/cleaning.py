@@ -126,9 +126,7 @@ def _are_whole(numbers: pd.Series) -> bool:
 def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
     """Ids as text or as integers; ids that would read as missing once they are written are missing here."""
     if is_float_dtype(values) and _are_whole(values.dropna()):
-        values = values.astype(
-            "Int64" if values.hasnans else np.int64
-        )  # pandas has integers as floats if one is missing
+        values = values.astype("Int64" if values.hasnans else np.int64)  # pandas has them as floats if one is missing
     if is_integer_dtype(values) and values.notna().all():
         return values
     if not (isinstance(values.dtype, pd.CategoricalDtype) and values.cat.categories.dtype == object):

@@ -76,13 +76,14 @@ def read_csv(text: Text, columns: Columns, separator: str, *, header: bool, quot
     file = io.BytesIO(content)
     if content is text.content:
         file.seek(start)
+    places = {source: names.index(source) for source in used}
     table = pd.read_csv(
         file,
         sep=mark,
         header=None,
         names=range(len(names)),  # columns that nobody asked for may share a name
-        usecols=[names.index(source) for source in used],
-        dtype={names.index(source): "category" for source, ours in used.items() if ours in (USER, ITEM)},
+        usecols=list(places.values()),
+        dtype={places[source]: "category" for source, ours in used.items() if ours in (USER, ITEM)},
         quoting=csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL,
         index_col=False,
         low_memory=False,
