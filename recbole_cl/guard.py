@@ -49,21 +49,7 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
     _make_streams_usable()
     with _terminable():
         try:
-            with _quiet_threads():
-                code = command(argv)
-                sys.stdout.flush()
-                return code
-        except UsageError as error:
-            return _told(prog, str(error))
-        except ProcessLost as error:
-            return _told(prog, str(error), 1)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more at exit
-            return 141  # 128 + SIGPIPE, which Windows does not have
-        except OSError as error:
-            return _told(prog, _words(error))
-        except MemoryError as error:
-            return _told(prog, f"out of memory {error}; lower the batch size, the sizes of the model or the data")
+            return _told_if_mendable(prog, command, argv)
         except Terminated:
             _tell(f"{prog}: terminated")
             return 128 + signal.SIGTERM
@@ -71,6 +57,25 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
             _ignore_termination()
             _tell(f"{prog}: interrupted")
             return 128 + signal.SIGINT
+
+
+def _told_if_mendable(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    try:
+        with _quiet_threads():
+            code = command(argv)
+            sys.stdout.flush()
+            return code
+    except UsageError as error:
+        return _told(prog, str(error))
+    except ProcessLost as error:
+        return _told(prog, str(error), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it once more at exit
+        return 141  # 128 + SIGPIPE, which Windows does not have
+    except OSError as error:
+        return _told(prog, _words(error))
+    except MemoryError as error:
+        return _told(prog, f"out of memory {error}; lower the batch size, the sizes of the model or the data")
 
 
 def _make_streams_usable() -> None:

@@ -100,6 +100,16 @@ def test_a_termination_after_an_interrupt_does_not_hide_the_reason(monkeypatch: 
         signal.signal(signal.SIGTERM, before)
 
 
+def test_another_process_that_waits_for_the_first_to_tell_ends_in_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Torchrun ends it as soon as the first one has ended."""
+    monkeypatch.setattr("recbole_cl.guard.is_first", lambda: False)
+    monkeypatch.setattr("time.sleep", lambda seconds: os.kill(os.getpid(), signal.SIGTERM))
+    assert ended(UsageError("what the first one has told")) == 143
+    assert capsys.readouterr().err == ""
+
+
 def test_a_command_runs_in_a_thread_too_and_its_writers_are_silent(capsys: pytest.CaptureFixture[str]) -> None:
     codes = []
 

@@ -112,9 +112,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         ctx.dtypes = hidden.dtype, item_table.dtype, dtype if penalty is None else penalty.dtype
         lowered = None if penalty is None else penalty.to(dtype)
         needs = ctx.needs_input_grad[:3]
-        loss, *gradients = _loss_and_gradients(
-            hidden.to(dtype), item_table.to(dtype), lowered, target, history, chunk_rows, needs, observe
-        )
+        with torch.autocast(hidden.device.type, enabled=False):  # the type is chosen
+            loss, *gradients = _loss_and_gradients(
+                hidden.to(dtype), item_table.to(dtype), lowered, target, history, chunk_rows, needs, observe
+            )
         ctx.save_for_backward(*gradients)
         return loss
 

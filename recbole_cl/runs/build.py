@@ -143,6 +143,13 @@ def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
         "benchmark_filename",
         "complement",
         "train_users_share",
+        "n_heads",  # from here on: the same weights would compute something else
+        "right_aligned",
+        "scale_items",
+        "attend_padding",
+        "layer_norm_eps",
+        "filter_share",
+        "filter_cutoff",
     ):
         here = settings.get(key)
         if canonical(here).casefold() != canonical(stored.get(key, here)).casefold():

@@ -47,8 +47,8 @@ class Outcome(Enum):
     PAUSED = 5  # the time is up
 
 
-class _Paused(Exception):
-    """Ends a training between two epochs."""
+class _Paused(KeyboardInterrupt):
+    """Ends a training between two epochs, as Ctrl+C does."""
 
 
 def state_of(run: PlannedRun) -> State:
@@ -157,7 +157,7 @@ def main() -> int:
 
 def _end_with_worker() -> None:
     """Ends this process at once when the worker that started it has ended, as if both had been killed."""
-    while sys.stdin.buffer.read(1):
+    while os.read(sys.stdin.fileno(), 1):  # not sys.stdin.buffer: Python aborts at exit while a thread reads from it
         pass
     os._exit(1)
 
@@ -215,7 +215,7 @@ def _record_failure(run: PlannedRun, reason: str) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     try:
         with locked(run.folder):
-            if state_of(run) is not State.DONE:
+            if state_of(run) not in (State.DONE, State.FAILED):  # the process itself knew the reason
                 _write_failure(run, reason)
     except UsageError:
         pass  # another worker has resumed it

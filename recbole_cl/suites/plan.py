@@ -143,6 +143,8 @@ def _lines(suite: Suite, choice: Choice) -> list[_Line]:
                 lines.append(_Line(name, label, dataset, models[name], values, config))
     if problems:
         raise UsageError(" | ".join(dict.fromkeys(problems)))
+    if not lines:
+        raise UsageError(f"{', '.join(variants)}: not run on {', '.join(datasets)} in this suite; choose others")
     return lines
 
 

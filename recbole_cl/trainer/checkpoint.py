@@ -27,8 +27,9 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     with atomic_writer(path) as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # torch's writer raises it after the system has refused a write
-            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
+        except RuntimeError as error:  # torch's writer raises it after a refused write, and after a signal
+            cause = error.__context__
+            raise cause if isinstance(cause, OSError | KeyboardInterrupt) else error  # noqa: B904
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

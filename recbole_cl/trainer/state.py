@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,7 @@ def last_state(
 
 def take_up(
     path: Path,
+    best: Path,
     origin: TrainedOn,
     model: TrainableModel,
     optimizer: torch.optim.Optimizer,
@@ -119,6 +120,7 @@ def take_up(
 
     Args:
         path: The file.
+        best: The run's ``best.pth``, which may be missing.
         origin: The origin of the current training.
         model: Receives the weights.
         optimizer: Receives its state; its learning rate and weight decay become those of the file, too.
@@ -140,7 +142,7 @@ def take_up(
         optimizer.load_state_dict(state["optimizer"])
         average.load_state_dict(state.get("average", {}))  # missing in runs of version 0.1.0
         _set_random_states(state["random"], model, loader)
-    return progress
+    return _with_newer_best(progress, best)
 
 
 def load_weights(state: Mapping[str, Any], model: TrainableModel, path: Path) -> None:
@@ -162,6 +164,16 @@ def load_weights(state: Mapping[str, Any], model: TrainableModel, path: Path) ->
             )
         model.load_state_dict(state["state_dict"])
         model.load_other_parameter(others)
+
+
+def _with_newer_best(progress: Progress, path: Path) -> Progress:
+    """Takes score and epoch of the best weights from their file if the run ended before ``last.pth`` had them."""
+    if not path.is_file():
+        return progress
+    best = load_checkpoint(path)
+    with _told(path):
+        newer = {name: best[name] for name in ("best_valid_score", "best_valid_result")}
+        return replace(progress, best_epoch=best["epoch"], **newer) if best["epoch"] > progress.epoch else progress
 
 
 @contextmanager

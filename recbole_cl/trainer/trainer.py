@@ -269,7 +269,7 @@ class Trainer(RecBoleTrainer):
             UsageError: If there is no usable checkpoint, or it belongs to another model, dataset or kind of device.
         """
         parts = self._origin_with(train_data), self.model, self.all_optimizers, train_data, self._average
-        before = take_up(self.last, *parts)
+        before = take_up(self.last, self.best, *parts)
         for group in self.all_optimizers.param_groups:
             group |= self._rates()
         self.start_epoch, self.cur_step = before.epoch + 1, before.cur_step

@@ -62,6 +62,16 @@ def test_a_failure_is_one_line_and_kept_until_it_is_forgotten(run: PlannedRun) -
 
 
 @pytest.mark.slow
+def test_a_process_tells_its_worker_how_the_run_ended(run: PlannedRun) -> None:
+    assert carry_out_apart(run, 1.0, os.environ, lambda: None) is Outcome.PAUSED and state_of(run) is State.BEGUN
+    broken = replace(run, settings={**run.settings, "topk": [5, 10, 20, 50]})
+    assert carry_out_apart(broken, None, os.environ, lambda: None) is Outcome.FAILED
+    assert failure_of(run).startswith("topk = 50: there are 20 items")
+    forget_failure(run)
+    assert carry_out_apart(run, None, os.environ, lambda: None) is Outcome.DONE
+
+
+@pytest.mark.slow
 def test_a_process_ends_with_its_worker_and_its_own_death_is_a_failure(toy: Choice) -> None:
     endless = {**toy.settings, "epochs": 10**6, "stopping_step": 10**6}
     (run,) = plan(suite_of(seeds=[1]), replace(toy, settings=endless))

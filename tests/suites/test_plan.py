@@ -83,6 +83,9 @@ def test_what_is_chosen_must_be_there_and_so_must_the_data(toy: Choice, tmp_path
         plan(suite_of(), Choice(variants=["DuoRec"]))
     with pytest.raises(UsageError, match=r"seeds \[7, 7\]: a seed is given twice"):
         plan(suite_of(), Choice(seeds=[7, 7]))
+    elsewhere = suite_of(datasets=["cycle", "other"], variants={"SASRec": {"datasets": ["other"]}})
+    with pytest.raises(UsageError, match="SASRec: not run on cycle in this suite"):
+        plan(elsewhere, Choice(datasets=["cycle"]))
     runs = plan(suite_of(datasets=["cycle", "cycel", "no-such"]), toy)
     with pytest.raises(UsageError) as error:
         refuse_missing_data(runs)

@@ -45,6 +45,26 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.pth"]
 
 
+def test_a_signal_while_it_is_written_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's writer fails after it."""
+
+    class Interrupted:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def write(self, content: Any) -> int:
+            raise KeyboardInterrupt
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda state, file: save(state, Interrupted(file)))
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint({"state_dict": {"w": torch.zeros(1000)}}, tmp_path / "last.pth")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
 def test_a_damaged_file_gets_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "last.pth").write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,15 @@ def take_up_in(parts: Parts, state: dict[str, Any], folder: Path) -> Progress:
     save_checkpoint(state, folder / "last.pth")
     trainer = parts.trainer
     origin = trained_on("DuoRec", "cycle", parts.loader, trainer.model.device)
-    return take_up(folder / "last.pth", origin, trainer.model, trainer.optimizer, parts.loader, trainer._average)
+    return take_up(
+        folder / "last.pth",
+        folder / "best.pth",
+        origin,
+        trainer.model,
+        trainer.optimizer,
+        parts.loader,
+        trainer._average,
+    )
 
 
 @pytest.mark.parametrize(("name", "sources"), [("DuoRec", {"DuoRec", "TrainLoader"}), ("GRU4Rec", {"TrainLoader"})])
@@ -76,6 +85,17 @@ def test_all_comes_back_to_where_it_was(tmp_path: Path) -> None:
     assert moments.keys() == state["optimizer"]["state"].keys() and moments
     for key, moment in moments.items():
         assert all(torch.equal(value, state["optimizer"]["state"][key][name]) for name, value in moment.items())
+
+
+def test_a_best_that_is_newer_than_the_rest_has_its_own_score(parts: Parts, tmp_path: Path) -> None:
+    """As after a death between the writing of best.pth and of last.pth."""
+    model = parts.trainer.model
+    origin = trained_on("DuoRec", "cycle", parts.loader, model.device)
+    for epoch, newest in ((PROGRESS.epoch + 1, True), (PROGRESS.epoch, False)):
+        better = replace(PROGRESS, epoch=epoch, best_valid_score=0.9, best_valid_result={"ndcg@10": 0.9})
+        save_checkpoint(best_state(origin, better, model), tmp_path / "best.pth")
+        expected = replace(better, epoch=PROGRESS.epoch, best_epoch=epoch) if newest else PROGRESS
+        assert take_up_in(parts, last_of(parts), tmp_path) == expected
 
 
 def test_weights_are_loaded_with_what_belongs_to_them_and_nothing_else(tmp_path: Path) -> None:
