@@ -22,6 +22,7 @@ from recbole_cl.config.models import model_class as find_model_class
 from recbole_cl.config.models import model_path, own_models, recbole_has
 from recbole_cl.config.numpy_names import add_removed_names
 from recbole_cl.config.older import DONE_ANYWAY, drop_what_is_done_anyway, older_names, with_todays_names
+from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import (
     SettingsLoader,
     experiment_preset,
@@ -200,7 +201,8 @@ class Config(RecBoleConfig):
         if "recommendation_loss" in own.model_fields:
             known |= DONE_ANYWAY
         self._known = known
-        self._sources = [(source, with_todays_names(values, known)) for source, values in self._sources]
+        of_files = [(it, for_model(values, self.model, it) if it else values) for it, values in self._sources]
+        self._sources = [(source, with_todays_names(values, known)) for source, values in of_files]
         reads_any = not own.model_fields and not self.model_class.__module__.startswith("recbole.")
         for source, values in self._sources:
             drop_harmless(values)

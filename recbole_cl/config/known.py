@@ -19,6 +19,7 @@ from recbole_cl.config.models import (
     refuse_unknown_model,
 )
 from recbole_cl.config.older import DONE_ANYWAY, older_names
+from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import props_dir, read_settings
 from recbole_cl.config.suggestions import refuse_unknown
 
@@ -68,6 +69,7 @@ def refuse_unknown_flags(model: str | None, files: Iterable[str | Path], setting
     name = MODELS.find(wanted)
     if not name or not class_chain(name):
         return  # not one of ours: its class decides which settings it reads
+    read = {file: for_model(values, name, file) for file, values in read.items()}
     known = {"model", "dataset", *COMMON, *own_keys(name), *DONE_ANYWAY}
     taken = {*older_names(known), *HARMLESS, "nproc"}
     for file, values in read.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from recbole_cl.config.config import Config
 from recbole_cl.config.identity import digest
+from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import merge_settings, read_settings
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.errors import UsageError
@@ -129,11 +130,11 @@ def _lines(suite: Suite, choice: Choice) -> list[_Line]:
     _tell_unknown(suite, choice, datasets, bare, problems)
     lines = []
     for dataset, name in product(datasets, variants):
-        variant, common = suite.variants[name], _common(suite, dataset)
+        variant = suite.variants[name]
         if name not in bare or dataset not in (variant.datasets or [dataset]):
             continue
-        for label, own in _points(name, variant):
-            values = merge_settings(_known_to(bare[name], common), own)
+        for label, own in _points(name, variant, bare[name].model):
+            values = merge_settings(_known_to(bare[name], _common(suite, dataset, bare[name].model)), own)
             merge_settings(values, _known_to(bare[name], choice.settings))
             try:
                 config = build_config(models[name], dataset, (), values)
@@ -154,13 +155,18 @@ def _chosen(what: str, wanted: Sequence[str], there: Mapping[str, Any]) -> list[
     return [name for name in there if name in wanted] if wanted else list(there)
 
 
-def _common(suite: Suite, dataset: str) -> dict[str, Any]:
-    """The settings of all runs on a dataset."""
-    values: dict[str, Any] = {}
-    for file in suite.config_files:
-        merge_settings(values, read_settings(file))
+def _common(suite: Suite, dataset: str, model: str) -> dict[str, Any]:
+    """The settings of all runs of a model on a dataset."""
+    values = _of_files(suite.config_files, model)
     merge_settings(values, {**suite.settings, "eval_history": suite.eval_history})
     return merge_settings(values, suite.datasets[dataset])
+
+
+def _of_files(files: Sequence[str], model: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for file in files:
+        merge_settings(values, for_model(read_settings(file), model, file))
+    return values
 
 
 def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) -> dict[str, Config]:
@@ -179,7 +185,8 @@ def _tell_unknown(
     suite: Suite, choice: Choice, datasets: Sequence[str], bare: Mapping[str, Config], problems: list[str]
 ) -> None:
     """Reports settings for all runs that no model of the suite knows."""
-    given = [choice.settings, *(_common(suite, dataset) for dataset in datasets)]
+    models = {it.model for it in bare.values()}
+    given = [choice.settings, *(_common(suite, *it) for it in product(datasets, models))]
     unknown = {key: it[key] for it in given for key in it if not any(one.knows(key) for one in bare.values())}
     if unknown and bare:
         one = next(iter(bare.values()))
@@ -194,12 +201,9 @@ def _known_to(bare: Config, values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if bare.knows(key)}
 
 
-def _points(name: str, variant: Variant) -> Iterator[tuple[str, dict[str, Any]]]:
+def _points(name: str, variant: Variant, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Label and settings of a variant, or of each of its swept values."""
-    own: dict[str, Any] = {}
-    for file in variant.config_files:
-        merge_settings(own, read_settings(file))
-    merge_settings(own, variant.settings)
+    own = merge_settings(_of_files(variant.config_files, model), variant.settings)
     if not variant.sweeps:
         yield name, own
     for key, values in variant.sweeps.items():
