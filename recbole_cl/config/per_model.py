@@ -9,7 +9,7 @@ from recbole_cl.config.models import refuse_unknown_model
 from recbole_cl.config.presets import merge_settings
 from recbole_cl.errors import UsageError
 
-_KEY = "per_model"
+PER_MODEL = "per_model"
 
 
 def for_model(values: Mapping[str, Any], model: str, file: str) -> dict[str, Any]:
@@ -26,10 +26,10 @@ def for_model(values: Mapping[str, Any], model: str, file: str) -> dict[str, Any
     Raises:
         UsageError: If ``per_model`` has another form, or names a model that does not exist.
     """
-    sections = values.get(_KEY, {})
+    sections = values.get(PER_MODEL, {})
     if not isinstance(sections, Mapping) or not all(isinstance(it, Mapping) for it in sections.values()):
-        raise UsageError(f"{file}: {_KEY}: expected settings by model, as {_KEY}: {{DuoRec: {{temperature: 0.2}}}}")
+        raise UsageError(f"{file}: {PER_MODEL}: expected settings by model, as {PER_MODEL}: {{DuoRec: {{temperature: 0.2}}}}")
     for name in sections:
         if name != model:
             refuse_unknown_model(str(name))
-    return merge_settings({key: value for key, value in values.items() if key != _KEY}, sections.get(model, {}))
+    return merge_settings({key: value for key, value in values.items() if key != PER_MODEL}, sections.get(model, {}))

@@ -10,6 +10,7 @@ from typing import Any
 
 from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
 from recbole_cl.config.models import model_class, own_models
+from recbole_cl.config.per_model import PER_MODEL
 from recbole_cl.config.presets import comments_of, model_presets, props_dir
 from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.config.schema import json_schema
@@ -53,4 +54,6 @@ def schema_of(models: Iterable[str]) -> dict[str, Any]:
     for path in [props_dir() / "overall.yaml", *(path for cls in classes for path in model_presets(cls))]:
         for key, text in comments_of(path).items():
             schema["properties"][key]["description"] = text
+    of_models = {"description": "settings by model, above the file's others", "type": "object"}
+    schema["properties"][PER_MODEL] = of_models | {"additionalProperties": {"$ref": "#"}}
     return schema
