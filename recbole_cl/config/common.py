@@ -249,5 +249,19 @@ WITHOUT_EFFECT: dict[str, Unread] = {
 
 COMMON = frozenset({*CommonSettings.model_fields, *WITHOUT_EFFECT})
 
+# Settings that determine the users and items, and which items are the targets. Runs that differ here aren't comparable.
+DECIDES_TARGETS = frozenset(
+    {
+        "benchmark_filename",
+        "eval_args",
+        "filter_inter_by_user_or_item",
+        "item_inter_num_interval",
+        "only_seen_items",
+        "rm_dup_inter",
+        "user_inter_num_interval",
+        "val_interval",
+    }
+)
+
 # What YAML in a dataset's folder may set.
 DATA_KEYS = frozenset({*DataKeys.model_fields, *WITHOUT_EFFECT})

@@ -37,6 +37,15 @@ _ADDED = {
 }
 
 
+def with_added(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, possibly stored by an earlier version, with a value for each setting that was added since 0.1.0.
+
+    Args:
+        settings: Settings of a run; those without a value get the one that keeps the earlier behaviour.
+    """
+    return _ADDED | dict(settings)
+
+
 def identity(settings: Mapping[str, Any]) -> dict[str, str]:
     """The settings that determine a run's numbers, seed included. RecBole treats None as "not set".
 
@@ -46,7 +55,7 @@ def identity(settings: Mapping[str, Any]) -> dict[str, str]:
     Returns:
         Setting -> text, the same for equal values.
     """
-    values = _ADDED | dict(settings)
+    values = with_added(settings)
     if values.get("train_form") == "prefix" or values.get("anchors_per_row") == 0:
         values["anchor_draw"] = _ADDED["anchor_draw"]  # there is nothing to draw
     return {name: canonical(value) for name, value in values.items() if value is not None and name not in IDLE}

@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from recbole_cl.config.common import DECIDES_TARGETS
 from recbole_cl.config.identity import identity
 from recbole_cl.errors import UsageError
 from recbole_cl.report.store import StoredRun
 from recbole_cl.runs.folder import CONFIG
 
-# Settings that determine the users and items, and which items are the targets.
-_DATA = {
-    "benchmark_filename",
-    "eval_args",
-    "filter_inter_by_user_or_item",
-    "item_inter_num_interval",
-    "only_seen_items",
-    "rm_dup_inter",
-    "user_inter_num_interval",
-    "val_interval",
-}
 _UNSET = "unset"
 
 
@@ -152,7 +142,7 @@ def refuse_incomparable(runs: Sequence[StoredRun]) -> None:
 
 def _check_same_data(one: StoredRun, other: StoredRun) -> None:
     a, b = _fingerprint(one), _fingerprint(other)
-    for name in sorted(_DATA & (a.keys() | b.keys())):
+    for name in sorted(DECIDES_TARGETS & (a.keys() | b.keys())):
         if a.get(name) != b.get(name):
             raise UsageError(
                 f"{one.run_dir} has {name}: {a.get(name, _UNSET)}, {other.run_dir} has {b.get(name, _UNSET)}: "

@@ -77,8 +77,11 @@ def among(config: Config, rows: EvaluationRows, name: str, longest: int, mode: s
 
 def leaves_out(config: Config, split: ContrastiveDataset, name: str) -> bool:
     """Whether a split is empty because the settings ask for no validation, or for no test."""
-    if len(split):
-        return False
+    return not len(split) and asks_for_none(config, name)
+
+
+def asks_for_none(config: Config, name: str) -> bool:
+    """Whether the settings ask for no validation (``name`` as above), or for no test; needs no data."""
     validation = name.startswith("valid")
     files, split = config["benchmark_filename"], config["eval_args"]["split"]
     if config["train_on"] == "all":

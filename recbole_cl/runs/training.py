@@ -15,7 +15,6 @@ import yaml
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.vocabulary import ITEMS_FILE, items_of
-from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import Data, build_loader, build_model, build_trainer
 from recbole_cl.runs.complement import complement_of
 from recbole_cl.runs.environment import describe_environment
@@ -76,7 +75,7 @@ def train(
     agree_on_run(config, train)
     valid_rows = asked_for_rows(config, valid, "validation")
     if valid_rows is None:
-        _refuse_or_say_unvalidated(config, on_validation is not None)
+        _say_unvalidated(config)
     getLogger().info(_describe(dataset))
     if differences := config.unlike_recbole():
         getLogger().info(differences)
@@ -110,10 +109,8 @@ def train(
     return Trained(trainer, form, trainer.start_epoch + trainer.epochs_run, len(loader.prefixes))
 
 
-def _refuse_or_say_unvalidated(config: Config, validations_count: bool) -> None:
+def _say_unvalidated(config: Config) -> None:
     asked = f"train_on = {config['train_on']}, eval_args.split = {config['eval_args']['split']}"
-    if validations_count:
-        raise UsageError(f"{asked}: this model needs a validation; leave a part of the data for it")
     getLogger().info(f"{asked}: no validation, so that all {config['epochs']} epochs are trained and the last one kept")
 
 

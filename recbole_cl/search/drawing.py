@@ -90,7 +90,7 @@ def trial_of_settings(settings: Mapping[str, Any], ranges: Mapping[str, Range]) 
         if isinstance(its, Choice):
             equal = [_as_choice(it) for it in its.values if canonical(it) == canonical(value)]
         else:
-            equal = [value] if isinstance(value, int | float) and its.low <= value <= its.high else []
+            equal = [value] if isinstance(value, int | float) and _distribution(its)._contains(value) else []
         if not equal:
             raise UsageError(f"the first trial can't be as given: {name} = {value}, which its range does not contain")
         found[name] = equal[0]

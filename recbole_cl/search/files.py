@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from recbole_cl.config.presets import props_dir, read_settings
 from recbole_cl.errors import UsageError
@@ -42,15 +41,11 @@ def read_ranges(file: str | Path) -> dict[str, Range]:
     if Path(file).suffix.lower() not in (".yaml", ".yml"):
         ranges = read_recbole_ranges(Path(file))
     else:
-        ranges = {name: _range_of(str(file), name, value) for name, value in read_settings(file).items()}
+        ranges = {name: range_of(f"{file}: {name}", value) for name, value in read_settings(file).items()}
     if not ranges:
         raise UsageError(f"{file} holds no range: write lines such as `temperature: [0.1, 0.5, 1.0]`")
+    for name, its in ranges.items():
+        count, values = len(keys_of(name)), its.values if isinstance(its, Choice) else (None,)
+        if count > 1 and not all(isinstance(it, list) and len(it) == count for it in values):
+            raise UsageError(f"{file}: {name}: expected a list of choices, each a list of {count} values")
     return ranges
-
-
-def _range_of(file: str, name: str, value: Any) -> Range:
-    its, count = range_of(f"{file}: {name}", value), len(keys_of(name))
-    values = its.values if isinstance(its, Choice) else (None,)
-    if count > 1 and not all(isinstance(it, list) and len(it) == count for it in values):
-        raise UsageError(f"{file}: {name}: expected a list of choices, each a list of {count} values")
-    return its

@@ -10,9 +10,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from recbole_cl.runs.folder import LAST, RESULT
+from recbole_cl.runs.lock import LOCK
 from recbole_cl.runs.result import RunResult, parse_result
 from recbole_cl.runs.runner import run
-from recbole_cl.search.study import LOCK
 from recbole_cl.search.task import Task
 
 

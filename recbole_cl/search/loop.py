@@ -17,10 +17,11 @@ from optuna.trial import Trial, TrialState
 
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_data
+from recbole_cl.runs.lock import LOCK
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.search.drawing import NumberedTPE, distributions, settings_of_trial, trial_of_settings
 from recbole_cl.search.report import best_lines, write_best, write_plots, write_table
-from recbole_cl.search.study import ERROR, LOCK, TrialFolders, best_trial, counted, open_study
+from recbole_cl.search.study import ERROR, TrialFolders, best_trial, counted, open_study
 from recbole_cl.search.task import Task
 from recbole_cl.search.trial import OutOfTime, TrialRun
 
@@ -112,11 +113,6 @@ class Search:
             print(f"stopped: the same command resumes the search in {self.folder}")
             raise
         self.report(plots=True)
-
-    def best(self) -> dict[str, Any]:
-        """The values of the best trial; empty if no trial has finished."""
-        best = best_trial(self.study)
-        return {} if best is None else settings_of_trial(best.params, self.task.ranges)
 
     def report(self, plots: bool = False) -> None:
         """Writes the results so far, and deletes what is no longer needed."""

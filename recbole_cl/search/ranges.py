@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import Required, TypedDict
 
-from recbole_cl.config.common import CommonSettings
+from recbole_cl.config.common import DECIDES_TARGETS, CommonSettings
 from recbole_cl.config.messages import refuse_bad, shown
 from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.config.schema import table
@@ -22,7 +22,8 @@ from recbole_cl.errors import UsageError
 
 _NOT_SEARCHED = (
     *("model", "dataset", "seed", "resume", "checkpoint_dir", "data_path"),
-    *("valid_metric", "eval_history", "eval_args", "train_on", "benchmark_filename"),
+    *("valid_metric", "eval_history", "train_on"),
+    *DECIDES_TARGETS,
 )
 
 

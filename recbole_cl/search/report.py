@@ -76,12 +76,8 @@ def best_lines(study: Study, ranges: Mapping[str, Range], metric: str, most: int
     return f"{_counts(study)}\n{tabulate([[line[key] for key in shown] for line in lines], list(shown.values()))}"
 
 
-def write_plots(folder: Path, study: Study) -> list[Path]:
-    """Plots the best score over the trials, and the importance of each setting, as far as the trials allow it.
-
-    Returns:
-        The files.
-    """
+def write_plots(folder: Path, study: Study) -> None:
+    """Plots the best score over the trials, and the importance of each setting, as far as the trials allow it."""
     import matplotlib.pyplot as plt
     from optuna.visualization import matplotlib as draw
 
@@ -96,7 +92,6 @@ def write_plots(folder: Path, study: Study) -> list[Path]:
         figure.savefig(buffer, format="svg", bbox_inches="tight")
         plt.close(figure)
         atomic_write_text(folder / name, buffer.getvalue())
-    return [folder / name for name in plots]
 
 
 def _counts(study: Study) -> str:

@@ -17,17 +17,23 @@ from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from recbole_cl.config.identity import with_added
 from recbole_cl.config.settings import canonical
 from recbole_cl.data.vocabulary import ITEMS_FILE
 from recbole_cl.errors import UsageError
+from recbole_cl.runs.lock import LOCK
 
 DATABASE = "study.db"
 ERROR = "error"  # attribute of a failed trial: the reason
-GIVEN = "given"  # attribute of a first trial that was not drawn
-LOCK = ".lock"
+GIVEN = "given"  # attribute of a first trial that was not drawn: its values
 _SETTINGS, _STARTS = "settings", "starts"
 _HEARTBEAT, _GRACE = 60, 180  # seconds
 _MOST_STARTS = 3  # of a trial whose process dies before the next validation
+
+
+def pause(trial: Trial) -> None:
+    """Notes that a trial was stopped on purpose: earlier starts without progress no longer count."""
+    trial.set_user_attr(_STARTS, [None, 0])
 
 
 class TrialFolders:
@@ -66,11 +72,17 @@ class TrialFolders:
         with FileLock(self.folder / LOCK):
             begun = self.study.get_trials(deepcopy=False)
             if not begun:
-                self.study.enqueue_trial(dict(values), user_attrs={GIVEN: True})
-            elif not any(GIVEN in it.user_attrs for it in begun):
+                self.study.enqueue_trial(dict(values), user_attrs={GIVEN: dict(values)})
+                return
+            given = next((it.user_attrs[GIVEN] for it in begun if GIVEN in it.user_attrs), None)
+        began = f"study {self.study.study_name} began with"
+        if given is None:
+            raise UsageError(f"{began}out --first-trial given: leave it out, or give another --study")
+        for name, value in values.items():
+            if given[name] != value:
                 raise UsageError(
-                    f"study {self.study.study_name} began without --first-trial given: leave it out, or give another "
-                    "--study"
+                    f"{began} {name} = {given[name]} in its first trial, and here {value} is given: give another "
+                    "--study, or that value"
                 )
 
     @contextmanager
@@ -205,12 +217,13 @@ def open_study(
 
 def _refuse_another(study: Study, settings: Mapping[str, Any]) -> None:
     begun = study.user_attrs[_SETTINGS]
+    both = with_added(begun), with_added(settings)
     for key in {**begun, **settings}:
-        here = canonical(settings[key]) if key in settings else "nothing"
-        if begun.get(key, "nothing") != here:
+        before, here = (canonical(them.get(key, "nothing")) for them in both)
+        if before != here:
             raise UsageError(
-                f"study {study.study_name} began with {key} = {begun.get(key, 'nothing')}, and here it is {here}: give "
-                "another --study, or those settings"
+                f"study {study.study_name} began with {key} = {before}, and here it is {here}: give another --study, "
+                "or those settings"
             )
 
 

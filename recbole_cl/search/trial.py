@@ -19,17 +19,51 @@ from optuna.trial import Trial, TrialState
 from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import Data, build_data
-from recbole_cl.runs.folder import LOG, resumed_folder
+from recbole_cl.runs.folder import LOG, is_resumable
+from recbole_cl.runs.lock import LOCK
 from recbole_cl.runs.logs import logging_to
+from recbole_cl.runs.memory import told_when_memory_runs_out
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.training import train
-from recbole_cl.search.study import ERROR, GIVEN, LOCK
+from recbole_cl.search.study import ERROR, GIVEN, pause
 
 SECONDS, BEST_EPOCH = "seconds", "best_epoch"  # attributes of a trial
 
 
 class OutOfTime(Exception):
     """The search's time is up; the trial is resumed when the search is."""
+
+
+class _Watch:
+    """Reports a trial's validations to its study, and stops the trial.
+
+    Args:
+        trial: The trial.
+        deadline: Time by ``time.monotonic`` after which no epoch begins; the first of this process always does, so that
+            every start makes progress.
+    """
+
+    def __init__(self, trial: Trial, deadline: float) -> None:
+        self._trial, self._deadline = trial, deadline
+        self._before = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values.keys()
+        self.reports, self._epochs = 0, 0
+
+    def validated(self, epoch: int, score: float) -> None:
+        """Reports a validation. Raises TrialPruned if the trial has fallen behind and was not given by the user."""
+        self.reports += 1
+        if not isfinite(score):  # the model is not validated yet
+            return
+        if epoch + 1 not in self._before:  # the last one may be repeated
+            self._trial.report(score, epoch + 1)  # by the number of epochs
+        behind = self._trial.should_prune()  # asked for every trial: halving thereby compares the others with it
+        if behind and GIVEN not in self._trial.user_attrs:
+            raise TrialPruned
+
+    def begins(self, epoch: int) -> None:
+        """Called before an epoch, when all before it are stored. Raises OutOfTime after the deadline."""
+        if self._epochs and time.monotonic() > self._deadline:
+            raise OutOfTime
+        self._epochs += 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +75,7 @@ class TrialRun:
         folder: Its folder, in which no other process works.
         build: Makes its settings; if the folder of a run is given, the settings to resume it with.
         data: The data, if made beforehand; None if they depend on its values.
-        deadline: Time by ``time.monotonic`` after which it stops at the next validation.
+        deadline: Time by ``time.monotonic`` after which it stops at the end of an epoch.
     """
 
     study: Study
@@ -56,53 +90,44 @@ class TrialRun:
         Raises:
             OutOfTime: After the deadline.
         """
-        resumed, begin = _can_be_resumed(self.folder), time.monotonic()
-        before = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values.keys()
-        reports = 0
-
-        def on_validation(epoch: int, score: float) -> None:
-            nonlocal reports
-            reports += 1
-            if isfinite(score):  # if not, the model is not validated yet
-                if epoch + 1 not in before:  # the last one may be repeated
-                    trial.report(score, epoch + 1)  # by the number of epochs
-                if GIVEN not in trial.user_attrs and trial.should_prune():
-                    raise TrialPruned
-            if time.monotonic() > self.deadline:
-                raise OutOfTime
-
+        resumed, begin = is_resumable(self.folder), time.monotonic()
+        watch = _Watch(trial, self.deadline)
         try:
             try:
-                state, value = self._train(trial, resumed, on_validation)
-            except (UsageError, MemoryError, RuntimeError) as error:
-                if not _is_of_the_values(error):
-                    raise
-                if resumed and not reports:  # the cause may be the folder
-                    self.study.enqueue_trial(trial.params)
-                else:
-                    words, _, _ = " ".join(str(error).split()).partition(
-                        f"; {self.folder}"
-                    )  # no weights are stored there
-                    trial.set_user_attr(ERROR, words[:500])
+                state, value = self._train(trial, resumed, watch)
+            except OutOfTime:
+                pause(trial)
+                raise
+            except (UsageError, MemoryError) as error:  # about wrong settings, infinite losses, too little memory
+                self._note(error, trial, may_be_the_folder=resumed and not watch.reports)
                 state, value = TrialState.FAIL, None
-                if not isinstance(error, UsageError):
-                    _free_memory()
             finally:
                 trial.set_user_attr(SECONDS, trial.user_attrs.get(SECONDS, 0.0) + time.monotonic() - begin)
             self.study.tell(trial, value, state)
         except UpdateFinishedTrialError:
             getLogger().warning(f"trial {trial.number}: other workers considered this process dead and ended the trial")
 
-    def _train(
-        self, trial: Trial, resumed: bool, on_validation: Callable[[int, float], None]
-    ) -> tuple[TrialState, float | None]:
+    def _note(self, error: UsageError | MemoryError, trial: Trial, may_be_the_folder: bool) -> None:
+        """Records why a trial failed; if its folder may be the cause, queues its values again instead."""
+        if may_be_the_folder:
+            given = {key: it for key, it in trial.user_attrs.items() if key == GIVEN}
+            self.study.enqueue_trial(trial.params, user_attrs=given)
+        else:
+            what = f"out of memory {error}" if isinstance(error, MemoryError) else " ".join(str(error).split())
+            words, _, _ = what.partition(f"; {self.folder}")  # no weights are stored there
+            trial.set_user_attr(ERROR, words[:500])
+        if isinstance(error, MemoryError):
+            _free_memory()
+
+    def _train(self, trial: Trial, resumed: bool, watch: _Watch) -> tuple[TrialState, float | None]:
         config = self.build(self.folder if resumed else None)
         if not resumed:
             _clear(self.folder)
         with logging_to(self.folder / LOG, settings_of(config).log_level or "INFO", terminal_level="WARNING"):
             try:
-                data = self.data or build_data(config)
-                trained = train(config, self.folder, data, _train_first, on_validation)
+                with told_when_memory_runs_out():
+                    data = self.data or build_data(config)
+                    trained = train(config, self.folder, data, _train_first, watch.validated, watch.begins)
             except TrialPruned:
                 getLogger().info("pruned")
                 return TrialState.PRUNED, None
@@ -120,25 +145,12 @@ def _train_first(config: Config, folder: Path, data: Data) -> None:
     train(config, folder, data, _train_first)
 
 
-def _can_be_resumed(folder: Path) -> bool:
-    try:
-        return bool(resumed_folder(folder))
-    except UsageError:
-        return False
-
-
 def _clear(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
         elif path.name != LOCK:
             path.unlink()
-
-
-def _is_of_the_values(error: Exception) -> bool:
-    """Whether other values might succeed: the error is about wrong settings, infinite losses or too little memory."""
-    known = isinstance(error, UsageError | MemoryError | torch.cuda.OutOfMemoryError)
-    return known or "can't allocate memory" in str(error)  # torch's message on a CPU
 
 
 def _free_memory() -> None:

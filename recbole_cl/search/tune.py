@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recbole_cl.data.files.dataframe import DataSource, named_data
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.result import RunResult
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.search.task import prepare
+
+if TYPE_CHECKING:
+    from recbole_cl.search.loop import Search
 
 DEFAULT_TRIALS, DEFAULT_PRUNE_AFTER, DEFAULT_RANDOM = 50, 10, 10
 PRUNERS = ("median", "halving")
@@ -66,7 +69,7 @@ def tune(
         ranges: File of ranges, see ``files.read_ranges``; None for those that come with the model. Settings that are
             given here are not searched.
         trials: Number of trials in the whole study, >= 1; None for 50, or for any number if there is a time limit.
-        limit_hours: Time limit in hours, > 0; the search stops at the next validation. None for no limit.
+        limit_hours: Time limit in hours, >= 0; the search stops at the end of the epoch. None for no limit.
         seeds: At the end, the best setting is trained and tested once for each of these.
         study: Name of the study; its folder is ``<checkpoint_dir>/tune-<study>``. None for model, dataset and seed.
         storage: One of Optuna's storages, or the URL of a database, which several machines may use; None for a file in
@@ -89,48 +92,56 @@ def tune(
             fail.
     """
     require_optuna()
-    from recbole_cl.search.final import test_best
     from recbole_cl.search.loop import Limits, Search
-    from recbole_cl.search.study import best_trial
 
     _check_numbers(trials=trials, limit_hours=limit_hours, prune_after=prune_after, random_trials=random_trials)
-    if len(set(seeds)) < len(seeds):
-        raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
+    _check_words(seeds, pruner, first_trial)
     name, settings = named_data(dataset, settings)
     task = prepare(model, name, ranges, config_files, settings)
     typed = settings_of(task.config)
-    for what, value, known in (("pruner", pruner, PRUNERS), ("first_trial", first_trial, FIRST_TRIALS)):
-        if value not in known:
-            raise UsageError(f"{what} = {value}: expected {' or '.join(known)}")
     study = study or f"{typed.model}-{typed.dataset}-{typed.seed}"
     if Path(study).name != study:
         raise UsageError(f"study = {study}: expected a name that a folder can have")
     if trials is None and limit_hours is None:
         trials = DEFAULT_TRIALS
     seconds = math.inf if limit_hours is None else 3600 * limit_hours
-    search = Search(
-        task,
-        Limits(trials, seconds, prune_after, random_trials, pruner, first_trial == "given"),
-        typed.folders / f"tune-{study}",
-        study,
-        storage,
-    )
+    limits = Limits(trials, seconds, prune_after, random_trials, pruner, first_trial == "given")
+    search = Search(task, limits, typed.folders / f"tune-{study}", study, storage)
     search.run()
-    best, others = best_trial(search.study), search.folders.under_way()
-    if best is None:
-        return SearchResult(search.folder, {}, None)
-    tests: Sequence[RunResult] = ()
-    if seeds and others:
-        print(f"no test yet: other workers are at trials {others}; the last to finish tests, or run this command again")
-    elif seeds:
-        tests = test_best(task, search.best(), search.folder / f"test-of-trial-{best.number:04d}", seeds)
-    return SearchResult(search.folder, search.best(), best.value, tests)
+    return _result(search, seeds)
 
 
 def require_optuna() -> None:
     """Refuses to begin without the packages of the extra ``tune``."""
     if missing := [name for module, name in _NEEDED.items() if find_spec(module) is None]:
         raise UsageError(f"tune needs {' and '.join(missing)}: pip install 'recbole_cl[tune]'")
+
+
+def _result(search: Search, seeds: Sequence[int]) -> SearchResult:
+    """The best trial so far; it is tested, if that is asked for and no other worker might find a better one."""
+    from recbole_cl.search.drawing import settings_of_trial
+    from recbole_cl.search.final import test_best
+    from recbole_cl.search.study import best_trial
+
+    others = search.folders.under_way()  # first: a trial that ends in between then counts as the best, or as under way
+    best = best_trial(search.study)
+    if best is None:
+        return SearchResult(search.folder, {}, None)
+    values = settings_of_trial(best.params, search.task.ranges)
+    tests: Sequence[RunResult] = ()
+    if seeds and others:
+        print(f"no test yet: other workers are at trials {others}; the last to finish tests, or run this command again")
+    elif seeds:
+        tests = test_best(search.task, values, search.folder / f"test-of-trial-{best.number:04d}", seeds)
+    return SearchResult(search.folder, values, best.value, tests)
+
+
+def _check_words(seeds: Sequence[int], pruner: str, first_trial: str) -> None:
+    if len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds {list(seeds)} has a seed twice: each seed gives one run")
+    for what, value, known in (("pruner", pruner, PRUNERS), ("first_trial", first_trial, FIRST_TRIALS)):
+        if value not in known:
+            raise UsageError(f"{what} = {value}: expected {' or '.join(known)}")
 
 
 def _check_numbers(**numbers: float | None) -> None:

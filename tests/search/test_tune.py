@@ -15,11 +15,9 @@ import pytest
 import yaml
 
 from recbole_cl import SearchResult, run, tune
-from recbole_cl.cli import main
 from recbole_cl.errors import UsageError
 from recbole_cl.runs import training
 from recbole_cl.search import loop, study
-from recbole_cl.search import tune as tune_module
 from recbole_cl.testing.toy import TINY, write_cycle
 from recbole_cl.trainer.trainer import Trainer
 from tests.watching import interrupted_at, watching
@@ -132,11 +130,26 @@ def test_time_that_is_up_ends_a_search_at_a_validation(data: Path, tmp_path: Pat
     assert result.best == {} and result.value is None and table(result) == []
     own = settings(data, tmp_path, study="other")
     with pytest.MonkeyPatch.context() as patch:
-        clock = iter([0.0, 0.0, 0.0, *[9e9] * 99])
-        patch.setattr(time, "monotonic", lambda: next(clock))
+        clock = iter([0.0, 0.0, 0.0])
+        patch.setattr(time, "monotonic", lambda: next(clock, 9e9))
         result = tune("SASRec", "cycle", limit_hours=1.0, **own)
     assert [line["state"] for line in table(result)] == ["running"] and table(result)[0]["validations"] == "1"
     assert [line["state"] for line in table(tune("SASRec", "cycle", trials=1, **own))] == ["complete"]
+
+
+def test_a_time_limit_shorter_than_an_epoch_ends_each_start_one_epoch_further(data: Path, tmp_path: Path) -> None:
+    own = settings(data, tmp_path, epochs=4, eval_step=4, stopping_step=9)
+    epochs: list[int] = []
+
+    def see(message: str) -> None:
+        epochs.extend(number for number in range(4) if f"epoch {number} training" in message)
+
+    for _ in range(5):  # more than the starts without a validation that a trial may have
+        clock = iter([0.0, 0.0, 0.0])
+        with pytest.MonkeyPatch.context() as patch, watching(see):
+            patch.setattr(time, "monotonic", lambda clock=clock: next(clock, 9e9))
+            result = tune("SASRec", "cycle", trials=1, limit_hours=1.0, **own)
+    assert epochs == [0, 1, 2, 3] and [line["state"] for line in table(result)] == ["complete"]
 
 
 def test_trials_that_their_values_break_fail_and_the_search_goes_on(data: Path, tmp_path: Path) -> None:
@@ -183,6 +196,15 @@ def test_halving_keeps_the_best_third_from_the_first_trials_on(data: Path, tmp_p
         tune("SASRec", "cycle", trials=1, **own | {"pruner": "best"})
 
 
+def test_halving_compares_the_others_with_a_given_first_trial(data: Path, tmp_path: Path) -> None:
+    (file := tmp_path / "r.yaml").write_text("learning_rate: [1e-9, 1e-8, 1e-7, 1e-2]\n")
+    (files := tmp_path / "given.yaml").write_text("learning_rate: 1e-2\n")
+    own = settings(data, tmp_path, ranges=file, epochs=3, prune_after=1, pruner="halving", config_files=files)
+    first, second = table(tune("SASRec", "cycle", trials=2, first_trial="given", **own))
+    assert (first["learning_rate"], first["state"]) == ("0.01", "complete")
+    assert float(second["learning_rate"]) < 1e-6 and (second["state"], second["validations"]) == ("pruned", "1")
+
+
 def test_the_first_trial_may_have_the_settings_as_given(data: Path, tmp_path: Path) -> None:
     (file := tmp_path / "r.yaml").write_text(f"{RANGES}n_heads, n_layers: [[1, 2], [2, 1]]\nweight_decay: [1e-3, 0]\n")
     given = {"learning_rate": 0.02, "hidden_dropout_prob": 0.3, "n_heads": 2, "n_layers": 1}
@@ -196,6 +218,12 @@ def test_the_first_trial_may_have_the_settings_as_given(data: Path, tmp_path: Pa
         for how in ("drawn", "given"):
             tune("SASRec", "cycle", trials=1, study="late", first_trial=how, **own)
     own["first_trial"] = "given"
+    assert len(table(tune("SASRec", "cycle", trials=2, **own))) == 2  # the same values
+    files.write_text(yaml.safe_dump(given | {"learning_rate": 0.03}))
+    with pytest.raises(
+        UsageError, match=r"began with learning_rate = 0\.02 in its first trial, and here 0\.03 is given"
+    ):
+        tune("SASRec", "cycle", trials=2, **own)
     files.write_text(yaml.safe_dump(given | {"hidden_dropout_prob": 0.5}))
     with pytest.raises(UsageError, match=r"first trial can't be as given: hidden_dropout_prob = 0\.5, which its range"):
         tune("SASRec", "cycle", trials=1, **own | {"study": "outside"})
@@ -262,62 +290,3 @@ def test_a_trial_whose_process_died_while_it_drew_is_replaced(data: Path, tmp_pa
     (folder / "trial-0000").mkdir()
     lines = table(tune("SASRec", "cycle", trials=1, **own))
     assert [(line["state"], line["error"]) for line in lines] == [("failed", ""), ("complete", "")]
-
-
-def test_workers_draw_differently_and_one_draws_the_same_again() -> None:
-    from recbole_cl.search.drawing import NumberedTPE
-
-    spaces = {"x": optuna.distributions.FloatDistribution(0.0, 1.0)}
-
-    def drawn(seed: int, samplers: int) -> list[float]:
-        study = optuna.create_study()
-        its = [NumberedTPE(seed, n_random=3) for _ in range(samplers)]  # one for each worker
-        values = []
-        for number in range(8):
-            study.sampler = its[number % samplers]
-            trial = study.ask(fixed_distributions=dict(spaces))
-            values.append(trial.params["x"])
-            study.tell(trial, trial.params["x"])
-        return values
-
-    assert drawn(1, 1) == drawn(1, 2) and len(set(drawn(1, 1))) == 8 and drawn(1, 1) != drawn(2, 1)
-
-
-def test_without_optuna_the_command_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(tune_module, "find_spec", lambda name: None)
-    assert main(["tune", "-m", "SASRec", "--trials=2", "--epochs=1"]) == 2
-    assert capsys.readouterr().err == (
-        "recbole-cl: error: tune needs Optuna and matplotlib: pip install 'recbole_cl[tune]'\n"
-    )
-
-
-def test_the_command_hands_its_flags_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    calls: list[tuple[Any, ...]] = []
-
-    def noted(*args: Any, **more: Any) -> SearchResult:
-        calls.append((args, more))
-        return SearchResult(tmp_path, {}, None)
-
-    monkeypatch.setattr(tune_module, "tune", noted)
-    argv = ["tune", "-m", "SASRec", "-d", "toy", "--trials", "3", "--limit-hours=0.5", "--valid_metric=NDCG@10"]
-    argv += ["--seeds=1,2", "--seed=7", "--storage=sqlite:///a.db", "--prune-after=4"]
-    assert main([*argv, "--pruner=halving", "--first-trial=given"]) == 0
-    assert calls == [
-        (
-            ("SASRec", "toy"),
-            {
-                "config_files": [],
-                "seeds": [1, 2],
-                "trials": 3,
-                "limit_hours": 0.5,
-                "storage": "sqlite:///a.db",
-                "prune_after": 4,
-                "pruner": "halving",
-                "first_trial": "given",
-                "valid_metric": "NDCG@10",
-                "seed": 7,
-            },
-        )
-    ]
