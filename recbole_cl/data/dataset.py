@@ -55,7 +55,7 @@ class ContrastiveDataset(ListColumns):
         load, unload = self._get_load_and_unload_col(source)
         if load == set():
             return None
-        has_times = self.benchmark_filename_list is None
+        has_times = self.benchmark_filename_list is None  # presplit files may lack them
         needed = {self.uid_field: "token", self.iid_field: "token", **({self.time_field: "float"} if has_times else {})}
         if source is not FeatureSource.INTERACTION:
             ids = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}
@@ -69,7 +69,7 @@ class ContrastiveDataset(ListColumns):
         types, frame = read_atomic_file(
             Path(filepath),
             needed,
-            time_field=self.time_field if has_times and source is FeatureSource.INTERACTION else None,
+            time_field=self.time_field if source is FeatureSource.INTERACTION else None,
             load=load,
             unload=unload or (),
             written=AtomicFormat(config["field_separator"], config["seq_separator"], config["encoding"] or "utf-8"),
@@ -105,6 +105,11 @@ class ContrastiveDataset(ListColumns):
             step()
             if dropped := before - len(self.inter_feat):
                 getLogger().info(f"{dropped:,} of {before:,} interactions left out: {why}")
+            if self.inter_feat.empty:
+                raise UsageError(
+                    f"nothing of {self.dataset_name} is left: its last {before:,} interactions were left out ({why}): "
+                    "change that setting or file"
+                )
         self._reset_index()
         self._leave_out_unseen_items()
 
@@ -166,14 +171,6 @@ class ContrastiveDataset(ListColumns):
                 if len(sizes) > 1:
                     raise UsageError(f"preload_weight: {field} has {sizes[0]} to {sizes[-1]} values: expected one size")
         super()._preload_weight_matrix()
-
-    def _reset_index(self) -> None:
-        if self.inter_feat.empty:
-            raise UsageError(
-                f"nothing of {self.dataset_name} passes its filters: lower user_inter_num_interval and "
-                "item_inter_num_interval, or widen val_interval"
-            )
-        super()._reset_index()
 
     def _change_feat_format(self) -> None:
         if self.benchmark_filename_list is None:

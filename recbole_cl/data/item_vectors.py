@@ -93,15 +93,19 @@ def read_vectors(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     return tokens, vectors
 
 
+def _text(token: Any) -> str:
+    return token.decode() if isinstance(token, bytes) else str(token)
+
+
 def _npz(path: Path) -> tuple[list[str], Any]:
     with np.load(path, allow_pickle=False) as file:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ValueError("it is a single array")
-        return [str(token) for token in file["tokens"]], file["vectors"]
+        return [_text(token) for token in file["tokens"]], file["vectors"]
 
 
 def _parquet(path: Path) -> tuple[list[str], Sequence[Any]]:
     from pyarrow import parquet
 
     table = parquet.read_table(path, columns=["token", "vector"])
-    return [str(token) for token in table["token"].to_pylist()], table["vector"].to_pylist()
+    return [_text(token) for token in table["token"].to_pylist()], table["vector"].to_pylist()

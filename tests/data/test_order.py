@@ -84,6 +84,17 @@ def test_filters_say_what_they_leave_out(tmp_path: Path, caplog: pytest.LogCaptu
     assert "2 of 38 interactions left out: user_inter_num_interval = [5,inf)" in caplog.text
 
 
+def test_the_filter_that_leaves_nothing_is_named(tmp_path: Path) -> None:
+    events = [(f"u{user}", f"00{step}", step) for user in range(6) for step in range(6)]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shop.item").write_text("item_id:token\n" + "".join(f"{step}\n" for step in range(6)))
+    columns = {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id"]}
+    with pytest.raises(UsageError, match="36 interactions were left out .their user or item is not in the .user or"):
+        load(tmp_path, events, load_col=columns, filter_inter_by_user_or_item=True)
+    with pytest.raises(UsageError, match=r"nothing of shop is left: .*item_inter_num_interval = \[9,inf\)"):
+        load(tmp_path, events, item_inter_num_interval="[9,inf)")
+
+
 def test_items_that_nobody_has_met_are_told_of_or_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     events = [(f"u{user}", f"i{step}", step) for user in range(4) for step in range(5)]
     (tmp_path / "shop").mkdir()

@@ -165,6 +165,17 @@ def test_lines_of_a_file_follow_each_other_in_exact_time(tmp_path: Path) -> None
     assert rows_told(test) == [("a", ["4", "2", "3", "1", "5"], "6")]
 
 
+def test_a_missing_time_is_refused_in_files_that_come_split_too(tmp_path: Path) -> None:
+    lines: dict[str, list[tuple[str, ...]]] = {
+        "train": [("a", "1", "1"), ("a", "2", ""), ("a", "3", "9")],
+        "valid": [("a", "4", "10")],
+        "test": [("a", "5", "11")],
+    }
+    config = write_files(tmp_path, "user_id:token\titem_id:token\ttimestamp:float", lines)
+    with pytest.raises(UsageError, match="shop.train.inter, line 3: no value in 'timestamp'"):
+        build_data(config)
+
+
 def test_rows_that_name_their_items(tmp_path: Path) -> None:
     """The form of UniSRec, CORE and others: a list of items and its target in each line."""
     lines: dict[str, list[tuple[str, ...]]] = {

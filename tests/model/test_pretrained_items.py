@@ -109,6 +109,13 @@ def test_parquet_holds_the_same(tmp_path: Path) -> None:
     pd.DataFrame({"token": ["a", "007"], "vector": [[1.0, 2.0], [3.0, 4.0]]}).to_parquet(tmp_path / "v.parquet")
     tokens, vectors = read_vectors(tmp_path / "v.parquet")
     assert tokens == ["a", "007"] and vectors.tolist() == [[1, 2], [3, 4]]
+    pd.DataFrame({"token": [b"a"], "vector": [[1.0]]}).to_parquet(tmp_path / "v.parquet")
+    assert read_vectors(tmp_path / "v.parquet")[0] == ["a"]
+
+
+def test_tokens_may_be_bytes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "v.npz", tokens=np.array([b"a", "zoë".encode()]), vectors=[[1.0], [2.0]])
+    assert read_vectors(tmp_path / "v.npz")[0] == ["a", "zoë"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def read_atomic_file(
     Args:
         path: The file, such as ``.inter`` or ``.item``.
         needed: Types, by name, of the columns that must exist without missing values: users, items, times.
-        time_field: Name of the time column, which is read exactly.
+        time_field: Name of the time column; if it is loaded or needed, it is read exactly, without missing values.
         load: Columns to load if the file has them; None for all.
         unload: Columns to leave out.
         written: The format of the file.
@@ -77,22 +77,34 @@ def read_atomic_file(
     text = Text.of(read_bytes(path), path, written.encoding, "set `encoding`")
     header, start = text.header()
     types = _header_types(path, header, written.separator)
-    _check_columns(path, types, needed)
     loaded = {field: kind for field, kind in types.items() if (load is None or field in load) and field not in unload}
+    if time_field is not None and time_field in loaded:
+        needed = {**needed, time_field: "float"}
+    _check_columns(path, types, needed)
     if needed and not text.content[start:].strip():
         raise UsageError(f"{path} has a header but no lines below it")
-    origin = text_file(text, start)
+    origin = _file(text, start)
     frame = _parse(text, start, types, {**needed, **loaded}, time_field, written.separator)
     for field, kind in needed.items():
         refuse_missing(frame[field], field, origin)
         if kind == "token":
             _refuse_negative(frame[field], field, origin)
-    if time_field is not None:
+    if time_field is not None and time_field in needed:
         frame[time_field] = refuse_not_a_number(frame[time_field], time_field, origin, origin.time_remedy)
     for field, kind in loaded.items():
         if field != time_field:
             frame[field] = _loaded(frame[field], field, kind, origin, written.sequence_separator)
     return loaded, frame[list(loaded)]
+
+
+def _file(text: Text, start: int) -> Origin:
+    """The file's words for messages; what reads it has no options, but ``recbole-cl convert`` has them."""
+    is_log = text.path.suffix == ".inter"
+    return replace(
+        text_file(text, start),
+        drop_option="leave them out with `recbole-cl convert --drop-missing`, " if is_log else "",
+        time_remedy="give times as numbers, such as seconds since 1970; `recbole-cl convert` reads ISO 8601 dates",
+    )
 
 
 def _header_types(path: Path, header: str, separator: str) -> dict[str, str]:

@@ -7,16 +7,16 @@ Interactions are a data frame with the columns ``user_id``, ``item_id``, ``ratin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_float_dtype, is_integer_dtype
+from pandas.api.types import infer_dtype, is_datetime64_dtype, is_float_dtype, is_integer_dtype
 
 from recbole_cl.data.files.columns import ITEM, RATING, TIME, USER, Columns
 from recbole_cl.data.files.origin import Origin, refuse_missing, refuse_not_a_number
-from recbole_cl.data.files.times import numbers_of
+from recbole_cl.data.files.times import dates_of
 from recbole_cl.errors import UsageError
 
 # pandas, and so RecBole, reads these words as missing values: ids with these names would be lost on loading.
@@ -60,11 +60,11 @@ def interactions(
         The interactions, and notes for the user: how the columns were recognised, and what was left out. Ids are text,
             as categories, or integers as in the source. Floats with integer values become integers, since pandas turns
             integers into floats in a column with a missing value. Times are integers where that is exact, otherwise
-            float64; dates are seconds since 1970.
+            float64; or dates in UTC, which ``numbers_of`` converts once all files of a log are joined.
 
     Raises:
         UsageError: If there are no interactions, a column is unknown, a value is missing, an id is neither text nor a
-            number, or a time or rating is not a number.
+            number or was rounded, a time is neither a number nor a date, or a rating is not a number.
     """
     names = columns.names(list(table.columns), origin)
     if table.empty:
@@ -81,13 +81,15 @@ def interactions(
         ours = {name: values.iloc[kept].reset_index(drop=True) for name, values in ours.items()}
         notes += note
     origin = origin.after_dropping(kept)
+    without_rating = f"leave ratings out with {origin.without_rating}"
+    unrated = replace(origin, drop_option=f"{without_rating}, ")
     for source, name in names.items():
-        refuse_missing(ours[name], source, origin)
+        refuse_missing(ours[name], source, unrated if name == RATING else origin)
     for source, name in names.items():
-        if name in (TIME, RATING):
-            remedy = origin.time_remedy if name == TIME else f"leave ratings out with {origin.without_rating}"
-            values = numbers_of(ours[name], cleaning.time_zone) if name == TIME else ours[name]
-            ours[name] = refuse_not_a_number(values, source, origin, remedy)
+        if name == TIME:
+            ours[name] = _times(ours[name], source, origin, cleaning.time_zone)
+        elif name == RATING:
+            ours[name] = refuse_not_a_number(ours[name], source, origin, without_rating)
     return pd.DataFrame(ours), notes
 
 
@@ -119,17 +121,29 @@ def _without_missing_words(values: pd.Series) -> pd.Series:
     return values.mask(values.isin(MISSING_WORDS)) if values.dtype == object else values
 
 
-def _are_whole(numbers: pd.Series) -> bool:
-    return bool((numbers % 1 == 0).all() and (numbers.abs() < 2**53).all())
+def _times(values: pd.Series, source: str, origin: Origin, zone: str) -> pd.Series:
+    """Times as numbers, or as dates in UTC; refuses values that are neither."""
+    dates = dates_of(values, zone)
+    if is_datetime64_dtype(dates):
+        times, wrong = dates, dates.isna()
+        problem = f"is no ISO 8601 date between 1677 and 2262: fix it or remove the {origin.unit}"
+    else:
+        times = refuse_not_a_number(dates, source, origin, origin.time_remedy)
+        wrong = (times.abs() >= 2.0**64) & (times.dtype.kind == "f")
+        problem = "is 2**64 or more, and would be rounded: use a coarser unit"
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise UsageError(f"{origin.place(row)}: {str(values.iloc[row])[:50]!r} in {source!r} {problem}")
+    return times
 
 
 def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
     """Ids as text or as integers; ids that would read as missing once they are written are missing here."""
-    if is_float_dtype(values) and _are_whole(values.dropna()):
-        values = values.astype("Int64" if values.hasnans else np.int64)  # pandas has them as floats if one is missing
+    if is_float_dtype(values):
+        values = _whole_if_exact(values, name, origin)
     if is_integer_dtype(values) and values.notna().all():
         return values
-    if not (isinstance(values.dtype, pd.CategoricalDtype) and values.cat.categories.dtype == object):
+    if not (isinstance(values.dtype, pd.CategoricalDtype) and infer_dtype(values.cat.categories) == "string"):
         values = values.astype(object)
         _refuse_nested(values, name, origin)
         text = values.where(values.isna(), values.astype(str))
@@ -141,6 +155,17 @@ def _ids(values: pd.Series, name: str, origin: Origin) -> pd.Series:
     code, first_row = np.unique(values.cat.codes.to_numpy(), return_index=True)
     _refuse_unwritable(pd.Series(values.cat.categories[code[code >= 0]], index=first_row[code >= 0]), name, origin)
     return values.cat.remove_categories([word for word in values.cat.categories if word in MISSING_WORDS])
+
+
+def _whole_if_exact(ids: pd.Series, name: str, origin: Origin) -> pd.Series:
+    """Integers that pandas has as floats since one is missing; refuses those that may have been rounded."""
+    numbers = ids.to_numpy(np.float64, na_value=np.nan)
+    if (rounded := np.abs(numbers) >= 2**53).any():
+        row = int(rounded.argmax())
+        value = f"{name} {numbers[row]} is a float, in which large ids are rounded"
+        raise UsageError(f"{origin.place(row)}: {value}: read the column as Int64 or text")
+    missing = np.isnan(numbers)
+    return ids.astype("Int64" if missing.any() else np.int64) if (numbers[~missing] % 1 == 0).all() else ids
 
 
 def _refuse_unwritable(ids: pd.Series, name: str, origin: Origin) -> None:

@@ -16,6 +16,7 @@ from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns
 from recbole_cl.data.files.origin import Origin
 from recbole_cl.data.files.output import DEFAULT_OUTPUT, Output, atomic_text
 from recbole_cl.data.files.sources import Log, Reading, read_log
+from recbole_cl.data.files.times import numbers_of
 from recbole_cl.errors import UsageError
 
 _ORIGIN = Origin(
@@ -93,6 +94,7 @@ def from_dataframe(
     columns = Columns(user, item, time, rating or "")
     cleaning = Cleaning(drop_missing, drop_duplicates, time_zone)
     frame, notes = interactions(_table(df, columns), columns, _ORIGIN, cleaning)
+    frame[TIME] = numbers_of(frame[TIME])
     frame, more = without_duplicates(frame, cleaning)
     return _write_once(files, Log(frame, True, notes + more), overwrite)
 
@@ -169,7 +171,7 @@ def named_data(dataset: Any, settings: Mapping[str, Any]) -> tuple[Any, dict[str
     is_table = isinstance(dataset, pd.DataFrame) or hasattr(dataset, "to_pandas")
     is_list = isinstance(dataset, list | tuple) and bool(dataset) and all(isinstance(it, Path) for it in dataset)
     if is_table or is_list or isinstance(dataset, Path):
-        if "name" not in rest:
+        if rest.get("name") is None:
             what = "a DataFrame" if is_table else "a path"
             raise UsageError(f"dataset is {what} without a name: give name=..., under which data_path keeps it")
         write: Any = from_dataframe if is_table else from_files
@@ -196,10 +198,18 @@ def _write_once(files: Output, log: Log, overwrite: bool) -> NamedData:
 
 def _table(df: Any, columns: Columns) -> pd.DataFrame:
     """The table as a pandas DataFrame that has each of the wanted columns exactly once."""
-    frame = df.to_pandas() if hasattr(df, "to_pandas") else df
+    frame = _to_pandas(df) if hasattr(df, "to_pandas") else df
     if not isinstance(frame, pd.DataFrame):
         raise UsageError(f"a {type(df).__name__} is no DataFrame: give one of pandas, or of polars (with `to_pandas`)")
     for column in (columns.user, columns.item, columns.time, columns.rating):
         if (count := int((frame.columns == column).sum())) > 1:
             raise UsageError(f"the DataFrame has {count} columns named {column!r}: rename all but one")
     return frame
+
+
+def _to_pandas(table: Any) -> Any:
+    """Converts a table; integers beside a missing value stay exact where pyarrow does it, as for polars' tables."""
+    try:
+        return table.to_pandas(integer_object_nulls=True)
+    except TypeError:
+        return table.to_pandas()

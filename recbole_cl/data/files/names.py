@@ -50,6 +50,9 @@ def explain_missing_dataset(name: str, data_path: Path) -> str:
         return f"dataset {name!r} is not in {data_path.parent} and RecBole could not download it: {convert}, {place}"
     nearest = nearest_names(name, data_path)
     hint = f"did you mean {' or '.join(nearest)}? Otherwise " if nearest else ""
+    hint = (
+        f"to read that file, give run(dataset=Path({name!r}), name=...). Otherwise " if Path(name).is_file() else hint
+    )
     unknown = f"dataset {name!r} is not in {data_path.parent} and RecBole knows none of that name"
     return f"{unknown}: {hint}{convert}, {place}"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_bool_dtype, is_integer_dtype
+from pandas.api.types import infer_dtype, is_bool_dtype, is_integer_dtype
 
 from recbole_cl.data.files.text import Text
 from recbole_cl.errors import UsageError
@@ -97,8 +97,9 @@ def refuse_not_a_number(values: pd.Series, field: str, origin: Origin, remedy: s
     Raises:
         UsageError: If a value is not a finite number; the message names the place of the first one.
     """
-    if is_bool_dtype(values):
-        values = values.astype(str)  # pandas would treat truth values as numbers
+    if is_bool_dtype(values) or infer_dtype(values).startswith(("boolean", "mixed")):
+        # pandas would treat truth values as numbers
+        values = values.map(lambda value: str(value) if isinstance(value, bool | np.bool_) else value)
     try:
         numbers = pd.to_numeric(values, errors="coerce")
     except OverflowError:  # an integer too large for float64

@@ -99,7 +99,7 @@ class Output:
     again: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]*", self.name):
+        if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w.-]*", self.name):
             raise UsageError(f"name {self.name!r} must be a plain folder name: letters, digits, '-', '_' and '.' only")
         if self.name == "ml-100k":
             raise UsageError("name 'ml-100k' is taken: RecBole always reads its own copy; choose another name")

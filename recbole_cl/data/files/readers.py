@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns
 from recbole_cl.data.files.origin import Origin, text_file
@@ -73,23 +75,10 @@ def read_csv(text: Text, columns: Columns, separator: str, *, header: bool, quot
         content, n_rows = plain_rows(text, start, mark, len(names))
     if not n_rows:
         return pd.DataFrame(columns=list(used)), columns, origin
-    file = io.BytesIO(content)
-    if content is text.content:
-        file.seek(start)
-    places = {source: names.index(source) for source in used}
-    table = pd.read_csv(
-        file,
-        sep=mark,
-        header=None,
-        names=range(len(names)),  # columns that nobody asked for may share a name
-        usecols=list(places.values()),
-        dtype={places[source]: "category" for source, ours in used.items() if ours in (USER, ITEM)},
-        quoting=csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL,
-        index_col=False,
-        low_memory=False,
-        float_precision="round_trip",
-    )
-    table = table.rename(columns=dict(enumerate(names)))
+    places = {ours: names.index(source) for source, ours in used.items()}
+    quoting = csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL
+    table = _parsed(content, start if content is text.content else 0, places, sep=mark, quoting=quoting)
+    table.columns = pd.Index([names[place] for place in table])
     if len(table) != n_rows:
         raise UsageError(f"{text.path}: {len(table):,} rows were read from {n_rows:,} lines: {_REMEDY}")
     return table, columns, origin
@@ -184,7 +173,7 @@ def read_parquet(path: Path, content: bytes, columns: Columns) -> Table:
     try:
         with parquet.ParquetFile(io.BytesIO(content)) as file:
             used = columns.names(file.schema_arrow.names, origin)
-            return file.read(columns=list(used)).to_pandas(), columns, origin
+            return file.read(columns=list(used)).to_pandas(integer_object_nulls=True), columns, origin
     except (pyarrow.ArrowException, OSError, OverflowError) as error:
         raise UsageError(f"{path}: Parquet that cannot be read: {error}") from None
 
@@ -194,6 +183,32 @@ def plain_rows(text: Text, start: int, separator: str, width: int) -> tuple[byte
     unquoted = Text(text.path, text.content.replace(b'"', b"'")) if b'"' in text.content else text  # same positions
     _, rows = checked_rows(unquoted, start, separator, width, lenient=True, remedy="")
     return text.content, rows
+
+
+def _parsed(content: bytes, start: int, places: Mapping[str, int], **options: Any) -> pd.DataFrame:
+    """Parses the columns at the given places, ids as categories; the columns are named by their places."""
+    types: dict[int, Any] = {places[USER]: "category", places[ITEM]: "category"}
+
+    def parse() -> pd.DataFrame:
+        file = io.BytesIO(content)
+        file.seek(start)
+        return pd.read_csv(
+            file,
+            header=None,
+            usecols=list(places.values()),
+            dtype=types,
+            index_col=False,
+            low_memory=False,
+            float_precision="round_trip",
+            **options,
+        )
+
+    table = parse()
+    times = table[places[TIME]]
+    if is_float_dtype(times) and times.hasnans and (times.abs() >= 2**53).any():
+        types[places[TIME]] = str  # float64, which pandas takes since one is missing, rounds them
+        table = parse()
+    return table
 
 
 def _one_character(text: Text, separator: str) -> tuple[Text, str]:
@@ -249,7 +264,8 @@ def _check_sequence(words: list[str], path: Path, number: int) -> None:
             f"negative id {wrong}: remove or renumber it"
             if wrong.lstrip("-").isdigit()
             else (
-                "malformed line: sequence text is `user item item ...` in whole numbers; for other ids use --format csv"
+                "malformed line: sequence text is `user item item ...` in whole numbers; number the ids, or write "
+                "a line with user, item and time for each interaction"
             )
         )
         raise UsageError(f"{path}, line {number}: {what}")

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_datetime64_dtype
 
 from recbole_cl.data.files.atomic import FIELD_TYPES
 from recbole_cl.data.files.cleaning import DEFAULT_CLEANING, Cleaning, interactions, without_duplicates
-from recbole_cl.data.files.columns import Columns
+from recbole_cl.data.files.columns import ITEM, TIME, USER, Columns
 from recbole_cl.data.files.compressed import read_bytes
 from recbole_cl.data.files.readers import QUOTES, Table, read_csv, read_jsonl, read_parquet, read_sequences
 from recbole_cl.data.files.text import Text
+from recbole_cl.data.files.times import numbers_of
 from recbole_cl.errors import UsageError
 
 FORMATS = ("csv", "jsonl", "sequences", "atomic", "parquet")
@@ -93,13 +95,20 @@ def read_log(sources: Sequence[Path], reading: Reading) -> Log:
     if len({tuple(frame) for frame in frames}) > 1:
         raise UsageError("some of the files have ratings and some have none: leave ratings out with --rating-column ''")
     frame = frames[0] if len(frames) == 1 else _joined(frames)
+    frame[TIME] = numbers_of(frame[TIME])
     frame, said = without_duplicates(frame, reading.cleaning)
     return Log(frame, not kinds.pop(), notes + said)
 
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    frame = pd.concat(frames, ignore_index=True)
-    return frame.astype({name: "category" for name in frame if frame[name].dtype == object})
+    if len({is_datetime64_dtype(frame[TIME]) for frame in frames}) > 1:
+        raise UsageError("some of the files have dates as times and some have numbers: write all in one form")
+    mixed = [name for name in (USER, ITEM) if len({frame[name].dtype for frame in frames}) > 1]
+    frames = [frame.astype(dict.fromkeys(mixed, str)) for frame in frames]  # 1 and "1" are the same id
+    try:
+        return pd.concat(frames, ignore_index=True).astype(dict.fromkeys(mixed, "category"))
+    except pd.errors.OutOfBoundsDatetime:
+        raise UsageError("nanoseconds in one file and dates outside 1677 to 2262 in another: round some") from None
 
 
 def _table(source: Path, reading: Reading) -> tuple[Table, str, str]:
@@ -112,7 +121,9 @@ def _table(source: Path, reading: Reading) -> tuple[Table, str, str]:
         return read_parquet(source, content, reading.columns), f"parquet{guessed}", "parquet"
     text = Text.of(content, source, reading.encoding, "name its encoding by --encoding")
     lines = _first_lines(text)
-    kind = kind or _format(lines)
+    if kind in (None, "jsonl") and lines and lines[0].lstrip().startswith("["):
+        raise UsageError(f"{source} is a JSON array: write one object per line (jq -c '.[]')")
+    kind = kind or _format(source, lines, reading.separator)
     if kind == "jsonl":
         return read_jsonl(text, reading.columns), f"jsonl{guessed}", kind
     if kind == "sequences":
@@ -131,15 +142,22 @@ def _first_lines(text: Text) -> list[str]:
     return [line for line in lines if line.strip()][:_LINES]
 
 
-def _format(lines: list[str]) -> str:
+def _format(source: Path, lines: list[str], separator: str | None) -> str:
     if not lines:
         return "csv"  # its reader reports that the file is empty
     if lines[0].lstrip().startswith("{"):
         return "jsonl"
     if all(_TYPED.fullmatch(column.strip('"')) for column in lines[0].split(_separator(lines[:1]))):
         return "atomic"
-    numbers = all(re.fullmatch(r"\s*\d+( +\d+)+\s*", line) for line in lines)
-    return "sequences" if numbers else "csv"
+    if separator is not None or not all(re.fullmatch(r"\s*\d+( +\d+)+\s*", line) for line in lines):
+        return "csv"
+    widths = {len(line.split()) for line in lines}
+    if len(lines) > 1 and widths in ({3}, {4}):
+        raise UsageError(
+            f"{source} has {widths.pop()} numbers in each of its first lines: give --separator ' ' if they are a user, "
+            "an item and a time, or --format sequences if they are a user and items"
+        )
+    return "sequences"
 
 
 def _separator(lines: list[str]) -> str:

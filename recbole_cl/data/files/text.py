@@ -25,6 +25,7 @@ _MARKED = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
+csv.field_size_limit(2**31 - 1)  # of a field, in characters; a C long of 32 bits holds it
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
 
 

@@ -92,6 +92,29 @@ def test_columns_come_typed_and_missing_ones_as_recbole_has_them(tmp_path: Path)
     assert frame[["rating", "place"]].isna().to_numpy().tolist() == [[True, True], [False, False]]
 
 
+def test_times_that_need_not_exist_are_whole_where_they_do(tmp_path: Path) -> None:
+    needed = {"user_id": "token", "item_id": "token"}
+    path = atomic_file(tmp_path, HEADER + "1\t2\t3\n1\t3\t\n")
+    with pytest.raises(UsageError, match="line 3: no value in 'timestamp'"):
+        read_atomic_file(path, needed, time_field="timestamp")
+    assert len(read_atomic_file(path, needed, time_field="timestamp", load=[*needed])[1]) == 2
+    path.write_text("user_id:token\titem_id:token\n1\t2\n")
+    assert len(read_atomic_file(path, needed, time_field="timestamp")[1]) == 1
+
+
+def test_advice_can_be_followed(tmp_path: Path) -> None:
+    path = atomic_file(tmp_path, HEADER + "1\t\t3\n")
+    with pytest.raises(UsageError, match="with `recbole-cl convert --drop-missing`, remove the lines"):
+        check(path)
+    path.write_text(HEADER + "1\t2\t2024-01-01\n")
+    with pytest.raises(UsageError, match="'2024-01-01' .*`recbole-cl convert` reads ISO 8601 dates"):
+        check(path)
+    items = path.with_suffix(".item")
+    items.write_text('item_id:token\n""\n')
+    with pytest.raises(UsageError, match="reads as missing; 1 lines in all.: remove the lines"):
+        read_atomic_file(items, {"item_id": "token"})
+
+
 def test_columns_that_are_not_loaded_are_checked_all_the_same(tmp_path: Path) -> None:
     path = atomic_file(tmp_path, SEQUENCES)
     choices: tuple[dict[str, Any], ...] = (

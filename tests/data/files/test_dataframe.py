@@ -139,6 +139,13 @@ def test_what_cannot_be_a_dataset_is_refused_in_one_line(tmp_path: Path, frame: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_of_pyarrow_keeps_large_integers_beside_a_missing_one(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"uid": [2**60 + 1, None, 2**60 + 2], "sku": [1, 2, 3], "ts": [2**60 + 1, 2, 2**60 + 2]})
+    data = from_dataframe(table, **NAMES, name="shop", data_path=tmp_path, drop_missing=True)
+    assert lines(data)[1:] == [f"{2**60 + 1}\t1\t{2**60 + 1}", f"{2**60 + 2}\t3\t{2**60 + 2}"]
+
+
 def test_a_rating_that_is_no_number_tells_how_to_leave_ratings_out(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="row 0.*'good' in 'stars'.*rating=None"):
         from_dataframe(shop(stars="good"), **NAMES, rating="stars", name="shop", data_path=tmp_path)
@@ -147,9 +154,14 @@ def test_a_rating_that_is_no_number_tells_how_to_leave_ratings_out(tmp_path: Pat
 def test_one_column_cannot_be_two_and_some_names_are_taken(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="named twice among uid, uid, ts"):
         from_dataframe(shop(), user="uid", item="uid", time="ts", name="shop", data_path=tmp_path)
-    for name in ("a/b", "ml-100k"):
-        with pytest.raises(UsageError, match=f"name '{name}'"):
-            from_dataframe(shop(), **NAMES, name=name, data_path=tmp_path)
+    for name in ("a/b", "ml-100k", None):
+        with pytest.raises(UsageError, match=f"name {name!r}"):
+            from_dataframe(
+                shop(),
+                **NAMES,
+                name=name,  # type: ignore[arg-type]
+                data_path=tmp_path,
+            )
 
 
 def test_what_is_no_table_is_left_to_the_settings(tmp_path: Path) -> None:
@@ -160,6 +172,8 @@ def test_what_is_no_table_is_left_to_the_settings(tmp_path: Path) -> None:
         named_data(NamedData("shop", tmp_path), {"data_path": "elsewhere"})
     with pytest.raises(UsageError, match="without a name: give name="):
         named_data(shop(), NAMES)
+    with pytest.raises(UsageError, match="without a name: give name="):
+        named_data(shop(), NAMES | {"name": None})
 
 
 def test_files_are_read_as_the_command_reads_them_and_written_once(tmp_path: Path) -> None:

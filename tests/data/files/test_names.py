@@ -39,6 +39,13 @@ def test_an_unknown_name_is_refused_with_the_nearest_ones(tmp_path: Path) -> Non
     assert "recbole-cl convert SOURCE --name Amazon_beuty" in str(error.value)
 
 
+def test_the_path_of_a_file_as_text_is_told_how_to_give_it(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.touch()
+    with pytest.raises(UsageError, match=r"give run\(dataset=Path\('.*log.csv'\), name=\.\.\.\)"):
+        ensure_dataset_available(str(file), tmp_path / "elsewhere" / "log.csv")
+
+
 def test_datasets_on_disk_are_among_the_nearest_names(tmp_path: Path) -> None:
     dataset(tmp_path)
     assert nearest_names("shpo", tmp_path / "shpo") == ["shop"]

@@ -54,6 +54,12 @@ def test_values_with_line_breaks_are_read_where_that_is_asked_for() -> None:
             csv(HEADER + 'u,a,1,"one\n\ntwo"\n' + wrong, quotes="multiline")
 
 
+@pytest.mark.parametrize("quotes", ["line", "multiline"])
+def test_large_times_are_exact_beside_a_missing_one(quotes: str) -> None:
+    table, _, _ = csv(HEADER + "u,a,1714557600123456789,\nu,b,,\nu,c,1714557600123456788,\n", quotes=quotes)
+    assert table["timestamp"].tolist()[::2] == ["1714557600123456789", "1714557600123456788"]
+
+
 def test_separators_of_several_characters_and_files_without_header() -> None:
     table, columns, _ = csv("1::1193::5::978300760\n1::661::3::978302109\n", separator="::", header=False)
     assert columns == Columns("1", "2", "4", "3")
@@ -83,6 +89,15 @@ def test_parquet_is_read_by_the_columns_that_are_asked_for(tmp_path: Path) -> No
     assert list(table) == ["uid", "sku", "at"] and origin.place(0) == f"{path}, row 0 from 0"
     with pytest.raises(UsageError, match="Parquet that cannot be read"):
         read_parquet(path, path.read_bytes()[:-20], Columns())
+
+
+def test_large_integers_of_parquet_are_exact_beside_a_missing_one(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "log.parquet"
+    numbers = [2**60 + 1, None, 2**60 + 2]
+    parquet.write_table(pyarrow.table({"user_id": numbers, "item_id": numbers, "timestamp": numbers}), path)
+    table, _, _ = read_parquet(path, path.read_bytes(), Columns())
+    assert table["user_id"].tolist() == table["timestamp"].tolist() == numbers
 
 
 def test_an_unknown_column_is_refused_with_the_nearest_and_the_option() -> None:

@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from recbole_cl.data.files.cleaning import Cleaning
@@ -99,6 +101,64 @@ def test_one_log_in_several_files_is_read_in_their_order(tmp_path: Path) -> None
     (tmp_path / "s").write_text("1 2 3\n")
     with pytest.raises(UsageError, match="sequence text, which has no times"):
         read_log([tmp_path / "b", tmp_path / "s"], Reading())
+
+
+def files(folder: Path, *rows: str) -> list[Path]:
+    """Several files of one log."""
+    paths = [folder / str(number) for number in range(len(rows))]
+    for path, its in zip(paths, rows, strict=True):
+        path.write_text("user_id,item_id,timestamp\n" + its)
+    return paths
+
+
+def test_times_of_all_files_have_one_unit(tmp_path: Path) -> None:
+    second = "a,x,2024-05-01T10:00:00"
+    found = read_log(files(tmp_path, f"{second}.123456Z\n", f"{second}.1234567Z\n"), Reading())
+    assert found.interactions["timestamp"].tolist() == [1714557600123456000, 1714557600123456700]
+    with pytest.raises(UsageError, match="some of the files have dates as times and some have numbers"):
+        read_log(files(tmp_path, f"{second}Z\n", "a,x,1714557600\n"), Reading())
+
+
+def test_one_id_is_text_in_one_file_and_a_number_in_another(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"user_id": [1], "item_id": [2], "timestamp": [3]}).to_parquet(tmp_path / "p")
+    reading = Reading(cleaning=Cleaning(drop_duplicates=True))
+    found = read_log([tmp_path / "p", *files(tmp_path, "1,2,3\n1,b,4\n")], reading)
+    assert found.interactions.to_numpy().tolist() == [["1", "2", 3], ["1", "b", 4]]
+
+
+def test_dates_that_no_unit_holds_together_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    last = np.array(["9999-12-31"], "datetime64[us]")
+    pd.DataFrame({"user_id": [1], "item_id": [2], "timestamp": last}).to_parquet(tmp_path / "p")
+    assert read_log([tmp_path / "p"], Reading()).interactions["timestamp"].tolist() == [253402214400]
+    with pytest.raises(UsageError, match="nanoseconds in one file and dates outside 1677 to 2262 in another"):
+        read_log([tmp_path / "p", *files(tmp_path, "a,b,2024-05-01T10:00:00.1234567Z\n")], Reading())
+
+
+@pytest.mark.parametrize("line", ["1 5 100", "1 5 3 100"])
+def test_lines_of_as_many_numbers_as_a_table_has_are_not_guessed(tmp_path: Path, line: str) -> None:
+    content = f"{line}\n{line.replace('5', '6')}\n"
+    with pytest.raises(UsageError, match="numbers in each of its first lines: give --separator ' ' .*sequences"):
+        log(tmp_path, content)
+    rows = log(tmp_path, content, Reading(separator=" ")).interactions
+    assert rows[["user_id", "item_id", "timestamp"]].to_numpy().tolist() == [["1", "5", 100], ["1", "6", 100]]
+    assert not log(tmp_path, content, Reading("sequences")).has_times
+
+
+@pytest.mark.parametrize("content", ['[{"user_id": 1}]', "[" + "1, " * 50_000 + "1]", '[\n  {"user_id": 1}\n]\n'])
+@pytest.mark.parametrize("kind", [None, "jsonl"])
+def test_a_json_array_is_refused_as_what_it_is(tmp_path: Path, content: str, kind: str | None) -> None:
+    with pytest.raises(UsageError, match="is a JSON array: write one object per line"):
+        log(tmp_path, content, Reading(kind))
+
+
+def test_long_lines_and_fields_are_read(tmp_path: Path) -> None:
+    items = [str(10_000 + item) for item in range(30_000)]
+    assert log(tmp_path, f"1 {' '.join(items)}\n").interactions["item_id"].tolist() == items
+    for quotes in ("line", "multiline"):
+        found = log(tmp_path, f'{CSV}"{"a" * 140_000}",x,7\n', Reading(quotes=quotes))
+        assert found.interactions["user_id"].str.len().tolist() == [2, 2, 140_000]
 
 
 def test_other_encodings_are_read_by_their_names(tmp_path: Path) -> None:
