@@ -205,10 +205,10 @@ PICTURES = {
     """,
     "encoders": """
         row 0 2 data: item vectors,/with positions
-        transformer 1 0 net: transformer: attention,/norm, GELU layers, norm
-        query 1 1 net: query_norm: attention of/normed queries, ReLU
-        ligr 1 2 net: ligr: norm, attention,/gate; norm, SwiGLU, gate
-        bsarec 1 3 net: bsarec: attention and/frequency filter, mixed
+        transformer 1 0 net: transformer: post-norm,/GELU
+        query 1 1 net: query_norm: normed/queries, ReLU
+        ligr 1 2 net: ligr: pre-norm, gated,/SwiGLU
+        bsarec 1 3 net: bsarec: post-norm, with/a frequency filter
         gru 1 4 net: gru: recurrent layers,/without positions
         state 2 2 data: the row's states
         score 3 1.5 net: scores: products/with the item table
