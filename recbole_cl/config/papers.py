@@ -1,4 +1,4 @@
-"""Values of settings in the papers; a method's settings class declares them as ``papers``."""
+"""Values of settings in the papers; a method's settings class declares them as ``papers`` or ``own_papers``."""
 
 from __future__ import annotations
 
@@ -89,4 +89,4 @@ def papers_of(settings: type) -> Papers:
     merged: dict[str, Said] = {}
     for cls in reversed(settings.__mro__):
         merged |= vars(cls).get("papers", {})
-    return merged
+    return merged | vars(settings).get("own_papers", {})

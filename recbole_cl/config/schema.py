@@ -31,10 +31,13 @@ class MethodSettings(Settings):
     """Base of a method's own settings: its class declares them as ``settings`` and reads them from ``options``.
 
     Attributes:
-        papers: The papers' values for these settings, and for those of every run.
+        papers: The papers' values for these settings, and for those of every run; classes that extend this one have
+            them, too.
+        own_papers: The same, but only for methods with exactly this class.
     """
 
     papers: ClassVar[Papers] = {}
+    own_papers: ClassVar[Papers] = {}
 
 
 table = with_config(_STRICT)  # for a TypedDict: the type of a setting that is a mapping with fixed keys

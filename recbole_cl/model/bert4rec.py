@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recbole_cl.augmentation.cloze import choose_hidden, last_items
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import MethodSettings, Share
 from recbole_cl.encoder.packing import Packing, both_ways
 from recbole_cl.model.base import EncoderRecommender
@@ -27,6 +28,21 @@ class BERT4RecSettings(EncoderRecommenderSettings):
     mask_ratio: Annotated[float, Gt(0), Le(1)] = Field(description="rho")
     last_item_share: Share
     recbole_exact: bool
+
+    papers: ClassVar[Papers] = said(
+        "BERT4Rec, the authors' code",
+        mask_ratio=ByDataset(Beauty=0.6, ML_1M=0.2),
+        hidden_dropout_prob=ByDataset(Beauty=0.5),
+        attn_dropout_prob=ByDataset(Beauty=0.2),
+        MAX_ITEM_LIST_LENGTH=ByDataset(Beauty=50, ML_1M=200),
+        n_layers=2,
+        n_heads=2,
+        hidden_size=64,
+        train_form="sequence",
+        recommendation_loss="ce",
+        train_batch_size=256,
+        learning_rate=0.0001,
+    )
 
 
 class BERT4Rec(EncoderRecommender):

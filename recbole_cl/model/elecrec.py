@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
@@ -33,6 +34,32 @@ class ELECRecSettings(EncoderRecommenderSettings):
     share_parameters: Literal["all", "embeddings"]
     double_steps: bool
     count_padding_targets: bool
+
+    papers: ClassVar[Papers] = {
+        **said(
+            "ELECRec, the authors' scripts",
+            replaced_item_weight=ByDataset(Beauty=0.6, Sports=0.8, Toys=0.4, Yelp=0.7),
+            replace_ratio=ByDataset(Beauty=0.45, Sports=0.5, Toys=0.5, Yelp=0.8),
+            sampling_power=ByDataset(Yelp=4.4, others=1.0),
+            share_parameters=ByDataset(Yelp="embeddings", others="all"),
+            double_steps=True,
+            count_padding_targets=True,
+            n_layers=2,
+            n_heads=2,
+            hidden_size=64,
+            hidden_dropout_prob=0.5,
+            attn_dropout_prob=0.5,
+            MAX_ITEM_LIST_LENGTH=50,
+            train_form="sequence",
+            recommendation_loss="ce",
+            train_batch_size=256,
+            learner="adam",
+            learning_rate=0.001,
+            epochs=300,
+            valid_metric="NDCG@20",
+        ),
+        **said("ELECRec, the authors' scripts: patience 40", stopping_step=39),
+    }
 
 
 class ELECRec(EncoderRecommender):

@@ -46,7 +46,7 @@ class EncoderRecommenderSettings(MethodSettings):
     compile_encoder: bool
     right_aligned: bool
 
-    papers: ClassVar[Papers] = said(
+    own_papers: ClassVar[Papers] = said(
         "SASRec, the authors' code and its commands",
         n_layers=2,
         n_heads=1,

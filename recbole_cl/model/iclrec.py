@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
@@ -29,6 +30,40 @@ class ICLRecSettings(RatioSettings, IntentSettings):
     instance_weight: NotNegative = Field(description="beta")
     intent_weight: NotNegative = Field(description="lambda")
     mask_same_intent: bool
+
+    papers: ClassVar[Papers] = {
+        **said(
+            "ICLRec, the authors' scripts",
+            n_intents=256,
+            cluster_iterations=20,
+            cluster_restarts=5,
+            max_rows_per_intent=4096,
+            warm_start=True,
+            intent_weight=0.1,
+            instance_weight=0.1,
+            crop_ratio=0.2,
+            mask_ratio=0.7,
+            reorder_ratio=0.2,
+            pooling="concat",
+            similarity="dot",
+            temperature=1.0,
+            n_layers=ByDataset(Beauty=1, Sports=2, Toys=3, Yelp=2),
+            n_heads=2,
+            hidden_size=64,
+            hidden_dropout_prob=0.5,
+            attn_dropout_prob=0.5,
+            MAX_ITEM_LIST_LENGTH=50,
+            train_form="sequence",
+            recommendation_loss="bce",
+            train_batch_size=256,
+            learner="adam",
+            learning_rate=0.001,
+            epochs=300,
+            valid_metric="NDCG@20",
+        ),
+        **said("ICLRec, the authors' scripts: patience 40", stopping_step=39),
+        **said("ICLRec; off in all of its authors' scripts", mask_same_intent=True),
+    }
 
 
 class ICLRec(AugmentingRecommender):

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.data.hooks import HookFactory
 from recbole_cl.data.same_target import PARTNERS
@@ -29,6 +30,37 @@ class ICSRecSettings(ContrastiveSettings, IntentSettings):
     coarse_weight: NotNegative = Field(description="lambda")
     fine_weight: NotNegative = Field(description="beta")
     mask_false_negatives: bool = Field(description="f_neg")
+
+    papers: ClassVar[Papers] = {
+        **said(
+            "ICSRec, the authors' scripts",
+            coarse_weight=ByDataset(Beauty=0.3, Sports=0.3, Toys=0.2, ML_1M=0.1),
+            fine_weight=0.1,
+            mask_false_negatives=True,
+            partner="last",
+            n_intents=ByDataset(Beauty=256, Sports=256, Toys=1024, ML_1M=512),
+            cluster_iterations=20,
+            cluster_restarts=5,
+            max_rows_per_intent=4096,
+            warm_start=True,
+            similarity="dot",
+            temperature=1.0,
+            n_layers=2,
+            n_heads=2,
+            hidden_size=64,
+            hidden_dropout_prob=ByDataset(ML_1M=0.1, others=0.5),
+            attn_dropout_prob=ByDataset(ML_1M=0.1, others=0.5),
+            MAX_ITEM_LIST_LENGTH=50,
+            train_form="prefix",
+            recommendation_loss="ce",
+            train_batch_size=256,
+            learner="adam",
+            learning_rate=0.001,
+            epochs=300,
+            valid_metric="NDCG@20",
+        ),
+        **said("ICSRec, the authors' scripts: patience 40", stopping_step=39),
+    }
 
 
 class ICSRec(ContrastiveRecommender):

@@ -94,7 +94,10 @@ class TrainableModel(ABC):
 
     @property
     def first_stage_epochs(self) -> int:
-        """Number of epochs of a first stage whose weights are kept for other runs; 0 if there is no such stage."""
+        """Number of epochs of a first stage whose weights are kept for other runs; 0 if there is no such stage.
+
+        After it the optimiser begins anew, without the first stage's moments.
+        """
         return 0
 
     @property

@@ -13,6 +13,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import MethodSettings, NotNegative, Positive
 from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
@@ -32,6 +33,31 @@ class MCLRecSettings(RatioSettings):
     meta_weight: NotNegative = Field(description="beta")
     regulariser_weight: NotNegative
     joint: bool
+
+    papers: ClassVar[Papers] = said(
+        "MCLRec, the authors' scripts; that of Toys names Beauty",
+        contrastive_weight=ByDataset(Beauty=0.0, Sports=0.04, Toys=0.01, Yelp=0.03, ML_1M=0.0),
+        meta_weight=ByDataset(Beauty=0.05, Sports=0.4, Toys=0.1, Yelp=0.1, ML_1M=0.01),
+        hidden_dropout_prob=ByDataset(ML_1M=0.1),
+        attn_dropout_prob=ByDataset(ML_1M=0.1),
+        epochs=100,
+    ) | said(
+        "MCLRec, the authors' code",
+        regulariser_weight=0.1,
+        joint=False,
+        crop_ratio=0.5,
+        mask_ratio=0.5,
+        reorder_ratio=0.8,
+        n_layers=2,
+        n_heads=2,
+        hidden_size=64,
+        train_form="prefix",
+        recommendation_loss="ce",
+        train_batch_size=256,
+        learning_rate=0.001,
+        valid_metric="MRR@10",
+        stopping_step=10,
+    )
 
 
 class MCLRec(AugmentingRecommender):

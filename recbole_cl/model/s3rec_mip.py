@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recbole_cl.augmentation.cloze import choose_hidden
 from recbole_cl.batch import Batch, Rows
+from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import MethodSettings, Natural, Text
 from recbole_cl.encoder.packing import both_ways
 from recbole_cl.errors import UsageError
@@ -27,6 +28,27 @@ class S3RecMIPSettings(EncoderRecommenderSettings):
     pretrain_epochs: Natural
     pretrained: Text
     mask_ratio: Annotated[float, Gt(0), Le(1)] = Field(description="mask_p")
+
+    papers: ClassVar[Papers] = {
+        **said(
+            "S3-Rec, the authors' scripts",
+            pretrain_epochs=ByDataset(Beauty=150, Sports=100, Toys=150, Yelp=100),
+            mask_ratio=0.2,
+            n_layers=2,
+            n_heads=2,
+            hidden_size=64,
+            hidden_dropout_prob=0.5,
+            attn_dropout_prob=0.5,
+            MAX_ITEM_LIST_LENGTH=50,
+            train_form="sequence",
+            recommendation_loss="bce",
+            learner="adam",
+            learning_rate=0.001,
+            valid_metric="NDCG@20",
+        ),
+        **said("S3-Rec, the authors' scripts; 100 in pre-training", train_batch_size=256),
+        **said("S3-Rec, the authors' scripts: patience 10", stopping_step=9),
+    }
 
 
 class S3Rec_MIP(EncoderRecommender):  # noqa: N801  (the papers' name)

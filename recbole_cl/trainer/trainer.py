@@ -154,14 +154,12 @@ class Trainer(RecBoleTrainer):
 
     def is_finished(self) -> bool:
         """Whether a resumed run has no epochs left to train: RecBole would test its last weights, or keep training."""
-        done = self.start_epoch >= self.epochs or self.cur_step > self.stopping_step
-        return done and self.best.is_file()
+        return (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step) and self.best.is_file()
 
     def _begin_next_stage(self) -> bool:
         """Continues from the best weights, if early stopping left epochs to run and the model has a next stage."""
         next_epoch = self.start_epoch + self.epochs_run
-        stopped = self.cur_step > self.stopping_step and next_epoch < self.epochs
-        if not (stopped and self.model.has_next_stage):
+        if self.cur_step <= self.stopping_step or next_epoch >= self.epochs or not self.model.has_next_stage:
             return False
         self.load_best()
         self._average.restart()
@@ -176,8 +174,10 @@ class Trainer(RecBoleTrainer):
     ) -> float:
         """Trains one epoch; returns the mean total loss over its batches, and stores the terms' means by name."""
         self.tensorboard.flush()  # so that a run that is killed and resumed keeps the values of all epochs
-        self._save_last(epoch_idx)  # before the model prepares the epoch: a resumed run repeats the preparation
+        self._save_last(epoch_idx)  # before the epoch is prepared: a resumed run repeats the preparation
         self._before_epoch(epoch_idx)
+        if epoch_idx and epoch_idx == self.model.first_stage_epochs:
+            self.optimizer.state.clear()  # after saving it: a run that resumes here does the same
         begin, total = time.perf_counter(), len(train_data)
         self._set_learning_rate(epoch_idx)
         self.model.start_epoch(epoch_idx)

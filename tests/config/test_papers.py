@@ -26,6 +26,14 @@ def test_what_papers_say_is_of_settings_and_may_be_set(model: str) -> None:
             refuse_bad(own if key in own.model_fields else CommonSettings, {key: value})
 
 
+def test_no_method_shows_sasrecs_values_or_other_ratios_than_its_own() -> None:
+    for model in own_models():
+        papers = papers_of(settings_class(model_class(model)))
+        assert any(it.where.startswith("SASRec") for it in papers.values()) == (model == "SASRec"), model
+    shown = papers_of(settings_class(model_class("MCLRec")))
+    assert [shown[f"{name}_ratio"].what for name in ("crop", "mask", "reorder")] == [0.5, 0.5, 0.8]
+
+
 def test_comments_of_files_do_not_say_it_again() -> None:
     for path in (props_dir() / "model").glob("*.yaml"):
         for key, comment in comments_of(path).items():

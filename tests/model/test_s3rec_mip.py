@@ -18,8 +18,10 @@ from recbole_cl.runs.build import build_data
 from recbole_cl.runs.build import build_model as build_whole_model
 from recbole_cl.runs.pretrained import begin_pretrained
 from recbole_cl.testing.toy import SMALL, write_cycle
+from recbole_cl.trainer.trainer import Trainer
 from tests.model.build import build_model, from_left_padded, s3rec_state
 from tests.oracles.load import oracle
+from tests.trainer.parts import assemble
 
 
 def authors_model(g6: dict[str, Tensor]) -> Any:
@@ -90,6 +92,32 @@ def test_two_stages_in_one_run(form: str, tmp_path: Path) -> None:
     model = build_whole_model(config, train)
     begin_pretrained(config, model, train)
     assert all(torch.equal(value, first["state_dict"][key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("interrupted_after", [2, 3])
+def test_the_second_stage_begins_with_a_new_optimiser_and_a_resumed_one_does_not(
+    interrupted_after: int, tmp_path: Path
+) -> None:
+    def stop_before(epoch: int) -> None:
+        if epoch == interrupted_after:
+            raise KeyboardInterrupt
+
+    settings: dict[str, Any] = {"pretrain_epochs": 2, "epochs": 4, "eval_step": 1}
+    whole, half, resumed = (assemble(tmp_path / name, "S3Rec_MIP", **settings) for name in ("whole", "half", "half"))
+    whole.trainer.fit(whole.loader, whole.valid)
+    half.trainer._before_epoch = stop_before
+    with pytest.raises(KeyboardInterrupt):
+        half.trainer.fit(half.loader, half.valid)
+    resumed.trainer.resume(resumed.loader)
+    resumed.trainer.fit(resumed.loader, resumed.valid)
+    for parts in (whole, resumed):
+        assert steps_of(parts.trainer) == {2 * len(whole.loader)}  # the two epochs of the second stage
+    for name, value in whole.trainer.model.state_dict().items():
+        assert torch.equal(value, resumed.trainer.model.state_dict()[name]), name
+
+
+def steps_of(trainer: Trainer) -> set[int]:
+    return {int(state["step"]) for state in trainer.optimizer.state.values()}
 
 
 @pytest.mark.parametrize(

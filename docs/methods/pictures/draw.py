@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT, ACROSS, DOWN, EDGE = 150, 44, 44, 16, 4
 FILLS = {"data": "#eceff1", "net": "#bbdefb", "loss": "#ffe0b2", "fixed": "#c8e6c9"}
 
-# Method: lines of "name column row kind: text", with / for a new line, and then of arrows "from > to".
+# Method, or page: lines of "name column row kind: text", with / for a new line, and then of arrows "from > to".
 PICTURES = {
     "sasrec": """
         row 0 0 data: a user's row/of items
@@ -202,6 +202,25 @@ PICTURES = {
         views > fine
         nets > meta
         views > meta
+    """,
+    "encoders": """
+        row 0 2 data: item vectors,/with positions
+        transformer 1 0 net: transformer: post-norm,/GELU
+        query 1 1 net: query_norm: normed/queries, ReLU
+        ligr 1 2 net: ligr: pre-norm, gated,/SwiGLU
+        bsarec 1 3 net: bsarec: post-norm, with/a frequency filter
+        gru 1 4 net: gru: recurrent layers,/without positions
+        state 2 2 data: the row's states
+        score 3 1.5 net: scores: products/with the item table
+        penalty 3 2.5 net: history_penalty:/lowers the row's items
+        rec 4 2 loss: recommendation
+        row > transformer > state
+        row > query > state
+        row > ligr > state
+        row > bsarec > state
+        row > gru > state
+        state > score > rec
+        state > penalty > rec
     """,
 }
 
