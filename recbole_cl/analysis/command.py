@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_cl.errors import UsageError
+from recbole_cl.text import cell
 from recbole_cl.writing import atomic_writer
 
 if TYPE_CHECKING:
@@ -107,8 +108,9 @@ def _write_picture(drawing: Drawing, file: Path) -> None:
 
 
 def _write_table(drawing: Drawing, file: Path) -> None:
+    table = drawing.table.apply(lambda column: column.map(lambda it: cell(it) if isinstance(it, str) else it))
     with atomic_writer(file) as out:
-        out.write(drawing.table.to_csv(index=False, lineterminator="\n").encode())
+        out.write(table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def _write_arrays(drawing: Drawing, file: Path) -> None:

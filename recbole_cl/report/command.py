@@ -19,6 +19,7 @@ from recbole_cl.report.tables import DEFAULT_METRICS
 from recbole_cl.runs.folder import RESULT
 from recbole_cl.suites.command import add_choice, choice_of
 from recbole_cl.suites.schema import read_suite, suite_file
+from recbole_cl.text import printable
 from recbole_cl.writing import atomic_write_text
 
 _FORMATS: dict[str, Callable[[Report], str]] = {
@@ -112,7 +113,7 @@ def _of_runs(args: argparse.Namespace) -> Material:
     paths = [Path(source) for source in args.sources]
     unfinished = [path for path in paths if path.is_dir() and not (path / RESULT).is_file()]
     for path in unfinished:
-        print(f"left out: {path} holds no finished run", file=sys.stderr)
+        print(printable(f"left out: {path} holds no finished run"), file=sys.stderr)
     files = [it for path in paths if path not in unfinished for it in find_runs(path)]
     if not files:
         raise UsageError(f"{', '.join(map(str, paths))}: no finished run among them")

@@ -61,6 +61,14 @@ def test_the_page_has_its_chapters_and_asks_for_nothing(folders: list[Path], tmp
     assert "6 runs have no record of their epochs" in text and "has no settings" in text
 
 
+def test_names_are_no_formulas(make_run: Any, tmp_path: Path) -> None:
+    folders = [make_run(model, name=name) for model, name in (("DuoRec", "a"), ("=cmd|calc!A0", "b"))]
+    cells = list(csv.reader(report(tmp_path, *folders)["csv"].splitlines()))[1:]
+    texts = [text for row in cells for text in (*row[:2], *row[3:5])]
+    assert "'=cmd|calc!A0" in texts and not any(text.startswith(("=", "+", "-", "@")) for text in texts)
+    assert any(row[5].startswith("-") and float(row[5]) < 0 for row in cells)  # numbers stay numbers
+
+
 def test_the_tables_of_all_formats_hold_the_same_figures(folders: list[Path], tmp_path: Path) -> None:
     made = report(tmp_path, *folders)
     cells = list(csv.DictReader(made["csv"].splitlines()))
