@@ -212,7 +212,7 @@ class LoadedRun:
         model: Any = self.model
         table = getattr(model, "item_table", None)
         if table is None and isinstance(found := getattr(model, "item_embedding", None), nn.Embedding):
-            table = found.weight[: model.n_items]
+            table = found.weight[: len(self.items)]  # S3Rec counts its mask token as an item
         if table is None:
             raise UsageError(f"{self.config['model']} keeps no table of item vectors under the name item_embedding")
         return table.detach()

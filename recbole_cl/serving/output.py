@@ -97,12 +97,20 @@ def _csv_lines(text: io.TextIOBase) -> Write:
 
 def _json_lines(text: io.TextIOBase) -> Write:
     def write(table: pd.DataFrame) -> None:
-        first = table.columns[0]
-        for name, rows in table.groupby(first, sort=False):
-            values = {column: rows[column].tolist() for column in table.columns if column not in (first, "rank")}
-            text.write(json.dumps({first: name, **values}, ensure_ascii=False) + "\n")
+        for values in _objects(table):
+            text.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     return write
+
+
+def _objects(table: pd.DataFrame) -> Iterator[dict[Any, Any]]:
+    """An object for each line; in a table with ranks, for each list, which begins at rank 1."""
+    if "rank" not in table:
+        yield from table.to_dict("records")
+        return
+    first, *others = (column for column in table.columns if column != "rank")
+    for _, rows in table.groupby((table["rank"] == 1).cumsum()):
+        yield {first: rows[first].iloc[0], **{column: rows[column].tolist() for column in others}}
 
 
 @contextmanager

@@ -48,6 +48,19 @@ def test_other_metrics_and_groups(ours: LoadedRun, run_dir: str, tmp_path: Path)
     assert kept["itemcoverage@3"].between(0, 1).all()
 
 
+def test_json_lines_are_the_lines_of_the_table(run_dir: str, tmp_path: Path) -> None:
+    files = [tmp_path / "table.jsonl", tmp_path / "users.jsonl"]
+    assert main(["evaluate", run_dir, "--by", "length", "--out", str(files[0]), "--per_user", str(files[1])]) == 0
+    table, users = ([json.loads(line) for line in file.read_text().splitlines()] for file in files)
+    assert [(line["history"], line["length"]) for line in table[:3]] == [
+        ("keep", "1-5"),
+        ("remove", "1-5"),
+        ("keep", "6-10"),
+    ]
+    assert type(table[0]["users"]) is int and type(table[0]["mrr@10"]) is float
+    assert len(users) == 80 and type(users[0]["rank_history_keep"]) is int
+
+
 def test_popularity_counts_what_training_saw(ours: LoadedRun) -> None:
     data = Path(str(ours.config["data_path"])) / "cycle.inter"
     seen = pd.read_csv(data, sep="\t").groupby("user_id:token")["item_id:token"].apply(lambda items: list(items)[:-2])
