@@ -155,9 +155,12 @@ def compare_groups(
         by: as for `compare_runs`.
 
     Raises:
-        UsageError: a run lacks a metric, or the baseline is absent or ambiguous; with `by`, data are missing.
+        UsageError: a run lacks a metric, or the baseline is absent or ambiguous; with `by`, data are missing,
+            or a metric does not follow from ranks.
     """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
+    if by and (others := [name for name in names if not computable_from_ranks(name)]):
+        raise UsageError(f"{others[0]} does not follow from ranks, so that groups of users have no value: leave it out")
     return [
         _table(dataset, Measure(split, it), members, _find_baseline(members, baseline, dataset), names, test, by)
         for dataset, members in groups.items()

@@ -6,17 +6,20 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from recbole_cl.cli import main
 from recbole_cl.report.formats import grids_as_latex
-from recbole_cl.report.groups import group_runs
+from recbole_cl.report.groups import RunGroup, group_runs
 from recbole_cl.report.material import Material, Published
 from recbole_cl.report.parts import Grid, Number, Picture
+from recbole_cl.report.sections import users as users_section
 from recbole_cl.report.sections.leaderboard import leaderboard
 from recbole_cl.report.sections.origin import settings
 from recbole_cl.report.sections.sweeps import sweeps
@@ -113,8 +116,9 @@ def test_a_suite_has_its_published_figures_and_its_heat_map(
     assert re.search(r"\| SASRec +\| +1 +\| +[*]*0\.\d{4}[*]* +\| +0\.2500 \([+-]\d+\.\d %\) \|", made["md"])
 
 
-def material(folders: list[Path], **choices: Any) -> Material:
-    groups = group_runs(map(load_run, folders))
+def material(folders: list[Path], of_suite: bool = False, **choices: Any) -> Material:
+    runs = [load_run(folder) for folder in folders]
+    groups: Any = {"toy": [RunGroup(run.model, run.model, (run,)) for run in runs]} if of_suite else group_runs(runs)
     return Material("T", groups, {it: files_in(it) for it in folders}, ["hit@10"], **choices)
 
 
@@ -145,6 +149,39 @@ def test_what_was_swept_is_drawn(make_run: Any) -> None:
     assert not isinstance(both, str) and both[0].baseline == "DuoRec [tau=0.1]"
     (table,) = (part for part in settings(material(swept)).parts if isinstance(part, Grid))
     assert table.rows == (("tau", "0.1", "0.5", "1"),)
+
+
+def test_a_heat_map_has_a_cell_for_each_line(make_run: Any) -> None:
+    pairs = [["crop"], ["crop", "mask"], ["mask"]]
+    several = [
+        make_run("CoSeRec", settings={"operators": it, "tau": tau}, name=f"{'-'.join(it)}{tau}")
+        for it in pairs
+        for tau in (0.1, 0.2, 0.3)
+    ]
+    section = sweeps(material(several))
+    assert section is not None and [part.title for part in section.parts] == ["toy, CoSeRec: tau"]
+    both = [["a", "b"], ["b", "a"], ["a"]]
+    turned = [make_run("DuoRec", settings={"operators": it}, name="".join(it)) for it in both]
+    assert sweeps(material(turned)) is None
+
+
+def test_lines_with_other_data_have_no_groups_of_users(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = np.arange(80) < 40
+    monkeypatch.setattr(users_section, "users_by", lambda run, by: [("first (40)", half), ("rest (40)", ~half)])
+    alike, other = [make_run(), make_run("DuoRec")], make_run("GRU4Rec", n_users=50)
+    assert len(users_section.users(material(alike)).parts) == 4
+    section = users_section.users(material([*alike, other], of_suite=True))
+    assert not section.parts and "they are not comparable" in section.notes[1]
+
+
+def test_groups_of_users_take_the_first_metric_that_follows_from_ranks(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users_section, "users_by", lambda run, by: [("all (80)", np.ones(80, dtype=bool))])
+    found = users_section.users(replace(material([make_run()]), metrics=["gauc", "hit@10", "ndcg@10"]))
+    assert found.parts[0].title == "toy, hit@10"
+    none = users_section.users(replace(material([make_run("DuoRec")]), metrics=["gauc"]))
+    assert not none.parts and none.notes == ("None of gauc follows from ranks, so that groups of users have no values.",)
 
 
 def test_latex_is_escaped() -> None:
