@@ -85,10 +85,11 @@ def main(args: argparse.Namespace) -> int:
     files = args.out or [Path(f"{args.figure}{ending}") for ending in (".png", ".npz")]
     if wrong := [file for file in files if file.suffix.lower() not in _WRITERS]:
         raise UsageError(f"--out {wrong[0]}: expected a name that ends in {', '.join(_WRITERS)}")
-    from recbole_cl.analysis.runs import Subject, grouped, named
+    from recbole_cl.analysis.runs import Subject, named
     from recbole_cl.report.archive import load_runs
+    from recbole_cl.report.groups import group_runs, renamed
 
-    groups = grouped([run for path in args.runs for run in load_runs(path)], args.label)
+    groups = renamed(group_runs(run for path in args.runs for run in load_runs(path)), args.label)
     subject = Subject(named(groups), groups, list(dict.fromkeys(args.weights)), args.form, args.metric.lower())
     make: MakeFigure = getattr(import_module(f"recbole_cl.analysis.{_FIGURES[args.figure]}"), args.figure)
     drawing = make(subject)

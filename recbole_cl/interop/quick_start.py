@@ -64,7 +64,7 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
 def _no_pickles(config: Any) -> Iterator[None]:
     """RecBole neither finds nor writes pickles of its data: those that a checkpoint names could run code."""
     with TemporaryDirectory() as empty:
-        settings = {f"{what}_save_path": str(Path(empty, what)) for what in ("dataset", "dataloaders")}
+        settings: dict[str, Any] = {f"{what}_save_path": str(Path(empty, what)) for what in ("dataset", "dataloaders")}
         settings |= {"save_dataset": False, "save_dataloaders": False}
         before = {key: config[key] for key in settings}
         config.final_config_dict.update(settings)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import KEPT, PROTOCOLS
+from recbole_cl.evaluation.protocol import KEPT, PROTOCOLS, protocol_of
 from recbole_cl.evaluation.significance import (
     PairedTest,
     computable_from_ranks,
@@ -175,7 +175,7 @@ def _protocols_of(groups: Sequence[RunGroup]) -> list[str]:
     if len({*histories.values()}) > 1:
         told = ", ".join(f"{folder}: {history}" for folder, history in histories.items())
         raise UsageError(f"eval_history differs, so that validations are not comparable: {told}")
-    return [it.name for it in PROTOCOLS if it.setting == next(iter(histories.values()))]
+    return [protocol_of(next(iter(histories.values()))).name]
 
 
 def _find_baseline(groups: Sequence[RunGroup], name: str | None, dataset: str) -> RunGroup:

@@ -37,12 +37,14 @@ def frame_of(names: Sequence[str], items: Vocabulary, lists: Sequence[TopItems])
     return _long_table(names, items, lists, "user", "item")
 
 
-def neighbours_of(ids: Sequence[int], items: Vocabulary, lists: Sequence[Any]) -> pd.DataFrame:
+def neighbours_of(ids: Sequence[int], items: Vocabulary, lists: Sequence[TopItems]) -> pd.DataFrame:
     """Nearest items as a table, one per line: item, rank from 1, similar, score."""
     return _long_table([items.tokens[i] for i in ids], items, lists, "item", "similar")
 
 
-def _long_table(names: Sequence[str], items: Vocabulary, lists: Sequence[Any], left: str, right: str) -> pd.DataFrame:
+def _long_table(
+    names: Sequence[str], items: Vocabulary, lists: Sequence[TopItems], left: str, right: str
+) -> pd.DataFrame:
     columns = [left, "rank", right, "score"]
     if not lists:
         return pd.DataFrame({name: [] for name in columns})

@@ -17,7 +17,7 @@ import pytest
 from recbole_cl.cli import main
 from recbole_cl.report.formats import grids_as_latex
 from recbole_cl.report.groups import RunGroup, group_runs
-from recbole_cl.report.material import Material, Published
+from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Grid, Number, Picture
 from recbole_cl.report.sections import users as users_section
 from recbole_cl.report.sections.leaderboard import leaderboard
@@ -25,7 +25,7 @@ from recbole_cl.report.sections.origin import settings
 from recbole_cl.report.sections.sweeps import sweeps
 from recbole_cl.report.store import files_in, load_run
 from recbole_cl.suites.plan import plan
-from recbole_cl.suites.schema import read_suite
+from recbole_cl.suites.schema import Published, read_suite
 from tests.suites.conftest import WriteSuite, toy, write_suite  # noqa: F401
 
 SECTIONS = ["Leaderboard", "Learning curves", "Groups of users", "Significance", "Cost", "Settings that differ"]
@@ -125,7 +125,7 @@ def material(folders: list[Path], of_suite: bool = False, **choices: Any) -> Mat
 def test_marks_stand_where_the_tests_say_so(make_run: Any) -> None:
     folders = [make_run(model, seed, n_users=2000) for model in ("SASRec", "DuoRec") for seed in (1, 2, 3)]
     folders += [make_run("GRU4Rec", 1, n_users=2000)]
-    made = material(folders, published=Published("P", {"toy": {"DuoRec": {"hit@10": 0.5}}}))
+    made = material(folders, published=Published(source="P", figures={"toy": {"DuoRec": {"hit@10": 0.5}}}))
     kept = next(part for part in leaderboard(made).parts if isinstance(part, Grid))
     figure = {str(row[0]): row[2] for row in kept.rows}
     assert isinstance(figure["DuoRec"], Number) and figure["DuoRec"].text.endswith(" **") and figure["DuoRec"].best
@@ -181,7 +181,9 @@ def test_groups_of_users_take_the_first_metric_that_follows_from_ranks(
     found = users_section.users(replace(material([make_run()]), metrics=["gauc", "hit@10", "ndcg@10"]))
     assert found.parts[0].title == "toy, hit@10"
     none = users_section.users(replace(material([make_run("DuoRec")]), metrics=["gauc"]))
-    assert not none.parts and none.notes == ("None of gauc follows from ranks, so that groups of users have no values.",)
+    assert not none.parts and none.notes == (
+        "None of gauc follows from ranks, so that groups of users have no values.",
+    )
 
 
 def test_latex_is_escaped() -> None:
@@ -190,7 +192,9 @@ def test_latex_is_escaped() -> None:
     assert r"{}[z] & \textasciitilde{} \\" in text and r"\begin{tabular}{lr}" in text
 
 
-def test_mistakes_are_told_in_one_line(folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_told_in_one_line(
+    folders: list[Path], make_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refusal(*arguments: object) -> str:
         assert main(["report", *map(str, arguments)]) == 2
         error = capsys.readouterr().err
@@ -202,3 +206,6 @@ def test_mistakes_are_told_in_one_line(folders: list[Path], tmp_path: Path, caps
     assert "did you mean quick" in refusal("quik")
     assert "--baseline SASRek: no such line, choose from DuoRec" in refusal(*folders, "--baseline", "SASRek")
     assert "did not record" in refusal(*folders, "--metrics", "coverage@3")
+    several = [make_run("CL4SRec", settings={"tau": tau}, name=f"t{tau}") for tau in (1, 2)]
+    told = refusal(*folders, *several, "--baseline", "CL4SRec")
+    assert "--baseline CL4SRec: several lines on toy, choose from CL4SRec [tau=1], CL4SRec [tau=2]" in told
