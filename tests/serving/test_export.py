@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from recbole_cl import LoadedRun, load_package
 from recbole_cl.cli import main
+from recbole_cl.config.config import Config
+from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_model
+from recbole_cl.serving.onnx_file import write_onnx
 from recbole_cl.serving.scorer import scorer_of
 from recbole_cl.testing.toy import TINY
 from tests.serving.conftest import trained_on_the_circle
@@ -78,13 +82,15 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("penalised", [False, True])
-def test_an_onnx_file_gives_the_run_s_lists(penalised: bool, ours: LoadedRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoder", sorted({*ENCODERS.names()} - {"gru"}))
+def test_an_onnx_file_gives_the_run_s_lists(encoder: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    ours = trained_on_the_circle("SASRec", tmp_path, **TINY, history_penalty=True) if penalised else ours
+    more = {"encoder": encoder, "n_layers": 1, "epochs": 1, "history_penalty": encoder == "ligr"}
+    ours = trained_on_the_circle("SASRec", tmp_path, **TINY, **more)
     file = tmp_path / "model.onnx"
-    (folder,) = Path(str(ours.config["checkpoint_dir"])).iterdir()
-    assert main(["export", str(folder), "--format", "onnx", "--k", "5", "--out", str(file)]) == 0
+    before = ours.model.group_by_length
+    write_onnx(ours, file, 5)
+    assert ours.model.group_by_length == before
     tokens = ["", *json.loads((tmp_path / "model.items.json").read_text())]
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     histories = ours.histories(None)
@@ -95,4 +101,11 @@ def test_an_onnx_file_gives_the_run_s_lists(penalised: bool, ours: LoadedRun, tm
         expected = ours.recommend([histories.names[i] for i in range(n)], k=5, exclude="none")
         assert [tokens[i] for i in items.flatten()] == list(expected["item"])
         assert np.allclose(scores.flatten(), expected["score"], atol=1e-4)
-    assert ours.model.group_by_length == torch.zeros(1).is_cpu  # left as it was
+
+
+def test_a_recurrent_encoder_is_refused(ours: LoadedRun, tmp_path: Path) -> None:
+    config = Config("SASRec", config_dict=ours.config.settings_dict() | {"encoder": "gru"})
+    recurrent = replace(ours, config=config, model=build_model(config, ours.splits[0]))
+    with pytest.raises(UsageError, match="encoder = gru is recurrent, which ONNX can't have: use --format package"):
+        write_onnx(recurrent, tmp_path / "model.onnx")
+    assert scorer_of(recurrent.model.eval()).settings.encoder == "gru"
