@@ -23,6 +23,7 @@ from recbole_cl.serving.scorer import scorer_of
 from recbole_cl.testing.toy import TINY
 from tests.serving.conftest import trained_on_the_circle
 
+REFUSED = {"bsarec", "gru"}
 HISTORIES = [["i3", "i4"], ["i17"], ["i1", "?", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"]]
 
 
@@ -82,7 +83,7 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder", sorted({*ENCODERS.names()} - {"gru"}))
+@pytest.mark.parametrize("encoder", sorted({*ENCODERS.names()} - REFUSED))
 def test_an_onnx_file_gives_the_run_s_lists(encoder: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     more = {"encoder": encoder, "n_layers": 1, "epochs": 1, "history_penalty": encoder == "ligr"}
@@ -103,9 +104,10 @@ def test_an_onnx_file_gives_the_run_s_lists(encoder: str, tmp_path: Path) -> Non
         assert np.allclose(scores.flatten(), expected["score"], atol=1e-4)
 
 
-def test_a_recurrent_encoder_is_refused(ours: LoadedRun, tmp_path: Path) -> None:
-    config = Config("SASRec", config_dict=ours.config.settings_dict() | {"encoder": "gru"})
-    recurrent = replace(ours, config=config, model=build_model(config, ours.splits[0]))
-    with pytest.raises(UsageError, match="encoder = gru is recurrent, which ONNX can't have: use --format package"):
-        write_onnx(recurrent, tmp_path / "model.onnx")
-    assert scorer_of(recurrent.model.eval()).settings.encoder == "gru"
+@pytest.mark.parametrize("encoder", sorted(REFUSED))
+def test_an_encoder_that_onnx_lacks_is_refused(encoder: str, ours: LoadedRun, tmp_path: Path) -> None:
+    config = Config("SASRec", config_dict=ours.config.settings_dict() | {"encoder": encoder})
+    other = replace(ours, config=config, model=build_model(config, ours.splits[0]))
+    with pytest.raises(UsageError, match=f"encoder = {encoder} can't be exported as ONNX: use --format package"):
+        write_onnx(other, tmp_path / "model.onnx")
+    assert scorer_of(other.model.eval()).settings.encoder == encoder
