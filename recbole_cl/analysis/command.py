@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_cl.errors import UsageError
+from recbole_cl.text import cell
 from recbole_cl.writing import atomic_writer
 
 if TYPE_CHECKING:
@@ -84,10 +85,11 @@ def main(args: argparse.Namespace) -> int:
     files = args.out or [Path(f"{args.figure}{ending}") for ending in (".png", ".npz")]
     if wrong := [file for file in files if file.suffix.lower() not in _WRITERS]:
         raise UsageError(f"--out {wrong[0]}: expected a name that ends in {', '.join(_WRITERS)}")
-    from recbole_cl.analysis.runs import Subject, grouped, named
+    from recbole_cl.analysis.runs import Subject, named
     from recbole_cl.report.archive import load_runs
+    from recbole_cl.report.groups import group_runs, renamed
 
-    groups = grouped([run for path in args.runs for run in load_runs(path)], args.label)
+    groups = renamed(group_runs(run for path in args.runs for run in load_runs(path)), args.label)
     subject = Subject(named(groups), groups, list(dict.fromkeys(args.weights)), args.form, args.metric.lower())
     make: MakeFigure = getattr(import_module(f"recbole_cl.analysis.{_FIGURES[args.figure]}"), args.figure)
     drawing = make(subject)
@@ -107,8 +109,9 @@ def _write_picture(drawing: Drawing, file: Path) -> None:
 
 
 def _write_table(drawing: Drawing, file: Path) -> None:
+    table = drawing.table.apply(lambda column: column.map(lambda it: cell(it) if isinstance(it, str) else it))
     with atomic_writer(file) as out:
-        out.write(drawing.table.to_csv(index=False, lineterminator="\n").encode())
+        out.write(table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def _write_arrays(drawing: Drawing, file: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recbole_cl.analysis.drawing import Draw
-from recbole_cl.report.groups import RunGroup, group_runs, renamed
+from recbole_cl.report.groups import RunGroup
 from recbole_cl.report.store import StoredRun
 
 if TYPE_CHECKING:
@@ -55,19 +55,6 @@ class Drawing:
 
 
 MakeFigure = Callable[[Subject], Drawing]
-
-
-def grouped(runs: Sequence[StoredRun], labels: Sequence[str]) -> dict[str, list[RunGroup]]:
-    """Groups repetitions, for ``Subject``; see ``report/groups.py``.
-
-    Args:
-        runs: All runs.
-        labels: Alternative names for the lines, in the order of their first appearance.
-
-    Raises:
-        UsageError: If runs are not comparable, or the number of labels differs from that of lines.
-    """
-    return renamed(group_runs(runs), labels)
 
 
 def named(groups: dict[str, list[RunGroup]]) -> list[Named]:

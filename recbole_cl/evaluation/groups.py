@@ -48,7 +48,9 @@ def item_counts(train: ContrastiveDataset) -> Tensor:
         train: The training part of a dataset.
     """
     rows = rows_of(train)
-    first = rows.user_start[rows.end].unique()  # these are not targets of any row
+    begins = torch.ones(len(rows), dtype=torch.bool, device=rows.user.device)
+    begins[1:] = rows.user[1:] != rows.user[:-1]  # a user's first row; where rows list items, each has a first item
+    first = rows.user_start[rows.end[begins]]  # not a target of any row
     return torch.bincount(torch.cat([rows.target, rows.items[first]]), minlength=train.item_num)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from recbole_cl.errors import UsageError
+
 HistorySetting = Literal["keep", "remove"]
 
 
@@ -24,6 +26,18 @@ class Protocol:
 KEPT = Protocol("history_kept", "keep")
 REMOVED = Protocol("history_removed", "remove")
 PROTOCOLS = (KEPT, REMOVED)
+
+
+def protocol_of(setting: str) -> Protocol:
+    """The protocol that a value of ``eval_history`` selects.
+
+    Raises:
+        UsageError: If it selects none.
+    """
+    for protocol in PROTOCOLS:
+        if protocol.setting == setting:
+            return protocol
+    raise UsageError(f"eval_history = {setting}: expected {' or '.join(it.setting for it in PROTOCOLS)}")
 
 
 def not_comparable(mode: str) -> str:

@@ -38,7 +38,7 @@ def split_metric(metric: str) -> tuple[str, int | None]:
     Raises:
         UsageError: the name does not look like a metric.
     """
-    match = re.fullmatch(r"([a-z]+)(?:@([1-9]\d*))?", metric.lower())
+    match = re.fullmatch(r"([^\W\d]\w*)(?:@([1-9]\d*))?", metric.lower())
     if match is None:
         raise UsageError(f"{metric!r} is no metric: write a name and a cut-off, such as ndcg@10")
     return match[1], int(match[2]) if match[2] else None

@@ -28,6 +28,15 @@ from recbole_cl.writing import atomic_write_text
 _THEIRS = "recbole:SASRec"
 # Keys that affect neither a trained model nor its data.
 _OF_THE_RUN = frozenset({*HARMLESS, "transform", "require_pow", "train_neg_sample_args"})
+# The only values that RecBole's SASRec has of settings that change a model's weights or scores.
+_AS_THEIRS = {
+    "encoder": "transformer",
+    "right_aligned": False,
+    "history_penalty": False,
+    "scale_items": False,
+    "pretrained_items": None,
+    "preload_weight": None,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +166,7 @@ def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
         values.pop("weight_decay", None)
     folder = data_path or str(Path(theirs["data_path"]).parent)
     loss = {"recommendation_loss": "bpr" if theirs.get("loss_type") == "BPR" else "ce"}
-    return bare | values | told | loss | {"data_path": folder, "train_form": "prefix"}
+    return bare | values | told | loss | _AS_THEIRS | {"data_path": folder, "train_form": "prefix"}
 
 
 def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:
@@ -165,7 +174,7 @@ def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:
         raise UsageError(
             f"{run_dir} is of {config['model']}: only SASRec has a counterpart of equal weights in RecBole"
         )
-    for key, theirs in (("encoder", "transformer"), ("right_aligned", False), ("history_penalty", False)):
+    for key, theirs in _AS_THEIRS.items():
         if config[key] != theirs:
             raise UsageError(f"{run_dir}: {key} = {config[key]}, and RecBole's SASRec has only {theirs}")
 

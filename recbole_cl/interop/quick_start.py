@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging import getLogger
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from recbole.data import create_dataset, data_preparation
@@ -23,6 +26,8 @@ LoadedByRecBole = tuple[Any, Any, Any, Any, Any, Any]
 def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
     """Loads a trained model, and its data with RecBole's loaders.
 
+    Data are read from the atomic files: files of ``save_dataset`` and ``save_dataloaders``, which are pickles, are not.
+
     Args:
         model_file: A checkpoint of RecBole's trainer; or the ``best.pth`` or ``last.pth`` of one of our run folders,
             whose settings are in the ``config.yaml`` next to it.
@@ -40,14 +45,30 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
     init_seed(config["seed"], config["reproducibility"])
     init_logger(config)
     getLogger().info(config)
-    dataset = create_dataset(config)
+    with _no_pickles(config):
+        dataset = create_dataset(config)
     getLogger().info(dataset)
     if ours and state.get("items") != item_fingerprint(dataset):
         raise UsageError(f"{file} was trained on other items than {dataset.dataset_name} has now: train again")
-    train, valid, test = data_preparation(config, dataset)
+    with _no_pickles(config):
+        train, valid, test = data_preparation(config, dataset)
     init_seed(config["seed"], config["reproducibility"])
     cls: Any = adapted(config.model_class) if ours else config.model_class
     model = cls(config, train._dataset).to(config["device"])
     model.load_state_dict(state["state_dict"])
     model.load_other_parameter(state.get("other_parameter"))
     return config, model, dataset, train, valid, test
+
+
+@contextmanager
+def _no_pickles(config: Any) -> Iterator[None]:
+    """RecBole neither finds nor writes pickles of its data: those that a checkpoint names could run code."""
+    with TemporaryDirectory() as empty:
+        settings: dict[str, Any] = {f"{what}_save_path": str(Path(empty, what)) for what in ("dataset", "dataloaders")}
+        settings |= {"save_dataset": False, "save_dataloaders": False}
+        before = {key: config[key] for key in settings}
+        config.final_config_dict.update(settings)
+        try:
+            yield
+        finally:
+            config.final_config_dict.update(before)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from logging import getLogger
@@ -146,7 +146,7 @@ class _SafeTorch(ModuleType):
 
 def _mend_quick_start() -> str:
     missing = "ray" not in sys.modules and find_spec("ray") is None
-    with _ray_stand_in() if missing else _nothing():
+    with _ray_stand_in() if missing else nullcontext():
         import_module(_QUICK_START)
     _replace(
         _QUICK_START,
@@ -170,11 +170,6 @@ def _ray_stand_in() -> Iterator[None]:
         yield
     finally:
         del sys.modules["ray"]
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def _replace(module: str, values: dict[str, Any]) -> None:

@@ -12,13 +12,14 @@ from recbole_cl.report.archive import find_runs
 from recbole_cl.report.formats import report_as_csv, report_as_latex, report_as_markdown
 from recbole_cl.report.groups import group_runs
 from recbole_cl.report.html import report_as_html
-from recbole_cl.report.material import Material, Published
+from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Report
 from recbole_cl.report.store import files_in, read_run
 from recbole_cl.report.tables import DEFAULT_METRICS
 from recbole_cl.runs.folder import RESULT
 from recbole_cl.suites.command import add_choice, choice_of
 from recbole_cl.suites.schema import read_suite, suite_file
+from recbole_cl.text import printable
 from recbole_cl.writing import atomic_write_text
 
 _FORMATS: dict[str, Callable[[Report], str]] = {
@@ -71,9 +72,8 @@ def main(args: argparse.Namespace) -> int:
     suite = args.sources[0] if len(args.sources) == 1 and not Path(args.sources[0]).is_dir() else None
     is_suite = suite is not None and not suite.endswith(".zip") and ".zip/" not in suite
     material = _of_suite(args) if is_suite else _of_runs(args)
-    names = [name for groups in material.groups.values() for group in groups for name in (group.label, group.model)]
-    if args.baseline is not None and args.baseline not in names:
-        raise UsageError(f"--baseline {args.baseline}: no such line, choose from {', '.join(dict.fromkeys(names))}")
+    if args.baseline is not None:
+        _check_baseline(args.baseline, material)
     report = build_report(material)
     for path in args.out:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,13 +106,25 @@ def build_report(material: Material) -> Report:
     return Report(material.title, tuple(it for it in sections if it is not None), material.notes)
 
 
+def _check_baseline(name: str, material: Material) -> None:
+    """Refuses a baseline that is no line, or several lines of one model."""
+    lines = [group for groups in material.groups.values() for group in groups]
+    names = dict.fromkeys(known for line in lines for known in (line.label, line.model))
+    if name not in names:
+        raise UsageError(f"--baseline {name}: no such line, choose from {', '.join(names)}")
+    for dataset, groups in material.groups.items():
+        labels = [group.label for group in groups if group.model == name]
+        if len(labels) > 1 and name not in labels:
+            raise UsageError(f"--baseline {name}: several lines on {dataset}, choose from {', '.join(labels)}")
+
+
 def _of_runs(args: argparse.Namespace) -> Material:
     if args.datasets or args.variants or args.seeds or args.set:
         raise UsageError("--datasets, --variants, --seeds and --set choose from a suite: leave them out for runs")
     paths = [Path(source) for source in args.sources]
     unfinished = [path for path in paths if path.is_dir() and not (path / RESULT).is_file()]
     for path in unfinished:
-        print(f"left out: {path} holds no finished run", file=sys.stderr)
+        print(printable(f"left out: {path} holds no finished run"), file=sys.stderr)
     files = [it for path in paths if path not in unfinished for it in find_runs(path)]
     if not files:
         raise UsageError(f"{', '.join(map(str, paths))}: no finished run among them")
@@ -134,7 +146,6 @@ def _of_suite(args: argparse.Namespace) -> Material:
             f"{args.sources[0]}: none of its {len(result.runs)} runs is done with these flags; run it first"
         )
     runs = [run for groups in result.groups.values() for group in groups for run in group.runs]
-    others = contents.published
     return Material(
         title=args.title or contents.title,
         groups=result.groups,
@@ -142,6 +153,6 @@ def _of_suite(args: argparse.Namespace) -> Material:
         metrics=[metric.lower() for metric in args.metrics or contents.metrics],
         baseline=args.baseline or contents.baseline,
         history=contents.eval_history,
-        published=Published(others.source, others.figures) if others else None,
+        published=contents.published,
         notes=(*([contents.about.strip()] if contents.about else []), *result.progress()),
     )

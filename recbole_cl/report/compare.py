@@ -16,6 +16,7 @@ from recbole_cl.report.render import as_csv, as_latex, as_markdown, as_text
 from recbole_cl.report.tables import DEFAULT_METRICS, SPLITS, Table, compare_runs
 from recbole_cl.report.users import BY
 from recbole_cl.runs.folder import RESULT
+from recbole_cl.text import printable
 from recbole_cl.writing import atomic_write_text
 
 _FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
@@ -86,7 +87,7 @@ def main(args: argparse.Namespace) -> int:
     tables = _tables_of(page, args.by) if page else _tables(Comparison(args.run_dirs, **given), args.by)
     text = _FORMATS[args.format](tables)
     if args.output is None:
-        print(text, end="")
+        print(printable(text), end="")
     else:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_text(args.output, text)
@@ -125,5 +126,5 @@ def _is_unfinished(path: Path) -> bool:
     """Whether a run was interrupted or is still running; reports it on stderr, as `saved/DuoRec-*` may match one."""
     unfinished = path.is_dir() and not (path / RESULT).is_file()
     if unfinished:
-        print(f"left out: {path} holds no finished run", file=sys.stderr)
+        print(printable(f"left out: {path} holds no finished run"), file=sys.stderr)
     return unfinished

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from tabulate import tabulate
 
 from recbole_cl.report.parts import Cell, Grid, Report, text_of
+from recbole_cl.text import cell as safe
 
 _LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
@@ -43,8 +44,8 @@ def report_as_csv(report: Report) -> str:
         for number, row in enumerate(grid.rows, start=1):
             name = ", ".join(text_of(cell) for cell in row[: grid.keys])
             for column, cell in zip(grid.header[grid.keys :], row[grid.keys :], strict=True):
-                value = cell if isinstance(cell, str) else repr(cell.value)
-                writer.writerow([section.title, grid.title, number, name, column, "" if value == "-" else value])
+                value = safe("" if cell == "-" else cell) if isinstance(cell, str) else repr(cell.value)
+                writer.writerow([*map(safe, (section.title, grid.title)), number, *map(safe, (name, column)), value])
     return buffer.getvalue()
 
 

@@ -14,6 +14,7 @@ from recbole_cl.config.presets import parse_settings
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.folder import CONFIG, LAST, LOG, RESULT
 from recbole_cl.runs.result import parse_result
+from recbole_cl.text import printable
 
 FINISHED, UNFINISHED, DAMAGED = "finished", "unfinished", "damaged"
 
@@ -56,11 +57,11 @@ def main(args: argparse.Namespace) -> int:
     """
     runs = sorted((run for folder in args.folders for run in list_runs(folder)), key=lambda run: -run.age)
     if not runs:
-        print(f"no runs in {', '.join(map(str, args.folders))}")
+        print(printable(f"no runs in {', '.join(map(str, args.folders))}"))
         return 0
     headers = ["model", "dataset", "seed", "state", "best validation", "age", "folder"]
     lines = [[r.model, r.dataset, r.seed, r.state, r.valid, readable_age(r.age), str(r.folder)] for r in runs]
-    print(tabulate(lines, headers=headers, disable_numparse=True))
+    print(printable(tabulate(lines, headers=headers, disable_numparse=True)))
     return 0
 
 

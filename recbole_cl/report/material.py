@@ -10,24 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import KEPT, PROTOCOLS, HistorySetting
+from recbole_cl.evaluation.protocol import KEPT, HistorySetting, protocol_of
 from recbole_cl.report.groups import RunGroup, refuse_incomparable
 from recbole_cl.report.store import RunFiles
 from recbole_cl.report.tables import Table, compare_groups
 from recbole_cl.runs.folder import ENVIRONMENT
-
-
-@dataclass(frozen=True)
-class Published:
-    """Results that others have published.
-
-    Attributes:
-        source: Where they are published.
-        figures: Dataset -> label -> metric -> value.
-    """
-
-    source: str
-    figures: Mapping[str, Mapping[str, Mapping[str, float]]]
+from recbole_cl.suites.schema import Published
 
 
 @dataclass(frozen=True)
@@ -57,7 +45,7 @@ class Material:
     @property
     def protocol(self) -> str:
         """The name of the protocol of pictures."""
-        return next(it.name for it in PROTOCOLS if it.setting == self.history)
+        return protocol_of(self.history).name
 
     @cached_property
     def compared(self) -> Mapping[str, Sequence[Table] | str]:
@@ -82,5 +70,5 @@ class Material:
 
     def _baseline_of(self, groups: Sequence[RunGroup]) -> str | None:
         """The baseline, if it is one line; another line is chosen if it has no run yet, or was swept."""
-        names = [group.label for group in groups] + [group.model for group in groups if group.model != group.label]
-        return self.baseline if names.count(str(self.baseline)) == 1 else None
+        labels, models = ([getattr(group, name) for group in groups] for name in ("label", "model"))
+        return self.baseline if self.baseline in labels or models.count(self.baseline) == 1 else None

@@ -41,10 +41,9 @@ class StoredRun(RunResult):
         return len(next(iter(self.ranks.values())))
 
     def without(self, names: Collection[str]) -> StoredRun:
-        """The same run without these settings."""
-        if self.settings is None:
-            return self
-        return replace(self, settings={key: value for key, value in self.settings.items() if key not in names})
+        """The same run without these settings; ``train_form``, which results have as well, is then empty."""
+        kept = self.settings and {key: value for key, value in self.settings.items() if key not in names}
+        return replace(self, settings=kept, train_form="" if "train_form" in names else self.train_form)
 
     def of_users(self, inside: NDArray[np.bool_]) -> StoredRun:
         """The same run, as if tested only on some users; measurements that do not follow from their ranks are left out.

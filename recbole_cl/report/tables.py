@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import KEPT, PROTOCOLS
+from recbole_cl.evaluation.protocol import KEPT, PROTOCOLS, protocol_of
 from recbole_cl.evaluation.significance import (
     PairedTest,
     computable_from_ranks,
@@ -155,9 +155,12 @@ def compare_groups(
         by: as for `compare_runs`.
 
     Raises:
-        UsageError: a run lacks a metric, or the baseline is absent or ambiguous; with `by`, data are missing.
+        UsageError: a run lacks a metric, or the baseline is absent or ambiguous; with `by`, data are missing,
+            or a metric does not follow from ranks.
     """
     names = list(dict.fromkeys(metric.lower() for metric in metrics))
+    if by and (others := [name for name in names if not computable_from_ranks(name)]):
+        raise UsageError(f"{others[0]} does not follow from ranks, so that groups of users have no value: leave it out")
     return [
         _table(dataset, Measure(split, it), members, _find_baseline(members, baseline, dataset), names, test, by)
         for dataset, members in groups.items()
@@ -172,7 +175,7 @@ def _protocols_of(groups: Sequence[RunGroup]) -> list[str]:
     if len({*histories.values()}) > 1:
         told = ", ".join(f"{folder}: {history}" for folder, history in histories.items())
         raise UsageError(f"eval_history differs, so that validations are not comparable: {told}")
-    return [it.name for it in PROTOCOLS if it.setting == next(iter(histories.values()))]
+    return [protocol_of(next(iter(histories.values()))).name]
 
 
 def _find_baseline(groups: Sequence[RunGroup], name: str | None, dataset: str) -> RunGroup:

@@ -72,7 +72,7 @@ def user_counts(run: StoredRun) -> UserCounts:
     """
     if run.settings is None:
         raise UsageError(f"{run.run_dir} has no settings, by which its data could be read: leave out groups of users")
-    settings = {key: value for key, value in run.settings.items() if key in _OF_DATA and value is not None}
+    settings = {key: value for key, value in run.settings.items() if key in _OF_DATA}  # None overrides a preset, too
     counts, targets = _counts_of(run.dataset, _Settings(settings))
     if run.targets not in (None, targets) or len(counts.length) != run.n_users:
         raise UsageError(f"{run.run_dir} ranked other users or items than {run.dataset} has now: run it again")

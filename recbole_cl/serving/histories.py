@@ -102,16 +102,16 @@ def read_histories(file: Path, with_users: bool = False) -> Iterator[tuple[str |
         UsageError: If the file can't be read, or a line is not such a row.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # not splitlines(): a token may hold U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} can't be read as text in UTF-8: {error}") from None
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip(" \t"):
             continue
         if file.suffix == ".jsonl":
             yield _json_row(line, f"{file}, line {number}")
         else:
-            tokens = line.split("\t") if "\t" in line else line.split()
+            tokens = line.split("\t") if "\t" in line else [token for token in line.split(" ") if token]
             yield (tokens[0], tokens[1:]) if with_users else (None, tokens)
 
 

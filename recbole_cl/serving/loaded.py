@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from recbole_cl.runs.folder import BEST
 from recbole_cl.runs.result import RunResult
 from recbole_cl.serving.histories import Histories, histories_of
 from recbole_cl.serving.recommending import SEEN, Recommender, exclusion_of
+from recbole_cl.serving.top_items import TopItems
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.state import load_weights
 
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 
 Until = Literal["train", "valid", "test"]
 UNTIL: tuple[Until, ...] = ("train", "valid", "test")
-
-
-class Neighbours(NamedTuple):
-    """Lists of nearest items: ids and cosine similarities, [R, K]."""
-
-    item: Tensor
-    score: Tensor
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,13 +181,13 @@ class LoadedRun:
         return neighbours_of(list(ids), self.items, [self._neighbours(part, k) for part in parts])
 
     @torch.no_grad()
-    def _neighbours(self, ids: Tensor, k: int) -> Neighbours:
+    def _neighbours(self, ids: Tensor, k: int) -> TopItems:
         ids = ids.to(self.item_vectors.device)
         scores = self.item_vectors[ids] @ self.item_vectors.T
         scores[:, 0] = -torch.inf
         scores[torch.arange(len(ids), device=ids.device), ids] = -torch.inf
         best = scores.topk(k)
-        return Neighbours(best.indices.cpu(), best.values.cpu())
+        return TopItems(best.indices.cpu(), best.values.cpu())
 
     @cached_property
     def item_vectors(self) -> Tensor:
@@ -212,7 +206,7 @@ class LoadedRun:
         model: Any = self.model
         table = getattr(model, "item_table", None)
         if table is None and isinstance(found := getattr(model, "item_embedding", None), nn.Embedding):
-            table = found.weight[: model.n_items]
+            table = found.weight[: len(self.items)]  # S3Rec counts its mask token as an item
         if table is None:
             raise UsageError(f"{self.config['model']} keeps no table of item vectors under the name item_embedding")
         return table.detach()

@@ -50,7 +50,7 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
             the padding item has -inf. The row's own items are among them.
 
     Raises:
-        UsageError: If the model is not ours, K is out of range, or a library is missing.
+        UsageError: If the model is not ours, its encoder can't be exported, K is out of range, or a library is missing.
     """
     from recbole_cl.model.base import EncoderRecommender
 
@@ -59,6 +59,9 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
         raise UsageError(f"{run.config['model']} is RecBole's own model: only ours can be exported")
     if k is not None and not 1 <= k < model.n_items:
         raise UsageError(f"k = {k}: expected 1 to {model.n_items - 1}, the number of items")
+    # torch can't export packed recurrences, and onnxruntime can't run what torch makes of BSARec's torch.lerp
+    if model.abilities.encodes_padding or any(isinstance(part, nn.RNNBase) for part in model.modules()):
+        raise UsageError(f"encoder = {model.options.encoder} can't be exported as ONNX: use --format package")
     if file.suffix != ".onnx":
         raise UsageError(f"{file}: expected a name that ends in .onnx")
     try:

@@ -37,12 +37,14 @@ def frame_of(names: Sequence[str], items: Vocabulary, lists: Sequence[TopItems])
     return _long_table(names, items, lists, "user", "item")
 
 
-def neighbours_of(ids: Sequence[int], items: Vocabulary, lists: Sequence[Any]) -> pd.DataFrame:
+def neighbours_of(ids: Sequence[int], items: Vocabulary, lists: Sequence[TopItems]) -> pd.DataFrame:
     """Nearest items as a table, one per line: item, rank from 1, similar, score."""
     return _long_table([items.tokens[i] for i in ids], items, lists, "item", "similar")
 
 
-def _long_table(names: Sequence[str], items: Vocabulary, lists: Sequence[Any], left: str, right: str) -> pd.DataFrame:
+def _long_table(
+    names: Sequence[str], items: Vocabulary, lists: Sequence[TopItems], left: str, right: str
+) -> pd.DataFrame:
     columns = [left, "rank", right, "score"]
     if not lists:
         return pd.DataFrame({name: [] for name in columns})
@@ -97,12 +99,20 @@ def _csv_lines(text: io.TextIOBase) -> Write:
 
 def _json_lines(text: io.TextIOBase) -> Write:
     def write(table: pd.DataFrame) -> None:
-        first = table.columns[0]
-        for name, rows in table.groupby(first, sort=False):
-            values = {column: rows[column].tolist() for column in table.columns if column not in (first, "rank")}
-            text.write(json.dumps({first: name, **values}, ensure_ascii=False) + "\n")
+        for values in _objects(table):
+            text.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     return write
+
+
+def _objects(table: pd.DataFrame) -> Iterator[dict[Any, Any]]:
+    """An object for each line; in a table with ranks, for each list, which begins at rank 1."""
+    if "rank" not in table:
+        yield from table.to_dict("records")
+        return
+    first, *others = (column for column in table.columns if column != "rank")
+    for _, rows in table.groupby((table["rank"] == 1).cumsum()):
+        yield {first: rows[first].iloc[0], **{column: rows[column].tolist() for column in others}}
 
 
 @contextmanager

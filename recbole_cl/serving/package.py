@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def write_package(run: LoadedRun, folder: Path) -> None:
     run.items.save(folder / ITEMS_FILE)
     about = {"model": config["model"], "dataset": config["dataset"], "seed": config["seed"]}
     # written last: a folder that has it is complete
-    atomic_write_json(folder / SETTINGS, {"format": FORMAT, "about": about, "scorer": scorer.settings.as_dict()})
+    atomic_write_json(folder / SETTINGS, {"format": FORMAT, "about": about, "scorer": asdict(scorer.settings)})
 
 
 def load_package(folder: str | Path) -> Package:

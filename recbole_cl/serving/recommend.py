@@ -14,6 +14,7 @@ from recbole_cl.serving.histories import Histories, read_histories
 from recbole_cl.serving.loaded import LoadedRun
 from recbole_cl.serving.output import FORMATS, frame_of, table_writer
 from recbole_cl.serving.recommending import NOTHING, SEEN, exclusion_of
+from recbole_cl.text import printable
 
 ALL = "all"
 
@@ -54,6 +55,8 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.with_users and not args.histories:
         raise UsageError("--with_users tells how to read --histories: leave it out")
+    if args.with_users and args.histories.suffix == ".jsonl":
+        raise UsageError('--with_users: lines of a .jsonl name their users themselves ("user"); leave it out')
     run = loaded(args)
     exclusion = exclusion_of(_exclude(args.exclude), run.items)
     histories = _histories(args, run)
@@ -61,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"{histories.skipped} items of the histories are unknown to the model and were skipped", file=sys.stderr)
     lists = run.recommender.lists(histories, args.k, exclusion)
     if args.out is None:
-        print(frame_of(histories.names, run.items, list(lists)).to_string(index=False))
+        print(printable(frame_of(histories.names, run.items, list(lists)).to_string(index=False)))
         return 0
     done = 0
     with (
@@ -80,7 +83,10 @@ def main(args: argparse.Namespace) -> int:
 def _histories(args: argparse.Namespace, run: LoadedRun) -> Histories:
     if args.histories:
         return run.new_histories(read_histories(args.histories, args.with_users), args.history)
-    return run.histories(None if args.users == ALL else read_tokens(Path(args.users)), args.history)
+    users = None if args.users == ALL else read_tokens(Path(args.users))
+    if users == []:
+        raise UsageError(f"--users {args.users}: the file names no user; give one a line")
+    return run.histories(users, args.history)
 
 
 def _exclude(words: list[str]) -> str | list[str]:
@@ -97,9 +103,9 @@ def read_tokens(file: Path) -> list[str]:
         UsageError: If it can't be read.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # not splitlines(): a token may hold U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{file} can't be read as text in UTF-8 ({error}): give a file with one token a line"
         ) from None
-    return [line.strip() for line in lines if line.strip()]
+    return [token for line in lines if (token := line.strip(" \t"))]

@@ -5,7 +5,7 @@ Letters: B rows, L columns, N items (padding row 0 included), D hidden size.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -37,10 +37,6 @@ class ScorerSettings:
     last_position: int | None
     extra_layer_kind: str | None = None
     extra_layers: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 class SequenceScorer(nn.Module):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recbole_cl.serving.arguments import add_run, loaded
 from recbole_cl.serving.output import FORMATS, table_writer
+from recbole_cl.text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
     """
     table = loaded(args).similar(args.items, args.k)
     if args.out is None:
-        print(table.to_string(index=False))
+        print(printable(table.to_string(index=False)))
     else:
         with table_writer(args.out) as write:
             write(table)

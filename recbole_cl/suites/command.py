@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recbole_cl.errors import UsageError
 from recbole_cl.suites.schema import read_suite, suite_file
+from recbole_cl.text import printable
 from recbole_cl.writing import atomic_write_text
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
 
         runs = plan(contents, choice)
         refuse_missing_data(runs)
-        print(f"{contents.title}\n\n{estimate(runs)}")
+        print(printable(f"{contents.title}\n\n{estimate(runs)}"))
         return 0
     done = _run(path, choice, args.limit_hours, args.retry_failed, print_tables=True)
     return 1 if done.failures else 0
@@ -139,16 +140,16 @@ def _run(path: Path, choice: Choice, limit_hours: float | None, retry_failed: bo
         now = SuiteResult(contents, runs)
         atomic_write_text(page, now.markdown())
         if state_of(run) is State.FAILED:
-            bar.write(f"failed: {run}: {failure_of(run)}", file=sys.stderr)
+            bar.write(printable(f"failed: {run}: {failure_of(run)}"), file=sys.stderr)
         elif print_tables:
-            bar.write(f"\n{now.text_of(run.dataset)}\n")
+            bar.write(printable(f"\n{now.text_of(run.dataset)}\n"))
 
     with progress_bar(runs, shown=print_tables) as bar:
         work(runs, in_processes(bar, environment), deadline, after, bar)
     result = SuiteResult(contents, runs)
     atomic_write_text(page, result.markdown())
     if print_tables:
-        print(f"\n{contents.title}\n\n{result}\n\npage: {page}")
+        print(printable(f"\n{contents.title}\n\n{result}\n\npage: {page}"))
     return result
 
 

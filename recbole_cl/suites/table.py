@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from tabulate import tabulate
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import PROTOCOLS
+from recbole_cl.evaluation.protocol import protocol_of
 from recbole_cl.report.groups import RunGroup, refuse_incomparable
 from recbole_cl.report.render import as_markdown
 from recbole_cl.report.store import StoredRun, load_run
@@ -104,7 +104,7 @@ class SuiteResult:
             return str(error)
 
     def _cells(self, group: RunGroup | None, metric: str, published: float | None, with_published: bool) -> list[str]:
-        protocol = next(it.name for it in PROTOCOLS if it.setting == self.suite.eval_history)
+        protocol = protocol_of(self.suite.eval_history).name
         figures = [figure_of(run, protocol, metric) for run in group.runs] if group else []
         spread = f" ± {stdev(figures):.4f}" if len(figures) > 1 else ""
         ours = f"{mean(figures):.4f}{spread}" if figures else "-"

@@ -96,6 +96,13 @@ def test_arrays_and_pictures_are_written_by_default(
         assert set(arrays["seeds"]) == {1} and np.isnan(arrays["std"]).all()
 
 
+def test_names_are_no_formulas(trained: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "bars.csv"
+    flags = ["--figure", "bars", "--metric", "hit@3", "--label", "=1+1", "--out", str(file)]
+    assert main(["analyze", str(trained["DuoRec"]), *flags]) == 0
+    assert set(pd.read_csv(file)["line"]) == {"'=1+1"} and pd.read_csv(file)["seeds"].tolist() == [1, 1]
+
+
 def test_what_a_run_has_not_is_told_in_one_line(
     trained: dict[str, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import get_args
 
+import pytest
+
 from recbole_cl.config.common import EvaluationKeys
-from recbole_cl.evaluation.protocol import PROTOCOLS
+from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import PROTOCOLS, protocol_of
 
 
 def test_names_are_those_of_stored_results() -> None:
@@ -18,3 +21,6 @@ def test_names_are_those_of_stored_results() -> None:
 def test_eval_history_takes_each_protocol_and_nothing_else() -> None:
     kind = EvaluationKeys.model_fields["eval_history"].annotation
     assert get_args(kind) == tuple(protocol.setting for protocol in PROTOCOLS)
+    assert tuple(map(protocol_of, get_args(kind))) == PROTOCOLS
+    with pytest.raises(UsageError, match="eval_history = drop: expected keep or remove"):
+        protocol_of("drop")

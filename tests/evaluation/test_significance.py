@@ -10,7 +10,14 @@ from scipy import stats
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.metrics import MetricSettings, RankCounts, metrics_from_ranks
-from recbole_cl.evaluation.significance import FROM_RANKS, crossed_test, holm, paired_test, per_user_metric
+from recbole_cl.evaluation.significance import (
+    FROM_RANKS,
+    computable_from_ranks,
+    crossed_test,
+    holm,
+    paired_test,
+    per_user_metric,
+)
 
 
 def ranks(seed: int, shape: tuple[int, ...] = (60,), high: int = 30) -> np.ndarray[Any, Any]:
@@ -48,6 +55,13 @@ def test_means_over_users_are_recboles_figures(monkeypatch: pytest.MonkeyPatch) 
 def test_other_metrics_are_refused(metric: str) -> None:
     with pytest.raises(UsageError):
         per_user_metric(ranks(0), metric)
+
+
+@pytest.mark.parametrize("metric", ["my_metric@10", "rbp2@10", "gauc"])
+def test_any_identifier_is_a_metric_s_name(metric: str) -> None:
+    assert not computable_from_ranks(metric)
+    with pytest.raises(UsageError, match="is no metric"):
+        computable_from_ranks(f"2{metric}")
 
 
 def test_t_test_averages_seeds_per_user_and_is_scipys() -> None:

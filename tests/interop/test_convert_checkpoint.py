@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
-from recbole_cl import load, run
+from recbole_cl import load
 from recbole_cl.cli import main
+from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
 from recbole_cl.interop.checkpoints import read_checkpoint
 from recbole_cl.interop.convert_checkpoint import to_checkpoint, to_run_folder
@@ -49,15 +51,20 @@ def test_there_and_back_nothing_changes(checkpoint: Path, folder: Path, capsys: 
 def test_what_has_no_counterpart_is_refused(
     checkpoint: Path, script: dict[str, Any], registered: list[str], tmp_path: Path
 ) -> None:
-    sets = {key: it for key, it in script.items() if key != "load_col"} | {"checkpoint_dir": str(tmp_path)}
+    sets = {key: it for key, it in script.items() if key != "load_col"} | {"valid_metric": "MRR@10"}
     for model, settings, words in (
         ("DuoRec", {}, "is of DuoRec: only SASRec has a counterpart"),
+        ("SASRec", {"encoder": "ligr"}, "encoder = ligr, and RecBole's SASRec has only transformer"),
         ("SASRec", {"right_aligned": True}, "right_aligned = True, and RecBole's SASRec has only False"),
         ("SASRec", {"history_penalty": True}, "history_penalty = True, and RecBole's SASRec has only False"),
+        ("SASRec", {"scale_items": True}, "scale_items = True, and RecBole's SASRec has only False"),
+        ("SASRec", {"pretrained_items": "x.npz"}, "pretrained_items = x.npz, and RecBole's SASRec has only None"),
+        ("SASRec", {"preload_weight": {"v": "w"}}, "preload_weight = {'v': 'w'}, and RecBole's SASRec has only None"),
     ):
-        result = run(model, "cycle", **sets | settings, valid_metric="MRR@10")
+        config = Config(model, "cycle", config_dict=sets | settings)
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.settings_dict()))
         with pytest.raises(UsageError, match=words):
-            to_checkpoint(result.run_dir)
+            to_checkpoint(tmp_path)
     with pytest.raises(UsageError, match="knows 20 items, and .* has 10"):
         _write_other_data(tmp_path / "other")
         to_run_folder(checkpoint, tmp_path / "run", str(tmp_path / "other"))

@@ -100,6 +100,11 @@ def test_a_setting_that_runs_may_differ_in_does_not_part_them(make_run: Any, ref
     compare(old, new, "--ignore", "complement", "--format", "csv")
     parted = [line["model"] for line in csv.DictReader(capsys.readouterr().out.splitlines())]
     assert set(parted) == {"DuoRec"}
+    other = make_run(
+        "DuoRec", 3, settings={"temperature": 1.0, "train_form": "sequence"}, train_form="sequence", name="s"
+    )
+    compare(old, other, "--ignore", "train_form", "--format", "csv")
+    assert {line["model"] for line in csv.DictReader(capsys.readouterr().out.splitlines())} == {"DuoRec"}
     assert "--ignore complemnt: no run has such a setting" in refusal(old, new, "--ignore", "complemnt")
 
 

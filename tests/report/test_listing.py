@@ -40,6 +40,13 @@ def test_every_run_is_listed_with_its_state(saved: Path, capsys: pytest.CaptureF
     assert "2 h" in lines[2] and "cut" in lines[2] and len(lines) == 5  # the oldest first
 
 
+def test_names_in_files_do_nothing_to_the_terminal(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (saved / "cut" / CONFIG).write_text('{"model": "\\x1b]0;title\\x07", "dataset": "d", "seed": 1}')
+    assert main(["runs", str(saved)]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told and "\\x1b]0;title\\x07" in told and told.count("\n") == 5
+
+
 def test_nothing_to_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", str(tmp_path)]) == 0
     assert "no runs in" in capsys.readouterr().out

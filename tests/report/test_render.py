@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recbole_cl.cli import main
 from recbole_cl.evaluation.significance import PairedTest
 from recbole_cl.report.render import as_csv, as_markdown, as_text
 from recbole_cl.report.store import load_run
@@ -57,6 +58,12 @@ def test_names_do_nothing_to_terminals_and_spreadsheets(make_run: Any) -> None:
     for text in (as_text(made), as_markdown(made), as_csv(made)):
         assert "\x1b" not in text and "\u202e" not in text and "D\\x1b\\u202e" in text
     assert {row["model"][0] for row in csv.DictReader(as_csv(made).splitlines())} == {"'", "D"}
+
+
+def test_a_baseline_s_name_does_nothing_to_the_terminal(make_run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [make_run("\x1b[2J", name="a"), make_run("DuoRec", name="b")]
+    assert main(["compare", *map(str, folders)]) == 0
+    assert "\x1b" not in (told := capsys.readouterr().out) and "diff.: to \\x1b[2J" in told
 
 
 def test_markdown_is_a_table_and_a_single_model_needs_no_test(make_run: Any) -> None:

@@ -6,23 +6,26 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from recbole_cl.cli import main
 from recbole_cl.report.formats import grids_as_latex
-from recbole_cl.report.groups import group_runs
-from recbole_cl.report.material import Material, Published
+from recbole_cl.report.groups import RunGroup, group_runs
+from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Grid, Number, Picture
+from recbole_cl.report.sections import users as users_section
 from recbole_cl.report.sections.leaderboard import leaderboard
 from recbole_cl.report.sections.origin import settings
 from recbole_cl.report.sections.sweeps import sweeps
 from recbole_cl.report.store import files_in, load_run
 from recbole_cl.suites.plan import plan
-from recbole_cl.suites.schema import read_suite
+from recbole_cl.suites.schema import Published, read_suite
 from tests.suites.conftest import WriteSuite, toy, write_suite  # noqa: F401
 
 SECTIONS = ["Leaderboard", "Learning curves", "Groups of users", "Significance", "Cost", "Settings that differ"]
@@ -59,6 +62,14 @@ def test_the_page_has_its_chapters_and_asks_for_nothing(folders: list[Path], tmp
     assert "default-src 'none'" in text
     assert page.tags.count("table") == made["md"].count("\n### ") == made["tex"].count(r"\toprule")
     assert "6 runs have no record of their epochs" in text and "has no settings" in text
+
+
+def test_names_are_no_formulas(make_run: Any, tmp_path: Path) -> None:
+    folders = [make_run(model, name=name) for model, name in (("DuoRec", "a"), ("=cmd|calc!A0", "b"))]
+    cells = list(csv.reader(report(tmp_path, *folders)["csv"].splitlines()))[1:]
+    texts = [text for row in cells for text in (*row[:2], *row[3:5])]
+    assert "'=cmd|calc!A0" in texts and not any(text.startswith(("=", "+", "-", "@")) for text in texts)
+    assert any(row[5].startswith("-") and float(row[5]) < 0 for row in cells)  # numbers stay numbers
 
 
 def test_the_tables_of_all_formats_hold_the_same_figures(folders: list[Path], tmp_path: Path) -> None:
@@ -105,15 +116,16 @@ def test_a_suite_has_its_published_figures_and_its_heat_map(
     assert re.search(r"\| SASRec +\| +1 +\| +[*]*0\.\d{4}[*]* +\| +0\.2500 \([+-]\d+\.\d %\) \|", made["md"])
 
 
-def material(folders: list[Path], **choices: Any) -> Material:
-    groups = group_runs(map(load_run, folders))
+def material(folders: list[Path], of_suite: bool = False, **choices: Any) -> Material:
+    runs = [load_run(folder) for folder in folders]
+    groups: Any = {"toy": [RunGroup(run.model, run.model, (run,)) for run in runs]} if of_suite else group_runs(runs)
     return Material("T", groups, {it: files_in(it) for it in folders}, ["hit@10"], **choices)
 
 
 def test_marks_stand_where_the_tests_say_so(make_run: Any) -> None:
     folders = [make_run(model, seed, n_users=2000) for model in ("SASRec", "DuoRec") for seed in (1, 2, 3)]
     folders += [make_run("GRU4Rec", 1, n_users=2000)]
-    made = material(folders, published=Published("P", {"toy": {"DuoRec": {"hit@10": 0.5}}}))
+    made = material(folders, published=Published(source="P", figures={"toy": {"DuoRec": {"hit@10": 0.5}}}))
     kept = next(part for part in leaderboard(made).parts if isinstance(part, Grid))
     figure = {str(row[0]): row[2] for row in kept.rows}
     assert isinstance(figure["DuoRec"], Number) and figure["DuoRec"].text.endswith(" **") and figure["DuoRec"].best
@@ -139,13 +151,50 @@ def test_what_was_swept_is_drawn(make_run: Any) -> None:
     assert table.rows == (("tau", "0.1", "0.5", "1"),)
 
 
+def test_a_heat_map_has_a_cell_for_each_line(make_run: Any) -> None:
+    pairs = [["crop"], ["crop", "mask"], ["mask"]]
+    several = [
+        make_run("CoSeRec", settings={"operators": it, "tau": tau}, name=f"{'-'.join(it)}{tau}")
+        for it in pairs
+        for tau in (0.1, 0.2, 0.3)
+    ]
+    section = sweeps(material(several))
+    assert section is not None and [part.title for part in section.parts] == ["toy, CoSeRec: tau"]
+    both = [["a", "b"], ["b", "a"], ["a"]]
+    turned = [make_run("DuoRec", settings={"operators": it}, name="".join(it)) for it in both]
+    assert sweeps(material(turned)) is None
+
+
+def test_lines_with_other_data_have_no_groups_of_users(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = np.arange(80) < 40
+    monkeypatch.setattr(users_section, "users_by", lambda run, by: [("first (40)", half), ("rest (40)", ~half)])
+    alike, other = [make_run(), make_run("DuoRec")], make_run("GRU4Rec", n_users=50)
+    assert len(users_section.users(material(alike)).parts) == 4
+    section = users_section.users(material([*alike, other], of_suite=True))
+    assert not section.parts and "they are not comparable" in section.notes[1]
+
+
+def test_groups_of_users_take_the_first_metric_that_follows_from_ranks(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users_section, "users_by", lambda run, by: [("all (80)", np.ones(80, dtype=bool))])
+    found = users_section.users(replace(material([make_run()]), metrics=["gauc", "hit@10", "ndcg@10"]))
+    assert found.parts[0].title == "toy, hit@10"
+    none = users_section.users(replace(material([make_run("DuoRec")]), metrics=["gauc"]))
+    assert not none.parts and none.notes == (
+        "None of gauc follows from ranks, so that groups of users have no values.",
+    )
+
+
 def test_latex_is_escaped() -> None:
     text = grids_as_latex([Grid("50 % of A_b", ("a", "b"), (("x & y", Number(1, "[1 ± 2]", True)), ("[z]", "~")))])
     assert r"\caption{50 \% of A\_b}" in text and r"x \& y & \textbf{{}[1 $\pm$ 2]} \\" in text
     assert r"{}[z] & \textasciitilde{} \\" in text and r"\begin{tabular}{lr}" in text
 
 
-def test_mistakes_are_told_in_one_line(folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_told_in_one_line(
+    folders: list[Path], make_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refusal(*arguments: object) -> str:
         assert main(["report", *map(str, arguments)]) == 2
         error = capsys.readouterr().err
@@ -157,3 +206,6 @@ def test_mistakes_are_told_in_one_line(folders: list[Path], tmp_path: Path, caps
     assert "did you mean quick" in refusal("quik")
     assert "--baseline SASRek: no such line, choose from DuoRec" in refusal(*folders, "--baseline", "SASRek")
     assert "did not record" in refusal(*folders, "--metrics", "coverage@3")
+    several = [make_run("CL4SRec", settings={"tau": tau}, name=f"t{tau}") for tau in (1, 2)]
+    told = refusal(*folders, *several, "--baseline", "CL4SRec")
+    assert "--baseline CL4SRec: several lines on toy, choose from CL4SRec [tau=1], CL4SRec [tau=2]" in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def test_other_metrics_and_groups(ours: LoadedRun, run_dir: str, tmp_path: Path)
     assert kept["itemcoverage@3"].between(0, 1).all()
 
 
+def test_json_lines_are_the_lines_of_the_table(run_dir: str, tmp_path: Path) -> None:
+    files = [tmp_path / "table.jsonl", tmp_path / "users.jsonl"]
+    assert main(["evaluate", run_dir, "--by", "length", "--out", str(files[0]), "--per_user", str(files[1])]) == 0
+    table, users = ([json.loads(line) for line in file.read_text().splitlines()] for file in files)
+    assert [(line["history"], line["length"]) for line in table[:3]] == [
+        ("keep", "1-5"),
+        ("remove", "1-5"),
+        ("keep", "6-10"),
+    ]
+    assert type(table[0]["users"]) is int and type(table[0]["mrr@10"]) is float
+    assert len(users) == 80 and type(users[0]["rank_history_keep"]) is int
+
+
 def test_popularity_counts_what_training_saw(ours: LoadedRun) -> None:
     data = Path(str(ours.config["data_path"])) / "cycle.inter"
     seen = pd.read_csv(data, sep="\t").groupby("user_id:token")["item_id:token"].apply(lambda items: list(items)[:-2])
@@ -87,6 +101,14 @@ def test_stored_runs_know_the_same_groups_of_users(ours: LoadedRun, run_dir: str
         user_counts(replace(run, targets="other"))
 
 
+def test_a_filter_that_a_run_has_unset_stays_unset(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None:
+    shutil.copytree(Path(str(ours.config["data_path"])), tmp_path / "cycle")
+    (tmp_path / "cycle" / "cycle.yaml").write_text('user_inter_num_interval: "[9,inf)"\n')
+    run = load_run(run_dir)
+    unset = {"data_path": str(tmp_path), "user_inter_num_interval": None, "load_col": None, "val_interval": None}
+    assert len(user_counts(replace(run, settings={**(run.settings or {}), **unset})).length) == 80
+
+
 def test_compare_gives_figures_of_groups(run_dir: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", run_dir, "--by", "length", "--metrics", "hit@3", "--format", "csv"]) == 0
     lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
@@ -95,6 +117,7 @@ def test_compare_gives_figures_of_groups(run_dir: str, capsys: pytest.CaptureFix
     means = [float(line["mean"]) * int(line["group"].split("(")[1][:-1]) for line in lines[:3]]
     assert sum(means) == pytest.approx(hits.sum())
     assert main(["compare", run_dir, "--by", "length", "--metrics", "gauc"]) == 2
+    assert "gauc does not follow from ranks, so that groups of users have no value" in capsys.readouterr().err
     assert main(["compare", run_dir, "--by", "length", "--split", "valid"]) == 2
     assert "runs keep no ranks of their validation" in capsys.readouterr().err
     assert main(["compare", run_dir, "--by", "popularity", "--format", "latex"]) == 0

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from recbole_cl import LoadedRun, load_package
 from recbole_cl.cli import main
+from recbole_cl.config.config import Config
+from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_model
+from recbole_cl.serving.onnx_file import write_onnx
 from recbole_cl.serving.scorer import scorer_of
 from recbole_cl.testing.toy import TINY
 from tests.serving.conftest import trained_on_the_circle
 
+REFUSED = {"bsarec", "gru"}
 HISTORIES = [["i3", "i4"], ["i17"], ["i1", "?", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"]]
 
 
@@ -78,13 +83,15 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("penalised", [False, True])
-def test_an_onnx_file_gives_the_run_s_lists(penalised: bool, ours: LoadedRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoder", sorted({*ENCODERS.names()} - REFUSED))
+def test_an_onnx_file_gives_the_run_s_lists(encoder: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    ours = trained_on_the_circle("SASRec", tmp_path, **TINY, history_penalty=True) if penalised else ours
+    more = {"encoder": encoder, "n_layers": 1, "epochs": 1, "history_penalty": encoder == "ligr"}
+    ours = trained_on_the_circle("SASRec", tmp_path, **TINY, **more)
     file = tmp_path / "model.onnx"
-    (folder,) = Path(str(ours.config["checkpoint_dir"])).iterdir()
-    assert main(["export", str(folder), "--format", "onnx", "--k", "5", "--out", str(file)]) == 0
+    before = ours.model.group_by_length
+    write_onnx(ours, file, 5)
+    assert ours.model.group_by_length == before
     tokens = ["", *json.loads((tmp_path / "model.items.json").read_text())]
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     histories = ours.histories(None)
@@ -95,4 +102,12 @@ def test_an_onnx_file_gives_the_run_s_lists(penalised: bool, ours: LoadedRun, tm
         expected = ours.recommend([histories.names[i] for i in range(n)], k=5, exclude="none")
         assert [tokens[i] for i in items.flatten()] == list(expected["item"])
         assert np.allclose(scores.flatten(), expected["score"], atol=1e-4)
-    assert ours.model.group_by_length == torch.zeros(1).is_cpu  # left as it was
+
+
+@pytest.mark.parametrize("encoder", sorted(REFUSED))
+def test_an_encoder_that_onnx_lacks_is_refused(encoder: str, ours: LoadedRun, tmp_path: Path) -> None:
+    config = Config("SASRec", config_dict=ours.config.settings_dict() | {"encoder": encoder})
+    other = replace(ours, config=config, model=build_model(config, ours.splits[0]))
+    with pytest.raises(UsageError, match=f"encoder = {encoder} can't be exported as ONNX: use --format package"):
+        write_onnx(other, tmp_path / "model.onnx")
+    assert scorer_of(other.model.eval()).settings.encoder == encoder

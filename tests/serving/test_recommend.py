@@ -13,6 +13,8 @@ import torch
 from recbole_cl import LoadedRun
 from recbole_cl.cli import main
 from recbole_cl.errors import UsageError
+from recbole_cl.serving.histories import read_histories
+from recbole_cl.serving.recommend import read_tokens
 from recbole_cl.serving.recommending import Exclusion
 from recbole_cl.serving.top_items import Excluded, top_items
 from recbole_cl.testing.toy import N_ITEMS
@@ -151,6 +153,8 @@ def test_files_of_recommendations(
         (["--users", "all", "--out", "r.xlsx"], "expected a name that ends in .csv, .jsonl, .parquet"),
         (["--users", "all", "--exclude", "none", "seen"], "none cannot be combined with others"),
         (["--users", "all", "--with_users"], "leave it out"),
+        (["--users", "empty.txt", "--out", "r.parquet"], "empty.txt: the file names no user"),
+        (["--histories", "bad.jsonl", "--with_users"], 'name their users themselves ("user"); leave it out'),
         (["--histories", "bad.jsonl"], "bad.jsonl, line 1 is not JSON"),
         (["--histories", "bad2.jsonl"], "bad2.jsonl, line 1: expected a list of items"),
         ([], "--users --histories is required"),
@@ -160,7 +164,34 @@ def test_bad_flags_are_told(
     run_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, flags: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("empty.txt").write_text("\n")
     Path("bad.jsonl").write_text("[")
     Path("bad2.jsonl").write_text('{"items": "i1"}')
     assert main(["recommend", run_dir, *flags]) == 2
-    assert message in capsys.readouterr().err
+    assert message in capsys.readouterr().err and not Path("r.parquet").exists()
+
+
+def test_lists_of_users_of_one_name_stay_apart(run_dir: str, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("ann i4 i5\nann i11\nbo i2\n")
+    flags = ["--histories", str(tmp_path / "new.txt"), "--with_users", "--k", "2", "--out", str(tmp_path / "r.jsonl")]
+    assert main(["recommend", run_dir, *flags]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert [(line["user"], len(line["item"])) for line in lines] == [("ann", 2), ("ann", 2), ("bo", 2)]
+    assert [line["item"][0] for line in lines[:2]] == ["i6", "i12"]
+
+
+def test_a_line_ends_only_where_a_line_ends(tmp_path: Path) -> None:
+    odd = ["a\u2028b", "c\x85d", "e\x0bf\xa0g"]
+    for name, content in (("text.txt", " ".join(odd)), ("tabs.txt", "\t".join(odd)), ("text.jsonl", json.dumps(odd))):
+        (tmp_path / name).write_bytes(f"{content}\r\n{content}".encode())
+        assert [row for _, row in read_histories(tmp_path / name)] == [odd, odd]
+    (tmp_path / "unescaped.jsonl").write_text(json.dumps(odd, ensure_ascii=False), encoding="utf-8")
+    assert [row for _, row in read_histories(tmp_path / "unescaped.jsonl")] == [odd]
+    (tmp_path / "users.txt").write_bytes("\r\n".join(odd).encode() + b"\r\n\r\n")
+    assert read_tokens(tmp_path / "users.txt") == odd
+
+
+def test_names_in_files_do_nothing_to_the_terminal(run_dir: str, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "new.txt").write_text("\x1b[2J i4 i5\n")
+    assert main(["recommend", run_dir, "--histories", str(tmp_path / "new.txt"), "--with_users", "--k", "2"]) == 0
+    assert "\x1b" not in (out := capsys.readouterr().out) and out.count("\\x1b[2J") == 2 and out.count("\n") == 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from recbole_cl import LoadedRun
 from recbole_cl.cli import main
@@ -35,6 +38,22 @@ def test_vectors_in_files(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None
     best = dict(zip(users["token"], items["tokens"][scores.argmax(axis=1)], strict=True))
     recommended = ours.recommend(k=1, exclude="none")
     assert best == dict(zip(recommended["user"], recommended["item"], strict=True))
+
+
+def test_rows_behind_the_items_are_none(recboles: LoadedRun) -> None:
+    table = nn.Embedding(len(recboles.items) + 1, 4)
+    more = replace(recboles, model=SimpleNamespace(item_embedding=table, n_items=table.num_embeddings))  # as S3Rec
+    assert len(more.item_table) == len(recboles.items)
+    assert set(more.similar(k=19)["similar"]) == set(recboles.items.tokens[1:])
+
+
+def test_names_of_items_do_nothing_to_the_terminal(
+    run_dir: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.DataFrame({"item": ["\x1b[2J"], "rank": [1], "similar": ["i1"], "score": [0.5]})
+    monkeypatch.setattr(LoadedRun, "similar", lambda *_: table)
+    assert main(["similar", run_dir]) == 0
+    assert "\x1b" not in (out := capsys.readouterr().out) and "\\x1b[2J" in out and out.count("\n") == 2
 
 
 def test_what_has_no_vectors_is_told(recboles: LoadedRun, ours: LoadedRun, run_dir: str, tmp_path: Path) -> None:

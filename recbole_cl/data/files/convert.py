@@ -12,6 +12,7 @@ from recbole_cl.data.files.output import DEFAULT_OUTPUT, Output, Statistics, ato
 from recbole_cl.data.files.readers import QUOTES
 from recbole_cl.data.files.sources import FORMATS, Log, Reading, read_log
 from recbole_cl.data.files.times import span
+from recbole_cl.text import printable
 
 _AGAIN = "recbole-cl convert --overwrite"
 
@@ -105,7 +106,7 @@ def main(args: argparse.Namespace) -> int:
     """
     files = _output(args.name, args.output, args.overwrite)
     log = read_log(args.sources, _reading(args))
-    print("\n".join(_shown(log)))
+    print(printable("\n".join(_shown(log))))
     files.write(atomic_text(log.interactions), has_times=log.has_times)
     print("wrote", *(path for path in (files.inter, files.settings) if path.exists()))
     place = "" if args.output == DEFAULT_OUTPUT else f" --data_path={args.output}"
@@ -130,7 +131,7 @@ def _shown(log: Log) -> list[str]:
     """What was recognised: notes, first rows, time span, sizes."""
     frame = log.interactions
     times = span(frame[TIME]) if log.has_times else "positions in the sequences; the source has none"
-    first = frame.head(3).to_string(index=False).splitlines()
+    first = frame.head(3).to_string(index=False).split("\n")
     return [
         *log.notes,
         "first rows:",

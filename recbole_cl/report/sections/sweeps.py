@@ -34,7 +34,7 @@ def sweeps(material: Material) -> Section | None:
     """Curves and heat maps of swept settings; None if nothing was swept.
 
     A curve needs at least three lines of one model that differ in only one number. A heat map needs lines that differ
-    only in two numbers, or in a list of one or two names, such as pairs of operators.
+    only in two numbers, or that have a list of one or two names each, such as pairs of operators, none of them twice.
     """
     pictures = []
     for dataset, groups in material.groups.items():
@@ -65,10 +65,11 @@ def _drawings(material: Material, members: Sequence[RunGroup], others: Sequence[
     if len(points) < _FEWEST:
         return []
     for name in names:
-        if all(_is_pair(point.settings[name]) for point in points):
+        if _are_pairs(points, name):
             return [(f"pairs of {name}", _map_of_pairs(points, name, metric))]
     numbers = [name for name in names if all(_is_number(point.settings[name]) for point in points)]
-    if len(numbers) == len(names) == 2:
+    distinct = {tuple(point.settings[name] for name in numbers) for point in points}
+    if len(numbers) == len(names) == 2 and len(distinct) == len(points):
         return [(" and ".join(numbers), _map_of_numbers(points, numbers, metric))]
     levels = {group.label: mean(values(group)) for group in others}
     found = {name: _lines(points, name) for name in numbers}
@@ -77,6 +78,12 @@ def _drawings(material: Material, members: Sequence[RunGroup], others: Sequence[
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_pairs(points: Sequence[Point], name: str) -> bool:
+    """Whether each line has one or two names, and no other line has the same: then each has a cell of its own."""
+    values = [point.settings[name] for point in points]
+    return all(map(_is_pair, values)) and len({frozenset(value) for value in values}) == len(points)
 
 
 def _is_pair(value: object) -> bool:

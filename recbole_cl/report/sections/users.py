@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recbole_cl.analysis.drawing import Draw, inline_svg, legend_below, line_style, panels
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.significance import computable_from_ranks
 from recbole_cl.report.groups import RunGroup
 from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Cell, Grid, Number, Picture, Section
@@ -23,22 +24,28 @@ Figures = Mapping[str, Mapping[str, float]]  # group of users -> line -> figure
 
 def users(material: Material) -> Section:
     """The first metric that follows from ranks, for groups of users."""
+    title = "Groups of users"
+    metric = next(filter(computable_from_ranks, material.metrics), None)
+    if metric is None:
+        told = f"None of {', '.join(material.metrics)} follows from ranks, so that groups of users have no values."
+        return Section(title, (), (told,))
     parts: list[Grid | Picture] = []
     notes = [f"Under {material.protocol.replace('_', ' ')}; in brackets, how many users. Means over seeds."]
     for dataset, groups in material.groups.items():
         try:
-            found = {by: _figures(material, groups, by) for by in BY}
+            if isinstance(why := material.compared[dataset], str):  # then their users may be others
+                raise UsageError(why)
+            found = {by: _figures(groups, by, material.protocol, metric) for by in BY}
         except UsageError as error:
             notes.append(f"{dataset}: {error}")
             continue
         drawn = {by: found[by] for by in _DRAWN}
-        parts.append(Picture(f"{dataset}, {material.metrics[0]}", inline_svg(_drawing(drawn, material.metrics[0]))))
-        parts += [_grid(f"{dataset}, {material.metrics[0]} by {by}", found[by], BY[by]) for by in BY]
-    return Section("Groups of users", tuple(parts), tuple(notes))
+        parts.append(Picture(f"{dataset}, {metric}", inline_svg(_drawing(drawn, metric))))
+        parts += [_grid(f"{dataset}, {metric} by {by}", found[by], BY[by]) for by in BY]
+    return Section(title, tuple(parts), tuple(notes))
 
 
-def _figures(material: Material, groups: Sequence[RunGroup], by: str) -> Figures:
-    metric, protocol = material.metrics[0], material.protocol
+def _figures(groups: Sequence[RunGroup], by: str, protocol: str, metric: str) -> Figures:
     return {
         name: {
             group.label: mean(figure_of(run.of_users(inside), protocol, metric) for run in group.runs)

@@ -63,6 +63,15 @@ def test_csv_columns_are_renamed_sorted_and_kept_as_written(tmp_path: Path) -> N
     assert (statistics.users, statistics.items, statistics.interactions) == (2, 3, 3)
 
 
+def test_names_in_files_do_nothing_to_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.csv").write_text("user,item,time\n\x1b[2J,a,1\nbo,b,2\n")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    arguments = [str(tmp_path / "log.csv"), "--name", "shop", "--output", str(tmp_path / "out")]
+    assert main(parser.parse_args(arguments)) == 0
+    assert "\x1b" not in (out := capsys.readouterr().out) and "\\x1b[2J" in out
+
+
 def test_a_rating_is_taken_where_it_is_and_left_out_on_request(tmp_path: Path) -> None:
     text = "user_id;item_id;rating;timestamp\n1;2;3;4.25\n"
     convert_text(tmp_path, text, "csv", separator=";")
