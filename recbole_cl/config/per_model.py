@@ -28,7 +28,9 @@ def for_model(values: Mapping[str, Any], model: str, file: str) -> dict[str, Any
     """
     sections = values.get(PER_MODEL, {})
     if not isinstance(sections, Mapping) or not all(isinstance(it, Mapping) for it in sections.values()):
-        raise UsageError(f"{file}: {PER_MODEL}: expected settings by model, as {PER_MODEL}: {{DuoRec: {{temperature: 0.2}}}}")
+        raise UsageError(
+            f"{file}: {PER_MODEL}: expected settings by model, as {PER_MODEL}: {{DuoRec: {{temperature: 0.2}}}}"
+        )
     for name in sections:
         if name != model:
             refuse_unknown_model(str(name))

@@ -67,15 +67,15 @@ def histories_of(
     lengths: list[int] = []
     skipped = 0
     for number, (user, tokens) in enumerate(rows, 1):
-        if isinstance(tokens, str):
-            raise UsageError(f"history {number} is the text {tokens!r}: expected a list of items, such as [{tokens!r}]")
+        if isinstance(tokens, str | bytes) or not isinstance(tokens, Iterable):
+            raise UsageError(f"history {number} is {tokens!r}: expected a list of items, such as ['{tokens}']")
+        tokens = list(tokens)
         user_id, before = (known_users or {}).get(user or "", (0, ()))
         own = items.known(tokens)
         skipped += len(tokens) - len(own)
         if not own and not before:
-            raise UsageError(
-                f"history {number}{f' (user {user})' if user else ''} has no item that the model knows: leave it out"
-            )
+            whose, such_as = (f" (user {user})" if user else ""), (f", such as {tokens[0]!r}" if tokens else "")
+            raise UsageError(f"history {number}{whose} has no item that the model knows{such_as}: leave it out")
         names.append(user or str(number))
         users.append(user_id)
         flat += [*before, *own]
@@ -120,6 +120,8 @@ def _json_row(line: str, place: str) -> tuple[str | None, list[str]]:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{place} is not JSON ({error}): expected a list of items per line") from None
+    if isinstance(value, dict) and (others := value.keys() - {"user", "items"}):
+        raise UsageError(f'{place} has {", ".join(sorted(others))}: expected the names "items" and "user" alone')
     user, tokens = (value.get("user"), value.get("items")) if isinstance(value, dict) else (None, value)
     if not isinstance(tokens, list) or any(isinstance(token, list | dict | None) for token in tokens):
         raise UsageError(f'{place}: expected a list of items, or {{"user": ..., "items": [...]}}')

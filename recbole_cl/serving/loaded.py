@@ -27,7 +27,7 @@ from recbole_cl.runs.folder import BEST
 from recbole_cl.runs.result import RunResult
 from recbole_cl.serving.histories import Histories, histories_of
 from recbole_cl.serving.recommending import SEEN, Recommender, exclusion_of
-from recbole_cl.serving.top_items import TopItems
+from recbole_cl.serving.top_items import TopItems, refuse_wrong_k
 from recbole_cl.trainer.checkpoint import load_checkpoint
 from recbole_cl.trainer.state import load_weights
 
@@ -174,8 +174,7 @@ class LoadedRun:
 
         if isinstance(items, str):
             raise UsageError(f"items = {items!r}: expected a list of items, such as [{items!r}]")
-        if not 1 <= k < len(self.items) - 1:
-            raise UsageError(f"k = {k}: expected 1 to {len(self.items) - 2}, the number of other items")
+        refuse_wrong_k(k, len(self.items) - 2, "other items")
         ids = range(1, len(self.items)) if items is None else [self.items.id_of(item) for item in items]
         parts = torch.tensor(list(ids), dtype=torch.long).split(rows_per_batch)
         return neighbours_of(list(ids), self.items, [self._neighbours(part, k) for part in parts])

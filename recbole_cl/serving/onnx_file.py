@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from recbole_cl.errors import UsageError
 from recbole_cl.serving.scorer import empty_rows
+from recbole_cl.serving.top_items import refuse_wrong_k
 from recbole_cl.writing import atomic_writer
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
     model = run.model
     if not isinstance(model, EncoderRecommender):
         raise UsageError(f"{run.config['model']} is RecBole's own model: only ours can be exported")
-    if k is not None and not 1 <= k < model.n_items:
-        raise UsageError(f"k = {k}: expected 1 to {model.n_items - 1}, the number of items")
+    if k is not None:
+        refuse_wrong_k(k, model.n_items - 1, "items")
     # torch can't export packed recurrences, and onnxruntime can't run what torch makes of BSARec's torch.lerp
     if model.abilities.encodes_padding or any(isinstance(part, nn.RNNBase) for part in model.modules()):
         raise UsageError(f"encoder = {model.options.encoder} can't be exported as ONNX: use --format package")

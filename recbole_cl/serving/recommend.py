@@ -58,7 +58,11 @@ def main(args: argparse.Namespace) -> int:
     if args.with_users and args.histories.suffix == ".jsonl":
         raise UsageError('--with_users: lines of a .jsonl name their users themselves ("user"); leave it out')
     run = loaded(args)
-    exclusion = exclusion_of(_exclude(args.exclude), run.items)
+    excluded = _exclude(args.exclude)
+    exclusion = exclusion_of(excluded, run.items)
+    if isinstance(excluded, list) and (unknown := [token for token in excluded if run.items.find(token) is None]):
+        some = f"{len(unknown)} of {len(excluded)} items to exclude are unknown to the model, such as {unknown[0]!r}"
+        print(printable(some), file=sys.stderr)
     histories = _histories(args, run)
     if histories.skipped:
         print(f"{histories.skipped} items of the histories are unknown to the model and were skipped", file=sys.stderr)

@@ -16,7 +16,7 @@ from recbole_cl.data.vocabulary import Vocabulary
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import row_numbers, spans, window
 from recbole_cl.serving.histories import Histories
-from recbole_cl.serving.top_items import Excluded, TopItems, top_items
+from recbole_cl.serving.top_items import Excluded, TopItems, refuse_wrong_k, top_items
 
 ROWS_PER_BATCH = 256
 SEEN, NOTHING = "seen", "none"
@@ -46,10 +46,10 @@ def exclusion_of(exclude: str | Iterable[object], items: Vocabulary) -> Exclusio
     Raises:
         UsageError: If it is another word.
     """
-    if isinstance(exclude, str):
-        if exclude not in (SEEN, NOTHING):
-            raise UsageError(f"exclude = {exclude!r}: expected {SEEN}, {NOTHING} or a list of items")
+    if isinstance(exclude, str) and exclude in (SEEN, NOTHING):
         return Exclusion(exclude == SEEN)
+    if isinstance(exclude, str) or not isinstance(exclude, Iterable):
+        raise UsageError(f"exclude = {exclude!r}: expected {SEEN}, {NOTHING} or a list of items")
     return Exclusion(True, tuple(items.known(exclude)))
 
 
@@ -108,8 +108,7 @@ class Recommender:
         Raises:
             UsageError: If K is out of range.
         """
-        if not 1 <= k < len(self.items):
-            raise UsageError(f"k = {k}: expected 1 to {len(self.items) - 1}, the number of items")
+        refuse_wrong_k(k, len(self.items) - 1, "items")
         banned = torch.tensor(exclusion.items, dtype=torch.long, device=self.device)
         for item_seq, seq_len, user, seen in self.batches(histories, rows_per_batch):
             scores = self.scorer(item_seq, seq_len, user)

@@ -6,15 +6,33 @@ Letters: B rows, N items (padding row 0 included), H excluded pairs, K list leng
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from recbole_cl.errors import UsageError
+
 Scores = Callable[[slice, slice], Tensor]
 """Scores of some items for some of the B rows, [rows, items]; the caller may modify them."""
 
 ITEMS_PER_BLOCK = 32_768
+
+
+def refuse_wrong_k(k: object, most: int, what: str) -> None:
+    """Refuses a length of lists that is not a whole number from 1 to the number of items.
+
+    Args:
+        k: K.
+        most: That number.
+        what: What it counts, for the message.
+
+    Raises:
+        UsageError: If it is.
+    """
+    if not isinstance(k, Integral) or not 1 <= int(k) <= most:
+        raise UsageError(f"k = {k}: expected 1 to {most}, the number of {what}")
 
 
 class Excluded(NamedTuple):

@@ -99,11 +99,14 @@ def test_blocks_and_batches_change_nothing(ours: LoadedRun) -> None:
         ({"users": [196]}, r"user 196 \(taken as the text '196'\) is not among"),
         ({"users": ["u1"], "k": 0}, "k = 0: expected 1 to 20"),
         ({"users": ["u1"], "k": 21}, "k = 21: expected 1 to 20"),
+        ({"users": ["u1"], "k": 2.5}, "k = 2.5: expected 1 to 20"),
+        ({"users": ["u1"], "exclude": None}, "exclude = None: expected seen, none or a list"),
         ({"users": ["u1"], "exclude": "all"}, "exclude = 'all': expected seen, none or a list"),
         ({"users": ["u1"], "history": "future"}, "history = 'future': expected train, valid, test"),
         ({"users": ["u1"], "histories": [["i1"]]}, "give users or histories"),
-        ({"histories": [["i1"], ["x", "y"]]}, "history 2 has no item that the model knows"),
-        ({"histories": [["i1"], "i2"]}, "history 2 is the text 'i2'"),
+        ({"histories": [["i1"], ["x", "y"]]}, "history 2 has no item that the model knows, such as 'x': leave it out"),
+        ({"histories": [["i1"], "i2"]}, r"history 2 is 'i2': expected a list of items, such as \['i2'\]"),
+        ({"histories": [None]}, "history 1 is None: expected a list of items"),
         ({"histories": []}, "no history to recommend for"),
     ],
 )
@@ -157,6 +160,7 @@ def test_files_of_recommendations(
         (["--histories", "bad.jsonl", "--with_users"], 'name their users themselves ("user"); leave it out'),
         (["--histories", "bad.jsonl"], "bad.jsonl, line 1 is not JSON"),
         (["--histories", "bad2.jsonl"], "bad2.jsonl, line 1: expected a list of items"),
+        (["--histories", "bad3.jsonl"], 'bad3.jsonl, line 1 has user_id: expected the names "items" and "user" alone'),
         ([], "--users --histories is required"),
     ],
 )
@@ -167,8 +171,15 @@ def test_bad_flags_are_told(
     Path("empty.txt").write_text("\n")
     Path("bad.jsonl").write_text("[")
     Path("bad2.jsonl").write_text('{"items": "i1"}')
+    Path("bad3.jsonl").write_text('{"user_id": "u1", "items": ["i1"]}')
     assert main(["recommend", run_dir, *flags]) == 2
     assert message in capsys.readouterr().err and not Path("r.parquet").exists()
+
+
+def test_unknown_items_to_exclude_are_told(run_dir: str, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "sold_out.txt").write_text('i1\n"i2"\n')
+    assert main(["recommend", run_dir, "--users", "all", "--exclude", str(tmp_path / "sold_out.txt")]) == 0
+    assert "1 of 2 items to exclude are unknown to the model, such as '\"i2\"'" in capsys.readouterr().err
 
 
 def test_lists_of_users_of_one_name_stay_apart(run_dir: str, tmp_path: Path) -> None:
