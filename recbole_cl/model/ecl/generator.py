@@ -15,7 +15,7 @@ from recbole_cl.batch import Rows
 from recbole_cl.encoder.packing import encode_vectors
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
-from recbole_cl.model.ecl.masked_items import generate_items, generate_items_with_loss
+from recbole_cl.model.masked_items import generate_items, generate_items_with_loss
 from recbole_cl.ragged import places_of_true
 
 
