@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import Operator, apply_per_row, draw_two_views
+from recbole_cl.augmentation import Operator, draw_two_views
+from recbole_cl.augmentation.combine import apply_per_row
 from recbole_cl.batch import Rows
 from tests.augmentation.cases import cl4srec_operators, coserec_operators, counting_rows, generator, random_rows
 
