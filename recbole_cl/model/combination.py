@@ -25,7 +25,7 @@ from recbole_cl.model.contrast.named_views import AUGMENTED, VIEWS, hooks_of, na
 from recbole_cl.model.contrast.pairs import PairLoss
 from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.threshold import ThresholdSettings, thresholded_contrast
-from recbole_cl.model.contrast.views import ViewDrawer, refuse_operator_sets
+from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.contrastive import PLAIN
 from recbole_cl.model.intents import Intents, IntentSettings, intents_of
 
@@ -118,9 +118,6 @@ class Contrastive(AugmentingRecommender):
         """Builds the operators that the settings name."""
         options = self.options
         refuse_pooling(options.pooling, options.right_aligned)
-        refuse_operator_sets(
-            options.operators, options.short_operators, options.short_length, options.distinct_operators
-        )
         return ViewDrawer(
             options.operators,
             self.operator_values(),
