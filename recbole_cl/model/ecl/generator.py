@@ -50,7 +50,7 @@ class ItemGenerator(nn.Module):
 
     def __init__(self, settings: EncoderSettings, generator: torch.Generator, sampled: bool) -> None:
         super().__init__()
-        self.encoder = TransformerEncoder(settings, generator, causal=False)
+        self.encoder = TransformerEncoder(settings, generator)
         self._source = generator if sampled else None
 
     def forward(
@@ -86,7 +86,7 @@ class ItemGenerator(nn.Module):
         target = rows.item_seq.flatten().index_select(0, place)
         with torch.set_grad_enabled(with_loss and torch.is_grad_enabled()):
             vectors = item_embedding(given.index_select(0, real))  # [T, D]
-            hidden = encode_vectors(self.encoder, vectors, rows, group_by_length, last_position)
+            hidden = encode_vectors(self.encoder, vectors, rows, group_by_length, last_position, bidirectional=True)
         hidden, table = hidden.index_select(0, chosen), item_embedding.weight[:mask_id]
         if with_loss:
             loss, items = generate_items_with_loss(hidden, table, target, self._source)
