@@ -13,7 +13,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import cross_entropy
 from recbole_cl.loss.replaced_item import replaced_item_loss
 from recbole_cl.sampling.masked_items import choose_items
-from recbole_cl.trainer.again import step_again
+from recbole_cl.trainer.step import step_again
 from tests.model.build import build_model, from_left_padded, s3rec_state
 from tests.oracles.load import oracle
 
