@@ -132,7 +132,7 @@ class Contrastive(AugmentingRecommender):
         """Updates correlated items and the intents of the training rows, if views or terms need them."""
         super().start_epoch(epoch)
         if self.intents is not None:
-            self.intents.renew(epoch, self, self._represent)
+            self.intents.refit(epoch, self, self._represent)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Statistics of the views, of the distance of rows from their intents, and of the threshold."""
@@ -206,7 +206,7 @@ class Contrastive(AugmentingRecommender):
     ) -> Tensor:
         """Mean contrast of the views with the intents nearest to them, or to their rows."""
         if not intents.fitted:
-            intents.renew(self._epoch, self, self._represent)  # a plain RecBole script does not call start_epoch
+            intents.refit(self._epoch, self, self._represent)  # a plain RecBole script does not call start_epoch
         options, nearest = self.options, None
         if options.intent_of == "row":
             with torch.no_grad():

@@ -79,7 +79,7 @@ class ICLRec(AugmentingRecommender):
         """Computes the intents of the training rows from their current encodings."""
         super().start_epoch(epoch)
         if self.intents is not None:
-            self.intents.renew(epoch, self, self._intent_query)
+            self.intents.refit(epoch, self, self._intent_query)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """The distance of rows from their intents."""
@@ -103,7 +103,7 @@ class ICLRec(AugmentingRecommender):
 
     def _intent_loss(self, intents: Intents, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
         if not intents.fitted:
-            intents.renew(self._epoch, self, self._intent_query)  # a plain RecBole script does not call start_epoch
+            intents.refit(self._epoch, self, self._intent_query)  # a plain RecBole script does not call start_epoch
         with torch.no_grad():
             nearest = intents(self._intent_query(anchors))
         options = self.options
