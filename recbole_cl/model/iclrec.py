@@ -13,9 +13,8 @@ from torch import Tensor
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
+from recbole_cl.model.augmenting import SPANS_BEFORE_LAST, AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
-from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.intents import Intents, IntentSettings, intents_of
 
 
@@ -50,6 +49,7 @@ class ICLRec(AugmentingRecommender):
     """
 
     has_mask_token = False
+    fixed_values = SPANS_BEFORE_LAST
     settings: ClassVar[type[MethodSettings]] = ICLRecSettings
     options: ICLRecSettings
 
@@ -69,11 +69,6 @@ class ICLRec(AugmentingRecommender):
     def augments(self) -> bool:
         """Whether the weights leave a contrast."""
         return bool(self.options.instance_weight or self.options.intent_weight)
-
-    def build_views(self) -> ViewDrawer:
-        """A separate operator for each view; masks write padding, and spans never include the last item."""
-        own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
-        return ViewDrawer(self.options.operators, self.operator_values(own), 0, self.generator)
 
     def start_epoch(self, epoch: int) -> None:
         """Computes the intents of the training rows from their current encodings."""
