@@ -28,8 +28,8 @@ from types import FrameType
 from benchmarks._children import Outcome, Part
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
-from recbole_cl.data.files.convert import convert
-from recbole_cl.data.files.sources import Reading
+from recbole_cl.data.files.dataframe import from_files
+from recbole_cl.data.files.sources import Reading, read_log
 from recbole_cl.errors import UsageError
 
 HANG_S = 20
@@ -176,8 +176,10 @@ def outcome_of_atomic(content: bytes, kind: str, folder: Path) -> str:
 
 def outcome_of_source(content: bytes, kind: str, folder: Path) -> str:
     """Converts a source and loads the result: every line, or every item of a sequence, is an interaction."""
-    (folder / "source").write_bytes(content)
-    converted = convert(folder / "source", "shop", Reading(kind), output=folder).interactions
+    source = folder / "source"
+    source.write_bytes(content)
+    from_files(source, name="shop", data_path=folder, source_format=kind)
+    converted = len(read_log([source], Reading(kind)).interactions)
     if _loaded(folder) != converted:
         return "silent loss"
     plain = _plain(content)

@@ -35,8 +35,7 @@ import pandas as pd
 import torch
 
 from benchmarks import _common as common
-from recbole_cl.data.files.convert import convert
-from recbole_cl.data.files.sources import Reading
+from recbole_cl.data.files.dataframe import from_files
 from recbole_cl.data.rows import require_rows, rows_of
 from recbole_cl.evaluation.evaluate import RankEvaluator
 from recbole_cl.evaluation.ranks import evaluation_rows
@@ -91,7 +90,7 @@ def _since(begin: Clocks, gpu: bool = False) -> Clocks:
 
 def stage_convert(args: argparse.Namespace, folder: Path) -> Clocks:
     begin = _clocks()
-    convert(Path(args.data_path, f"{NAME}.csv"), NAME, Reading(), output=Path(args.data_path), overwrite=True)
+    from_files(Path(args.data_path, f"{NAME}.csv"), name=NAME, data_path=args.data_path, overwrite=True)
     return _since(begin)
 
 

@@ -5,21 +5,18 @@ An operator takes ``(item_seq, seq_len, generator)`` and its own keyword argumen
 ``Rows`` of new tensors. It never waits for the device.
 """
 
-from recbole_cl.augmentation.combine import apply_per_row, draw_two_views
+from recbole_cl.augmentation.combine import draw_two_views
 from recbole_cl.augmentation.correlated import insert, substitute
 from recbole_cl.augmentation.crop import crop
 from recbole_cl.augmentation.delete import delete
 from recbole_cl.augmentation.mask import mask
-from recbole_cl.augmentation.positions import choose_positions
 from recbole_cl.augmentation.registry import OPERATORS, Operator, bind
 from recbole_cl.augmentation.reorder import reorder
 
 __all__ = [
     "OPERATORS",
     "Operator",
-    "apply_per_row",
     "bind",
-    "choose_positions",
     "crop",
     "delete",
     "draw_two_views",

@@ -36,12 +36,12 @@ def draw_two_views(
     Args:
         item_seq: Right padded rows; never modified.
         seq_len: Row lengths, in 1..L.
-        operators: The set to draw from, by name. Operators must not modify their inputs.
+        operators: The set to draw from, by name: two or more if ``distinct``. Operators must not modify their inputs.
         generator: Source of randomness, on the rows' device.
         distinct: True draws without replacement and leaves rows of one item unchanged (CL4SRec); False allows the same
             operator for both views (CoSeRec, SRMA).
         short_length: Rows of at most this many items are short: 4 to 20 in CoSeRec, -1 for none.
-        short_operators: Names of the operators for short rows; needed if ``short_length`` is not -1.
+        short_operators: Names of the operators for short rows, as many; needed if ``short_length`` is not -1.
 
     Shape:
         ``item_seq`` [B, L]; ``seq_len`` [B]; each view has the same shapes.
@@ -50,16 +50,14 @@ def draw_two_views(
         The two views, as new tensors.
 
     Raises:
-        ValueError: If a set is too small to draw from, ``short_operators`` names none of ``operators``, or
-            ``short_length`` is below -1.
+        ValueError: If ``short_operators`` names none of ``operators``.
     """
     names = list(operators)
-    _check_set("operators", names, distinct)
     allowed = torch.ones(seq_len.size(0), len(names), dtype=torch.bool, device=seq_len.device)  # [B, K]
-    if short_length < -1:
-        raise ValueError(f"short_length {short_length} is below -1: use -1 for no short rows")
     if short_length != -1:
-        _check_short(short_operators, names, distinct)
+        unknown = sorted(set(short_operators) - set(names))
+        if unknown:
+            raise ValueError(f"short_operators {unknown} are not among {sorted(names)}: name some of those")
         for number, name in enumerate(names):
             if name not in short_operators:
                 allowed[:, number] = seq_len > short_length
@@ -110,16 +108,3 @@ def _draw_distinct(allowed: Tensor, generator: torch.Generator) -> Tensor:
 def _draw_each(allowed: Tensor, generator: torch.Generator) -> Tensor:
     keys = torch.rand(2, *allowed.shape, generator=generator, device=allowed.device)
     return keys.masked_fill_(~allowed, 2.0).argmin(dim=2)  # [2, B]
-
-
-def _check_set(option: str, names: Collection[str], distinct: bool) -> None:
-    needed = 2 if distinct else 1
-    if len(names) < needed:
-        raise ValueError(f"{option} {sorted(names)} holds fewer than {needed}: name more operators to draw from")
-
-
-def _check_short(short_operators: Collection[str], names: Collection[str], distinct: bool) -> None:
-    unknown = sorted(set(short_operators) - set(names))
-    if unknown:
-        raise ValueError(f"short_operators {unknown} are not among {sorted(names)}: name some of those")
-    _check_set("short_operators", set(short_operators), distinct)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from logging import getLogger
 from typing import Any
 
@@ -44,12 +44,6 @@ HARMLESS: dict[str, str] = {
     **{key: why for key, (_, why) in _OF_SCRIPTS.items()},
 }  # key -> why it has no effect
 
-# Values that RecBole understands but that are done differently here: key and value -> reason and alternative.
-_OTHERWISE: dict[tuple[str, Any], str] = {
-    ("eval_step", 0): "RecBole validates no epoch then and tests the last one; here the best one is tested: set it to "
-    "epochs to validate once, at the end",
-}
-
 
 def drop_harmless(values: dict[str, Any]) -> None:
     """Removes RecBole's keys that have no effect, and logs one line for all of them.
@@ -58,11 +52,8 @@ def drop_harmless(values: dict[str, Any]) -> None:
         values: What a file or the caller has set; modified in place.
 
     Raises:
-        UsageError: If a value asks for something that is done differently here; the message says how.
+        UsageError: If a value asks for a number of processes that does not run; the message says how to start them.
     """
-    for key, value in values.items():
-        if not isinstance(value, bool | list | Mapping) and (reason := _OTHERWISE.get((key, value))):
-            raise UsageError(f"{key} = {shown(value)}: {reason}")
     if "nproc" in values and (processes := values.pop("nproc")) not in (1, local_place().size):
         _refuse_processes("nproc", processes, local_place().size)
     size = values.get("world_size")

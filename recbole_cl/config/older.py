@@ -65,15 +65,18 @@ def drop_what_is_done_anyway(values: dict[str, Any]) -> None:
     """
     if _OURS not in values:
         return
-    loss, activation = values.pop("loss_type", None), values.pop("hidden_act", "gelu")
-    ours = values[_OURS]
-    if loss is not None and (loss != "CE" or ours in ("bpr", "bce")):
+    loss, activation = values.pop("loss_type", None), values.pop("hidden_act", None)
+    ours, encoder = values[_OURS], values["encoder"]
+    if loss is not None and (loss != "CE" or ours in ("bpr", "bce", "gbce")):
         other = {"CE": "chunked_ce", "BPR": "bpr"}.get(str(loss), "chunked_ce")
         raise UsageError(
             f"loss_type = {shown(loss)}: {_OURS} decides, and is {ours}; leave it out, or set {_OURS} to {other}"
         )
-    if activation != "gelu":
-        raise UsageError(f"hidden_act = {shown(activation)}: expected gelu, which our encoders have; leave it out")
+    own = {"ligr": "swiglu", "query_norm": "relu"}.get(encoder, "gelu")
+    if activation not in (None, own):
+        raise UsageError(
+            f"hidden_act = {shown(activation)}: expected {own}, which the encoder {encoder} has; leave it out"
+        )
 
 
 def _put(renamed: dict[str, Any], key: str, value: Any, older: str) -> None:

@@ -55,8 +55,7 @@ class TrainLoader:
     Fields of a batch: user, item list [B, L] (L: ``MAX_ITEM_LIST_LENGTH``), its length [B], target [B]; and the fields
     named in ``recbole_cl.batch``, depending on the settings. The flat item array, the offsets and the indices are on
     the host. So the host knows all lengths before a device does, and draws the same batches for all devices. They are
-    never
-    modified: the rows of every batch are new tensors.
+    never modified: the rows of every batch are new tensors.
 
     Args:
         dataset: The training split.

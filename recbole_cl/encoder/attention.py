@@ -32,23 +32,21 @@ class Padding(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Scaled dot-product attention without weights.
+    """Scaled dot-product attention without weights; positions see no later ones, unless the group is bidirectional.
 
     Args:
         settings: Provides ``n_heads`` and ``attn_dropout_prob``.
-        causal: Whether a position attends only to itself and earlier ones.
         generator: Source of the dropout masks on the CPU.
 
     Raises:
         ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
     """
 
-    def __init__(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> None:
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()
         if settings.hidden_size % settings.n_heads:
             raise ValueError(f"hidden_size {settings.hidden_size} is not a multiple of n_heads {settings.n_heads}")
         self.n_heads = settings.n_heads
-        self.causal = causal
         self.dropout = Dropout(settings.attn_dropout_prob, generator)
 
     def forward(
@@ -89,7 +87,7 @@ class Attention(nn.Module):
             q = query.view(group.n_rows, 1, self.n_heads, -1).transpose(1, 2)  # [n, H, 1, d]
         else:
             q = self._heads(query, group, 1).squeeze(2).transpose(1, 2)
-        sight = Sight(group, self.causal and not one_query, None if padding is None else padding.width)
+        sight = Sight(group, not one_query, None if padding is None else padding.width)
         context = attend(q, k, v, sight, self.dropout)  # [n, H, m, d]
         context = context.transpose(1, 2).reshape(-1, query.shape[-1])
         return context if one_query or group.slots is None else context.index_select(0, group.slots)

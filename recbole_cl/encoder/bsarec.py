@@ -48,8 +48,8 @@ class BSARecEncoder(TransformerEncoder):
         counts_positions=False, needs_heads=True, can_be_compiled=False, is_causal=False, encodes_padding=True
     )
 
-    def _layer(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> TransformerLayer:
-        return BSARecLayer(settings, causal, generator)
+    def _layer(self, settings: EncoderSettings, generator: torch.Generator | None) -> TransformerLayer:
+        return BSARecLayer(settings, generator)
 
     def draw_weights(self, generator: torch.Generator) -> None:
         """Draws beta: one standard normal number per feature, the same in all blocks."""
@@ -64,8 +64,8 @@ class BSARecLayer(TransformerLayer):
 
     low_pass: Tensor
 
-    def __init__(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> None:
-        super().__init__(settings, causal, generator)
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
+        super().__init__(settings, generator)
         self.share = settings.filter_share
         self.high_weight = nn.Parameter(torch.ones(settings.hidden_size))  # beta
         self.filter_norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)

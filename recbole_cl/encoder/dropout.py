@@ -80,10 +80,6 @@ class Dropout(nn.Module):
             mask[..., -1] = kept / count.clamp(min=1)
         return _Scale.apply(x, mask, scale) if own else x * mask * scale
 
-    def extra_repr(self) -> str:
-        """The probability, for ``print(model)``."""
-        return f"p={self.p}"
-
 
 def keep_mask(like: Tensor, p: float, generator: torch.Generator | None) -> tuple[Tensor, float]:
     """Draws which elements are kept, on the CPU.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from recbole_cl import host
 from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.packing import Group, Packing
 from recbole_cl.encoder.registry import Abilities, EncoderSettings, SequenceEncoder
@@ -34,8 +35,6 @@ class GRUEncoder(SequenceEncoder):
         settings: Sizes and probabilities. It uses ``n_layers`` (1 in GRU4Rec), ``hidden_size`` and
             ``hidden_dropout_prob``, the probability of dropping elements of the item vectors.
         generator: Source of the dropout masks on the CPU.
-        items_alone: Whether padding inside rows is skipped. For this the host has to know the number of items. None:
-            only where the host need not wait for a device to learn it.
 
     Note:
         With the same weights, equal to RecBole 1.2.1's GRU4Rec up to rounding: no biases in the recurrence. There are
@@ -44,18 +43,15 @@ class GRUEncoder(SequenceEncoder):
 
     abilities: ClassVar = Abilities(counts_positions=False, needs_heads=False, can_be_compiled=False, is_causal=True)
 
-    def __init__(
-        self, settings: EncoderSettings, generator: torch.Generator | None = None, *, items_alone: bool | None = None
-    ) -> None:
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None = None) -> None:
         super().__init__(settings, generator)
-        self._items_alone = items_alone
         size = settings.hidden_size
         self.dropout = Dropout(settings.hidden_dropout_prob, generator)
         self.recurrence = nn.GRU(size, size, settings.n_layers, bias=False)
         self.output = nn.Linear(size, size)
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
-        steps = _steps(packing.groups, len(tokens), self._items_alone)
+        steps = _steps(packing.groups, len(tokens))
         items = self.dropout(tokens)
         if steps.items is not None:
             items = items.index_select(0, steps.items)
@@ -89,7 +85,7 @@ class _Steps(NamedTuple):
     sizes: Tensor
 
 
-def _steps(groups: Sequence[Group], n_tokens: int, items_alone: bool | None = None) -> _Steps:
+def _steps(groups: Sequence[Group], n_tokens: int) -> _Steps:
     length = torch.cat([group.lengths for group in groups])  # [R]
     row = row_numbers(length, n_tokens)  # [T]
     start = offsets(length)
@@ -104,7 +100,7 @@ def _steps(groups: Sequence[Group], n_tokens: int, items_alone: bool | None = No
     begun = count > 0
     own = count[start + length - 1]  # [R] number of items in each row
     newest = (count - 1).clamp(min=0)
-    if (real.is_cpu if items_alone is None else items_alone) and bool(real.any()):
+    if not host.waits_for(real.device) and bool(real.any()):
         sizes = (own.unsqueeze(1) > torch.arange(int(own.max()))).sum(0)
         read = _slots(newest, row, own, sizes) * begun
         items = real.nonzero().squeeze(1)
@@ -126,13 +122,13 @@ def _slots(step: Tensor, row: Tensor, length: Tensor, sizes: Tensor) -> Tensor:
 def _sizes(groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
     """Number of rows at each step, on the host and on the device; without waiting if rows fill their rectangles."""
     width = max(group.width for group in groups)
-    host = torch.zeros(width, dtype=torch.long)
-    own = host if groups[0].seq_len.is_cpu else torch.zeros(width, dtype=torch.long, device=groups[0].seq_len.device)
-    for sizes in (host,) if own is host else (host, own):
+    ours = torch.zeros(width, dtype=torch.long)
+    own = ours if groups[0].seq_len.is_cpu else torch.zeros(width, dtype=torch.long, device=groups[0].seq_len.device)
+    for sizes in (ours,) if own is ours else (ours, own):
         for group in groups:
             if group.slots is None:
                 sizes[: group.width] += group.n_rows
             else:
                 seq_len = group.seq_len.to(sizes.device)
                 sizes += (seq_len.unsqueeze(1) > torch.arange(width, device=sizes.device)).sum(0)
-    return host, own
+    return ours, own

@@ -127,6 +127,5 @@ def draw_kept(n_passes: int, n_layers: int, n_dropped: int, generator: torch.Gen
 
 
 def _build(kind: str, settings: EncoderSettings, generator: torch.Generator | None) -> nn.Module:
-    if kind == "transformer":
-        return TransformerLayer(settings, causal=True, generator=generator)
-    return (SingleLayer if kind == "single" else FeedForwardLayer)(settings, generator)
+    layers = {"transformer": TransformerLayer, "single": SingleLayer}
+    return layers.get(kind, FeedForwardLayer)(settings, generator)

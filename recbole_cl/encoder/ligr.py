@@ -63,7 +63,7 @@ class LiGRLayer(nn.Module):
     def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()
         size, inner, eps = settings.hidden_size, settings.inner_size, settings.layer_norm_eps
-        self.attention = Attention(settings, causal=True, generator=generator)
+        self.attention = Attention(settings, generator)
         self.attention_norm = nn.LayerNorm(size, eps=eps)
         self.query_key_value = nn.Linear(size, 3 * size)
         self.attention_output = nn.Linear(size, size)

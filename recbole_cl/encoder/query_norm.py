@@ -72,7 +72,7 @@ class QueryNormLayer(nn.Module):
     def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()
         size, eps = settings.hidden_size, settings.layer_norm_eps
-        self.attention = Attention(settings, causal=True, generator=generator)
+        self.attention = Attention(settings, generator)
         self.padded_to = settings.max_seq_length if settings.attend_padding else None
         self.query_norm = nn.LayerNorm(size, eps=eps)
         self.query_key_value = nn.Linear(size, 3 * size)

@@ -22,12 +22,10 @@ class TransformerEncoder(SequenceEncoder):
 
     The last block computes only the wanted outputs: where a method needs only a row's last position, the other
     positions serve as keys and values. This is exact, and saves most of that block.
-    causal: Whether a position attends only to itself and earlier ones.
 
     Args:
         settings: Sizes and probabilities.
         generator: Source of the dropout masks on the CPU.
-        causal: Whether a position sees only itself and earlier ones.
 
     Raises:
         ValueError: If ``hidden_size`` is not a multiple of ``n_heads``.
@@ -39,18 +37,16 @@ class TransformerEncoder(SequenceEncoder):
 
     abilities: ClassVar = Abilities(counts_positions=True, needs_heads=True, can_be_compiled=True, is_causal=True)
 
-    def __init__(
-        self, settings: EncoderSettings, generator: torch.Generator | None = None, causal: bool = True
-    ) -> None:
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None = None) -> None:
         super().__init__(settings, generator)
         self.scale = settings.item_scale
         self.position_embedding = nn.Embedding(settings.max_seq_length, settings.hidden_size)
         self.layer_norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
         self.dropout = Dropout(settings.hidden_dropout_prob, generator)
-        self.layers = nn.ModuleList(self._layer(settings, causal, generator) for _ in range(settings.n_layers))
+        self.layers = nn.ModuleList(self._layer(settings, generator) for _ in range(settings.n_layers))
 
-    def _layer(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> TransformerLayer:
-        return TransformerLayer(settings, causal, generator)
+    def _layer(self, settings: EncoderSettings, generator: torch.Generator | None) -> TransformerLayer:
+        return TransformerLayer(settings, generator)
 
     def forward(self, tokens: Tensor, packing: Packing) -> Tensor:
         hidden = torch.add(self.position_embedding(packing.position), tokens, alpha=self.scale)
@@ -64,10 +60,10 @@ class TransformerEncoder(SequenceEncoder):
 class TransformerLayer(nn.Module):
     """Multi-head self-attention and a GELU feed-forward part, each with dropout, residual and layer norm."""
 
-    def __init__(self, settings: EncoderSettings, causal: bool, generator: torch.Generator | None) -> None:
+    def __init__(self, settings: EncoderSettings, generator: torch.Generator | None) -> None:
         super().__init__()
         size, eps = settings.hidden_size, settings.layer_norm_eps
-        self.attention = Attention(settings, causal, generator)
+        self.attention = Attention(settings, generator)
         self.query_key_value = nn.Linear(size, 3 * size)
         self.attention_output = nn.Linear(size, size)
         self.attention_norm = nn.LayerNorm(size, eps=eps)

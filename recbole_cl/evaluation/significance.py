@@ -29,7 +29,6 @@ class PairedResult:
     low: float
     high: float
     p_value: float
-    n_users: int
 
 
 def split_metric(metric: str) -> tuple[str, int | None]:
@@ -111,7 +110,7 @@ def paired_test(a: ArrayLike, b: ArrayLike, test: PairedTest = "t") -> PairedRes
     difference = np.round(values_a - values_b, _DECIMALS)
     mean, error = float(difference.mean()), float(stats.sem(difference))
     margin = error * float(stats.t.ppf(0.975, difference.size - 1))
-    return PairedResult(mean, mean - margin, mean + margin, _p_value(difference, test), difference.size)
+    return PairedResult(mean, mean - margin, mean + margin, _p_value(difference, test))
 
 
 def crossed_test(a: ArrayLike, b: ArrayLike) -> float:

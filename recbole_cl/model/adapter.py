@@ -5,7 +5,7 @@ Letters: B rows, N items (padding row 0 included).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
 
@@ -14,7 +14,6 @@ from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import GeneralRecommender
 from torch import Tensor
 
-from recbole_cl.data.hooks import HookFactory
 from recbole_cl.model.beside_weights import plain_state, put_back
 from recbole_cl.model.interface import Scorer, TrainableModel
 
@@ -30,8 +29,6 @@ class RecBoleModel(TrainableModel):
 
     encodes_rows: ClassVar[bool] = False
     generator: torch.Generator | None = None
-    batch_hooks: Mapping[str, HookFactory] = {}
-    pretraining = has_next_stage = False
     USER_ID: str
     ITEM_ID: str
     ITEM_SEQ: str
@@ -40,17 +37,6 @@ class RecBoleModel(TrainableModel):
     calculate_loss: Any
     full_sort_predict: Any
     predict: Any
-
-    def start_next_stage(self) -> None:
-        """Does nothing: there is no next stage."""
-        raise NotImplementedError
-
-    def start_epoch(self, epoch: int) -> None:
-        """Does nothing: all epochs are alike."""
-
-    def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Records nothing."""
-        return {}
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """``loss``, or ``loss0``, ``loss1`` and so on if the model returns several."""

@@ -16,7 +16,6 @@ from recbole_cl.data.hooks import HookFactory
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.named_views import AUGMENTED, encode_pairs, hooks_of
 from recbole_cl.model.contrast.threshold import ThresholdSettings, thresholded_contrast
-from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.duorec import PAIRS
 
 _AUGMENT = "augment"
@@ -64,6 +63,7 @@ class AdaptiveRec(AugmentingRecommender):
         ``trainer.fit(..., callback_fn=lambda epoch, score: model.end_epoch(epoch))``.
     """
 
+    distinct_views = True
     settings: ClassVar[type[MethodSettings]] = AdaptiveRecSettings
     options: AdaptiveRecSettings
 
@@ -86,11 +86,6 @@ class AdaptiveRec(AugmentingRecommender):
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """Sequences with the same target, if a term compares with them."""
         return hooks_of([view for pair in _PAIRS[self.options.contrast].values() for view in pair])
-
-    def build_views(self) -> ViewDrawer:
-        """Two different operators for every row, as in CL4SRec."""
-        names, values = self.options.operators, self.operator_values()
-        return ViewDrawer(names, values, self.mask_id, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         augmented = self.draw_views(batch.anchors) if self.augments else ()

@@ -21,6 +21,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.contrastive import ContrastiveRecommender, ContrastiveSettings
 
+SPANS_BEFORE_LAST = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})  # as in the code of CoSeRec and others
 Operators = Annotated[list[Annotated[str, Named(OPERATORS)]], Distinct()]
 
 
@@ -54,14 +55,17 @@ class RatioSettings(AugmentingSettings):
 class AugmentingRecommender(ContrastiveRecommender):
     """Base of the methods whose views are augmented rows: each of a row's two views has its own operator.
 
-    A method declares a ratio for each operator of its paper (such as ``crop_ratio``) and builds its ``ViewDrawer`` in
-    ``build_views``; any other operator gets its values from ``operator_options``. If an operator uses correlated items,
-    the chosen correlation is fitted to the training rows before the first views are drawn, and updated every epoch. A
-    plain RecBole script must call ``start_epoch`` for this; otherwise the correlation stays that of epoch 0.
+    A method declares a ratio for each operator of its paper (such as ``crop_ratio``); any other operator gets its
+    values from ``operator_options``. How views are drawn is said by ``distinct_views`` and ``fixed_values``, or by a
+    ``build_views`` of its own. If an operator uses correlated items, the chosen correlation is fitted to the training
+    rows before the first views are drawn, and updated every epoch. A plain RecBole script must call ``start_epoch`` for
+    this; otherwise the correlation stays that of epoch 0.
     """
 
     settings: ClassVar[type[MethodSettings]] = AugmentingSettings
     options: AugmentingSettings
+    distinct_views: ClassVar[bool] = False  # whether the two views of a row have different operators, if there are two
+    fixed_values: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # arguments of operators, by the operator's name
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -91,8 +95,10 @@ class AugmentingRecommender(ContrastiveRecommender):
             )
 
     def build_views(self) -> ViewDrawer:
-        """Builds the object that draws the views; the base class uses the settings as they are."""
-        return ViewDrawer(self.options.operators, self.operator_values(), self.mask_id, self.generator)
+        """The operators of the settings; masks write the mask token, or padding if the method has none."""
+        names, fill_id = self.options.operators, self.mask_id if self.has_mask_token else 0
+        distinct = self.distinct_views and len(names) > 1
+        return ViewDrawer(names, self.operator_values(self.fixed_values), fill_id, self.generator, distinct=distinct)
 
     def operator_values(self, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
         """Arguments of the operators: the method's ``<name>_ratio``, its fixed arguments, and ``operator_options``.

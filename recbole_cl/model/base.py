@@ -6,7 +6,7 @@ Letters: B rows, L columns, T targets, W wanted outputs, D hidden size, N items 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.schema import MethodSettings
-from recbole_cl.data.hooks import HookFactory
 from recbole_cl.distributed.sharing import encode_in_shares
 from recbole_cl.encoder.packing import Packing, pack, padded
 from recbole_cl.encoder.registry import ENCODERS, Abilities, EncoderSettings, SequenceEncoder
@@ -113,11 +112,6 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
         return HistoryPenalty(self.options.hidden_size, self.n_items)
 
     @property
-    def batch_hooks(self) -> Mapping[str, HookFactory]:
-        """What to draw for each anchor of a batch, by name; the results are in ``batch.extra``."""
-        return {}
-
-    @property
     def item_table(self) -> Tensor:
         """Embeddings of all items that can be scored: the padding row included, no mask token. Shape [N, D]."""
         return self.item_embedding.weight[: self.n_items]
@@ -188,31 +182,6 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
             )
         lowered = self.history_penalty.histories(batch, len(target)), self.history_penalty(hidden)
         return self._recommendation(hidden, self.item_table, target, batch, *lowered)
-
-    def start_epoch(self, epoch: int) -> None:
-        """Prepares an epoch, counted from 0: refits what is fitted once per epoch, and freezes parameters if asked to.
-
-        Our trainer calls it before the first batch. A plain RecBole script must call it: ``trainer.fit(...,
-        callback_fn=lambda epoch, score: model.start_epoch(epoch + 1))``; otherwise the method stays as in epoch 0.
-        """
-
-    @property
-    def pretraining(self) -> bool:
-        """Whether this epoch does not yet train for recommendation; our trainer then does not validate it."""
-        return False
-
-    @property
-    def has_next_stage(self) -> bool:
-        """Whether ``start_next_stage`` continues the training after early stopping, from the best weights."""
-        return False
-
-    def start_next_stage(self) -> None:
-        """Switches to the next training stage; our trainer calls it with the best weights loaded."""
-        raise NotImplementedError
-
-    def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Statistics of the epoch to record, by name; our trainer calls it after the last batch."""
-        return {}
 
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:
         """The loss terms of a RecBole batch, by name."""

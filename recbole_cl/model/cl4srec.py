@@ -14,7 +14,6 @@ from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, RatioSettings
 from recbole_cl.model.contrast.diagnostics import ViewGeometry
 from recbole_cl.model.contrast.named_views import AUGMENTED, encode_pairs
-from recbole_cl.model.contrast.views import ViewDrawer
 
 
 class CL4SRecSettings(RatioSettings):
@@ -39,17 +38,13 @@ class CL4SRec(AugmentingRecommender):
             recommendation loss sees in the same step. Here views are copies.
     """
 
+    distinct_views = True
     settings: ClassVar[type[MethodSettings]] = CL4SRecSettings
     options: CL4SRecSettings
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self.geometry = ViewGeometry()
-
-    def build_views(self) -> ViewDrawer:
-        """Two different operators for every row; if there is only one, it augments the row twice."""
-        names, values = self.options.operators, self.operator_values()
-        return ViewDrawer(names, values, self.mask_id, self.generator, distinct=len(names) > 1)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         hidden, pairs, _ = encode_pairs(self, batch, {"contrastive": AUGMENTED}, self.draw_views(batch.anchors))

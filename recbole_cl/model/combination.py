@@ -25,7 +25,7 @@ from recbole_cl.model.contrast.named_views import AUGMENTED, VIEWS, hooks_of, na
 from recbole_cl.model.contrast.pairs import PairLoss
 from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
 from recbole_cl.model.contrast.threshold import ThresholdSettings, thresholded_contrast
-from recbole_cl.model.contrast.views import ViewDrawer, refuse_operator_sets
+from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.contrastive import PLAIN
 from recbole_cl.model.intents import Intents, IntentSettings, intents_of
 
@@ -118,9 +118,6 @@ class Contrastive(AugmentingRecommender):
         """Builds the operators that the settings name."""
         options = self.options
         refuse_pooling(options.pooling, options.right_aligned)
-        refuse_operator_sets(
-            options.operators, options.short_operators, options.short_length, options.distinct_operators
-        )
         return ViewDrawer(
             options.operators,
             self.operator_values(),
@@ -135,7 +132,7 @@ class Contrastive(AugmentingRecommender):
         """Updates correlated items and the intents of the training rows, if views or terms need them."""
         super().start_epoch(epoch)
         if self.intents is not None:
-            self.intents.renew(epoch, self, self._represent)
+            self.intents.refit(epoch, self, self._represent)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Statistics of the views, of the distance of rows from their intents, and of the threshold."""
@@ -209,7 +206,7 @@ class Contrastive(AugmentingRecommender):
     ) -> Tensor:
         """Mean contrast of the views with the intents nearest to them, or to their rows."""
         if not intents.fitted:
-            intents.renew(self._epoch, self, self._represent)  # a plain RecBole script does not call start_epoch
+            intents.refit(self._epoch, self, self._represent)  # a plain RecBole script does not call start_epoch
         options, nearest = self.options, None
         if options.intent_of == "row":
             with torch.no_grad():

@@ -17,7 +17,7 @@ from recbole_cl.loss.info_nce import info_nce
 from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.checks import refuse_long_first_stage
 from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
-from recbole_cl.model.contrast.views import ViewDrawer, refuse_operator_sets
+from recbole_cl.model.contrast.views import ViewDrawer
 
 _OF_THE_PAPER = ("crop", "mask", "reorder", "substitute", "insert")
 
@@ -89,8 +89,10 @@ class CoSeRec(AugmentingRecommender):
 
     def build_views(self) -> ViewDrawer:
         """Operators that depend on the row's length; spans never include the last item, as in the authors' code."""
-        self._check_options()
         options = self.options
+        refuse_pooling(options.pooling, options.right_aligned)
+        if options.pretrain_epochs and not options.contrastive_weight:
+            raise UsageError(f"pretrain_epochs = {options.pretrain_epochs}: they need a contrastive_weight above 0")
         own: dict[str, dict[str, Any]] = {
             name: {"rounding": options.rounding.get(name, "floor")} for name in _OF_THE_PAPER
         }
@@ -104,15 +106,6 @@ class CoSeRec(AugmentingRecommender):
             short_length=options.short_length,
             short_names=options.short_operators,
         )
-
-    def _check_options(self) -> None:
-        options = self.options
-        refuse_operator_sets(
-            options.operators, options.short_operators, options.short_length, options.distinct_operators
-        )
-        refuse_pooling(options.pooling, options.right_aligned)
-        if options.pretrain_epochs and not options.contrastive_weight:
-            raise UsageError(f"pretrain_epochs = {options.pretrain_epochs}: they need a contrastive_weight above 0")
 
     @property
     def epochs_with_views(self) -> int | None:

@@ -23,11 +23,11 @@ from recbole_cl.model.contrastive import ContrastiveRecommender
 from recbole_cl.model.ecl.alterations import alter, choose_altered, n_altered
 from recbole_cl.model.ecl.discriminator import ConditionalDiscriminator
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
-from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
 from recbole_cl.model.ecl.misfits import refuse_ecl_misfits
 from recbole_cl.model.ecl.replaced_items import Judged, judge
 from recbole_cl.model.ecl.settings import MASKED, ECLSRSettings
 from recbole_cl.model.ecl.windows import mean_of_last
+from recbole_cl.model.left_padding import real_places, targets_with_padding
 from recbole_cl.ragged import last_places
 
 _KEEPS_LENGTH = (MASKED, "substitution", "reorder")

@@ -17,9 +17,9 @@ from recbole_cl.encoder.registry import ENCODERS
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.replaced_item import replaced_item_loss
 from recbole_cl.model.base import EncoderRecommender
-from recbole_cl.model.ecl.left_padding import real_places
-from recbole_cl.model.ecl.masked_items import sample_items
 from recbole_cl.model.encoder_settings import EncoderRecommenderSettings
+from recbole_cl.model.left_padding import real_places
+from recbole_cl.model.masked_items import generate_items
 from recbole_cl.ragged import last_places
 
 _OWN = "layer_norm"  # the one on the item vectors, which the two networks never share
@@ -163,7 +163,7 @@ class ELECRec(EncoderRecommender):
         draw = torch.rand(len(states), generator=self.generator, device=states.device)
         chosen = (draw < self.options.replace_ratio).nonzero().squeeze(1)
         power = self.options.sampling_power
-        items = sample_items(states.index_select(0, chosen), self.item_table, self.generator, power=power)
+        items = generate_items(states.index_select(0, chosen), self.item_table, self.generator, power)
         place = target.places.index_select(0, chosen)
         item_seq = target.item_seq.flatten().index_copy(0, place, items)
         before, after = (it.index_select(0, target.places) for it in (target.item_seq.flatten(), item_seq))

@@ -14,9 +14,8 @@ from recbole_cl.batch import Batch, Rows
 from recbole_cl.config.papers import ByDataset, Papers, said
 from recbole_cl.config.schema import MethodSettings, NotNegative, OneOf, Positive
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
+from recbole_cl.model.augmenting import SPANS_BEFORE_LAST, AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pool, pooled_pair, refuse_pooling, rows_to_pool
-from recbole_cl.model.contrast.views import ViewDrawer
 from recbole_cl.model.intents import Intents, IntentSettings, intents_of
 
 
@@ -85,6 +84,7 @@ class ICLRec(AugmentingRecommender):
     """
 
     has_mask_token = False
+    fixed_values = SPANS_BEFORE_LAST
     settings: ClassVar[type[MethodSettings]] = ICLRecSettings
     options: ICLRecSettings
 
@@ -105,16 +105,11 @@ class ICLRec(AugmentingRecommender):
         """Whether the weights leave a contrast."""
         return bool(self.options.instance_weight or self.options.intent_weight)
 
-    def build_views(self) -> ViewDrawer:
-        """A separate operator for each view; masks write padding, and spans never include the last item."""
-        own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
-        return ViewDrawer(self.options.operators, self.operator_values(own), 0, self.generator)
-
     def start_epoch(self, epoch: int) -> None:
         """Computes the intents of the training rows from their current encodings."""
         super().start_epoch(epoch)
         if self.intents is not None:
-            self.intents.renew(epoch, self, self._intent_query)
+            self.intents.refit(epoch, self, self._intent_query)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """The distance of rows from their intents."""
@@ -138,7 +133,7 @@ class ICLRec(AugmentingRecommender):
 
     def _intent_loss(self, intents: Intents, anchors: Rows, views: list[Rows], encoded: list[Tensor]) -> Tensor:
         if not intents.fitted:
-            intents.renew(self._epoch, self, self._intent_query)  # a plain RecBole script does not call start_epoch
+            intents.refit(self._epoch, self, self._intent_query)  # a plain RecBole script does not call start_epoch
         with torch.no_grad():
             nearest = intents(self._intent_query(anchors))
         options = self.options

@@ -105,7 +105,7 @@ class ICSRec(ContrastiveRecommender):
         """Computes the intents of the training rows from their current encodings."""
         self._epoch = epoch
         if self.intents is not None:
-            self.intents.renew(epoch, self, self._represent)
+            self.intents.refit(epoch, self, self._represent)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """The distance of rows from their intents."""

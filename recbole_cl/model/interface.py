@@ -62,31 +62,34 @@ class TrainableModel(ABC):
     load_other_parameter: Callable[[dict[str, Any] | None], None]
 
     @property
-    @abstractmethod
     def batch_hooks(self) -> Mapping[str, HookFactory]:
         """What to draw for each anchor of a batch, by name; the results are in ``batch.extra``."""
+        return {}
 
     @property
-    @abstractmethod
     def pretraining(self) -> bool:
-        """Whether this epoch does not yet train for recommendation; it is then not validated."""
+        """Whether this epoch does not yet train for recommendation; our trainer then does not validate it."""
+        return False
 
     @property
-    @abstractmethod
     def has_next_stage(self) -> bool:
         """Whether ``start_next_stage`` continues the training after early stopping, from the best weights."""
+        return False
 
-    @abstractmethod
     def start_next_stage(self) -> None:
-        """Switches to the next training stage; called with the best weights loaded."""
+        """Switches to the next training stage; our trainer calls it with the best weights loaded."""
+        raise NotImplementedError
 
-    @abstractmethod
-    def start_epoch(self, epoch: int) -> None:
-        """Prepares an epoch, counted from 0; called before its first batch."""
+    def start_epoch(self, epoch: int) -> None:  # noqa: B027  # most methods have nothing to prepare
+        """Prepares an epoch, counted from 0: refits what is fitted once per epoch, and freezes parameters if asked to.
 
-    @abstractmethod
+        Our trainer calls it before the first batch. A plain RecBole script must call it: ``trainer.fit(...,
+        callback_fn=lambda epoch, score: model.start_epoch(epoch + 1))``; otherwise the method stays as in epoch 0.
+        """
+
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Statistics of the epoch to record, by name; called after its last batch."""
+        """Statistics of the epoch to record, by name; our trainer calls it after the last batch."""
+        return {}
 
     @abstractmethod
     def named_losses(self, interaction: Interaction) -> dict[str, Tensor]:

@@ -20,7 +20,6 @@ from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioS
 from recbole_cl.model.contrast.augmenter import Augmenters
 from recbole_cl.model.contrast.pairs import ViewPair
 from recbole_cl.model.contrast.pooling import rows_to_pool
-from recbole_cl.model.contrast.views import ViewDrawer
 
 
 class MCLRecSettings(RatioSettings):
@@ -80,6 +79,7 @@ class MCLRec(AugmentingRecommender):
     """
 
     has_mask_token = False
+    distinct_views = True
     settings: ClassVar[type[MethodSettings]] = MCLRecSettings
     options: MCLRecSettings
 
@@ -92,11 +92,6 @@ class MCLRec(AugmentingRecommender):
     def augments(self) -> bool:
         """Whether the weights leave a contrast."""
         return bool(self.options.contrastive_weight or self.options.meta_weight)
-
-    def build_views(self) -> ViewDrawer:
-        """Two different operators for every row; masks write padding."""
-        names, values = self.options.operators, self.operator_values()
-        return ViewDrawer(names, values, 0, self.generator, distinct=True)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         return self._encoder_losses(batch, self._views(batch))

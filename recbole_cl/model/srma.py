@@ -24,9 +24,8 @@ from recbole_cl.encoder.dropout import Dropout
 from recbole_cl.encoder.layer_drop import LAYER_KINDS, LayerDropEncoder, draw_kept
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.info_nce import info_nce
-from recbole_cl.model.augmenting import AugmentingRecommender, Operators, RatioSettings
+from recbole_cl.model.augmenting import SPANS_BEFORE_LAST, AugmentingRecommender, Operators, RatioSettings
 from recbole_cl.model.contrast.pooling import POOLINGS, pooled_pair, refuse_pooling, rows_to_pool
-from recbole_cl.model.contrast.views import ViewDrawer
 
 
 class SRMASettings(RatioSettings):
@@ -79,6 +78,7 @@ class SRMA(AugmentingRecommender):
     """
 
     has_mask_token = False
+    fixed_values = SPANS_BEFORE_LAST
     settings: ClassVar[type[MethodSettings]] = SRMASettings
     options: SRMASettings
 
@@ -99,11 +99,6 @@ class SRMA(AugmentingRecommender):
     def augments(self) -> bool:
         """Whether views are augmented rows: true whenever there are views."""
         return self.compares_views
-
-    def build_views(self) -> ViewDrawer:
-        """A separate operator for each view; masks write padding, and spans never include the last item."""
-        own = dict.fromkeys(("crop", "reorder"), {"span": "before_last"})
-        return ViewDrawer(self.options.operators, self.operator_values(own), 0, self.generator)
 
     def _check_options(self) -> None:
         options = self.options

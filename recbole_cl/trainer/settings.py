@@ -17,7 +17,7 @@ class TrainerSettings:
         learner: adam, adamw, sgd, adagrad or rmsprop, case-insensitive.
         learning_rate: The full learning rate, above 0.
         weight_decay: At least 0.
-        schedule: Schedule of the learning rate, ``constant`` or ``cosine``; see ``schedule.rate_share``.
+        schedule: Schedule of the learning rate, ``constant`` or ``cosine``; see ``schedule.cosine_share``.
         warmup_share: Share of the epochs used for warm-up, in [0, 1].
         floor_share: Share of the learning rate at the beginning and the end of ``cosine``, in [0, 1].
         ema_decay: Decay of the weights' running mean, which is then validated and tested, in [0, 1); 0 uses the weights

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from recbole_cl.distributed.sharing import backward
 from recbole_cl.errors import UsageError
 from recbole_cl.model.interface import TrainableModel
-from recbole_cl.trainer.again import step_again
 from recbole_cl.trainer.averaging import WeightAverage
 from recbole_cl.trainer.settings import TrainerSettings
 
@@ -50,6 +50,23 @@ def train_step(
         average.update()
         taken |= {name: value.detach() for name, value in terms.items()}
     return taken
+
+
+def step_again(optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]) -> None:
+    """Steps some parameters again, like an optimiser that lists them twice.
+
+    Args:
+        optimizer: After its step, with the gradients of that step; gradients of all other parameters are dropped.
+        parameters: The parameters to step; nothing happens if there are none.
+    """
+    if not parameters:
+        return
+    again = {id(it) for it in parameters}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if id(parameter) not in again:
+                parameter.grad = None  # parameters without a gradient are not stepped
+    optimizer.step()
 
 
 def mean_losses(sums: dict[str, Tensor], steps: int, epoch: int, last: Path) -> dict[str, float]:

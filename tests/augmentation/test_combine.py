@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import Operator, apply_per_row, draw_two_views
+from recbole_cl.augmentation import Operator, draw_two_views
+from recbole_cl.augmentation.combine import apply_per_row
 from recbole_cl.batch import Rows
 from tests.augmentation.cases import cl4srec_operators, coserec_operators, counting_rows, generator, random_rows
 
@@ -119,27 +120,6 @@ def test_apply_per_row_follows_the_choice() -> None:
     assert int(item_seq.min()) == 0
 
 
-@pytest.mark.parametrize(
-    ("names", "distinct", "short_length", "short", "message"),
-    [
-        ("", False, -1, (), r"operators \[\] holds fewer than 1: name more"),
-        ("a", True, -1, (), r"operators \['a'\] holds fewer than 2: name more"),
-        ("abc", False, 4, (), r"short_operators \[\] holds fewer than 1: name more"),
-        ("abc", True, 4, ("b", "b"), r"short_operators \['b'\] holds fewer than 2: name more"),
-        ("abc", False, 4, ("b", "swap"), r"short_operators \['swap'\].*\['a', 'b', 'c'\]"),
-        ("abc", False, -2, ("b",), "short_length -2.*use -1"),
-    ],
-)
-def test_bad_sets_are_refused(
-    names: str, distinct: bool, short_length: int, short: tuple[str, ...], message: str
-) -> None:
-    operators = {name: WRITERS[name] for name in names}
-    with pytest.raises(ValueError, match=message):
-        draw_two_views(
-            *random_rows(),
-            operators,
-            generator(),
-            distinct=distinct,
-            short_length=short_length,
-            short_operators=short,
-        )
+def test_an_unknown_operator_for_short_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"short_operators \['swap'\].*\['a', 'b', 'c'\]"):
+        drawn_pairs(4, distinct=False, short_length=4, short=("b", "swap"))

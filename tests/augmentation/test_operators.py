@@ -10,17 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_cl.augmentation import (
-    Operator,
-    choose_positions,
-    crop,
-    delete,
-    insert,
-    mask,
-    reorder,
-    substitute,
-)
-from recbole_cl.augmentation.positions import item_count
+from recbole_cl.augmentation import Operator, crop, delete, insert, mask, reorder, substitute
+from recbole_cl.augmentation.positions import choose_positions, item_count
 from recbole_cl.batch import Rows
 from tests.augmentation.cases import MASK_ID, NEIGHBOUR, counting_rows, every_operator, generator, random_rows
 

@@ -35,7 +35,7 @@ def test_a_value_that_recbole_does_not_have_for_them_is_refused(key: str) -> Non
     ("given", "words"),
     [
         ({"nproc": 4}, "nproc = 4: 1 runs here; start them by `torchrun --nproc_per_node=4"),
-        ({"eval_step": 0}, "eval_step = 0: RecBole validates no epoch then .* set it to epochs to validate once"),
+        ({"eval_step": 0}, "eval_step = 0: expected an integer >= 1"),
         ({"transform": "mask_itemseq"}, "transform = 'mask_itemseq'"),
         ({"benchmark_filename": ["a"]}, "benchmark_filename"),
         ({"flavour": 1}, "unknown setting 'flavour'"),  # by a keyword or a flag it is a mistake

@@ -67,7 +67,10 @@ def test_an_older_name_is_taken_where_it_means_the_same(
         ("SASRec", {"batch_size": 1}, "'batch_size'; did you mean train_batch_size or eval_batch_size?"),
         ("SASRec", {"loss_type": "BPR"}, "recommendation_loss decides, and is chunked_ce; leave it out, or set"),
         ("CoSeRec", {"loss_type": "CE"}, "recommendation_loss decides, and is bce; leave it out, or set"),
+        ("SASRec", {"loss_type": "CE", "recommendation_loss": "gbce"}, "recommendation_loss decides, and is gbce"),
         ("SASRec", {"hidden_act": "relu"}, "hidden_act = 'relu': expected gelu"),
+        ("SASRec", {"hidden_act": "gelu", "encoder": "ligr"}, "expected swiglu, which the encoder ligr has"),
+        ("SASRec", {"hidden_act": "gelu", "encoder": "query_norm"}, "expected relu, which the encoder query_norm has"),
     ],
     ids=str,
 )
@@ -87,6 +90,8 @@ def test_older_names_are_taken_from_files_in_their_order(tmp_path: Path) -> None
 
 def test_values_that_say_what_is_done_anyway_are_taken_and_not_kept() -> None:
     assert settings("DuoRec", {"loss_type": "CE", "hidden_act": "gelu"}) == settings("DuoRec", {})
+    relu = {"encoder": "query_norm", "hidden_act": "relu"}
+    assert settings("SASRec", relu) == settings("SASRec", {"encoder": "query_norm"})
     assert settings("GRU4Rec", {"loss_type": "CE"})["loss_type"] == "CE"
 
 

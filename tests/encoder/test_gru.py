@@ -20,11 +20,10 @@ def build(
     n_layers: int = 2,
     dropout: float = 0.0,
     generator: torch.Generator | None = None,
-    items_alone: bool | None = None,
 ) -> GRUEncoder:
     torch.manual_seed(0)
     settings = EncoderSettings(n_layers, 1, SIZE, SIZE, dropout, 0.0, 1e-12, WIDTH)
-    return GRUEncoder(settings, generator, items_alone=items_alone).double()
+    return GRUEncoder(settings, generator).double()
 
 
 def vectors() -> torch.Tensor:
@@ -74,15 +73,20 @@ def test_nothing_is_copied_between_the_host_and_a_device(with_holes: bool, monke
     assert steps.sizes.is_cpu and steps.write.is_meta and steps.read.is_meta
 
 
-# Reading items alone, which have to be counted first, as on the CPU; or what is no item as well, as on a GPU.
-BOTH_WAYS = pytest.mark.parametrize("items_alone", [True, False])
+@pytest.fixture(params=[True, False])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads items alone, which have to be counted first, as on the CPU; or what is no item as well, as on a GPU."""
+    monkeypatch.setattr(gru.host, "waits_for", lambda device: not request.param)
+
+
+BOTH_WAYS = pytest.mark.usefixtures("_both_ways")
 
 
 @BOTH_WAYS
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("with_holes", [True, False])
-def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool, items_alone: bool) -> None:
-    encoder, table = build(items_alone=items_alone), vectors()
+def test_equal_to_a_plain_gru_over_each_row(grouped: bool, with_holes: bool) -> None:
+    encoder, table = build(), vectors()
     last, every = random_rows(30, 2, with_holes), random_rows(25, 3, with_holes, wanted="items")
     padded = random_rows(20, 4, with_holes, wanted="columns")
     at_last, at_every, at_columns = encode(encoder, table, [last, every, padded], grouped)
@@ -104,19 +108,19 @@ def test_reads_no_padding_where_items_are_counted_at_once() -> None:
 
 
 @BOTH_WAYS
-def test_rows_without_any_item_give_what_stands_before_the_first(items_alone: bool) -> None:
-    encoder, table = build(items_alone=items_alone), vectors()
+def test_rows_without_any_item_give_what_stands_before_the_first() -> None:
+    encoder, table = build(), vectors()
     rows = Rows(torch.zeros(3, WIDTH, dtype=torch.long), torch.full((3,), 2), wanted="columns", holes=True)
     (output,) = encode(encoder, table, [rows], True)
     torch.testing.assert_close(output, encoder.output(torch.zeros(SIZE).double()).expand(3 * WIDTH, -1))
 
 
 @BOTH_WAYS
-def test_grouped_equals_whole_in_gradients(items_alone: bool) -> None:
+def test_grouped_equals_whole_in_gradients() -> None:
     segments = [random_rows(40, 5), random_rows(30, 6, True, wanted="columns"), random_rows(20, 7, wanted="items")]
     results = []
     for grouped in (True, False):
-        encoder, table = build(items_alone=items_alone), vectors().requires_grad_()
+        encoder, table = build(), vectors().requires_grad_()
         outputs = encode(encoder, table, segments, grouped)
         torch.stack([(output.sin() * (i + 1)).sum() for i, output in enumerate(outputs)]).sum().backward()
         results.append([table.grad, *(parameter.grad for parameter in encoder.parameters())])

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from recbole_cl.batch import Rows, Wanted
-from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.packing import both_ways, pack
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
 
 SETTINGS = EncoderSettings(2, 2, 16, 32, 0.0, 0.0, 1e-12, 12)
 
 
-def build(causal: bool = True, **changes: Any) -> TransformerEncoder:
+def build(**changes: Any) -> TransformerEncoder:
     torch.manual_seed(0)
-    return TransformerEncoder(SETTINGS._replace(**changes), causal=causal)
+    return TransformerEncoder(SETTINGS._replace(**changes))
 
 
 def encode(
@@ -26,8 +26,10 @@ def encode(
     segments: list[Rows],
     grouped: bool,
     last_position: int | None = None,
+    causal: bool = True,
 ) -> list[torch.Tensor]:
     packing = pack(segments, grouped, last_position)
+    packing = packing if causal else both_ways(packing)
     items = torch.cat([rows.item_seq.flatten() for rows in segments])[packing.token_index]
     output = encoder(vectors[items], packing)
     return [output[index] for index in packing.outputs]
@@ -43,12 +45,12 @@ def random_rows(n: int, wanted: Wanted, seed: int) -> Rows:
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("wanted", [["last"], ["items"], ["items", "last", "last"]], ids=", ".join)
 def test_grouped_equals_whole_in_outputs_and_gradients(causal: bool, wanted: list[Wanted]) -> None:
-    encoder = build(causal).double()
+    encoder = build().double()
     segments = [random_rows(40, it, seed) for seed, it in enumerate(wanted)]
     results = []
     for grouped in (True, False):
         vectors = torch.randn(30, 16, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
-        outputs = encode(encoder, vectors, segments, grouped)
+        outputs = encode(encoder, vectors, segments, grouped, causal=causal)
         encoder.zero_grad()
         torch.stack([(output.sin() * (i + 1)).sum() for i, output in enumerate(outputs)]).sum().backward()
         results.append([*outputs, vectors.grad, *(p.grad for p in encoder.parameters())])
@@ -59,7 +61,7 @@ def test_grouped_equals_whole_in_outputs_and_gradients(causal: bool, wanted: lis
 @pytest.mark.parametrize("last_position", [None, 11])
 @pytest.mark.parametrize("causal", [True, False])
 def test_rows_with_padding_and_holes_are_the_same_however_grouped(causal: bool, last_position: int | None) -> None:
-    encoder = build(causal).double()
+    encoder = build().double()
     vectors = torch.randn(30, 16, generator=torch.Generator().manual_seed(1)).double()
     segments = [
         with_holes(random_rows(40, "last", 0))._replace(holes=True),
@@ -67,7 +69,8 @@ def test_rows_with_padding_and_holes_are_the_same_however_grouped(causal: bool, 
         with_holes(random_rows(40, "last", 2))._replace(wanted="columns"),
         random_rows(40, "last", 3),
     ]
-    for a, b in zip(*(encode(encoder, vectors, segments, how, last_position) for how in (True, False)), strict=True):
+    both = (encode(encoder, vectors, segments, how, last_position, causal) for how in (True, False))
+    for a, b in zip(*both, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
@@ -93,14 +96,15 @@ def test_nothing_looks_at_a_hole(wanted: Wanted) -> None:
 
 @pytest.mark.parametrize("causal", [True, False])
 def test_batched_rows_equal_rows_one_by_one(causal: bool) -> None:
-    encoder = build(causal)
+    encoder = build()
     vectors = torch.randn(30, 16)
     rows = random_rows(20, "items", 3)
-    (together,) = encode(encoder, vectors, [rows], True)
-    alone = [
-        encode(encoder, vectors, [Rows(rows.item_seq[i : i + 1, :n], rows.seq_len[i : i + 1], "items")], False)[0]
+    (together,) = encode(encoder, vectors, [rows], True, causal=causal)
+    each = [
+        [Rows(rows.item_seq[i : i + 1, :n], rows.seq_len[i : i + 1], "items")]
         for i, n in enumerate(rows.seq_len.tolist())
     ]
+    alone = [encode(encoder, vectors, row, False, causal=causal)[0] for row in each]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-5, atol=1e-5)
 
 

@@ -12,8 +12,8 @@ from recbole_cl.batch import Batch, Rows
 from recbole_cl.errors import UsageError
 from recbole_cl.loss.recommendation import cross_entropy
 from recbole_cl.loss.replaced_item import replaced_item_loss
-from recbole_cl.sampling.masked_items import draw_items
-from recbole_cl.trainer.again import step_again
+from recbole_cl.sampling.masked_items import choose_items
+from recbole_cl.trainer.step import step_again
 from tests.model.build import build_model, from_left_padded, s3rec_state
 from tests.oracles.load import oracle
 
@@ -57,7 +57,7 @@ def test_items_are_drawn_by_the_power_of_their_probability(power: float) -> None
     expected = g5[f"power{power}::expected_probability"].flatten(0, 1)[:6]  # [6, 13], of items 1 to 13
     logits = torch.cat((torch.full((6, 1), 9.0), g5["generator_item_probability"].flatten(0, 1)[:6].log()), dim=1)
     draws = 8000
-    items = draw_items(logits.repeat(draws, 1), torch.Generator().manual_seed(3), power).view(draws, 6)
+    items = choose_items(logits.repeat(draws, 1), torch.Generator().manual_seed(3), power).view(draws, 6)
     shares = torch.stack([(items == item).double().mean(0) for item in range(1, 14)], dim=1)
     torch.testing.assert_close(shares, expected, rtol=0, atol=0.02)
     theirs = g5[f"power{power}::sampled_frequency"].flatten(0, 1)[:6, 1:]

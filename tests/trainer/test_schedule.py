@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from recbole_cl import run
 from recbole_cl.testing.toy import TINY, write_cycle
-from recbole_cl.trainer.schedule import rate_share
+from recbole_cl.trainer.schedule import cosine_share
 from tests.trainer.parts import assemble
 from tests.watching import interrupted_at
 
@@ -24,7 +24,7 @@ COSINE: dict[str, Any] = {
 
 
 def test_cosine_with_adaptiverecs_settings() -> None:
-    shares = [rate_share("cosine", epoch, 100, 0.05, 0.1) for epoch in range(100)]
+    shares = [cosine_share(epoch, 100, 0.05, 0.1) for epoch in range(100)]
     assert shares[:5] == pytest.approx([0.1, 0.28, 0.46, 0.64, 0.82])
     assert shares[5] == pytest.approx(0.1 + 0.45 * (1 + math.cos(math.pi / 20)))
     assert shares[50] == pytest.approx(0.55) and shares[99] == pytest.approx(0.1, abs=1e-3)
@@ -33,13 +33,7 @@ def test_cosine_with_adaptiverecs_settings() -> None:
 
 @pytest.mark.parametrize(("warmup_share", "first"), [(0.0, 1.0), (0.19, 1.0), (0.2, 0.3), (1.0, 0.3)])
 def test_the_warm_up_is_rounded_down(warmup_share: float, first: float) -> None:
-    assert rate_share("cosine", 0, 5, warmup_share, 0.3) == first
-
-
-def test_constant_is_constant_and_others_are_unknown() -> None:
-    assert {rate_share("constant", epoch, 9, 0.5, 0.1) for epoch in range(9)} == {1.0}
-    with pytest.raises(ValueError, match="^schedule is 'step'; it must be one of constant, cosine$"):
-        rate_share("step", 0, 9, 0.5, 0.1)
+    assert cosine_share(0, 5, warmup_share, 0.3) == first
 
 
 def test_the_trainer_follows_the_schedule(tmp_path: Path) -> None:
@@ -52,7 +46,7 @@ def test_the_trainer_follows_the_schedule(tmp_path: Path) -> None:
 
     trainer.step = watched  # type: ignore[method-assign]
     trainer.fit(loader, valid)
-    expected = [0.01 * rate_share("cosine", epoch, 4, 0.5, 0.2) for epoch in range(4)]
+    expected = [0.01 * cosine_share(epoch, 4, 0.5, 0.2) for epoch in range(4)]
     assert used == pytest.approx(expected) and used[0] == pytest.approx(0.002)
     events = EventAccumulator(str(tmp_path))
     events.Reload()

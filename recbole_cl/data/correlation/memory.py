@@ -139,7 +139,7 @@ def memory_top_one(
         Eq. 9.
 
     Args:
-        user: Users of the training interactions, numbered from 0, int64.
+        user: Users of the training interactions, numbered from 0, int64; ``check_pairs`` accepts these pairs.
         item: Their items, int64, in 1..N-1; a repeated pair counts once.
         n_items: N.
         inverse_user_frequency: Whether a user with n items has weight 1 / ln(1 + n); otherwise all users have weight 1
@@ -152,13 +152,9 @@ def memory_top_one(
     Returns:
         The table, on the CPU; ties go to the lowest id. Its range covers all pairs that share a user.
 
-    Raises:
-        UsageError: If the pairs are malformed, ids lie outside 1..N-1, or no two items share a user.
-
     Note:
         The authors' code gives ties to the item met first. The running time grows with the sum over users of n squared.
     """
-    check_pairs(user, item, n_items)
     left, right, work = _factors(_incidence(user.cpu().numpy(), item.cpu().numpy(), n_items), inverse_user_frequency)
     neighbour = np.zeros(n_items, dtype=np.int64)
     best = np.full(n_items, -np.inf)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from recbole_cl.data.files.cleaning import Cleaning
@@ -13,44 +12,6 @@ from recbole_cl.data.files.readers import QUOTES
 from recbole_cl.data.files.sources import FORMATS, Log, Reading, read_log
 from recbole_cl.data.files.times import span
 from recbole_cl.text import printable
-
-_AGAIN = "recbole-cl convert --overwrite"
-
-
-def convert(
-    sources: Path | Sequence[Path],
-    name: str,
-    reading: Reading,
-    *,
-    output: Path = DEFAULT_OUTPUT,
-    overwrite: bool = False,
-) -> Statistics:
-    """Writes ``<output>/<name>/<name>.inter``, and a YAML next to it if the packaged settings do not fit.
-
-    Args:
-        sources: The file to read, or the files of one log, in order.
-        name: The dataset's name, as later given to ``--dataset``.
-        reading: How to read them.
-        output: Folder of all datasets, RecBole's ``data_path``.
-        overwrite: Whether to replace what an earlier conversion wrote, the YAML included.
-
-    Returns:
-        The statistics of what was written.
-
-    Raises:
-        UsageError: If the name, the format or the source is not usable, or the output exists.
-    """
-    files = _output(name, output, overwrite)
-    log = read_log([sources] if isinstance(sources, Path) else sources, reading)
-    files.write(atomic_text(log.interactions), has_times=log.has_times)
-    return Statistics.of(log.interactions)
-
-
-def _output(name: str, folder: Path, overwrite: bool) -> Output:
-    files = Output(name, Path(folder), again=_AGAIN)
-    if not overwrite:
-        files.refuse_existing("give --overwrite to replace it, or another --name")
-    return files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,9 +63,11 @@ def main(args: argparse.Namespace) -> int:
         The exit code, 0.
 
     Raises:
-        UsageError: As ``convert`` does.
+        UsageError: If the name, the format or the source is not usable, or the output exists.
     """
-    files = _output(args.name, args.output, args.overwrite)
+    files = Output(args.name, args.output, again="recbole-cl convert --overwrite")
+    if not args.overwrite:
+        files.refuse_existing("give --overwrite to replace it, or another --name")
     log = read_log(args.sources, _reading(args))
     print(printable("\n".join(_shown(log))))
     files.write(atomic_text(log.interactions), has_times=log.has_times)

@@ -162,14 +162,7 @@ def read_parquet(path: Path, content: bytes, columns: Columns) -> Table:
         from pyarrow import parquet
     except ImportError:
         raise UsageError(f"{path}: Parquet needs the package pyarrow: pip install 'recbole_cl[files]'") from None
-    origin = Origin(
-        name=str(path),
-        unit="row",
-        place=lambda row: f"{path}, row {row} from 0",
-        column_option="--{}-column",
-        without_rating='--rating-column ""',
-        drop_option="give --drop-missing to leave them out, ",
-    )
+    origin = replace(text_file(Text(path, b""), 0), unit="row", place=lambda row: f"{path}, row {row} from 0")
     try:
         with parquet.ParquetFile(io.BytesIO(content)) as file:
             used = columns.names(file.schema_arrow.names, origin)

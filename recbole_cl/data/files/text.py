@@ -76,18 +76,17 @@ class Text:
             start = end + 1
         return "", start
 
-    def line_number(self, row: int, start: int, blank: bytes = b" ") -> int:
+    def line_number(self, row: int, start: int) -> int:
         """The line of a row, from 1.
 
         Args:
             row: Number of the row, from 0, blank lines not counted.
             start: Position at which the rows begin.
-            blank: Characters that a blank line may contain.
         """
         number = self.content.count(b"\n", 0, start)
         for line in io.BytesIO(memoryview(self.content)[start:]):
             number += 1
-            row -= bool(line.strip(blank + b"\n"))
+            row -= bool(line.strip(b" \n"))
             if row < 0:
                 return number
         raise AssertionError(f"{self.path} has no such row")

@@ -258,5 +258,5 @@ def _refuse_misfits(options: ThresholdSettings) -> None:
     if not learned and comparison == "straight_through":
         raise UsageError(
             f"comparison = straight_through: similarity_threshold = {source} takes no gradient; set "
-            " comparison to hard or sigmoid, or similarity_threshold to learned"
+            "comparison to hard or sigmoid, or similarity_threshold to learned"
         )

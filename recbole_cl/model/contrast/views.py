@@ -31,7 +31,8 @@ class ViewDrawer:
         short_names: The operators for short rows.
 
     Raises:
-        UsageError: If an operator is unknown, or a value for one of its arguments is missing.
+        UsageError: If an operator is unknown, a value for one of its arguments is missing, or views cannot be drawn
+            from these sets.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ViewDrawer:
         short_length: int = -1,
         short_names: Sequence[str] = (),
     ) -> None:
+        _refuse_sets(list(names), list(short_names), short_length, distinct)
         self.names = tuple(names)
         self._values, self._fill_id, self._generator = values, fill_id, generator
         self._draw = partial(
@@ -93,15 +95,8 @@ class ViewDrawer:
         return {name: bind(name, self._values.get(name, {}), supplied) for name in self.names}
 
 
-def refuse_operator_sets(
-    operators: Sequence[str], short_operators: Sequence[str], short_length: int, distinct_operators: bool
-) -> None:
-    """Refuses sets of operators from which views cannot be drawn; messages use these settings' names.
-
-    Raises:
-        UsageError: If an operator for short rows is not among the operators, or a set does not contain two different
-            ones.
-    """
+def _refuse_sets(operators: list[str], short_operators: list[str], short_length: int, distinct: bool) -> None:
+    """Refuses sets from which views cannot be drawn; messages use the names of settings."""
     sets = {"operators": operators} | ({"short_operators": short_operators} if short_length != -1 else {})
     unknown = sorted(set(sets.get("short_operators", ())) - set(operators))
     if unknown:
@@ -109,7 +104,7 @@ def refuse_operator_sets(
             f"short_operators: {unknown} are not among operators {operators}; leave them out, or set short_length to -1"
         )
     for key, names in sets.items():
-        if distinct_operators and len(names) < 2:
+        if distinct and len(names) < 2:
             raise UsageError(
                 f"distinct_operators = True: {key} = {names} has no two to draw; name more, or set it to False"
             )

@@ -1,1 +1,1 @@
-"""The parts of ECL-SR other than its encoder: generator, discriminator, and the behaviour of left-padded code."""
+"""The parts of ECL-SR other than its encoder: generator, discriminator, and altered rows."""

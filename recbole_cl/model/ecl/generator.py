@@ -15,7 +15,7 @@ from recbole_cl.batch import Rows
 from recbole_cl.encoder.packing import encode_vectors
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
-from recbole_cl.model.ecl.masked_items import generate_items, generate_items_with_loss
+from recbole_cl.model.masked_items import generate_items, generate_items_with_loss
 from recbole_cl.ragged import places_of_true
 
 
@@ -50,7 +50,7 @@ class ItemGenerator(nn.Module):
 
     def __init__(self, settings: EncoderSettings, generator: torch.Generator, sampled: bool) -> None:
         super().__init__()
-        self.encoder = TransformerEncoder(settings, generator, causal=False)
+        self.encoder = TransformerEncoder(settings, generator)
         self._source = generator if sampled else None
 
     def forward(
@@ -86,7 +86,7 @@ class ItemGenerator(nn.Module):
         target = rows.item_seq.flatten().index_select(0, place)
         with torch.set_grad_enabled(with_loss and torch.is_grad_enabled()):
             vectors = item_embedding(given.index_select(0, real))  # [T, D]
-            hidden = encode_vectors(self.encoder, vectors, rows, group_by_length, last_position)
+            hidden = encode_vectors(self.encoder, vectors, rows, group_by_length, last_position, bidirectional=True)
         hidden, table = hidden.index_select(0, chosen), item_embedding.weight[:mask_id]
         if with_loss:
             loss, items = generate_items_with_loss(hidden, table, target, self._source)

@@ -50,7 +50,7 @@ class Nearest(NamedTuple):
 class Intents(nn.Module):
     """Clusters a model's training rows, and gives the nearest centroid of each row of a batch.
 
-    The model calls ``renew`` at the beginning of every epoch; ``fitted`` tells whether this has happened. The centroids
+    The model calls ``refit`` at the beginning of every epoch; ``fitted`` tells whether this has happened. The centroids
     are buffers and so part of checkpoints: a resumed run starts from the same ones. They receive no gradient.
 
     Reference:
@@ -87,7 +87,7 @@ class Intents(nn.Module):
         return self._fitted
 
     @torch.no_grad()
-    def renew(self, epoch: int, model: nn.Module, represent: Callable[[Rows], Tensor]) -> None:
+    def refit(self, epoch: int, model: nn.Module, represent: Callable[[Rows], Tensor]) -> None:
         """Clusters the training rows as the model encodes them now, in eval mode and in float32.
 
         Args:

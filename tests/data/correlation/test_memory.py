@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from recbole_cl.config.config import Config
-from recbole_cl.data.correlation.memory import memory_top_one, training_pairs
+from recbole_cl.data.correlation.memory import check_pairs, memory_top_one, training_pairs
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.rows import RowSet, rows_of, sequence_rows
 from recbole_cl.errors import UsageError
@@ -81,7 +81,7 @@ def test_scores_that_differ_in_rounding_only_are_ties() -> None:
 )
 def test_bad_pairs_are_refused(user: list[int], item: list[int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        memory_top_one(torch.tensor(user, dtype=torch.int64), torch.tensor(item, dtype=torch.int64), 5)
+        check_pairs(torch.tensor(user, dtype=torch.int64), torch.tensor(item, dtype=torch.int64), 5)
 
 
 def test_equal_scores_are_normalised_to_zero() -> None:

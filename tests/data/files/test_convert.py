@@ -15,11 +15,11 @@ import yaml
 from recbole.config import Config
 from recbole.data.dataset import SequentialDataset
 
+from recbole_cl.data.files import convert
 from recbole_cl.data.files.atomic import read_atomic_file
-from recbole_cl.data.files.columns import Columns
-from recbole_cl.data.files.convert import add_arguments, convert, main
+from recbole_cl.data.files.convert import add_arguments, main
 from recbole_cl.data.files.output import Statistics
-from recbole_cl.data.files.sources import Reading
+from recbole_cl.data.files.sources import read_log
 from recbole_cl.errors import UsageError
 
 NEEDED = {"user_id": "token", "item_id": "token", "timestamp": "float"}
@@ -33,12 +33,19 @@ def written(folder: Path, name: str = "shop") -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def convert_text(
-    folder: Path, text: str, source_format: str | None, name: str = "shop", *, overwrite: bool = False, **options: Any
-) -> Statistics:
+def converted(source: Path, source_format: str | None, name: str = "shop", **options: Any) -> Statistics:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_args([str(source), f"--name={name}", f"--output={source.parent}"])
+    vars(args).update(options, format=source_format)
+    main(args)
+    return Statistics.of(read_log([source], convert._reading(args)).interactions)
+
+
+def convert_text(folder: Path, text: str, source_format: str | None, **options: Any) -> Statistics:
     source = folder / f"source.{source_format}"
     source.write_text(text, encoding="utf-8")
-    return convert(source, name, Reading(source_format, **options), output=folder, overwrite=overwrite)
+    return converted(source, source_format, **options)
 
 
 def load(monkeypatch: pytest.MonkeyPatch, name: str, files: list[Path], **settings: Any) -> SequentialDataset:
@@ -52,8 +59,8 @@ def load(monkeypatch: pytest.MonkeyPatch, name: str, files: list[Path], **settin
 
 def test_csv_columns_are_renamed_sorted_and_kept_as_written(tmp_path: Path) -> None:
     text = 'stars,who,what,when,note\n5,zoë,007,20,x\n4,bo,1,3,y\n3.5,zoë,"a, b",10,z\n'
-    columns = Columns("who", "what", "when", "stars")
-    statistics = convert_text(tmp_path, text, "csv", columns=columns)
+    columns = {"user_column": "who", "item_column": "what", "time_column": "when", "rating_column": "stars"}
+    statistics = convert_text(tmp_path, text, "csv", **columns)
     assert written(tmp_path) == [
         "user_id:token\titem_id:token\trating:float\ttimestamp:float",
         "zoë\ta, b\t3.5\t10",
@@ -76,7 +83,7 @@ def test_a_rating_is_taken_where_it_is_and_left_out_on_request(tmp_path: Path) -
     text = "user_id;item_id;rating;timestamp\n1;2;3;4.25\n"
     convert_text(tmp_path, text, "csv", separator=";")
     assert written(tmp_path)[1] == "1\t2\t3\t4.25"
-    convert_text(tmp_path, text, "csv", separator=";", overwrite=True, columns=Columns(rating=""))
+    convert_text(tmp_path, text, "csv", separator=";", overwrite=True, rating_column="")
     assert written(tmp_path) == ["user_id:token\titem_id:token\ttimestamp:float", "1\t2\t4.25"]
 
 
@@ -86,8 +93,8 @@ def test_json_lines_with_amazons_keys(tmp_path: Path) -> None:
     text = "\n\n".join(json.dumps(dict(zip(keys, row, strict=True), summary="s")) for row in rows)
     source = tmp_path / "reviews.json.gz"
     source.write_bytes(gzip.compress(text.encode()))
-    columns = Columns("reviewerID", "asin", "unixReviewTime", "overall")
-    convert(source, "shop", Reading("jsonl", columns), output=tmp_path)
+    columns = {"user_column": "reviewerID", "item_column": "asin", "time_column": "unixReviewTime"}
+    converted(source, "jsonl", **columns, rating_column="overall")
     frame = pd.read_csv(tmp_path / "shop" / "shop.inter", sep="\t", dtype=str)
     assert frame["item_id:token"].tolist() == ['say "hi"\tnow', "x", "7"]
     assert frame["timestamp:float"].tolist() == ["1400000000", "1400000001", "1400000000"]
@@ -222,13 +229,13 @@ def test_bad_sources_are_refused_in_one_line_and_leave_nothing(
 
 def test_a_missing_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a file"):
-        convert(tmp_path / "no.csv", "shop", Reading("csv"), output=tmp_path)
+        converted(tmp_path / "no.csv", "csv")
 
 
 def test_a_column_named_twice_and_a_long_separator_are_refused(tmp_path: Path) -> None:
     text = "user_id,item_id,timestamp\n1,2,3\n"
     with pytest.raises(UsageError, match="named twice"):
-        convert_text(tmp_path, text, "csv", columns=Columns(user="item_id"))
+        convert_text(tmp_path, text, "csv", user_column="item_id")
     with pytest.raises(UsageError, match="separator '' cannot be used"):
         convert_text(tmp_path, text, "csv", separator="")
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recbole_cl.batch import Rows, Wanted
-from recbole_cl.encoder.packing import pack, planned
+from recbole_cl.encoder.packing import both_ways, pack, planned
 from recbole_cl.encoder.packing.planned import group_widths, pack_planned
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.encoder.transformer import TransformerEncoder
@@ -35,7 +35,7 @@ def test_outputs_are_those_without_groups(
 ) -> None:
     monkeypatch.setattr(planned, "_WORTH_A_GROUP", 100)
     torch.manual_seed(0)
-    encoder = TransformerEncoder(EncoderSettings(2, 2, 16, 32, 0.0, 0.0, 1e-12, WIDTH), causal=causal).double()
+    encoder = TransformerEncoder(EncoderSettings(2, 2, 16, 32, 0.0, 0.0, 1e-12, WIDTH)).double()
     vectors = torch.randn(30, 16, dtype=torch.float64)
     segments = [
         rows_of(40, "items", 0),
@@ -47,7 +47,7 @@ def test_outputs_are_those_without_groups(
     items = torch.cat([rows.item_seq.flatten() for rows in segments])
 
     def outputs(packing: planned.Packing) -> list[Tensor]:
-        encoded = encoder(vectors[items[packing.token_index]], packing)
+        encoded = encoder(vectors[items[packing.token_index]], packing if causal else both_ways(packing))
         return [encoded[index] for index in packing.outputs]
 
     for some in (segments, segments[1:2], segments[:1]):

@@ -78,3 +78,22 @@ def test_what_views_need_and_make(names: list[str], fill_id: int, neighbours: bo
 def test_what_cannot_be_drawn_is_refused_at_once(names: list[str], values: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         drawer(*names, values=values)
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "words"),
+    [
+        (["crop"], {"distinct": True}, "distinct_operators = True: operators = ..crop.. has no two"),
+        (["crop", "mask"], {"short_length": 4, "short_names": ["insert"]}, "short_operators: ..insert.. are not among"),
+        (
+            ["crop", "mask"],
+            {"distinct": True, "short_length": 4, "short_names": ["mask"]},
+            "short_operators = ..mask.. has no two",
+        ),
+    ],
+)
+def test_sets_from_which_nothing_can_be_drawn_are_refused(
+    names: list[str], settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        drawer(*names, **settings)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from recbole_cl.batch import Rows
-from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.packing import both_ways, pack
 from recbole_cl.encoder.registry import EncoderSettings
-from recbole_cl.encoder.transformer import TransformerEncoder, TransformerLayer
+from recbole_cl.encoder.transformer import TransformerEncoder
 from recbole_cl.model.ecl.discriminator import CONDITIONS, ConditionalDiscriminator
 
 LENGTHS = torch.tensor([3, 1, 5, 2, 6])
@@ -19,7 +19,7 @@ SIZE, WIDTH = 8, 6
 def build(condition: str, bidirectional: bool) -> tuple[ConditionalDiscriminator, TransformerEncoder]:
     torch.manual_seed(0)
     longer = WIDTH + (condition == "attend")
-    encoder = TransformerEncoder(EncoderSettings(2, 2, SIZE, 16, 0.0, 0.0, 1e-12, longer), causal=True)
+    encoder = TransformerEncoder(EncoderSettings(2, 2, SIZE, 16, 0.0, 0.0, 1e-12, longer))
     return ConditionalDiscriminator(condition, SIZE, bidirectional).double(), encoder.double()
 
 
@@ -33,9 +33,6 @@ def inputs(condition: str) -> tuple[Tensor, Tensor]:
 def slow_logits(
     model: ConditionalDiscriminator, encoder: TransformerEncoder, items: Tensor, states: Tensor, last: int | None
 ) -> Tensor:
-    for layer in encoder.layers:
-        assert isinstance(layer, TransformerLayer)
-        layer.attention.causal = not model.bidirectional
     logits, begin = [], 0
     for i, n in enumerate(LENGTHS.tolist()):
         own = items[begin : begin + n]
@@ -50,7 +47,8 @@ def slow_logits(
             own = torch.cat((states[i : i + 1], own))
         rows = Rows(torch.ones(1, len(own), dtype=torch.int64), torch.tensor([len(own)]), wanted="items")
         position = None if last is None else last + (model.condition == "attend")
-        hidden = encoder(own, pack([rows], True, position))
+        packing = pack([rows], True, position)
+        hidden = encoder(own, both_ways(packing) if model.bidirectional else packing)
         logits.append((hidden @ model.head.weight.T).squeeze(1)[-n:])
         begin += n
     return torch.cat(logits)

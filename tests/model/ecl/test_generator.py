@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recbole_cl.batch import Rows
-from recbole_cl.encoder.packing import pack
+from recbole_cl.encoder.packing import both_ways, pack
 from recbole_cl.encoder.registry import EncoderSettings
 from recbole_cl.model.ecl.generator import Filled, ItemGenerator
 
@@ -40,7 +40,7 @@ def test_fills_in_the_most_probable_items(last_position: int | None, grouped: bo
     for i, (row, mask, n) in enumerate(zip(given.item_seq, masked, given.seq_len.tolist(), strict=True)):
         ids = torch.where(mask, N_ITEMS, row)[None, :n]
         alone = Rows(ids, torch.tensor([n]), wanted="items")
-        hidden = model.encoder(table(ids[0]), pack([alone], True, last_position))
+        hidden = model.encoder(table(ids[0]), both_ways(pack([alone], True, last_position)))
         for j in mask.nonzero().flatten().tolist():
             logits = table.weight[:N_ITEMS] @ hidden[j]
             expected[i, j] = logits[1:].argmax() + 1

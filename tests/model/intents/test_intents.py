@@ -43,7 +43,7 @@ def test_every_row_is_encoded_once_and_without_gradient() -> None:
         return on_a_line(rows)
 
     part = intents(1300)
-    part.renew(0, model, represent)
+    part.refit(0, model, represent)
     assert torch.equal(torch.cat(seen), torch.arange(1300)) and max(len(block) for block in seen) <= 512
     assert model.training and part.fitted
     assert part.centroids[:, 0].sort().values.diff().min() > 50  # spread over the line
@@ -57,7 +57,7 @@ def test_too_many_rows_are_sampled_by_the_seed_and_the_epoch() -> None:
         return on_a_line(rows)
 
     for epoch in (0, 0, 1):
-        intents(100, max_rows_per_intent=5).renew(epoch, nn.Identity(), represent)
+        intents(100, max_rows_per_intent=5).refit(epoch, nn.Identity(), represent)
         assert len(drawn[-1].unique()) == 20
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
@@ -65,12 +65,12 @@ def test_too_many_rows_are_sampled_by_the_seed_and_the_epoch() -> None:
 @pytest.mark.parametrize("warm", [True, False])
 def test_a_checkpoint_holds_where_a_warm_start_goes_on(warm: bool) -> None:
     whole, resumed = (intents(200, warm_start=warm) for _ in range(2))
-    whole.renew(0, nn.Identity(), on_a_line)
+    whole.refit(0, nn.Identity(), on_a_line)
     resumed.load_state_dict(whole.state_dict())
     assert resumed.fitted
     cold = intents(200)
     for part in (whole, resumed, cold):
-        part.renew(1, nn.Identity(), on_a_line)
+        part.refit(1, nn.Identity(), on_a_line)
     assert torch.equal(whole.centroids, resumed.centroids)
     assert torch.equal(whole.centroids, cold.centroids) != warm
 
@@ -86,10 +86,10 @@ def test_nearest_is_by_distance_and_what_is_given_has_length_one() -> None:
 
 def test_fewer_rows_than_intents_are_an_intent_each() -> None:
     part = intents(3)
-    part.renew(0, nn.Identity(), on_a_line)
+    part.refit(0, nn.Identity(), on_a_line)
     assert sorted(part.centroids[:, 0].tolist()) == [0.0, 1.0, 2.0] and part.figures() == {}
 
 
 def test_a_model_without_rows_can_cluster_nothing() -> None:
     with pytest.raises(UsageError, match="built on no training rows"):
-        intents(None).renew(0, nn.Identity(), on_a_line)
+        intents(None).refit(0, nn.Identity(), on_a_line)

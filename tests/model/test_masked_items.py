@@ -6,13 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from recbole_cl.loss import chunked
 from recbole_cl.loss.recommendation import cross_entropy
-from recbole_cl.model.ecl.masked_items import generate_items, generate_items_with_loss
+from recbole_cl.model.masked_items import generate_items, generate_items_with_loss
 
 ITEMS = 9
 
 
-EVERY_CHUNK = pytest.mark.parametrize("chunk_rows", [1, 4, 1000])
+@pytest.fixture(params=[1, 4, 1000])
+def _every_chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunked, "CPU_BLOCK", 0)
+    monkeypatch.setattr(chunked, "MIN_CHUNK_ROWS", request.param)
 
 
 def problem(rows: int = 11) -> tuple[Tensor, Tensor, Tensor]:
@@ -23,30 +27,30 @@ def problem(rows: int = 11) -> tuple[Tensor, Tensor, Tensor]:
     return hidden.requires_grad_(), table.requires_grad_(), torch.randint(1, ITEMS, (rows,), generator=generator)
 
 
-@EVERY_CHUNK
-def test_the_most_probable_item_and_the_loss(chunk_rows: int) -> None:
+@pytest.mark.usefixtures("_every_chunk")
+def test_the_most_probable_item_and_the_loss() -> None:
     hidden, table, target = problem()
     scores = hidden @ table.t()
     assert (scores.argmax(1) == 0).any()  # or the next lines would not show that padding is left out
     expected = scores[:, 1:].argmax(1) + 1
-    loss, items = generate_items_with_loss(hidden, table, target, chunk_rows=chunk_rows)
+    loss, items = generate_items_with_loss(hidden, table, target)
     assert torch.equal(items, expected)
-    assert torch.equal(generate_items(hidden, table, chunk_rows=chunk_rows), expected)
+    assert torch.equal(generate_items(hidden, table), expected)
     plain = cross_entropy(hidden, table, target)
     torch.testing.assert_close(loss, plain)
     for a, b in zip(*(torch.autograd.grad(it, (hidden, table)) for it in (loss, plain)), strict=True):
         torch.testing.assert_close(a, b)
 
 
-@EVERY_CHUNK
-def test_drawn_items_follow_their_probabilities(chunk_rows: int) -> None:
+@pytest.mark.usefixtures("_every_chunk")
+def test_drawn_items_follow_their_probabilities() -> None:
     _, table, _ = problem()
     hidden = torch.tensor([[0.3, -0.2, 0.5, 0.1]], dtype=torch.float64).expand(8000, 4)
     probability = (hidden[:1] @ table.detach()[1:].t()).softmax(1).squeeze(0)
     ones = torch.ones(8000, dtype=torch.int64)
     for items in (
-        generate_items(hidden, table, torch.Generator().manual_seed(0), chunk_rows=chunk_rows),
-        generate_items_with_loss(hidden, table, ones, torch.Generator().manual_seed(0), chunk_rows=chunk_rows)[1],
+        generate_items(hidden, table, torch.Generator().manual_seed(0)),
+        generate_items_with_loss(hidden, table, ones, torch.Generator().manual_seed(0))[1],
     ):
         counts = torch.bincount(items, minlength=ITEMS)
         expected = 8000 * probability

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from recbole_cl.batch import Batch
-from recbole_cl.model.ecl.left_padding import real_places, targets_with_padding
+from recbole_cl.model.left_padding import real_places, targets_with_padding
 from tests.model.build import build_model
 
 WIDTH = 6
