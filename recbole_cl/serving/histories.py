@@ -68,7 +68,7 @@ def histories_of(
     skipped = 0
     for number, (user, tokens) in enumerate(rows, 1):
         if isinstance(tokens, str | bytes) or not isinstance(tokens, Iterable):
-            raise UsageError(f"history {number} is {tokens!r}: expected a list of items, such as ['{tokens}']")
+            raise UsageError(f"history {number} is {tokens!r}: expected a list of items, such as [{tokens!r}]")
         tokens = list(tokens)
         user_id, before = (known_users or {}).get(user or "", (0, ()))
         own = items.known(tokens)
