@@ -23,6 +23,7 @@ from recbole_cl.config import config as config_module
 from recbole_cl.config import models as registry
 from recbole_cl.config import presets
 from recbole_cl.config.config import Config
+from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import props_dir, read_settings
 from recbole_cl.config.schema import MethodSettings, NotNegative
 from recbole_cl.errors import UsageError
@@ -323,7 +324,7 @@ def test_every_preset_passes_the_checks(path: Path) -> None:
     files = [path] if kind in ("preset", "recipe") else None  # which nobody gets unasked
     bases = {"EncoderRecommender": "SASRec", "ContrastiveRecommender": "DuoRec", "AugmentingRecommender": "CL4SRec"}
     model = bases.get(model, model)
-    settings = read_settings(path)
+    settings = for_model(read_settings(path), model, str(path))
     assert settings or path.stem == "SASRec"  # which has no setting of its own
     held = Config(model, dataset, config_file_list=files).settings_dict()
     assert {key: held[key] for key in settings} == settings
