@@ -103,7 +103,7 @@ def test_a_loaded_run_ranks_as_its_test_did(settings: dict[str, Any]) -> None:
 def test_a_run_that_is_taken_up_ends_as_if_it_had_not_been_cut_short(
     name: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    """numpy's and both of torch's random states (NeuMF), Python's (BERT4Rec), and two optimisers (RecVAE)."""
+    """Both of torch's random states and numpy's (NeuMF), Python's (BERT4Rec), and two optimisers (RecVAE)."""
     given = settings | {"checkpoint_dir": str(tmp_path), "epochs": 3}
     whole = run(name, "cycle", **given)
     with interrupted_at("epoch 1 training"), pytest.raises(KeyboardInterrupt):
