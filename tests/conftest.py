@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -15,6 +16,9 @@ torch.set_num_threads(1)
 
 # tqdm's own lock is shared with forked children: if a test kills one while it holds the lock, later tests hang.
 tqdm.set_lock(threading.RLock())
+
+# What tests write need not outlast the machine. To wait for the disk takes a run of a second a tenth of it.
+os.fsync = lambda fd: None
 
 
 @pytest.fixture(autouse=True)

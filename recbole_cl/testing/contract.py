@@ -109,8 +109,9 @@ def test_never_recommends_the_padding_or_the_mask_token(model_class: type, tmp_p
 @BOTH_FORMS
 def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None:
     """History removed: contrast may make a row's state similar to the row's own items, and need not rank them low."""
-    epochs = {"prefix": 6, "sequence": 16}[form]  # of 19 and of 3 steps
-    settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "train_batch_size": 32, "topk": [1, 5, 10]}
+    epochs, batch_size = {"prefix": (7, 64), "sequence": (16, 32)}[form]  # of 10 and of 3 steps
+    settings = {"epochs": epochs, "learning_rate": 0.01, "train_form": form, "topk": [1, 5, 10]}
+    settings |= {"train_batch_size": batch_size}
     dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
     protocol = {"metrics": ["Recall", "MRR"], "valid_metric": "MRR@10", "eval_step": epochs}
     settings |= write_cycle(tmp_path) | without_first_stage(model_class)
@@ -121,7 +122,7 @@ def test_learns_the_circle(model_class: type, form: str, tmp_path: Path) -> None
 
 @BOTH_FORMS
 def test_one_epoch_and_one_more_equal_two(model_class: type, form: str, tmp_path: Path) -> None:
-    settings: dict[str, Any] = SMALL | write_cycle(tmp_path) | {"train_form": form}
+    settings: dict[str, Any] = SMALL | write_cycle(tmp_path, n_users=24) | {"train_form": form, "train_batch_size": 64}
     settings |= without_first_stage(model_class)
     whole = run(model_class, "cycle", **settings, epochs=2)
     half = run(model_class, "cycle", **settings, epochs=1)

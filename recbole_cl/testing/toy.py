@@ -18,18 +18,19 @@ SMALL = TINY | {"hidden_size": 32, "inner_size": 64}
 N_ITEMS, N_USERS = 20, 80
 
 
-def write_cycle(folder: Path, name: str = "cycle") -> dict[str, str]:
+def write_cycle(folder: Path, name: str = "cycle", n_users: int = N_USERS) -> dict[str, str]:
     """Writes the atomic file of users who go through the items of a circle one by one.
 
     Args:
         folder: Folder in which the dataset's folder is made.
         name: The dataset's name.
+        n_users: How many users there are.
 
     Returns:
         Settings with which a run reads it and stores its results next to it.
     """
     lines = ["user_id:token\titem_id:token\ttimestamp:float"]
-    for user in range(N_USERS):
+    for user in range(n_users):
         length = 5 + user % 12
         lines += [f"u{user}\ti{(user + step) % N_ITEMS}\t{step}" for step in range(length)]
     (folder / name).mkdir(parents=True)

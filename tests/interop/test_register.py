@@ -16,7 +16,7 @@ from recbole.config import Config as RecBoleConfig
 from recbole.utils.case_study import full_sort_topk
 
 from recbole_cl import run
-from recbole_cl.config.models import model_class, own_models, recboles_model
+from recbole_cl.config.models import model_class, recboles_model
 from recbole_cl.errors import UsageError
 from recbole_cl.interop import register
 from recbole_cl.model.coserec import CoSeRec
@@ -113,9 +113,9 @@ def test_training_goes_on_from_recboles_checkpoint(
     assert list(trainer.train_loss_dict) == [1]
 
 
-@pytest.mark.parametrize("name", own_models())
-def test_every_model_of_ours_gets_targets_alone(name: str, script: dict[str, Any], registered: list[str]) -> None:
-    cls = model_class(name)  # which RecBole has classes of the same name beside
+@pytest.mark.parametrize("name", ["SASRec", "DuoRec"])
+def test_a_model_of_ours_gets_targets_alone(name: str, script: dict[str, Any], registered: list[str]) -> None:
+    cls = model_class(name)  # RecBole has a SASRec too
     config = RecBoleConfig(model=cls, dataset="cycle", config_dict=dict(script))
     assert config["train_neg_sample_args"]["distribution"] == "none"
     with pytest.raises(UsageError, match="train_neg_sample_args draws uniform negatives"):

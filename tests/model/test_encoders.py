@@ -81,6 +81,6 @@ def test_compiling_changes_nothing(encoder: str, tmp_path: Path, monkeypatch: py
 def test_the_circle_is_learnt(encoder: str, tmp_path: Path) -> None:
     settings = SMALL | write_cycle(tmp_path) | LAYOUTS[encoder] | {"encoder": encoder, "train_batch_size": 64}
     dropout = {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
-    more = {"epochs": 20, "eval_step": 5, "learning_rate": 0.01, "metrics": ["Recall", "MRR"], "topk": [1, 10]}
+    more = {"epochs": 6, "eval_step": 6, "learning_rate": 0.01, "metrics": ["Recall", "MRR"], "topk": [1, 10]}
     result = run("SASRec", "cycle", **(settings | dropout | more))
     assert result.test["history_kept"]["recall@1"] > 0.9

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from recbole_cl.config.config import Config
-from recbole_cl.config.models import own_models
 from recbole_cl.data.item_vectors import read_vectors
 from recbole_cl.errors import UsageError
 from recbole_cl.runs.build import build_data, build_loader, build_model
@@ -46,8 +45,8 @@ def rows_with_vectors(model: Any, dataset: Any) -> Any:
     return model.item_embedding.weight[torch.as_tensor(ids)].detach()
 
 
-@pytest.mark.parametrize("model", own_models())
-def test_frozen_vectors_are_the_item_embedding_of_every_model_and_stay(
+@pytest.mark.parametrize("model", ["SASRec", "BERT4Rec", "ECLSR", "ELECRec"])  # with a mask token, with two nets
+def test_frozen_vectors_are_the_item_embedding_and_stay(
     model: str, folders: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, vectors = vectors_file(tmp_path, SIZE)

@@ -53,6 +53,7 @@ def trains(name: str, settings: dict[str, Any], **more: Any) -> Any:
     stored = load_run(result.run_dir)
     for ranks in stored.ranks.values():
         assert ranks.shape == (N_USERS,) and ranks.min() >= 1 and ranks.max() <= N_ITEMS
+    assert not torch.is_anomaly_enabled()  # which some of RecBole's files switch on
     return result
 
 
@@ -66,8 +67,8 @@ def test_a_model_of_recbole_trains_and_is_tested_like_all_others(name: str, sett
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ALL)
-def test_every_model_runs_or_says_what_it_lacks(name: str, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", [name for name in ALL if name not in SAMPLE])
+def test_every_other_model_runs_or_says_what_it_lacks(name: str, settings: dict[str, Any]) -> None:
     if name in LACKING:
         with pytest.raises(UsageError, match=f"^{name} needs {LACKING[name]}"):
             trains(name, settings)
@@ -96,13 +97,13 @@ def test_a_loaded_run_ranks_as_its_test_did(settings: dict[str, Any]) -> None:
     "name",
     [
         "NeuMF",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("MultiVAE", "recbole:BERT4Rec", "RecVAE", "SGL")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("recbole:BERT4Rec", "RecVAE")),
     ],
 )
 def test_a_run_that_is_taken_up_ends_as_if_it_had_not_been_cut_short(
     name: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Python's, numpy's and both of torch's random states, and every optimiser."""
+    """Both of torch's random states and numpy's (NeuMF), Python's (BERT4Rec), and two optimisers (RecVAE)."""
     given = settings | {"checkpoint_dir": str(tmp_path), "epochs": 3}
     whole = run(name, "cycle", **given)
     with interrupted_at("epoch 1 training"), pytest.raises(KeyboardInterrupt):
@@ -163,5 +164,6 @@ def test_what_is_lacking_is_told_in_one_line(
 
 
 def test_negatives_in_place_of_cross_entropy(settings: dict[str, Any]) -> None:
+    settings = settings | {"eval_batch_size": 16}  # of 80 users
     plain, paired = trains("GRU4Rec", settings), trains("GRU4Rec", settings, loss_type="BPR")
     assert (plain.train_form, paired.train_form) == ("prefix", "recbole") and plain.test != paired.test

@@ -166,8 +166,9 @@ def test_a_moved_folder_goes_on_as_if_nothing_had_happened(
     assert load(moved).model.options.complement == complement  # which scoring does without
 
 
-@pytest.mark.parametrize("name", ["CL4SRec", "CoSeRec", "DuoRec", "ECLSR"])
-@pytest.mark.parametrize("of_file", [True, False])
+@pytest.mark.parametrize(
+    ("name", "of_file"), [("CL4SRec", True), *((it, False) for it in ("CL4SRec", "CoSeRec", "DuoRec", "ECLSR"))]
+)
 def test_a_given_run_complements_any_method(name: str, of_file: bool, settings: dict[str, Any]) -> None:
     own = {key: value for key, value in settings.items() if key != "complement_epochs"}
     given = run("SASRec", "cycle", encoder="gru", **own).run_dir

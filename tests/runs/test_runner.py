@@ -390,14 +390,6 @@ def test_the_root_logger_is_left_as_it_was(settings: dict[str, Any]) -> None:
     assert (list(root.handlers), root.level) == before
 
 
-@pytest.mark.parametrize("name", ["GRU4Rec", "Caser", "HGN", "GCSAN", "SINE"])
-def test_a_model_of_recboles_runs_too(name: str, settings: dict[str, Any]) -> None:
-    plain = {key: value for key, value in settings.items() if key not in ("inner_size", "hidden_size")}
-    result = run(name, "cycle", epochs=1, **(plain | {"eval_batch_size": 16}))
-    assert result.train_form == "prefix" and 0 <= result.test["history_kept"]["hit@10"] <= 1
-    assert not torch.is_anomaly_enabled()
-
-
 def test_training_a_complement_first_leaves_the_random_state_as_it_was(settings: dict[str, Any]) -> None:
     first: dict[str, Any] = {"epochs": 1, "complement_epochs": 2}
     results = [run("SRMA", "cycle", complement=kind, **(settings | first)) for kind in ("none", "gru")]
