@@ -94,7 +94,7 @@ def _mask(group: Group, causal: bool, rows: slice = _ALL, queries: slice = _ALL)
         return later if causal else _beyond(group, rows) if group.padded else None
     barred = group.barred[rows, None]
     mask = barred if later is None else barred | later
-    return torch.where(mask.all(-1, keepdim=True), _beyond(group, rows), mask)
+    return mask & (_beyond(group, rows) | ~mask.all(-1, keepdim=True))  # onnxruntime has no torch.where of booleans
 
 
 def _later(group: Group, queries: slice = _ALL) -> Tensor:

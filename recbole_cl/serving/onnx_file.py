@@ -60,8 +60,7 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
         raise UsageError(f"{run.config['model']} is RecBole's own model: only ours can be exported")
     if k is not None:
         refuse_wrong_k(k, model.n_items - 1, "items")
-    # torch can't export packed recurrences, and onnxruntime can't run what torch makes of BSARec's torch.lerp
-    if model.abilities.encodes_padding or any(isinstance(part, nn.RNNBase) for part in model.modules()):
+    if any(isinstance(part, nn.RNNBase) for part in model.modules()):  # torch can't export packed recurrences
         raise UsageError(f"encoder = {model.options.encoder} can't be exported as ONNX: use --format package")
     if file.suffix != ".onnx":
         raise UsageError(f"{file}: expected a name that ends in .onnx")

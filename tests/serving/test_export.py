@@ -23,7 +23,7 @@ from recbole_cl.serving.scorer import scorer_of
 from recbole_cl.testing.toy import TINY
 from tests.serving.conftest import trained_on_the_circle
 
-REFUSED = {"bsarec", "gru"}
+REFUSED = {"gru"}
 HISTORIES = [["i3", "i4"], ["i17"], ["i1", "?", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"]]
 
 
