@@ -230,7 +230,8 @@ class Config(RecBoleConfig):
         own = settings_class(self.model_class)
         for cls in (CommonSettings, own):
             without_none_texts(values, cls)
-        drop_what_is_done_anyway(values)
+        if "recommendation_loss" in own.model_fields:
+            drop_what_is_done_anyway(values)
         complete(values, self.model_class, {*self.external_config_dict, *self._beside[1]})
         theirs = recboles_settings(self.model_class)
         try:

@@ -63,8 +63,6 @@ def drop_what_is_done_anyway(values: dict[str, Any]) -> None:
     Raises:
         UsageError: If the value is a different one.
     """
-    if _OURS not in values:
-        return
     loss, activation = values.pop("loss_type", None), values.pop("hidden_act", None)
     ours, encoder = values[_OURS], values["encoder"]
     if loss is not None and (loss != "CE" or ours in ("bpr", "bce", "gbce")):

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recbole_cl.config.models import refuse_unknown_model
+from recbole_cl.config.models import model_name, refuse_unknown_model
 from recbole_cl.config.presets import merge_settings
 from recbole_cl.errors import UsageError
 
 PER_MODEL = "per_model"
 
 
+# Read before the model is known, or by what starts a run.
+_ABOVE = {PER_MODEL, "model", "dataset", "resume", "data_path", "recbole_defaults"}
+
+
 def for_model(values: Mapping[str, Any], model: str, file: str) -> dict[str, Any]:
     """The settings that a file has for one model.
 
     Args:
-        values: The content of the file. Its ``per_model``, if any, maps names of models to settings.
+        values: The content of the file. Its ``per_model``, if any, maps models to settings: by name, in letters of any
+            case, or by dotted path, of which the last part counts.
         model: The model's name.
         file: The file's name, for messages.
 
@@ -31,7 +36,12 @@ def for_model(values: Mapping[str, Any], model: str, file: str) -> dict[str, Any
         raise UsageError(
             f"{file}: {PER_MODEL}: expected settings by model, as {PER_MODEL}: {{DuoRec: {{temperature: 0.2}}}}"
         )
-    for name in sections:
-        if name != model:
+    found = {key: value for key, value in values.items() if key != PER_MODEL}
+    for name, settings in sections.items():
+        if above := _ABOVE & settings.keys():
+            raise UsageError(f"{file}: {PER_MODEL}: {name}: {', '.join(sorted(above))} can't be set there, only above")
+        if model_name(str(name)).lower() == model.lower():
+            merge_settings(found, settings)
+        else:
             refuse_unknown_model(str(name))
-    return merge_settings({key: value for key, value in values.items() if key != PER_MODEL}, sections.get(model, {}))
+    return found

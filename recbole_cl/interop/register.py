@@ -25,6 +25,7 @@ from recbole_cl.config.common import COMMON
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import MODELS, model_class
 from recbole_cl.config.older import with_todays_names
+from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import model_defaults
 from recbole_cl.config.settings import settings_class
 from recbole_cl.interop.checkpoints import read_checkpoint
@@ -81,6 +82,8 @@ def _with_presets(original: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(self, Config) or not issubclass(cls, EncoderRecommender):
             return
         own = settings_class(cls).model_fields
+        self.file_config_dict = for_model(self.file_config_dict, model, "config_file_list")
+        self._merge_external_config_dict()
         self.external_config_dict = with_todays_names(self.external_config_dict, {*own, *COMMON})
         refuse_sampled_targets({"train_neg_sample_args": None} | self.external_config_dict, model)
         presets = {key: value for key, value in model_defaults(cls).items() if key in own}

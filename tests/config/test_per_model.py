@@ -58,5 +58,15 @@ def test_names_and_settings_that_do_not_exist_are_refused(tmp_path: Path) -> Non
         Config("DuoRec", "ml-100k", [str(tmp_path / "mine.yaml")])
 
 
-def test_a_class_of_ones_own_has_its_entry_too() -> None:
-    assert for_model({"seed": 1, "per_model": {"Mine": {"seed": 2}}}, "Mine", "") == {"seed": 2}
+@pytest.mark.parametrize("name", ["Mine", "mine", "my_package.my_module.Mine"])
+def test_a_class_of_ones_own_has_its_entry_too(name: str) -> None:
+    assert for_model({"seed": 1, "per_model": {name: {"seed": 2}}}, "Mine", "") == {"seed": 2}
+
+
+def test_a_path_does_not_stop_other_models() -> None:
+    assert for_model({"seed": 1, "per_model": {"my_package.my_module.Mine": {"seed": 2}}}, "DuoRec", "") == {"seed": 1}
+
+
+def test_what_is_read_before_the_model_is_known_is_refused() -> None:
+    with pytest.raises(UsageError, match="mine.yaml: per_model: DuoRec: data_path, resume can't be set there"):
+        for_model({"per_model": {"DuoRec": {"resume": "saved/x", "data_path": "y"}}}, "SASRec", "mine.yaml")

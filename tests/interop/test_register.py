@@ -145,6 +145,15 @@ def test_names_of_the_authors_code_mean_todays_settings(script: dict[str, Any], 
     assert config["temperature"] == 0.3 and config["n_layers"] == 2  # the latter from the model's YAML
 
 
+def test_a_shared_file_has_settings_of_single_methods(
+    script: dict[str, Any], registered: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "shared.yaml").write_text("n_layers: 1\nper_model: {DuoRec: {n_layers: 3, temperature: 0.2}}")
+    files, given = [str(tmp_path / "shared.yaml")], script | {"temperature": 0.4}
+    config = RecBoleConfig(model="DuoRec", dataset="cycle", config_file_list=files, config_dict=given)
+    assert config["n_layers"] == 3 and config["temperature"] == 0.4
+
+
 @pytest.mark.skipif(bool(find_spec("ray")), reason="ray is there, so that nothing stands in for it")
 def test_what_stands_in_for_ray_is_gone_again(registered: list[str]) -> None:
     assert "quick_start works without ray, whose tune.report() does nothing" in registered

@@ -108,7 +108,7 @@ def refuse_not_a_number(values: pd.Series, field: str, origin: Origin, remedy: s
     wrong = ~np.isfinite(numbers.to_numpy())
     if wrong.any():
         row = int(wrong.argmax())
-        value = repr(values.iloc[row])
+        value = repr(values.iloc[[row]].tolist()[0])  # not numpy's own, such as np.float64(inf)
         value = value if len(value) < 60 else f"{value[:50]}... ({len(value):,} characters)"
         raise UsageError(f"{origin.place(row)}: {value} in {field!r} is not a number: {remedy}")
     return numbers

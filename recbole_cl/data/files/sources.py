@@ -22,6 +22,7 @@ from recbole_cl.errors import UsageError
 
 FORMATS = ("csv", "jsonl", "sequences", "atomic", "parquet")
 _SEPARATORS = ("::", "\t", ",", ";", "|")
+_NOT_SECONDS = 10**11  # since 1970: smaller numbers are read as seconds
 _LINES = 20  # number of lines that a guess uses
 _NUMBER_OR_DATE = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d.*")
 _TYPED = re.compile(rf"[^:]+:({'|'.join(FIELD_TYPES)})")
@@ -102,7 +103,9 @@ def read_log(sources: Sequence[Path], reading: Reading) -> Log:
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     if len({is_datetime64_dtype(frame[TIME]) for frame in frames}) > 1:
-        raise UsageError("some of the files have dates as times and some have numbers: write all in one form")
+        frames = [frame.assign(**{TIME: numbers_of(frame[TIME])}) for frame in frames]
+        if any((frame[TIME].abs() >= _NOT_SECONDS).any() for frame in frames):
+            raise UsageError("some of the files have dates as times and some have no seconds: write all in one form")
     mixed = [name for name in (USER, ITEM) if len({frame[name].dtype for frame in frames}) > 1]
     frames = [frame.astype(dict.fromkeys(mixed, str)) for frame in frames]  # 1 and "1" are the same id
     try:
@@ -121,7 +124,7 @@ def _table(source: Path, reading: Reading) -> tuple[Table, str, str]:
         return read_parquet(source, content, reading.columns), f"parquet{guessed}", "parquet"
     text = Text.of(content, source, reading.encoding, "name its encoding by --encoding")
     lines = _first_lines(text)
-    if kind in (None, "jsonl") and lines and lines[0].lstrip().startswith("["):
+    if kind in (None, "jsonl") and lines and re.match(r"\s*\[\s*([\[{\d]|$)", lines[0]):
         raise UsageError(f"{source} is a JSON array: write one object per line (jq -c '.[]')")
     kind = kind or _format(source, lines, reading.separator)
     if kind == "jsonl":

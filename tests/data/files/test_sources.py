@@ -115,8 +115,10 @@ def test_times_of_all_files_have_one_unit(tmp_path: Path) -> None:
     second = "a,x,2024-05-01T10:00:00"
     found = read_log(files(tmp_path, f"{second}.123456Z\n", f"{second}.1234567Z\n"), Reading())
     assert found.interactions["timestamp"].tolist() == [1714557600123456000, 1714557600123456700]
-    with pytest.raises(UsageError, match="some of the files have dates as times and some have numbers"):
-        read_log(files(tmp_path, f"{second}Z\n", "a,x,1714557600\n"), Reading())
+    with pytest.raises(UsageError, match="some of the files have dates as times and some have no seconds"):
+        read_log(files(tmp_path, f"{second}Z\n", "a,x,1714557600000\n"), Reading())
+    found = read_log(files(tmp_path, f"{second}Z\n", "a,x,1714557601\n"), Reading())
+    assert found.interactions["timestamp"].tolist() == [1714557600, 1714557601]
 
 
 def test_one_id_is_text_in_one_file_and_a_number_in_another(tmp_path: Path) -> None:
