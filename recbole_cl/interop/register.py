@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
-from importlib.util import find_spec
 from logging import getLogger
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -148,7 +147,7 @@ class _SafeTorch(ModuleType):
 
 
 def _mend_quick_start() -> str:
-    missing = "ray" not in sys.modules and find_spec("ray") is None
+    missing = not _imports("ray")
     with _ray_stand_in() if missing else nullcontext():
         import_module(_QUICK_START)
     _replace(
@@ -161,6 +160,15 @@ def _mend_quick_start() -> str:
     )
     _replace("recbole.quick_start", {"load_data_and_model": load_data_and_model})
     return "quick_start works without ray, whose tune.report() does nothing" if missing else ""
+
+
+def _imports(name: str) -> bool:
+    """Whether a module can be imported: that of RecBole's ray can't beside setuptools 81 and later."""
+    try:
+        import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 @contextmanager

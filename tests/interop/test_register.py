@@ -160,6 +160,14 @@ def test_what_stands_in_for_ray_is_gone_again(registered: list[str]) -> None:
     assert "ray" not in sys.modules and "recbole.quick_start" in sys.modules
 
 
+def test_a_module_that_is_there_but_fails_is_as_one_that_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half_there.py").write_text("import pkg_resources_of_old")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not register._imports("half_there") and not register._imports("not_there") and register._imports("json")
+
+
 def test_a_second_call_changes_nothing(registered: list[str]) -> None:
     before = RecBoleConfig._get_model_and_dataset, recbole.utils.get_model, recbole.utils.utils.get_model
     assert register.register() == registered
