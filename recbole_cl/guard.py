@@ -61,10 +61,9 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
 
 def _told_if_mendable(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     try:
-        with _quiet_threads():
-            code = command(argv)
-            sys.stdout.flush()
-            return code
+        code = command(argv)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         return _told(prog, str(error))
     except ProcessLost as error:
@@ -129,14 +128,3 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _quiet_threads() -> Iterator[None]:
-    """Reports a refused write only in the main thread: TensorBoard's writer raises the error there, too."""
-    before = threading.excepthook
-    threading.excepthook = lambda args: None if isinstance(args.exc_value, OSError) else before(args)
-    try:
-        yield
-    finally:
-        threading.excepthook = before

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from logging import Logger
@@ -9,9 +12,36 @@ from pathlib import Path
 from typing import Any
 
 import recbole.trainer.trainer as recbole_trainer
-from torch.utils.tensorboard import SummaryWriter
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from recbole_cl.distributed.processes import world
+
+
+class EventFile:
+    """An event file with scalars, without the thread of TensorBoard's writer, which a signal can leave waiting."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._records = RecordWriter((folder / name).open("xb"))
+        self._write(file_version="brain.Event:2")
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        """Adds a value, as ``SummaryWriter`` does."""
+        self._write(step=step, summary=Summary(value=[Summary.Value(tag=tag, simple_value=float(value))]))
+
+    def flush(self) -> None:
+        """Writes everything so far to the disk."""
+        self._records.flush()
+
+    def close(self) -> None:
+        """Closes the file; further calls do nothing."""
+        self._records.close()
+
+    def _write(self, **content: Any) -> None:
+        self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
 
 
 class _Nowhere:
@@ -35,14 +65,14 @@ def tensorboard_in(folder: Path) -> Iterator[None]:
         folder: Folder in which trainers built in the block write their events.
     """
     original = recbole_trainer.get_tensorboard
-    recbole_trainer.get_tensorboard = lambda logger: _Nowhere() if world().rank else SummaryWriter(str(folder))
+    recbole_trainer.get_tensorboard = lambda logger: _Nowhere() if world().rank else EventFile(folder)
     try:
         yield
     finally:
         recbole_trainer.get_tensorboard = original
 
 
-def write_diagnostics(board: SummaryWriter, values: Mapping[str, float], epoch: int, logger: Logger) -> None:
+def write_diagnostics(board: EventFile, values: Mapping[str, float], epoch: int, logger: Logger) -> None:
     """Writes a model's statistics of an epoch to TensorBoard and the log; points of curves (/) not to the log."""
     write_scalars(board, "diagnostics", values, epoch)
     told = [f"{key} {value:.4f}" for key, value in values.items() if "/" not in key]
@@ -50,7 +80,7 @@ def write_diagnostics(board: SummaryWriter, values: Mapping[str, float], epoch: 
         logger.info(f"epoch {epoch}: {', '.join(told)}")
 
 
-def write_scalars(board: SummaryWriter, group: str, values: Mapping[str, float], epoch: int) -> None:
+def write_scalars(board: EventFile, group: str, values: Mapping[str, float], epoch: int) -> None:
     """Writes the values of an epoch, each as ``<group>/<name>``."""
     for name, value in values.items():
         board.add_scalar(f"{group}/{name}", value, epoch)

@@ -22,7 +22,7 @@ from recbole_cl.serving.evaluate import evaluate
 from recbole_cl.testing.toy import TINY, write_cycle
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 12
+EPOCHS = 20
 
 
 def start(folder: Path, *flags: str, **settings: Any) -> subprocess.Popen[str]:
@@ -95,7 +95,9 @@ def test_a_killed_worker_ends_all_and_torchruns_next_attempt_goes_on_exactly(
     os.kill(workers_of(child.pid)[1], signal.SIGKILL)
     _, errors = child.communicate()
     assert child.returncode == 0, errors
-    assert "resume with --resume=" in errors and "error: another process of this run has ended" in errors
+    assert "resume with --resume=" in errors
+    # On a busy machine, torchrun's SIGTERM can come before the broken connection.
+    assert "error: another process of this run has ended" in errors or ": terminated" in errors
     cut = the_run(tmp_path)
     for key, value in weights(undisturbed[0]).items():
         assert torch.equal(weights(cut)[key], value), key

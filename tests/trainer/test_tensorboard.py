@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from pathlib import Path
 
 from recbole.trainer import trainer as recbole_trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch.utils.tensorboard import SummaryWriter
 
 from recbole_cl import run
 from recbole_cl.testing.toy import TINY, write_cycle
-from recbole_cl.trainer.tensorboard import tensorboard_in, write_diagnostics, write_scalars
+from recbole_cl.trainer.tensorboard import EventFile, tensorboard_in, write_diagnostics, write_scalars
 
 METRICS = {f"{name}@{k}" for name in ("hit", "ndcg", "mrr") for k in (5, 10, 20)}
 
@@ -28,7 +28,7 @@ def test_events_hold_named_losses_and_every_validation_metric(tmp_path: Path) ->
 
 
 def test_figures_of_an_epoch_lie_in_their_group(tmp_path: Path) -> None:
-    board = SummaryWriter(str(tmp_path))
+    board = EventFile(tmp_path)
     write_scalars(board, "loss", {"recommendation": 2.0, "total": 3.5}, epoch=4)
     board.close()
     events = EventAccumulator(str(tmp_path))
@@ -38,7 +38,7 @@ def test_figures_of_an_epoch_lie_in_their_group(tmp_path: Path) -> None:
 
 
 def test_a_models_statistics_are_logged_and_points_of_curves_are_not(tmp_path: Path) -> None:
-    board, logger, lines = SummaryWriter(str(tmp_path)), logging.Logger("statistics"), io.StringIO()
+    board, logger, lines = EventFile(tmp_path), logging.Logger("statistics"), io.StringIO()
     logger.addHandler(logging.StreamHandler(lines))
     write_diagnostics(board, {"a": 1.0, "b/0.5": 2.0}, 4, logger)
     write_diagnostics(board, {"b/0.5": 2.0}, 5, logger)
@@ -53,5 +53,15 @@ def test_recboles_own_place_is_its_own_again_afterwards(tmp_path: Path) -> None:
     before = recbole_trainer.get_tensorboard
     with tensorboard_in(tmp_path):
         board = recbole_trainer.get_tensorboard(None)
-    assert Path(board.log_dir) == tmp_path and recbole_trainer.get_tensorboard is before
+    assert recbole_trainer.get_tensorboard is before
+    board.close()
+    assert [*tmp_path.glob("events.out.tfevents.*")]
+
+
+def test_nothing_runs_beside_the_training(tmp_path: Path) -> None:
+    before = threading.active_count()
+    board = EventFile(tmp_path)
+    board.add_scalar("a", 1.0, 0)
+    assert threading.active_count() == before
+    board.close()
     board.close()
