@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from recbole_cl.distributed.processes import is_first
@@ -27,6 +27,9 @@ _REMEDIES = {
 
 
 _FIRST_TELLS = 10  # seconds
+_SOON, _AGAIN, _LONGEST_WAIT = 0.1, 3.0, 10.0  # seconds: see ``_Signals``
+_DELICATE = ("importlib._bootstrap", "importlib._bootstrap_external", "torch.serialization")
+_HAS_TIMER = hasattr(signal, "setitimer")  # not on Windows
 
 
 class Terminated(KeyboardInterrupt):
@@ -47,16 +50,17 @@ def guarded(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[s
             output has ended.
     """
     _make_streams_usable()
-    with _terminable():
+    with _Signals() as signals:
         try:
-            return _told_if_mendable(prog, command, argv)
-        except Terminated:
-            _tell(f"{prog}: terminated")
-            return 128 + signal.SIGTERM
-        except KeyboardInterrupt:
-            _ignore_termination()
-            _tell(f"{prog}: interrupted")
-            return 128 + signal.SIGINT
+            code = _told_if_mendable(prog, command, argv)
+        except BaseException as error:
+            signals.ignore()
+            if signals.number is None and not isinstance(error, KeyboardInterrupt):
+                raise
+            number = signals.number or signal.SIGINT
+            _tell(f"{prog}: {'interrupted' if number == signal.SIGINT else 'terminated'}")
+            return 128 + number
+        return 128 + signals.number if signals.number and code else code
 
 
 def _told_if_mendable(prog: str, command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
@@ -106,25 +110,53 @@ def _words(error: OSError) -> str:
     return f"{named}; {remedy}" if remedy else named
 
 
-def _ignore_termination() -> None:
-    """From here on: torchrun sends SIGTERM after SIGINT, which would end the process before it says why."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+class _Signals:
+    """Ends the block at SIGINT or SIGTERM by an exception in the main thread; further signals do not interrupt that.
+
+    Code in C, destructors and callbacks may swallow an exception, or replace it by their own. So it is raised again
+    every few seconds until the block ends. Libraries can also abort if it is raised while they are imported, and so can
+    PyTorch while it writes a file: these are let finish.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None  # the signal that came first
+        self._since, self._ignored = 0.0, False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            own = [signal.SIGTERM, *([signal.SIGALRM] if _HAS_TIMER else [])]
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
+                own.append(signal.SIGINT)
+            self._before = {number: signal.signal(number, self._arrived) for number in own}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ignore()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def ignore(self) -> None:
+        """From here on, no signal interrupts: torchrun sends SIGTERM after SIGINT, before a process has said why."""
+        self._ignored = True
+        if self.number is not None and _HAS_TIMER:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        again = _HAS_TIMER and number == signal.SIGALRM
+        if self._ignored or again == (self.number is None):
+            return
+        if self.number is None:
+            self.number, self._since = number, time.monotonic()
+        waits = _HAS_TIMER and time.monotonic() - self._since < _LONGEST_WAIT and _is_delicate(frame)
+        if _HAS_TIMER:
+            signal.setitimer(signal.ITIMER_REAL, _SOON if waits else _AGAIN)
+        if not waits:
+            raise KeyboardInterrupt if self.number == signal.SIGINT else Terminated
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Raises ``Terminated`` at the first SIGTERM in the block; further ones do not interrupt the clean-up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: Any) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _is_delicate(frame: FrameType | None) -> bool:
+    """Whether a frame, or one that called it, imports a module or writes a checkpoint."""
+    while frame is not None and frame.f_globals.get("__name__") not in _DELICATE:
+        frame = frame.f_back
+    return frame is not None
