@@ -177,7 +177,7 @@ class Trainer(RecBoleTrainer):
         self._save_last(epoch_idx)  # before the epoch is prepared: a resumed run repeats the preparation
         self._before_epoch(epoch_idx)
         if epoch_idx and epoch_idx == self.model.first_stage_epochs:
-            self.optimizer.state.clear()  # after saving it: a run that resumes here does the same
+            self.optimizer = self._build_optimizer()  # after saving the old: a run that resumes here does the same
         begin, total = time.perf_counter(), len(train_data)
         self._set_learning_rate(epoch_idx)
         self.model.start_epoch(epoch_idx)
