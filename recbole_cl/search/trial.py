@@ -95,7 +95,7 @@ class TrialRun:
         try:
             try:
                 state, value = self._train(trial, resumed, watch)
-            except OutOfTime:
+            except (OutOfTime, KeyboardInterrupt):
                 pause(trial)
                 raise
             except (UsageError, MemoryError) as error:  # about wrong settings, infinite losses, too little memory
