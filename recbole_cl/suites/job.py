@@ -27,6 +27,7 @@ from recbole_cl.suites.plan import PlannedRun
 from recbole_cl.writing import atomic_write_json
 
 FAILED = "failed.json"  # why a run ended without a result; deleted once it has one
+_UNTIL_SIGNALLED = 1.0  # seconds between the first and the last process of a job that a scheduler signals
 
 
 class State(Enum):
@@ -138,6 +139,7 @@ def carry_out_apart(
             raise KeyboardInterrupt
         if code in {outcome.value for outcome in Outcome}:
             return Outcome(code)
+        time.sleep(_UNTIL_SIGNALLED)  # if a signal ended it, this process may be next
         _record_failure(run, _death(code, said))
         return Outcome.FAILED
 

@@ -14,6 +14,7 @@ import torch
 
 from recbole_cl.report.store import load_run
 from recbole_cl.runs.lock import LOCK
+from recbole_cl.suites import job
 from recbole_cl.suites.job import (
     Outcome,
     State,
@@ -69,6 +70,20 @@ def test_a_process_tells_its_worker_how_the_run_ended(run: PlannedRun) -> None:
     assert failure_of(run).startswith("topk = 50: there are 20 items")
     forget_failure(run)
     assert carry_out_apart(run, None, os.environ, lambda: None) is Outcome.DONE
+
+
+def test_a_signal_to_both_processes_is_no_failure_of_the_run(run: PlannedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a scheduler ends a job: the run's process may have died before its worker gets the signal."""
+
+    def sleep(seconds: float) -> None:
+        if seconds == job._UNTIL_SIGNALLED:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr("sys.executable", "false")
+    with pytest.raises(KeyboardInterrupt):
+        carry_out_apart(run, None, os.environ, lambda: None)
+    assert state_of(run) is State.TO_DO
 
 
 @pytest.mark.slow
