@@ -19,7 +19,7 @@ from recbole_cl.runs.build import Data, build_loader, build_model, build_trainer
 from recbole_cl.runs.complement import complement_of
 from recbole_cl.runs.environment import describe_environment
 from recbole_cl.runs.evaluation_rows import asked_for_rows
-from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST
+from recbole_cl.runs.folder import CONFIG, ENVIRONMENT, LAST, RESULT
 from recbole_cl.runs.pretrained import begin_pretrained
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.runs.together import agree_on_run
@@ -120,6 +120,7 @@ def _random_state_kept(device: torch.device) -> AbstractContextManager[None]:
 
 
 def _record_settings(config: Config, run_dir: Path) -> None:
+    (run_dir / RESULT).unlink(missing_ok=True)  # of a run that is resumed: with other settings it means something else
     settings = config.settings_dict() | {"resume": None}  # the file describes a new run
     atomic_write_text(run_dir / CONFIG, yaml.safe_dump(settings, sort_keys=True))
 

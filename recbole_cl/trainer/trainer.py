@@ -173,7 +173,6 @@ class Trainer(RecBoleTrainer):
         self, train_data: Any, epoch_idx: int, loss_func: Any = None, show_progress: bool = False
     ) -> float:
         """Trains one epoch; returns the mean total loss over its batches, and stores the terms' means by name."""
-        self.tensorboard.flush()  # so that a run that is killed and resumed keeps the values of all epochs
         self._save_last(epoch_idx)  # before the epoch is prepared: a resumed run repeats the preparation
         self._before_epoch(epoch_idx)
         if epoch_idx and epoch_idx == self.model.first_stage_epochs:
@@ -287,6 +286,7 @@ class Trainer(RecBoleTrainer):
 
     def _save_last(self, next_epoch: int) -> None:
         """Writes everything that is needed to resume exactly with ``next_epoch``."""
+        self.tensorboard.flush()  # so that a run that is killed and resumed keeps the values of all epochs
         parts, progress = (self.all_optimizers, self._train_data, self._average), self._progress(next_epoch - 1)
         save_checkpoint(last_state(self._origin, progress, self.model, *parts), self.last)
         if next_epoch and next_epoch == self.model.first_stage_epochs:

@@ -19,7 +19,7 @@ from recbole_cl.report.store import load_run
 from recbole_cl.runs.build import build_data
 from recbole_cl.testing.toy import N_ITEMS, N_USERS, TINY, write_cycle
 from tests.trainer.parts import assemble, config_of
-from tests.watching import interrupted_at
+from tests.watching import interrupted_at, watching
 
 DATA = {key: TINY[key] for key in ("MAX_ITEM_LIST_LENGTH", "show_progress", "use_gpu")}
 SIZES: dict[str, dict[str, Any]] = {
@@ -104,8 +104,16 @@ def test_a_run_that_is_taken_up_ends_as_if_it_had_not_been_cut_short(
     name: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
     """Both of torch's random states and numpy's (NeuMF), Python's (BERT4Rec), and two optimisers (RecVAE)."""
+    written: list[int] = []  # bytes of events that would outlive the process, in each epoch
+
+    def see(message: str) -> None:
+        if " training [" in message:
+            written.extend(file.stat().st_size for file in tmp_path.glob("*/events*"))
+
     given = settings | {"checkpoint_dir": str(tmp_path), "epochs": 3}
-    whole = run(name, "cycle", **given)
+    with watching(see):
+        whole = run(name, "cycle", **given)
+    assert 0 < written[0] < written[1] < written[2]
     with interrupted_at("epoch 1 training"), pytest.raises(KeyboardInterrupt):
         run(name, "cycle", **given)
     folder = next(it for it in tmp_path.iterdir() if it != whole.run_dir)

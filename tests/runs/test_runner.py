@@ -116,6 +116,10 @@ def test_a_resumed_runs_settings_are_its_folders_and_its_config_starts_anew(sett
     stored = yaml.safe_load((first.run_dir / "config.yaml").read_text())
     assert (stored["temperature"], stored["epochs"], stored["resume"]) == (0.5, 2, None)
     assert run(config_files=[first.run_dir / "config.yaml"]).run_dir != first.run_dir
+    with interrupted_at("epoch 2 training"), pytest.raises(KeyboardInterrupt):
+        run(resume=str(first.run_dir), epochs=3)
+    assert yaml.safe_load((first.run_dir / "config.yaml").read_text())["epochs"] == 3
+    assert not (first.run_dir / "result.json").exists()  # of two epochs
 
 
 @pytest.mark.parametrize("with_config", [False, True])
