@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.study import Study, StudyDirection
@@ -243,6 +243,26 @@ def _database_errors() -> type[Exception]:
     from sqlalchemy.exc import SQLAlchemyError  # which Optuna's storages are made with
 
     return SQLAlchemyError
+
+
+@contextmanager
+def told_when_storage_fails(folder: Path) -> Iterator[None]:
+    """Reports in one line that a study can't be read or written any more, as on a full disk.
+
+    Args:
+        folder: The study's folder.
+
+    Raises:
+        UsageError: With the database's reason.
+    """
+    try:
+        yield
+    except (StorageInternalError, _database_errors()) as error:
+        cause: Any = error.__cause__ if isinstance(error, StorageInternalError) else error
+        words = " ".join(str(getattr(cause, "orig", cause) or error).split())[:200]
+        raise UsageError(
+            f"the study in {folder} can't be read or written: {words}; mend that, and the same command resumes it"
+        ) from error
 
 
 @contextmanager

@@ -93,6 +93,7 @@ def tune(
     """
     require_optuna()
     from recbole_cl.search.loop import Limits, Search
+    from recbole_cl.search.study import told_when_storage_fails
 
     _check_numbers(trials=trials, limit_hours=limit_hours, prune_after=prune_after, random_trials=random_trials)
     _check_words(seeds, pruner, first_trial)
@@ -106,9 +107,11 @@ def tune(
         trials = DEFAULT_TRIALS
     seconds = math.inf if limit_hours is None else 3600 * limit_hours
     limits = Limits(trials, seconds, prune_after, random_trials, pruner, first_trial == "given")
-    search = Search(task, limits, typed.folders / f"tune-{study}", study, storage)
-    search.run()
-    return _result(search, seeds)
+    folder = typed.folders / f"tune-{study}"
+    with told_when_storage_fails(folder):
+        search = Search(task, limits, folder, study, storage)
+        search.run()
+        return _result(search, seeds)
 
 
 def require_optuna() -> None:
