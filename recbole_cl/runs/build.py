@@ -150,6 +150,10 @@ def _refuse_another_run(config: Config, stored: Mapping[str, Any]) -> None:
         "layer_norm_eps",
         "filter_share",
         "filter_cutoff",
+        "hidden_act",
+        "extra_layers_at_inference",
+        "MAX_ITEM_LIST_LENGTH",
+        "transform",
     ):
         here = settings.get(key)
         if canonical(here).casefold() != canonical(stored.get(key, here)).casefold():

@@ -147,6 +147,7 @@ def test_a_folder_that_cannot_be_resumed_is_left_as_it_is(
         {"train_on": "all"},
         {"eval_args": {"mode": "uni20"}},
         {"n_heads": 4},
+        {"MAX_ITEM_LIST_LENGTH": 6},
     ],
 )
 def test_a_run_does_not_go_on_as_another_one(other: dict[str, Any], settings: dict[str, Any]) -> None:
