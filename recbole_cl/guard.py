@@ -156,7 +156,9 @@ class _Signals:
 
 
 def _is_delicate(frame: FrameType | None) -> bool:
-    """Whether a frame, or one that called it, imports a module or writes a checkpoint."""
-    while frame is not None and frame.f_globals.get("__name__") not in _DELICATE:
+    """Whether the command imports a module or writes a checkpoint in this frame."""
+    while frame is not None and frame.f_code is not guarded.__code__:
+        if frame.f_globals.get("__name__") in _DELICATE:
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
