@@ -131,6 +131,8 @@ def _parquet_writer(file: Path) -> Iterator[Write]:
             writer = writer or parquet.ParquetWriter(raw, rows.schema)
             writer.write_table(rows.cast(writer.schema))
 
-        yield write
-        if writer is not None:
-            writer.close()
+        try:
+            yield write
+        finally:  # after an error, too: later, pyarrow would close it with a traceback
+            if writer is not None:
+                writer.close()
