@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from logging import Logger
 from pathlib import Path
@@ -24,8 +24,8 @@ class EventFile:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        name = f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
-        self._records = RecordWriter((folder / name).open("xb"))
+        self._path = folder / f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._records = RecordWriter(self._path.open("xb"))
         self._write(file_version="brain.Event:2")
 
     def add_scalar(self, tag: str, value: float, step: int) -> None:
@@ -34,14 +34,22 @@ class EventFile:
 
     def flush(self) -> None:
         """Writes everything so far to the disk."""
-        self._records.flush()
+        self._named(self._records.flush)
 
     def close(self) -> None:
         """Closes the file; further calls do nothing."""
-        self._records.close()
+        self._named(self._records.close)
 
     def _write(self, **content: Any) -> None:
-        self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
+        self._named(self._records.write, Event(wall_time=time.time(), **content).SerializeToString())
+
+    def _named(self, operation: Callable[..., object], *content: bytes) -> None:
+        """Does a file operation; if the system refuses it, as on a full disk, the error names the file."""
+        try:
+            operation(*content)
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
 
 class _Nowhere:

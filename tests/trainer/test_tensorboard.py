@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import threading
 from pathlib import Path
 
+import pytest
 from recbole.trainer import trainer as recbole_trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -47,6 +49,17 @@ def test_a_models_statistics_are_logged_and_points_of_curves_are_not(tmp_path: P
     events.Reload()
     assert set(events.Tags()["scalars"]) == {"diagnostics/a", "diagnostics/b/0.5"}
     assert lines.getvalue() == "epoch 4: a 1.0000\n"
+
+
+def test_a_full_disk_is_told_with_the_files_name(tmp_path: Path) -> None:
+    board = EventFile(tmp_path)
+    (file,) = tmp_path.iterdir()
+    with open("/dev/full", "wb") as full:
+        os.dup2(full.fileno(), board._records._writer.fileno())
+    for refused in (board.flush, board.close):
+        with pytest.raises(OSError, match="No space left on device") as error:
+            refused()
+        assert error.value.filename == str(file)
 
 
 def test_recboles_own_place_is_its_own_again_afterwards(tmp_path: Path) -> None:
