@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, count, product
 from pathlib import Path
 from typing import Any
 
@@ -235,13 +235,22 @@ class _Folders:
 
     def __init__(self) -> None:
         self._known: dict[Path, dict[str, Path]] = {}
+        self._taken: set[Path] = set()
 
     def of(self, settings: Mapping[str, Any], parent: Path, stem: str) -> Path:
-        """The folder that holds such a run, finished ones first; else the folder that every worker would make."""
+        """The folder that holds such a run, finished ones first; else the folder that every worker would make.
+
+        A folder whose run was resumed under other settings, as with more epochs, keeps its name but is another run's.
+        """
         if parent not in self._known:
-            self._known[parent] = dict(_stored(parent))
+            stored = list(_stored(parent))
+            self._known[parent] = dict(stored)
+            self._taken.update(folder for _, folder in stored)
         name = digest(settings)
-        return self._known[parent].get(name, parent / f"{stem}-{name}")
+        if found := self._known[parent].get(name):
+            return found
+        folders = (parent / f"{stem}-{name}{suffix}" for suffix in chain([""], (f"-{i}" for i in count(2))))
+        return next(folder for folder in folders if folder not in self._taken)
 
 
 def _stored(parent: Path) -> Iterator[tuple[str, Path]]:

@@ -78,6 +78,16 @@ def test_a_run_that_is_stored_is_known_by_its_settings_whatever_its_folder_is_ca
     assert plan(suite_of(seeds=[1], settings={"n_layers": 1}), toy)[0].folder != own
 
 
+def test_a_run_that_was_resumed_under_other_settings_is_not_the_suites_any_more(toy: Choice) -> None:
+    """Its folder keeps the name that it had got from its settings."""
+    (run,) = plan(suite_of(seeds=[1]), toy)
+    run.folder.mkdir(parents=True)
+    longer = build_config(run.model, run.dataset, (), {**run.settings, "epochs": 99}).settings_dict()
+    (run.folder / "config.yaml").write_text(yaml.safe_dump(longer))
+    assert plan(suite_of(seeds=[1]), toy)[0].folder == run.folder.with_name(f"{run.folder.name}-2")
+    assert plan(suite_of(seeds=[1]), replace(toy, settings={**toy.settings, "epochs": 99}))[0].folder == run.folder
+
+
 def test_what_is_chosen_must_be_there_and_so_must_the_data(toy: Choice, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="variants = DuoRec: the suite has SASRec"):
         plan(suite_of(), Choice(variants=["DuoRec"]))
