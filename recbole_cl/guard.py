@@ -125,7 +125,7 @@ class _Signals:
 
     def __enter__(self) -> _Signals:
         if threading.current_thread() is threading.main_thread():
-            own = [signal.SIGTERM, *([signal.SIGALRM] if _HAS_TIMER else [])]
+            own = [signal.SIGTERM]
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
                 own.append(signal.SIGINT)
             self._before = {number: signal.signal(number, self._arrived) for number in own}
@@ -144,10 +144,12 @@ class _Signals:
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         again = _HAS_TIMER and number == signal.SIGALRM
-        if self._ignored or again == (self.number is None):
+        if self._ignored or (self.number is not None and not again):
             return
         if self.number is None:
             self.number, self._since = number, time.monotonic()
+            if _HAS_TIMER:
+                self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._arrived)
         waits = _HAS_TIMER and time.monotonic() - self._since < _LONGEST_WAIT and _is_delicate(frame)
         if _HAS_TIMER:
             signal.setitimer(signal.ITIMER_REAL, _SOON if waits else _AGAIN)
