@@ -27,7 +27,7 @@ _REMEDIES = {
 
 
 _FIRST_TELLS = 10  # seconds
-_SOON, _AGAIN, _LONGEST_WAIT = 0.1, 3.0, 10.0  # seconds: see ``_Signals``
+_SOON, _AGAIN, _LONGEST_WAIT = 0.1, 3.0, 3.0  # seconds: see ``_Signals``
 _DELICATE = ("importlib._bootstrap", "importlib._bootstrap_external", "torch.serialization")
 _HAS_TIMER = hasattr(signal, "setitimer")  # not on Windows
 
@@ -115,7 +115,7 @@ class _Signals:
 
     Code in C, destructors and callbacks may swallow an exception, or replace it by their own. So it is raised again
     every few seconds until the block ends. Libraries can also abort if it is raised while they are imported, and so can
-    PyTorch while it writes a file: these are let finish.
+    PyTorch while it writes a file: these are let finish, if that takes no more than seconds.
     """
 
     def __init__(self) -> None:
