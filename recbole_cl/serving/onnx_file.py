@@ -70,9 +70,11 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
         raise UsageError("an ONNX file needs onnx and onnxscript: pip install 'recbole_cl[export]'") from None
     program = _exported(model, k)
     file.parent.mkdir(parents=True, exist_ok=True)
+    tokens = file.with_suffix(".items.json")
+    tokens.unlink(missing_ok=True)  # of an earlier file of this name: never beside another model
     with atomic_writer(file) as raw:
         raw.write(program.model_proto.SerializeToString())
-    run.items.save(file.with_suffix(".items.json"))
+    run.items.save(tokens)
 
 
 def _exported(model: Any, k: int | None) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -102,6 +104,21 @@ def test_an_onnx_file_gives_the_run_s_lists(encoder: str, tmp_path: Path) -> Non
         expected = ours.recommend([histories.names[i] for i in range(n)], k=5, exclude="none")
         assert [tokens[i] for i in items.flatten()] == list(expected["item"])
         assert np.allclose(scores.flatten(), expected["score"], atol=1e-4)
+
+
+def test_an_export_that_is_broken_off_leaves_no_items_of_an_earlier_one(
+    ours: LoadedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    program = SimpleNamespace(model_proto=SimpleNamespace(SerializeToString=lambda: b"new"))
+    monkeypatch.setattr("recbole_cl.serving.onnx_file._exported", lambda *_: program)
+    monkeypatch.setattr(type(ours.items), "save", full)
+    (tmp_path / "model.items.json").write_text('["older"]')
+    with pytest.raises(OSError, match="No space left"):
+        write_onnx(ours, tmp_path / "model.onnx")
+    assert [it.name for it in tmp_path.iterdir()] == ["model.onnx"]
 
 
 @pytest.mark.parametrize("encoder", sorted(REFUSED))
