@@ -7,10 +7,10 @@ is row (i + B) mod 2B.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 SIMILARITIES = ("dot", "cosine")
+_NO_LENGTH = 1e-8
 _FAR_BELOW = 60.0  # e^-60 is 9e-27: a logit this far below the row's highest adds nothing to the sum, even in float64
 
 
@@ -39,10 +39,29 @@ def similarity_matrix(z_a: Tensor, z_b: Tensor, temperature: float = 1.0, simila
     _check(z_a, z_b, temperature, similarity)
     z = torch.cat((z_a, z_b))  # [2B, D]
     with torch.autocast(z.device.type, enabled=False):
-        z = z.to(torch.promote_types(z.dtype, torch.float32))
-        if similarity == "cosine":
-            z = F.normalize(z, dim=1, eps=1e-8)
+        z = unit_rows(z) if similarity == "cosine" else z.to(torch.promote_types(z.dtype, torch.float32))
         return (z @ z.t()).div_(temperature)  # [2B, 2B]
+
+
+def unit_rows(z: Tensor) -> Tensor:
+    """Divides representations by their length, in float32 or wider; one of length 0 stays 0 and gets no gradient.
+
+    Encoders give zeros for a row whose items are all masked by padding, or, with a norm at the end, whose last one is.
+    ``F.normalize`` would multiply their gradient by the inverse of its epsilon, and Adam then stops training the last
+    bias for thousands of steps.
+
+    Args:
+        z: Representations.
+
+    Shape:
+        z and result: [B, D].
+
+    Returns:
+        The rows.
+    """
+    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    return z / length.masked_fill(length < _NO_LENGTH, torch.inf)
 
 
 def info_nce(

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recbole_cl.loss.info_nce import unit_rows
+
 
 def invariance_loss(
     z: Tensor,
@@ -50,16 +52,12 @@ def invariance_loss(
     if z.dim() != 2 or z.shape != z_positive.shape:
         raise ValueError(f"the views have shapes {tuple(z.shape)} and {tuple(z_positive.shape)}; both must be [B, D]")
     with torch.autocast(z.device.type, enabled=False):
-        a, b = _unit(z), _unit(z_positive)
-        extra = [] if extra_negatives is None else [_unit(extra_negatives)]
+        a, b = unit_rows(z), unit_rows(z_positive)
+        extra = [] if extra_negatives is None else [unit_rows(extra_negatives)]
         loss = _one_direction(a, torch.cat([b, *extra]), temperature)
         if symmetric:
             loss = (loss + _one_direction(b, torch.cat([a, *extra]), temperature)) / 2
     return loss
-
-
-def _unit(z: Tensor) -> Tensor:
-    return F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1, eps=1e-8)
 
 
 def _one_direction(queries: Tensor, candidates: Tensor, temperature: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recbole_cl.loss.info_nce import info_nce, same_target_mask, similarity_matrix
+from recbole_cl.loss.invariance import invariance_loss
 from tests.oracles.load import oracle
 
 CASES = [(short, name, tau) for short, name in (("dot", "dot"), ("cos", "cosine")) for tau in (1.0, 0.1)]
@@ -176,6 +178,15 @@ def test_large_logits_and_zero_vectors_stay_finite() -> None:
     for similarity in ("dot", "cosine"):
         loss = info_nce(z_a, z_b, 0.05, similarity)
         assert all(torch.isfinite(value).all() for value in (loss, *torch.autograd.grad(loss, (z_a, z_b))))
+
+
+@pytest.mark.parametrize("loss", [info_nce, invariance_loss])
+def test_a_vector_of_length_zero_gets_no_gradient_from_cosines(loss: Callable[..., Tensor]) -> None:
+    z_a, z_b = views(dtype=torch.float32)
+    z_a.data[0] = 0
+    how = {"similarity": "cosine"} if loss is info_nce else {}
+    grad_a, grad_b = torch.autograd.grad(loss(z_a, z_b, temperature=0.2, **how), (z_a, z_b))
+    assert not grad_a[0].any() and 0 < grad_a[1:].abs().amax() < 10 and 0 < grad_b.abs().amax() < 10
 
 
 def test_autocast_keeps_float32_similarities() -> None:
