@@ -169,7 +169,7 @@ class DataKeys(Settings):
     benchmark_filename: Annotated[list[Text], MinLen(2), MaxLen(3)] | None
     load_col: dict[str, Columns] | None
     unload_col: dict[str, Columns] | None
-    unused_col: dict[str, Columns] | None
+    unused_col: dict[str, Names] | None
     val_interval: AnyMapping | None
     user_inter_num_interval: Interval | None
     item_inter_num_interval: Interval | None

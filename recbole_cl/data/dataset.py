@@ -18,8 +18,8 @@ from torch import Tensor
 
 from recbole_cl.data.files.atomic import AtomicFormat, read_atomic_file
 from recbole_cl.data.files.download import download_dataset
-from recbole_cl.data.leave_one_out import left_out
 from recbole_cl.data.filtering import FilteredDataset
+from recbole_cl.data.leave_one_out import left_out
 from recbole_cl.data.presplit import file_numbers, file_order, parts_of, segments_of
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import window
@@ -61,9 +61,10 @@ class ContrastiveDataset(FilteredDataset):
             ids = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}
             aliases = [field for field in config["alias_of_item_id"] or () if load is not None and field in load]
             needed = dict.fromkeys([ids[source]] if source in ids else aliases, "token")
-        if lacking := [field for field in needed if load is not None and field not in load]:
+        if lacking := [it for it in needed if (load is not None and it not in load) or it in (unload or ())]:
+            key, columns = ("load_col", load) if load else ("unload_col", unload)
             raise UsageError(
-                f"load_col.{getattr(source, 'value', source)} = {sorted(load)}: {lacking} must be loaded, too; "
+                f"{key}.{getattr(source, 'value', source)} = {sorted(columns)}: {lacking} must be loaded, too; "
                 "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name these columns"
             )
         types, frame = read_atomic_file(

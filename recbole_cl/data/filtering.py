@@ -6,6 +6,10 @@ from itertools import product
 from logging import getLogger
 from typing import Any
 
+from recbole.utils import FeatureType
+
+from recbole_cl.config.common import INTERVALS
+from recbole_cl.config.messages import refuse_unless
 from recbole_cl.data.presplit import ListColumns
 from recbole_cl.errors import UsageError
 
@@ -51,6 +55,13 @@ class FilteredDataset(ListColumns):
             self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable")
         pair = [self.uid_field, self.iid_field]
         self.inter_feat = self.inter_feat.drop_duplicates(pair, keep=self.config["rm_dup_inter"])
+
+    def _filter_by_field_value(self) -> None:
+        """RecBole's step, which leaves out one line, with a warning, where a column of numbers gets no interval."""
+        for field, values in (self.config["val_interval"] or {}).items():
+            if self.field2type.get(field) in (FeatureType.FLOAT, FeatureType.FLOAT_SEQ):
+                refuse_unless(INTERVALS, f"val_interval.{field}", values)
+        super()._filter_by_field_value()
 
     def _remap_ID_all(self) -> None:
         self._leave_out_unseen_items()
