@@ -10,7 +10,7 @@ import torch
 import yaml
 from recbole.config import Config as RecBoleConfig
 
-from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.common import WITHOUT_EFFECT, BatchKeys, CommonSettings
 from recbole_cl.config.config import Config
 from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.models import model_class
@@ -27,7 +27,7 @@ from recbole_cl.writing import atomic_write_text
 
 _THEIRS = "recbole:SASRec"
 # Keys that affect neither a trained model nor its data.
-_OF_THE_RUN = frozenset({*HARMLESS, "transform", "require_pow", "train_neg_sample_args"})
+_OF_THE_RUN = frozenset({*HARMLESS, *BatchKeys.model_fields, "require_pow"})
 # The only values that RecBole's SASRec has of settings that change a model's weights or scores.
 _AS_THEIRS = {
     "encoder": "transformer",
@@ -82,6 +82,7 @@ def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str |
     if stored["hidden_act"] != "gelu":
         raise UsageError(f"{checkpoint}: hidden_act = {stored['hidden_act']}, and our encoders have only gelu")
     config = Config("SASRec", stored["dataset"], config_dict=_our_settings(stored, data_path))
+    _refuse_unknown_numbers(config, checkpoint)
     dataset, (train, *_) = build_data(config)
     rows = len(state["state_dict"]["item_embedding.weight"])
     if rows != dataset.item_num:
@@ -127,6 +128,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
     """
     ours = config_of_run(run_dir, data_path=data_path)
     _refuse_what_theirs_lacks(run_dir, ours)
+    _refuse_unknown_numbers(ours, run_dir)
     settings = {key: it for key, it in ours.settings_dict().items() if key in _carried()}
     theirs = Config(_THEIRS, ours["dataset"], config_dict=settings | {"loss_type": "CE", "hidden_act": "gelu"})
     dataset, (train, *_) = build_data(theirs)
@@ -153,7 +155,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
 def _carried() -> set[str]:
     """Settings that RecBole's SASRec and ours share."""
     shape = recboles_settings(model_class(_THEIRS)).model_fields.keys() & SASRec.settings.model_fields.keys()
-    return {*CommonSettings.model_fields, *shape} - {"model", "dataset", "resume"}
+    return {*CommonSettings.model_fields, *shape} - {"model", "dataset", "resume", *BatchKeys.model_fields}
 
 
 def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
@@ -167,6 +169,16 @@ def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
     folder = data_path or str(Path(theirs["data_path"]).parent)
     loss = {"recommendation_loss": "bpr" if theirs.get("loss_type") == "BPR" else "ce"}
     return bare | values | told | loss | _AS_THEIRS | {"data_path": folder, "train_form": "prefix"}
+
+
+def _refuse_unknown_numbers(config: Config, source: Path) -> None:
+    """Refuses weights whose items RecBole numbers in an order that cannot be known."""
+    if config["rm_dup_inter"] and not config["benchmark_filename"]:
+        raise UsageError(
+            f"{source}: with rm_dup_inter = {config['rm_dup_inter']} RecBole numbers items after a sort that shuffles "
+            "equal times, so that nobody can tell which weights are whose: remove repeated pairs from the file itself, "
+            "and train again without rm_dup_inter"
+        )
 
 
 def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:
