@@ -50,8 +50,8 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
     getLogger().info(dataset)
     if ours and state.get("items") != item_fingerprint(dataset):
         raise UsageError(
-            f"{file} was trained on other items than {dataset.dataset_name} has now, or RecBole numbers them in another "
-            "order, as it may with rm_dup_inter: train again, or load the run with recbole_cl.load"
+            f"{file} was trained on other items than {dataset.dataset_name} has now, or RecBole numbers them in "
+            "another order, as it may with rm_dup_inter: train again, or load the run with recbole_cl.load"
         )
     with _no_pickles(config):
         train, valid, test = data_preparation(config, dataset)
