@@ -184,6 +184,8 @@ class DataKeys(Settings):
     rm_dup_inter: Literal["first", "last"] | None
     normalize_all: bool | None
     normalize_field: Names | None
+    numerical_features: list[Text]
+    RATING_FIELD: Text
 
 
 class CommonSettings(DataKeys, EvaluationKeys, BatchKeys, TrainingKeys, RunKeys):
@@ -203,6 +205,7 @@ class Unread(NamedTuple):
 
 
 _NO_FEATURES = "features, which only some of RecBole's models read, are used unchanged"
+_THEIRS_ALONE = "only some of RecBole's own models read features and ratings"
 _NO_LABELS = "interactions have no labels here: every one is a positive"
 _NO_NEGATIVES = "the loader makes no negatives; a loss that needs some draws its own (recommendation_loss)"
 _NO_GRAPH = "no model here reads a knowledge graph"
@@ -213,6 +216,8 @@ _READ_ANEW = "data are read from the atomic files by every run"
 OF_RECBOLES: dict[str, Unread] = {
     "train_neg_sample_args": Unread(None, _NO_NEGATIVES),
     "transform": Unread(None, "views are drawn by the methods themselves"),
+    "numerical_features": Unread([], _THEIRS_ALONE),
+    "RATING_FIELD": Unread("rating", _THEIRS_ALONE),
 }
 
 WITHOUT_EFFECT: dict[str, Unread] = {
@@ -226,9 +231,7 @@ WITHOUT_EFFECT: dict[str, Unread] = {
     "require_pow": Unread(False, "no model here has RecBole's EmbLoss"),
     "valid_metric_bigger": Unread(True, "valid_metric tells whether more is better"),
     # columns and features
-    "RATING_FIELD": Unread("rating", _NO_FEATURES),
     "seq_len": Unread(None, _NO_FEATURES),
-    "numerical_features": Unread([], _NO_FEATURES),
     "discretization": Unread(None, _NO_FEATURES),
     "threshold": Unread(None, _NO_LABELS),
     "LABEL_FIELD": Unread("label", _NO_LABELS),

@@ -205,7 +205,7 @@ class Config(RecBoleConfig):
         self._sources = [(source, with_todays_names(values, known)) for source, values in of_files]
         reads_any = not own.model_fields and not self.model_class.__module__.startswith("recbole.")
         for source, values in self._sources:
-            drop_harmless(values)
+            drop_harmless(values, of_recbole=not is_ours(self.model_class))
             if source or reads_any:
                 drop_foreign(source, values, known | older_names(known), keys_of_ours, keep=reads_any)
         if reads_any:  # a class written for RecBole: only its code knows which settings it reads
