@@ -145,6 +145,15 @@ def test_names_of_the_authors_code_mean_todays_settings(script: dict[str, Any], 
     assert config["temperature"] == 0.3 and config["n_layers"] == 2  # the latter from the model's YAML
 
 
+def test_settings_that_recboles_trainer_lacks_are_told(
+    script: dict[str, Any], registered: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    RecBoleConfig("DuoRec", "cycle", config_dict=script | {"tail_ratio": 0.1, "temperature": 0.5})
+    assert not caplog.text
+    RecBoleConfig("DuoRec", "cycle", config_dict=script | {"train_on": "all", "ema_decay": 0.9})
+    assert "RecBole's trainer and loader lack ema_decay, train_on: use recbole_cl.run" in caplog.text
+
+
 def test_a_shared_file_has_settings_of_single_methods(
     script: dict[str, Any], registered: list[str], tmp_path: Path
 ) -> None:
