@@ -138,6 +138,8 @@ def test_our_models_are_told_of_each_epoch_and_their_stages_refused(
     assert told[-2:] == [0, 1]
     with pytest.raises(UsageError, match="CoSeRec trains in stages with these settings; use recbole_cl.run"):
         start("CoSeRec", "cycle", config_dict=script | {"epochs": 2, "pretrain_epochs": 1})
+    with pytest.raises(UsageError, match="S3Rec_MIP trains in stages with these settings"):  # and takes up no other's
+        start("S3Rec_MIP", "cycle", config_dict=script | {"pretrain_epochs": 0, "pretrained": "saved/earlier"})
 
 
 def test_names_of_the_authors_code_mean_todays_settings(script: dict[str, Any], registered: list[str]) -> None:
