@@ -18,6 +18,7 @@ from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.interop.checkpoints import read_checkpoint
+from recbole_cl.interop.quick_start import number_lists_as_items
 from recbole_cl.interop.sasrec import from_recbole, to_recbole
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.runs.build import build_data, build_model, config_of_run
@@ -84,6 +85,11 @@ def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str |
     config = Config("SASRec", stored["dataset"], config_dict=_our_settings(stored, data_path))
     _refuse_unknown_numbers(config, checkpoint)
     dataset, (train, *_) = build_data(config)
+    if train.names_items and train.list_column not in (stored["alias_of_item_id"] or ()):
+        raise UsageError(
+            f"{checkpoint}: RecBole numbered the items of {train.list_column} by themselves, so that its weights mix two "
+            f"numberings: train it again with alias_of_item_id: [{train.list_column}]"
+        )
     rows = len(state["state_dict"]["item_embedding.weight"])
     if rows != dataset.item_num:
         raise UsageError(
@@ -135,6 +141,8 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
     state = load_checkpoint(run_dir / BEST)
     if state["items"] != item_fingerprint(dataset):
         raise UsageError(f"{run_dir} was trained on other items than {dataset.dataset_name} has now: train again")
+    if train.names_items:
+        number_lists_as_items(theirs)
     model = build_model(theirs, train)
     _load_exactly(model, to_recbole(state["state_dict"]), run_dir)
     checkpoint = {
