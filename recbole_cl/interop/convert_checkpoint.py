@@ -87,8 +87,8 @@ def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str |
     dataset, (train, *_) = build_data(config)
     if train.names_items and train.list_column not in (stored["alias_of_item_id"] or ()):
         raise UsageError(
-            f"{checkpoint}: RecBole numbered the items of {train.list_column} by themselves, so that its weights mix two "
-            f"numberings: train it again with alias_of_item_id: [{train.list_column}]"
+            f"{checkpoint}: RecBole numbered the items of {train.list_column} by themselves, so that its weights mix "
+            f"two numberings: train it again with alias_of_item_id: [{train.list_column}]"
         )
     rows = len(state["state_dict"]["item_embedding.weight"])
     if rows != dataset.item_num:
