@@ -188,8 +188,8 @@ def model_presets(model_class: type) -> list[Path]:
 
     The files of this package's classes are ``props/model/<Class>.yaml``. A class of another package, whatever its name,
     has ``<Class>.yaml`` next to its own source file, which ``props/model/<Class>.yaml`` in the working folder
-    overrides. RecBole's classes have none here, because RecBole reads theirs, except for one that all its general models
-    share, ``props/model/GeneralRecommender.yaml``.
+    overrides. RecBole's classes have none here, because RecBole reads theirs, except for one that all its general
+    models share, ``props/model/GeneralRecommender.yaml``.
 
     Args:
         model_class: The model.
