@@ -209,7 +209,8 @@ def test_rows_that_name_their_items(tmp_path: Path) -> None:
 def test_items_that_no_file_has_are_no_candidates(lists: bool, tmp_path: Path) -> None:
     """Those of further files never are; those of the .item file only if only_seen_items does not leave them out."""
     header = "user_id:token\titem_id_list:token_seq\titem_id:token" if lists else "user_id:token\titem_id:token"
-    rows = {"train": [("a", "9 1", "2")], "valid": [("a", "1 2", "3")], "test": [("a", "1 2 3", "4")]}
+    rows: dict[str, list[tuple[str, ...]]] = {"train": [("a", "9 1", "2")], "valid": [("a", "1 2", "3")]}
+    rows |= {"test": [("a", "1 2 3", "4")]}
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "shop.item").write_text("item_id:token\n" + "".join(f"{item}\n" for item in range(15)))
     vectors = "".join(f"{item}\t0.5 1\n" for item in range(30))
