@@ -108,8 +108,9 @@ class Negatives(TypedDict, total=False):
 
 
 class BatchKeys(Settings):
-    """What RecBole adds to the batches of its own models; our methods sample for themselves."""
+    """What RecBole adds to the batches and losses of its own models; our methods sample for themselves."""
 
+    require_pow: bool
     train_neg_sample_args: Negatives | None
     transform: Literal["mask_itemseq", "inverse_itemseq", "crop_itemseq", "reorder_itemseq"] | None
 
@@ -216,6 +217,7 @@ _READ_ANEW = "data are read from the atomic files by every run"
 OF_RECBOLES: dict[str, Unread] = {
     "train_neg_sample_args": Unread(None, _NO_NEGATIVES),
     "transform": Unread(None, "views are drawn by the methods themselves"),
+    "require_pow": Unread(False, "only RecBole's LightGCN and SimpleX have its EmbLoss"),
     "numerical_features": Unread([], _THEIRS_ALONE),
     "RATING_FIELD": Unread("rating", _THEIRS_ALONE),
 }
@@ -228,7 +230,6 @@ WITHOUT_EFFECT: dict[str, Unread] = {
     "dataset_save_path": Unread(None, _READ_ANEW),
     "dataloaders_save_path": Unread(None, _READ_ANEW),
     "enable_scaler": Unread(False, "bfloat16, which enable_amp means, needs no scaling"),
-    "require_pow": Unread(False, "no model here has RecBole's EmbLoss"),
     "valid_metric_bigger": Unread(True, "valid_metric tells whether more is better"),
     # columns and features
     "seq_len": Unread(None, _NO_FEATURES),

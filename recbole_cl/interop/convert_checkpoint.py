@@ -28,7 +28,7 @@ from recbole_cl.writing import atomic_write_text
 
 _THEIRS = "recbole:SASRec"
 # Keys that affect neither a trained model nor its data.
-_OF_THE_RUN = frozenset({*HARMLESS, *BatchKeys.model_fields, "require_pow"})
+_OF_THE_RUN = frozenset({*HARMLESS, *BatchKeys.model_fields})
 # The only values that RecBole's SASRec has of settings that change a model's weights or scores.
 _AS_THEIRS = {
     "encoder": "transformer",

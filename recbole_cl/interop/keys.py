@@ -62,7 +62,8 @@ def _what(key: str, value: Any) -> str:
         field = CommonSettings.model_fields[key]
         taken = f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
         if key in OF_RECBOLES:
-            ours = "no effect with ours" if key in HARMLESS else "refused with ours, except `~`"
+            idle = _code(OF_RECBOLES[key].idle)
+            ours = "no effect with ours" if key in HARMLESS else f"refused with ours, except {idle}"
             return f"{taken}, for RecBole's own models; {ours}: {OF_RECBOLES[key].why}"
         return taken
     if key in HARMLESS:

@@ -173,6 +173,9 @@ def test_numbers_of_items_and_ratings_are_read_as_in_recbole(settings: dict[str,
     model = assemble(Path(settings["data_path"]), "SASRecF", **features).trainer.model
     assert any("float_embedding_table" in name for name in model.state_dict())
     rated = {"inter_matrix_type": "rating", "RATING_FIELD": "timestamp", "hidden_size": None, "inner_size": None}
+    assert config_of(Path(settings["data_path"]), "LightGCN", require_pow=True, hidden_size=None, inner_size=None)[
+        "require_pow"
+    ]
     rating: Any = assemble(Path(settings["data_path"]), "DMF", **rated).trainer.model
     assert rating.max_rating > 1
 
