@@ -168,6 +168,14 @@ def test_what_is_lacking_is_told_in_one_line(
     assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
 
 
+def test_a_user_of_all_items_leaves_no_negative(tmp_path: Path) -> None:
+    where = write_cycle(tmp_path, n_users=4)
+    with (tmp_path / "cycle" / "cycle.inter").open("a") as file:
+        file.writelines(f"all\ti{step % N_ITEMS}\t{step}\n" for step in range(N_ITEMS + 5))
+    with pytest.raises(UsageError, match="BPR draws items that a user has not met, and a user has met all"):
+        run("BPR", "cycle", **(DATA | where))
+
+
 def test_numbers_of_items_and_ratings_are_read_as_in_recbole(settings: dict[str, Any]) -> None:
     features = {"selected_features": ["class", "price"], "numerical_features": ["price"]}
     model = assemble(Path(settings["data_path"]), "SASRecF", **features).trainer.model
