@@ -117,7 +117,7 @@ def _sampler(config: Config, batches_of: Any) -> Any:
         sampler = Sampler(["train"], [batches_of], distribution, args["alpha"])
     except ValueError as error:
         raise UsageError(
-            f"{config['model']} draws items that a user has not met, and a user has met all {batches_of.item_num - 1} in "
-            "training: leave such users out by user_inter_num_interval"
+            f"{config['model']} draws items that a user has not met, and a user has met all {batches_of.item_num - 1} "
+            "in training: leave such users out by user_inter_num_interval"
         ) from error
     return sampler.set_phase("train")
