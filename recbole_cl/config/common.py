@@ -108,8 +108,9 @@ class Negatives(TypedDict, total=False):
 
 
 class BatchKeys(Settings):
-    """What RecBole adds to the batches of its own models; our methods sample for themselves."""
+    """What RecBole adds to the batches and losses of its own models; our methods sample for themselves."""
 
+    require_pow: bool
     train_neg_sample_args: Negatives | None
     transform: Literal["mask_itemseq", "inverse_itemseq", "crop_itemseq", "reorder_itemseq"] | None
 
@@ -169,7 +170,7 @@ class DataKeys(Settings):
     benchmark_filename: Annotated[list[Text], MinLen(2), MaxLen(3)] | None
     load_col: dict[str, Columns] | None
     unload_col: dict[str, Columns] | None
-    unused_col: dict[str, Columns] | None
+    unused_col: dict[str, Names] | None
     val_interval: AnyMapping | None
     user_inter_num_interval: Interval | None
     item_inter_num_interval: Interval | None
@@ -184,6 +185,8 @@ class DataKeys(Settings):
     rm_dup_inter: Literal["first", "last"] | None
     normalize_all: bool | None
     normalize_field: Names | None
+    numerical_features: list[Text]
+    RATING_FIELD: Text
 
 
 class CommonSettings(DataKeys, EvaluationKeys, BatchKeys, TrainingKeys, RunKeys):
@@ -203,6 +206,7 @@ class Unread(NamedTuple):
 
 
 _NO_FEATURES = "features, which only some of RecBole's models read, are used unchanged"
+_THEIRS_ALONE = "only some of RecBole's own models read features and ratings"
 _NO_LABELS = "interactions have no labels here: every one is a positive"
 _NO_NEGATIVES = "the loader makes no negatives; a loss that needs some draws its own (recommendation_loss)"
 _NO_GRAPH = "no model here reads a knowledge graph"
@@ -213,6 +217,9 @@ _READ_ANEW = "data are read from the atomic files by every run"
 OF_RECBOLES: dict[str, Unread] = {
     "train_neg_sample_args": Unread(None, _NO_NEGATIVES),
     "transform": Unread(None, "views are drawn by the methods themselves"),
+    "require_pow": Unread(False, "only RecBole's LightGCN and SimpleX have its EmbLoss"),
+    "numerical_features": Unread([], _THEIRS_ALONE),
+    "RATING_FIELD": Unread("rating", _THEIRS_ALONE),
 }
 
 WITHOUT_EFFECT: dict[str, Unread] = {
@@ -223,12 +230,9 @@ WITHOUT_EFFECT: dict[str, Unread] = {
     "dataset_save_path": Unread(None, _READ_ANEW),
     "dataloaders_save_path": Unread(None, _READ_ANEW),
     "enable_scaler": Unread(False, "bfloat16, which enable_amp means, needs no scaling"),
-    "require_pow": Unread(False, "no model here has RecBole's EmbLoss"),
     "valid_metric_bigger": Unread(True, "valid_metric tells whether more is better"),
     # columns and features
-    "RATING_FIELD": Unread("rating", _NO_FEATURES),
     "seq_len": Unread(None, _NO_FEATURES),
-    "numerical_features": Unread([], _NO_FEATURES),
     "discretization": Unread(None, _NO_FEATURES),
     "threshold": Unread(None, _NO_LABELS),
     "LABEL_FIELD": Unread("label", _NO_LABELS),

@@ -110,7 +110,9 @@ class Config(RecBoleConfig):
     def unlike_recbole(self) -> str:
         """The settings that differ from those of RecBole's command, in one line; none for models only we have."""
         theirs = self.model_class.__module__.startswith("recbole.") or recbole_has(self.model)
-        given = {key for _, values in [self._beside, *self._sources] for key in values}
+        given: dict[str, Any] = {}
+        for _, values in [self._beside, *self._sources]:
+            merge_settings(given, values)
         return unlike_recbole(self._settings, self._theirs, given) if theirs else ""
 
     def compatibility_settings(self) -> None:
@@ -180,7 +182,7 @@ class Config(RecBoleConfig):
         super()._load_internal_config_dict(theirs, model_class, dataset)
         self._theirs = deepcopy({key: it for key, it in self.internal_config_dict.items() if key != "MODEL_TYPE"})
         self.internal_config_dict.update(undeclared_keys(model_class))
-        self._recboles = {*self._theirs, *undeclared_keys(model_class)}
+        self._recboles = {**self._theirs, **undeclared_keys(model_class)}
         for preset in (props_dir() / "overall.yaml", *model_presets(model_class)):
             self._load_preset(preset)
         self._load_preset(props_dir() / "dataset" / f"{dataset}.yaml")
@@ -205,7 +207,7 @@ class Config(RecBoleConfig):
         self._sources = [(source, with_todays_names(values, known)) for source, values in of_files]
         reads_any = not own.model_fields and not self.model_class.__module__.startswith("recbole.")
         for source, values in self._sources:
-            drop_harmless(values)
+            drop_harmless(values, of_recbole=not is_ours(self.model_class))
             if source or reads_any:
                 drop_foreign(source, values, known | older_names(known), keys_of_ours, keep=reads_any)
         if reads_any:  # a class written for RecBole: only its code knows which settings it reads

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from logging import getLogger
 from typing import Any
 
-from recbole_cl.config.common import WITHOUT_EFFECT
+from recbole_cl.config.common import OF_RECBOLES, WITHOUT_EFFECT
 from recbole_cl.config.messages import shown
 from recbole_cl.config.suggestions import ELSEWHERE
 from recbole_cl.distributed.processes import local_place, started
@@ -39,17 +39,19 @@ _OF_SCRIPTS: dict[str, tuple[tuple[type, ...], str]] = {
     "group_offset": ((int,), _ONE_PROCESS),
 }
 _USUAL = ("train_from_scratch", True)  # needs no message
+_UNREAD = WITHOUT_EFFECT | OF_RECBOLES
 HARMLESS: dict[str, str] = {
-    **{key: WITHOUT_EFFECT[key].why for key in _IDLE_KINDS},
+    **{key: _UNREAD[key].why for key in _IDLE_KINDS},
     **{key: why for key, (_, why) in _OF_SCRIPTS.items()},
 }  # key -> why it has no effect
 
 
-def drop_harmless(values: dict[str, Any]) -> None:
+def drop_harmless(values: dict[str, Any], *, of_recbole: bool) -> None:
     """Removes RecBole's keys that have no effect, and logs one line for all of them.
 
     Args:
         values: What a file or the caller has set; modified in place.
+        of_recbole: Whether the model is one of RecBole's own, some of which read keys that ours do not.
 
     Raises:
         UsageError: If a value asks for a number of processes that does not run; the message says how to start them.
@@ -59,8 +61,9 @@ def drop_harmless(values: dict[str, Any]) -> None:
     size = values.get("world_size")
     if type(size) is int and size > 1 and size != started().size:
         _refuse_processes("world_size", size, started().size)
-    usual = {key for key, value in values.items() if key in WITHOUT_EFFECT and value == WITHOUT_EFFECT[key].idle}
-    taken = [key for key in sorted((HARMLESS.keys() & values.keys()) - usual) if _is_harmless(key, values[key])]
+    kept = {key for key, value in values.items() if key in _UNREAD and value == _UNREAD[key].idle}
+    kept |= OF_RECBOLES.keys() if of_recbole else set()
+    taken = [key for key in sorted((HARMLESS.keys() & values.keys()) - kept) if _is_harmless(key, values[key])]
     said = {key: values.pop(key) for key in taken}
     if unusual := [key for key, value in said.items() if value is not None and (key, value) != _USUAL]:
         words = "; ".join(f"{key} = {shown(said[key])} ({HARMLESS[key]})" for key in unusual)

@@ -188,7 +188,8 @@ def model_presets(model_class: type) -> list[Path]:
 
     The files of this package's classes are ``props/model/<Class>.yaml``. A class of another package, whatever its name,
     has ``<Class>.yaml`` next to its own source file, which ``props/model/<Class>.yaml`` in the working folder
-    overrides. RecBole's classes have none here: RecBole reads theirs.
+    overrides. RecBole's classes have none here, because RecBole reads theirs, except for one that all its general
+    models share, ``props/model/GeneralRecommender.yaml``.
 
     Args:
         model_class: The model.
@@ -276,7 +277,7 @@ def _package(cls: type) -> str:
 def _folders(cls: type) -> list[Path]:
     """The folders that may hold a class's YAML file, from weak to strong."""
     if _package(cls) in _KNOWN_PACKAGES:
-        return [props_dir() / "model"] if _package(cls) == "recbole_cl" else []
+        return [props_dir() / "model"] if _package(cls) == "recbole_cl" or cls.__name__ == "GeneralRecommender" else []
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)  # None in a notebook
     beside = [Path(file).resolve().parent] if file else []
     return [*beside, Path("props", "model").resolve()]

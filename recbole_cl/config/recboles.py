@@ -40,11 +40,15 @@ _RANGES: dict[str, Any] = {
 }
 
 # Keys that a model reads but its YAML file leaves out.
-_UNDECLARED: dict[str, dict[str, Any]] = {"FEARec": {"contrast": None, "tau": None, "sim": None}}
+_UNDECLARED: dict[str, dict[str, Any]] = {
+    "FEARec": {"contrast": None, "tau": None, "sim": None},
+    **dict.fromkeys(("DiffRec", "LDiffRec"), {"norm": None}),
+}
 _OF_UNDECLARED: dict[str, Any] = {
     "contrast": Literal["us", "un", "su", "us_x"] | None,
     "tau": Positive | None,
     "sim": Literal["dot", "cos"] | None,
+    "norm": bool | None,
 }
 
 # RecBole's own default for models that need negatives; our models use none of these.

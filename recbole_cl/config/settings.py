@@ -148,6 +148,9 @@ def _check_fields(values: Mapping[str, Any]) -> None:
             raise UsageError(f"{key} = {name}: {other} has that name, too; choose another")
     if values.get("load_col") is not None and "inter" not in values["load_col"]:
         raise UsageError(f"load_col = {values['load_col']}: inter is missing, whose columns users and items are in")
+    for source, columns in (values.get("unused_col") or {}).items():
+        if used := [name for name in (values["USER_ID_FIELD"], values["ITEM_ID_FIELD"]) if name in columns]:
+            raise UsageError(f"unused_col.{source} = {columns}: every run uses {', '.join(used)}; leave it out")
 
 
 def _check_split(values: Mapping[str, Any]) -> None:

@@ -5,7 +5,6 @@ Letters: I interactions, R rows, L columns.
 
 from __future__ import annotations
 
-from itertools import product
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from torch import Tensor
 
 from recbole_cl.data.files.atomic import AtomicFormat, read_atomic_file
 from recbole_cl.data.files.download import download_dataset
+from recbole_cl.data.filtering import FilteredDataset
 from recbole_cl.data.leave_one_out import left_out
-from recbole_cl.data.presplit import ListColumns, file_numbers, file_order, parts_of, segments_of
+from recbole_cl.data.presplit import file_numbers, file_order, parts_of, segments_of
 from recbole_cl.errors import UsageError
 from recbole_cl.ragged import window
 
@@ -28,7 +28,7 @@ ROW_START = "row_start"  # first interaction of a row's window, in the flat arra
 ROW_END = "row_end"  # the row's target; its window is row_start .. row_end - 1
 
 
-class ContrastiveDataset(ListColumns):
+class ContrastiveDataset(FilteredDataset):
     """RecBole's sequential dataset without a padded copy of every prefix.
 
     RecBole stores each prefix of each user as a padded row, for every loaded field. Here the interactions stay one flat
@@ -61,9 +61,10 @@ class ContrastiveDataset(ListColumns):
             ids = {FeatureSource.USER: self.uid_field, FeatureSource.ITEM: self.iid_field}
             aliases = [field for field in config["alias_of_item_id"] or () if load is not None and field in load]
             needed = dict.fromkeys([ids[source]] if source in ids else aliases, "token")
-        if lacking := [field for field in needed if load is not None and field not in load]:
+        if lacking := [it for it in needed if (load is not None and it not in load) or it in (unload or ())]:
+            key, columns = ("load_col", load) if load else ("unload_col", unload)
             raise UsageError(
-                f"load_col.{getattr(source, 'value', source)} = {sorted(load)}: {lacking} must be loaded, too; "
+                f"{key}.{getattr(source, 'value', source)} = {sorted(columns)}: {lacking} must be loaded, too; "
                 "USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name these columns"
             )
         types, frame = read_atomic_file(
@@ -83,67 +84,6 @@ class ContrastiveDataset(ListColumns):
             if repeated := int(frame[field].duplicated().sum()) if field in frame else 0:
                 getLogger().warning(f"{filepath}: {repeated:,} lines repeat a {field}: the first of each is kept")
         return frame if types else None
-
-    def _data_filtering(self) -> None:
-        """RecBole's filters in RecBole's order; logs how many interactions each of them removes."""
-        config = self.config
-        intervals = {config[f"{what}_inter_num_interval"] for what in ("user", "item")}
-        if self.dataset_name.lower().startswith(("amazon", "yelp")) and intervals <= {None, "[0,inf)"}:
-            getLogger().warning(
-                f"{self.dataset_name} has no settings here and no filter applies: papers keep users and items of at "
-                'least 5 interactions, user_inter_num_interval and item_inter_num_interval: "[5,inf)"'
-            )
-        steps = {
-            self._remove_duplication: f"a user has the item several times, rm_dup_inter = {config['rm_dup_inter']}",
-            self._filter_by_field_value: f"outside val_interval = {config['val_interval']}",
-            self._filter_inter_by_user_or_item: "their user or item is not in the .user or .item file",
-            self._filter_by_inter_num: f"user_inter_num_interval = {config['user_inter_num_interval']}, "
-            f"item_inter_num_interval = {config['item_inter_num_interval']}",
-        }
-        for step, why in steps.items():
-            before = len(self.inter_feat)
-            step()
-            if dropped := before - len(self.inter_feat):
-                getLogger().info(f"{dropped:,} of {before:,} interactions left out: {why}")
-            if self.inter_feat.empty:
-                raise UsageError(
-                    f"nothing of {self.dataset_name} is left: its last {before:,} interactions were left out ({why}): "
-                    "change that setting or file"
-                )
-        self._reset_index()
-        self._leave_out_unseen_items()
-
-    def _remove_duplication(self) -> None:
-        """RecBole's step, except that interactions at the same time keep the order of the file."""
-        if self.config["rm_dup_inter"] is None:
-            return
-        if self.time_field in self.inter_feat:
-            self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable")
-        pair = [self.uid_field, self.iid_field]
-        self.inter_feat = self.inter_feat.drop_duplicates(pair, keep=self.config["rm_dup_inter"])
-
-    def _leave_out_unseen_items(self) -> None:
-        """Items of the ``.item`` file without any interaction: removed, or ranked as candidates and logged.
-
-        Items that appear only in further files, such as those of ``preload_weight``, are always removed.
-        """
-        for name, field in product(self.feat_name_list, self.config["alias_of_item_id"] or ()):
-            feat = getattr(self, name)
-            if name != "inter_feat" and field in feat:
-                known = feat[field].isin(self.inter_feat[self.iid_field].unique())
-                known |= False if self.item_feat is None else feat[field].isin(self.item_feat[self.iid_field])
-                setattr(self, name, feat[known].reset_index(drop=True))
-        if self.item_feat is None:
-            return
-        seen = self.item_feat[self.iid_field].isin(self.inter_feat[self.iid_field].unique())
-        unseen = len(seen) - int(seen.sum())
-        if self.config["only_seen_items"]:
-            self.item_feat = self.item_feat[seen].reset_index(drop=True)
-        elif unseen:
-            getLogger().warning(
-                f"{unseen:,} items of {self.dataset_name}.item have no interaction and are ranked as candidates beside "
-                f"{int(seen.sum()):,} others: only_seen_items: True leaves them out"
-            )
 
     def _remap_ID_all(self) -> None:
         """Numbers users and items as RecBole does, then sorts the interactions of each file by exact time.

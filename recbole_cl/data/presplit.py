@@ -10,6 +10,7 @@ from logging import getLogger
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
@@ -37,6 +38,13 @@ class ListColumns(SequentialDataset):
     def list_column(self) -> str:
         """The name of the column with item lists in presplit data."""
         return f"{self.iid_field}{self.config['LIST_SUFFIX']}"
+
+    def items_met(self) -> Any:
+        """The tokens of all items of interactions, those of lists included; before items are numbered."""
+        items = self.inter_feat[self.iid_field]
+        if self.benchmark_filename_list and self.list_column in self.inter_feat:
+            items = pd.concat([items, self.inter_feat[self.list_column].explode()])
+        return items.unique()
 
     def _init_alias(self) -> None:
         """Makes item lists use the same ids as items."""

@@ -77,6 +77,7 @@ def read_checkpoint(file: str | Path, device: Any = None) -> dict[str, Any]:
     Raises:
         UsageError: If it is damaged, holds anything else, or is of a model class that has not been imported.
     """
+    names: set[str] = set()
     try:
         content, names = _rewritten(Path(file))
         if device is None and not torch.cuda.is_available():
@@ -87,6 +88,11 @@ def read_checkpoint(file: str | Path, device: Any = None) -> dict[str, Any]:
     except UsageError as error:
         raise UsageError(f"{file} is refused: {error}") from None
     except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError, KeyError, AttributeError) as error:
+        if objects := sorted(name for name in names - _CALLABLE.keys() if name.startswith(("numpy.", "scipy."))):
+            raise UsageError(
+                f"{file} is refused: beside weights it holds {', '.join(objects)}, which only unpickling reads; run "
+                "that model by recbole_cl.run, or with saved=False"
+            ) from None
         line = " ".join(str(error).split())[-200:]
         raise UsageError(f"{file} is refused: it holds more than RecBole's trainer writes ({line})") from None
     if not isinstance(state, dict) or not {"config", "state_dict"} <= state.keys():

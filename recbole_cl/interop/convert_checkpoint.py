@@ -10,7 +10,7 @@ import torch
 import yaml
 from recbole.config import Config as RecBoleConfig
 
-from recbole_cl.config.common import WITHOUT_EFFECT, CommonSettings
+from recbole_cl.config.common import WITHOUT_EFFECT, BatchKeys, CommonSettings
 from recbole_cl.config.config import Config
 from recbole_cl.config.foreign import HARMLESS
 from recbole_cl.config.models import model_class
@@ -18,6 +18,7 @@ from recbole_cl.config.recboles import recboles_settings
 from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.errors import UsageError
 from recbole_cl.interop.checkpoints import read_checkpoint
+from recbole_cl.interop.quick_start import number_lists_as_items
 from recbole_cl.interop.sasrec import from_recbole, to_recbole
 from recbole_cl.model.sasrec import SASRec
 from recbole_cl.runs.build import build_data, build_model, config_of_run
@@ -27,7 +28,7 @@ from recbole_cl.writing import atomic_write_text
 
 _THEIRS = "recbole:SASRec"
 # Keys that affect neither a trained model nor its data.
-_OF_THE_RUN = frozenset({*HARMLESS, "transform", "require_pow", "train_neg_sample_args"})
+_OF_THE_RUN = frozenset({*HARMLESS, *BatchKeys.model_fields})
 # The only values that RecBole's SASRec has of settings that change a model's weights or scores.
 _AS_THEIRS = {
     "encoder": "transformer",
@@ -82,7 +83,13 @@ def to_run_folder(checkpoint: Path, output: Path | None = None, data_path: str |
     if stored["hidden_act"] != "gelu":
         raise UsageError(f"{checkpoint}: hidden_act = {stored['hidden_act']}, and our encoders have only gelu")
     config = Config("SASRec", stored["dataset"], config_dict=_our_settings(stored, data_path))
+    _refuse_unknown_numbers(config, checkpoint)
     dataset, (train, *_) = build_data(config)
+    if train.names_items and train.list_column not in (stored["alias_of_item_id"] or ()):
+        raise UsageError(
+            f"{checkpoint}: RecBole numbered the items of {train.list_column} by themselves, so that its weights mix "
+            f"two numberings: train it again with alias_of_item_id: [{train.list_column}]"
+        )
     rows = len(state["state_dict"]["item_embedding.weight"])
     if rows != dataset.item_num:
         raise UsageError(
@@ -127,12 +134,15 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
     """
     ours = config_of_run(run_dir, data_path=data_path)
     _refuse_what_theirs_lacks(run_dir, ours)
+    _refuse_unknown_numbers(ours, run_dir)
     settings = {key: it for key, it in ours.settings_dict().items() if key in _carried()}
     theirs = Config(_THEIRS, ours["dataset"], config_dict=settings | {"loss_type": "CE", "hidden_act": "gelu"})
     dataset, (train, *_) = build_data(theirs)
     state = load_checkpoint(run_dir / BEST)
     if state["items"] != item_fingerprint(dataset):
         raise UsageError(f"{run_dir} was trained on other items than {dataset.dataset_name} has now: train again")
+    if train.names_items:
+        number_lists_as_items(theirs)
     model = build_model(theirs, train)
     _load_exactly(model, to_recbole(state["state_dict"]), run_dir)
     checkpoint = {
@@ -153,7 +163,7 @@ def to_checkpoint(run_dir: Path, output: Path | None = None, data_path: str | No
 def _carried() -> set[str]:
     """Settings that RecBole's SASRec and ours share."""
     shape = recboles_settings(model_class(_THEIRS)).model_fields.keys() & SASRec.settings.model_fields.keys()
-    return {*CommonSettings.model_fields, *shape} - {"model", "dataset", "resume"}
+    return {*CommonSettings.model_fields, *shape} - {"model", "dataset", "resume", *BatchKeys.model_fields}
 
 
 def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
@@ -167,6 +177,16 @@ def _our_settings(stored: Any, data_path: str | None) -> dict[str, Any]:
     folder = data_path or str(Path(theirs["data_path"]).parent)
     loss = {"recommendation_loss": "bpr" if theirs.get("loss_type") == "BPR" else "ce"}
     return bare | values | told | loss | _AS_THEIRS | {"data_path": folder, "train_form": "prefix"}
+
+
+def _refuse_unknown_numbers(config: Config, source: Path) -> None:
+    """Refuses weights whose items RecBole numbers in an order that cannot be known."""
+    if config["rm_dup_inter"] and not config["benchmark_filename"]:
+        raise UsageError(
+            f"{source}: with rm_dup_inter = {config['rm_dup_inter']} RecBole numbers items after a sort that shuffles "
+            "equal times, so that nobody can tell which weights are whose: remove repeated pairs from the file itself, "
+            "and train again without rm_dup_inter"
+        )
 
 
 def _refuse_what_theirs_lacks(run_dir: Path, config: Config) -> None:

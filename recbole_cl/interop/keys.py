@@ -54,18 +54,20 @@ def _recboles_defaults() -> dict[str, Any]:
 
 
 def _is_read(key: str) -> bool:
-    return key in CommonSettings.model_fields and key not in HARMLESS
+    return key in CommonSettings.model_fields
 
 
 def _what(key: str, value: Any) -> str:
-    if key in HARMLESS:
-        return f"no effect: {HARMLESS[key]}"
     if key in CommonSettings.model_fields:
         field = CommonSettings.model_fields[key]
         taken = f"as RecBole: {_cell(expected(field.annotation, field.metadata))}"
         if key in OF_RECBOLES:
-            return f"{taken}, for RecBole's own models; refused with ours, except `~`: {OF_RECBOLES[key].why}"
+            idle = _code(OF_RECBOLES[key].idle)
+            ours = "no effect with ours" if key in HARMLESS else f"refused with ours, except {idle}"
+            return f"{taken}, for RecBole's own models; {ours}: {OF_RECBOLES[key].why}"
         return taken
+    if key in HARMLESS:
+        return f"no effect: {HARMLESS[key]}"
     idle, why = WITHOUT_EFFECT[key]  # fails, here and in a test, for a RecBole key that is in no table
     return f"refused, except {_code(idle)}: {why}"
 

@@ -42,6 +42,8 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
     ours = file.name in (BEST, LAST) and (file.parent / CONFIG).is_file()
     state = load_checkpoint(file) if ours else read_checkpoint(file)
     config: Any = config_of_run(file.parent) if ours else state["config"]
+    if ours:
+        number_lists_as_items(config)
     init_seed(config["seed"], config["reproducibility"])
     init_logger(config)
     getLogger().info(config)
@@ -49,7 +51,10 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
         dataset = create_dataset(config)
     getLogger().info(dataset)
     if ours and state.get("items") != item_fingerprint(dataset):
-        raise UsageError(f"{file} was trained on other items than {dataset.dataset_name} has now: train again")
+        raise UsageError(
+            f"{file} was trained on other items than {dataset.dataset_name} has now, or RecBole numbers them in "
+            "another order, as it may with rm_dup_inter: train again, or load the run with recbole_cl.load"
+        )
     with _no_pickles(config):
         train, valid, test = data_preparation(config, dataset)
     init_seed(config["seed"], config["reproducibility"])
@@ -58,6 +63,17 @@ def load_data_and_model(model_file: str | Path) -> LoadedByRecBole:
     model.load_state_dict(state["state_dict"])
     model.load_other_parameter(state.get("other_parameter"))
     return config, model, dataset, train, valid, test
+
+
+def number_lists_as_items(config: Any) -> None:
+    """Tells RecBole that the items in the lists of presplit rows are items: it would number them by themselves.
+
+    Args:
+        config: The settings of a run of ours; modified in place.
+    """
+    if config["benchmark_filename"]:
+        column = f"{config['ITEM_ID_FIELD']}{config['LIST_SUFFIX']}"
+        config["alias_of_item_id"] = list(dict.fromkeys([*(config["alias_of_item_id"] or []), column]))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import recbole.utils.utils as recboles_utils
 import torch
 from recbole.config import Config as RecBoleConfig
 
-from recbole_cl.config.common import COMMON
+from recbole_cl.config.common import COMMON, CommonSettings
 from recbole_cl.config.config import Config
 from recbole_cl.config.models import MODELS, model_class
 from recbole_cl.config.older import with_todays_names
@@ -36,6 +36,7 @@ from recbole_cl.model.reading import refuse_sampled_targets
 from recbole_cl.registry import is_path, name_paths
 
 _QUICK_START = "recbole.quick_start.quick_start"
+_READ_BESIDES = {"model", "dataset", "encoding", "tail_ratio"}  # keys that RecBole reads, but has in none of its files
 _done: list[str] = []
 
 
@@ -85,6 +86,9 @@ def _with_presets(original: Callable[..., Any]) -> Callable[..., Any]:
         self._merge_external_config_dict()
         self.external_config_dict = with_todays_names(self.external_config_dict, {*own, *COMMON})
         refuse_sampled_targets({"train_neg_sample_args": None} | self.external_config_dict, model)
+        ours = CommonSettings.model_fields.keys() - self.internal_config_dict.keys() - _READ_BESIDES
+        if idle := sorted(ours & self.external_config_dict.keys()):
+            getLogger("recbole_cl").warning(f"RecBole's trainer and loader lack {', '.join(idle)}: use recbole_cl.run")
         presets = {key: value for key, value in model_defaults(cls).items() if key in own}
         self.internal_config_dict.update(presets, train_neg_sample_args=None)
 

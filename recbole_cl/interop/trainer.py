@@ -14,13 +14,14 @@ class EpochTrainer(Trainer):
     """The trainer that ``get_trainer`` returns for our models after ``register()``.
 
     Raises:
-        UsageError: If the model trains in stages, which RecBole's early stopping does not support.
+        UsageError: If the model trains in stages, which RecBole's early stopping does not support, or after an earlier
+            run's first stage, whose weights RecBole does not load.
     """
 
     model: Any
 
     def __init__(self, config: Any, model: Any) -> None:
-        if model.pretraining or model.has_next_stage:
+        if model.pretraining or model.has_next_stage or config["pretrained"] not in (None, "none"):
             name = type(model).__name__
             raise UsageError(f"{name} trains in stages with these settings; use recbole_cl.run(model={name!r}, ...)")
         super().__init__(config, model)

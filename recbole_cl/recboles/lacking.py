@@ -28,11 +28,15 @@ def refuse_lacking(config: Config, train: ContrastiveDataset) -> None:
         raise UsageError(f"{model} needs the library {library}, which is not installed: pip install {library}")
     if model == "NCL" and config["device"].type != "cuda":
         raise UsageError("NCL needs a GPU: it clusters by faiss there; choose another model, such as SGL")
-    if missing := [column for column in item_columns(config.settings_dict()) if column not in train.field2type]:
+    columns = item_columns(config.settings_dict())
+    if missing := [column for column in columns if column not in train.field2type]:
         raise UsageError(
             f"{model} needs {', '.join(missing)} of {config['dataset']}.item, which is not loaded: add it to "
             "load_col, or name existing columns (selected_features, item_attribute)"
         )
+    floats = [column for column in columns if train.field2type[column].value.startswith("float")]
+    if unnamed := [column for column in floats if column not in config["numerical_features"]]:
+        raise UsageError(f"{model} reads numbers only from numerical_features: add {', '.join(unnamed)} to them")
     if trained_by_recbole(config):
         _refuse_ours_alone(config)
 

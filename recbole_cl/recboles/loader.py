@@ -16,6 +16,7 @@ from torch import Tensor
 from recbole_cl.config.config import Config
 from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.rows import require_rows, rows_of
+from recbole_cl.errors import UsageError
 
 _WORDS = 625  # of a Mersenne twister: its state and the position in it
 
@@ -111,6 +112,12 @@ def _sampler(config: Config, batches_of: Any) -> Any:
         return None
     if config["MODEL_TYPE"].name == "SEQUENTIAL":
         sampler = RepeatableSampler(["train"], batches_of, distribution, args["alpha"])
-    else:
+        return sampler.set_phase("train")
+    try:
         sampler = Sampler(["train"], [batches_of], distribution, args["alpha"])
+    except ValueError as error:
+        raise UsageError(
+            f"{config['model']} draws items that a user has not met, and a user has met all {batches_of.item_num - 1} "
+            "in training: leave such users out by user_inter_num_interval"
+        ) from error
     return sampler.set_phase("train")

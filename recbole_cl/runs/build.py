@@ -179,7 +179,7 @@ def build_data(config: Config) -> Data:
     except UsageError:
         raise
     except (ValueError, KeyError, TypeError) as error:  # RecBole's errors for settings that do not fit the columns
-        what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        what = f"there is no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise UsageError(f"{config['dataset']} can't be read with these data settings: {what}") from error
     return dataset, (train.of_first_users(settings.train_users_share), valid, test)
 

@@ -18,8 +18,8 @@ def read_recbole_ranges(file: Path) -> dict[str, Range]:
     Args:
         file: Lines such as ``learning_rate loguniform -8,0``, where, as in hyperopt, the numbers are the natural
             logarithms of the limits; ``n_layers quniform 1,4,1``, the multiples of the third number;
-            ``hidden_dropout_prob uniform 0.1,0.5``; ``temperature choice [0.5, 1.0]``. Empty lines and comments that
-            begin with # are skipped.
+            ``hidden_dropout_prob uniform 0.1,0.5``; ``temperature choice [0.5, 1.0]``; with lists as text,
+            ``mlp_hidden_size choice ['[64, 32]', '[128]']``. Empty lines and comments that begin with # are skipped.
 
     Returns:
         Setting -> range.
@@ -52,7 +52,15 @@ def _choice(key: str, text: str) -> Range:
         values = None
     if not isinstance(values, list | tuple):
         raise UsageError(f"{key} choice {text}: expected a list of plain values such as [0.1, 0.5]")
-    return range_of(key, list(values))
+    return range_of(key, [_read(value) for value in values])
+
+
+def _read(value: Any) -> Any:
+    """A choice as RecBole reads it: hyperopt takes lists only as text, such as '[64, 32]'."""
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
 
 
 def _uniform(key: str, text: str) -> Range:

@@ -323,6 +323,7 @@ def test_every_preset_passes_the_checks(path: Path) -> None:
     model, dataset = of_kind.get(kind, ("Contrastive" if kind == "preset" else "SASRec", "ml-100k"))
     files = [path] if kind in ("preset", "recipe") else None  # which nobody gets unasked
     bases = {"EncoderRecommender": "SASRec", "ContrastiveRecommender": "DuoRec", "AugmentingRecommender": "CL4SRec"}
+    bases |= {"GeneralRecommender": "BPR"}
     model = bases.get(model, model)
     settings = for_model(read_settings(path), model, str(path))
     assert settings or path.stem == "SASRec"  # which has no setting of its own

@@ -30,6 +30,23 @@ def test_the_switch_takes_what_recbole_does(monkeypatch: pytest.MonkeyPatch) -> 
     assert ours.unlike_recbole() == "" and ours["eval_history"] == "keep"
 
 
+@pytest.mark.parametrize(("model", "key"), [("BPR", "eval_args"), ("DIN", "valid_metric")])
+def test_the_switch_leaves_what_is_refused_here_and_tells(model: str, key: str) -> None:
+    """RecBole splits at random for general models, and measures DIN by labels."""
+    config = Config(model, "ml-100k", config_dict={"recbole_defaults": True})
+    assert config["train_batch_size"] == 2048 and config["eval_args"]["order"] == "TO"
+    assert config.unlike_recbole().startswith(f"unlike RecBole's defaults (in brackets): {key} = ")
+    assert config.unlike_recbole().count(" = ") == 1 and "--recbole_defaults" not in config.unlike_recbole()
+
+
+def test_an_order_that_is_left_out_is_told_where_recbole_would_shuffle() -> None:
+    shares = {"split": {"RS": [0.8, 0.1, 0.1]}}
+    said = Config("BPR", "ml-100k", config_dict={"eval_args": shares}).unlike_recbole()
+    assert "'order': 'TO'" in said and "'order': 'RO'" in said
+    by_time = Config("BPR", "ml-100k", config_dict={"eval_args": shares | {"order": "TO"}})
+    assert "eval_args" not in by_time.unlike_recbole()
+
+
 @pytest.mark.parametrize("given", [{}, {"epochs": 7, "train_batch_size": 64}])
 def test_what_is_set_outranks_the_switch(given: dict[str, Any]) -> None:
     ours = Config("SASRec", "ml-100k", config_dict={"recbole_defaults": True} | given)

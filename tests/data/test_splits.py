@@ -120,13 +120,13 @@ LINES: dict[str, list[tuple[str, ...]]] = {"train": [("a", "1"), ("a", "2"), ("a
          "valid": [("a", "4"), ("b", "4")], "test": [("b", "1"), ("a", "5")]}  # fmt: skip
 
 
-def write_files(folder: Path, header: str, lines: dict[str, list[tuple[str, ...]]]) -> Config:
-    (folder / "shop").mkdir()
+def write_files(folder: Path, header: str, lines: dict[str, list[tuple[str, ...]]], **settings: Any) -> Config:
+    (folder / "shop").mkdir(exist_ok=True)
     for part, its in lines.items():
         text = "\n".join([header, *("\t".join(line) for line in its)])
         (folder / "shop" / f"shop.{part}.inter").write_text(text + "\n")
     more = {"data_path": str(folder), "benchmark_filename": [*lines], "topk": [1], "valid_metric": "MRR@1"}
-    return Config("SASRec", "shop", config_dict=TINY | more | {"checkpoint_dir": str(folder / "saved")})
+    return Config("SASRec", "shop", config_dict=TINY | more | {"checkpoint_dir": str(folder / "saved")} | settings)
 
 
 def rows_told(part: ContrastiveDataset) -> list[tuple[str, list[str], str]]:
@@ -203,6 +203,24 @@ def test_rows_that_name_their_items(tmp_path: Path) -> None:
         assert ["".join(loaded.items.tokens[i] for i in found.items[a:b].tolist()) for a, b in items] == told
     with pytest.raises(UsageError, match="train_form = sequence: these data come as prefixes"):
         run("SASRec", "shop", **given, data_path=str(tmp_path), valid_metric="MRR@1", train_form="sequence")
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_items_that_no_file_has_are_no_candidates(lists: bool, tmp_path: Path) -> None:
+    """Those of further files never are; those of the .item file only if only_seen_items does not leave them out."""
+    header = "user_id:token\titem_id_list:token_seq\titem_id:token" if lists else "user_id:token\titem_id:token"
+    rows: dict[str, list[tuple[str, ...]]] = {"train": [("a", "9 1", "2")], "valid": [("a", "1 2", "3")]}
+    rows |= {"test": [("a", "1 2 3", "4")]}
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shop.item").write_text("item_id:token\n" + "".join(f"{item}\n" for item in range(15)))
+    vectors = "".join(f"{item}\t0.5 1\n" for item in range(30))
+    (tmp_path / "shop" / "shop.vec").write_text(f"vec_id:token\tvec:float_seq\n{vectors}")
+    vec: dict[str, Any] = {"additional_feat_suffix": "vec", "alias_of_item_id": ["vec_id"]}
+    vec |= {"preload_weight": {"vec_id": "vec"}, "load_col": {"inter": "*", "vec": "*"}}
+    item: dict[str, Any] = {"load_col": {"inter": "*", "item": "*"}}
+    for settings, items in ((vec, 5), (item, 15), (item | {"only_seen_items": True}, 5)):
+        dataset, _ = build_data(write_files(tmp_path, header, rows if lists else LINES, **settings))
+        assert dataset.item_num == items + 1
 
 
 def test_a_missing_file_and_a_wrong_split_are_told(tmp_path: Path, folder: Path) -> None:

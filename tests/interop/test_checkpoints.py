@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from recbole.config import Config as RecBoleConfig
@@ -55,6 +56,15 @@ def test_nothing_in_a_checkpoint_is_run(
 def test_what_is_no_checkpoint_of_recboles_is_refused(content: Any, words: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "it.pth", pickle_protocol=4)
     with pytest.raises(UsageError, match=words):
+        read_checkpoint(tmp_path / "it.pth")
+
+
+def test_arrays_beside_the_weights_are_named(tmp_path: Path) -> None:
+    """ItemKNN, EASE and SLIMElastic have them."""
+    torch.save({"config": {}, "state_dict": {}, "other_parameter": {"w": np.eye(2)}}, tmp_path / "it.pth")
+    with pytest.raises(
+        UsageError, match="beside weights it holds numpy.*ndarray, which only unpickling reads; run that"
+    ):
         read_checkpoint(tmp_path / "it.pth")
 
 

@@ -14,6 +14,7 @@ from recbole_cl import load
 from recbole_cl.cli import main
 from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
+from recbole_cl.interop import convert_checkpoint
 from recbole_cl.interop.checkpoints import read_checkpoint
 from recbole_cl.interop.convert_checkpoint import to_checkpoint, to_run_folder
 
@@ -46,6 +47,25 @@ def test_there_and_back_nothing_changes(checkpoint: Path, folder: Path, capsys: 
         with torch.no_grad():
             scores = [model.eval().full_sort_predict(rows) for model in (theirs, loaded.model)]
         torch.testing.assert_close(*scores, rtol=1e-5, atol=1e-6)
+
+
+def test_how_it_was_trained_is_no_obstacle_but_unknown_items_are(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rm_dup_inter, RecBole numbers items after an unstable sort: weights would belong to other items."""
+    state = read_checkpoint(checkpoint, "cpu")
+    monkeypatch.setattr(convert_checkpoint, "read_checkpoint", lambda *_: state)
+    settings = state["config"].final_config_dict
+    settings |= {"loss_type": "BPR", "train_neg_sample_args": {"distribution": "uniform", "sample_num": 1}}
+    run_dir = to_run_folder(checkpoint, tmp_path / "ours")
+    assert load(run_dir).config["recommendation_loss"] == "bpr"
+    settings["rm_dup_inter"] = "first"
+    with pytest.raises(UsageError, match="with rm_dup_inter = first RecBole numbers items after"):
+        to_run_folder(checkpoint, tmp_path / "again")
+    config = yaml.safe_load((run_dir / "config.yaml").read_text()) | {"rm_dup_inter": "last"}
+    (run_dir / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UsageError, match="with rm_dup_inter = last RecBole numbers items after"):
+        to_checkpoint(run_dir)
 
 
 def test_what_has_no_counterpart_is_refused(

@@ -138,11 +138,22 @@ def test_our_models_are_told_of_each_epoch_and_their_stages_refused(
     assert told[-2:] == [0, 1]
     with pytest.raises(UsageError, match="CoSeRec trains in stages with these settings; use recbole_cl.run"):
         start("CoSeRec", "cycle", config_dict=script | {"epochs": 2, "pretrain_epochs": 1})
+    with pytest.raises(UsageError, match="S3Rec_MIP trains in stages with these settings"):  # and takes up no other's
+        start("S3Rec_MIP", "cycle", config_dict=script | {"pretrain_epochs": 0, "pretrained": "saved/earlier"})
 
 
 def test_names_of_the_authors_code_mean_todays_settings(script: dict[str, Any], registered: list[str]) -> None:
     config = RecBoleConfig(model="DuoRec", dataset="cycle", config_dict=script | {"tau": 0.3})
     assert config["temperature"] == 0.3 and config["n_layers"] == 2  # the latter from the model's YAML
+
+
+def test_settings_that_recboles_trainer_lacks_are_told(
+    script: dict[str, Any], registered: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    RecBoleConfig("DuoRec", "cycle", config_dict=script | {"tail_ratio": 0.1, "temperature": 0.5})
+    assert not caplog.text
+    RecBoleConfig("DuoRec", "cycle", config_dict=script | {"train_on": "all", "ema_decay": 0.9})
+    assert "RecBole's trainer and loader lack ema_decay, train_on: use recbole_cl.run" in caplog.text
 
 
 def test_a_shared_file_has_settings_of_single_methods(

@@ -40,8 +40,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A dataset with features of items and vectors of entities."""
     folder = tmp_path_factory.mktemp("data")
     where = write_cycle(folder)
-    items = [f"i{k}\tc{k % 3} d{k % 2}\n" for k in range(N_ITEMS)]
-    (folder / "cycle" / "cycle.item").write_text("item_id:token\tclass:token_seq\n" + "".join(items))
+    items = [f"i{k}\tc{k % 3} d{k % 2}\t{k}\n" for k in range(N_ITEMS)]
+    (folder / "cycle" / "cycle.item").write_text("item_id:token\tclass:token_seq\tprice:float\n" + "".join(items))
     vectors = [f"i{k}\t{' '.join(str((k + j) / 100) for j in range(64))}\n" for k in range(N_ITEMS)]
     (folder / "cycle" / "cycle.ent").write_text("ent_id:token\tent_emb:float_seq\n" + "".join(vectors))
     return DATA | where
@@ -158,6 +158,11 @@ def test_a_first_stage_hands_its_weights_to_the_next(settings: dict[str, Any]) -
     ("name", "given", "words"),
     [
         ("FDSA", {"selected_features": ["brand"]}, "FDSA needs brand of cycle.item, which is not loaded"),
+        (
+            "FDSA",
+            {"selected_features": ["class", "price"]},
+            "FDSA reads numbers only from numerical_features: add price",
+        ),
         ("LDiffRec", {"n_cate": 2}, "LDiffRec needs the library kmeans_pytorch"),
         ("BPR", {"ema_decay": 0.9}, "ema_decay = 0.9: BPR trains with RecBole's trainer"),
         ("ConvNCF", {"cnn_channels": [1, 2]}, "ConvNCF can't be built with these settings"),
@@ -169,6 +174,26 @@ def test_what_is_lacking_is_told_in_one_line(
     with pytest.raises(UsageError) as caught:
         run(name, "cycle", epochs=1, **settings, **given)
     assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
+
+
+def test_a_user_of_all_items_leaves_no_negative(tmp_path: Path) -> None:
+    where = write_cycle(tmp_path, n_users=4)
+    with (tmp_path / "cycle" / "cycle.inter").open("a") as file:
+        file.writelines(f"all\ti{step % N_ITEMS}\t{step}\n" for step in range(N_ITEMS + 5))
+    with pytest.raises(UsageError, match="BPR draws items that a user has not met, and a user has met all"):
+        run("BPR", "cycle", **(DATA | where))
+
+
+def test_numbers_of_items_and_ratings_are_read_as_in_recbole(settings: dict[str, Any]) -> None:
+    features = {"selected_features": ["class", "price"], "numerical_features": ["price"]}
+    model = assemble(Path(settings["data_path"]), "SASRecF", **features).trainer.model
+    assert any("float_embedding_table" in name for name in model.state_dict())
+    rated = {"inter_matrix_type": "rating", "RATING_FIELD": "timestamp", "hidden_size": None, "inner_size": None}
+    assert config_of(Path(settings["data_path"]), "LightGCN", require_pow=True, hidden_size=None, inner_size=None)[
+        "require_pow"
+    ]
+    rating: Any = assemble(Path(settings["data_path"]), "DMF", **rated).trainer.model
+    assert rating.max_rating > 1
 
 
 def test_negatives_in_place_of_cross_entropy(settings: dict[str, Any]) -> None:

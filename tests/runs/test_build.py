@@ -26,10 +26,25 @@ def test_reading_data_shows_no_warning_that_is_meant_for_recbole(settings: dict[
     assert dataset.user_num == N_USERS + 1 and len(splits) == 3
 
 
-def test_an_interval_that_does_not_fit_its_column_is_refused(settings: dict[str, Any]) -> None:
-    config = build_config("SASRec", "cycle", (), settings | {"val_interval": {"user_id": "[1,5]"}, "load_col": None})
-    with pytest.raises(UsageError, match="cycle can't be read with these data settings"):
-        build_data(config)
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"val_interval": {"user_id": "[1,5]"}}, "cycle can't be read with these data settings"),
+        ({"val_interval": {"price": "[1,5"}}, r"val_interval.price = '\[1,5': expected an interval"),
+        ({"val_interval": {"price": [1, 5]}}, r"val_interval.price = \[1, 5\]: expected an interval"),
+        (
+            {"unload_col": {"inter": ["timestamp"]}},
+            r"unload_col.inter = \['timestamp'\]: \['timestamp'\] must be loaded",
+        ),
+        ({"unused_col": {"inter": ["item_id"]}}, r"unused_col.inter = \['item_id'\]: every run uses item_id"),
+        ({"unused_col": {"inter": "*"}}, r"unused_col.inter = '\*': expected a list"),
+    ],
+)
+def test_what_does_not_fit_its_column_is_refused(more: dict[str, Any], words: str, settings: dict[str, Any]) -> None:
+    prices = "".join(f"i{item}\t{item}\n" for item in range(20))
+    Path(settings["data_path"], "cycle", "cycle.item").write_text(f"item_id:token\tprice:float\n{prices}")
+    with pytest.raises(UsageError, match=words):
+        build_data(build_config("SASRec", "cycle", (), settings | {"load_col": None} | more))
 
 
 @pytest.mark.parametrize("precision", ["high", "highest"])

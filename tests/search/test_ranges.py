@@ -106,6 +106,11 @@ def test_recboles_files_mean_what_hyperopt_makes_of_them(tmp_path: Path) -> None
         "contrast": Choice(("su", "us_x")),
     }
     assert prepare("DuoRec", "ml-100k", tmp_path / "duorec.hyper", (), {}).ranges == ranges
+    lists = written(
+        tmp_path, "mlp_hidden_size choice ['[64, 32]','[128]']\nmf_train choice ['True','False']\n", "ncf.test"
+    )
+    assert read_ranges(lists) == {"mlp_hidden_size": Choice(([64, 32], [128])), "mf_train": Choice((True, False))}
+    assert prepare("NeuMF", "ml-100k", lists, (), {}).ranges == read_ranges(lists)
 
 
 @pytest.mark.parametrize(
