@@ -254,9 +254,9 @@ class LoadedRun:
         if self.model.encodes_rows:
             return False
         device, width = self.model.device, self.recommender.width
-        item_seq = torch.zeros(2, width, dtype=torch.long, device=device)
-        item_seq[:, 0] = 1
-        length, user = torch.ones(2, dtype=torch.long, device=device), torch.arange(2, device=device)
+        row = torch.arange(width, device=device) % (len(self.items) - 1) + 1  # SHAN's users weigh a row's items
+        item_seq, length = row.expand(2, -1), torch.full((2,), width, device=device)
+        user = torch.arange(2, device=device)
         with torch.no_grad():
             scores = self.model.scorer(item_seq, length, user)(slice(0, 2), slice(1, len(self.items)))
         return not np.allclose(*scores.cpu().numpy())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -117,6 +119,17 @@ def test_bad_arguments_are_told(ours: LoadedRun, arguments: dict[str, Any], mess
 
 def test_nobody_is_no_list(ours: LoadedRun) -> None:
     assert ours.recommend([]).empty
+
+
+def test_a_model_whose_users_weigh_the_items_of_a_row_is_told(recboles: LoadedRun) -> None:
+    def scorer(item_seq: torch.Tensor, length: torch.Tensor, user: torch.Tensor) -> Any:  # like SHAN's attention
+        weight = torch.softmax((user[:, None] * item_seq.float()).masked_fill(item_seq == 0, -torch.inf), dim=1)
+        scores = (weight * item_seq).sum(1, keepdim=True).expand(-1, N_ITEMS + 1).clone()
+        return lambda rows, items: scores[rows, items]
+
+    model = SimpleNamespace(encodes_rows=False, device=torch.device("cpu"), scorer=scorer)
+    with pytest.raises(UsageError, match="scores by who the user is"):
+        replace(recboles, model=model).recommend(histories=[["i1", "i2"]])
 
 
 def test_files_of_recommendations(
