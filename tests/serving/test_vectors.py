@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,16 @@ def test_rows_behind_the_items_are_none(recboles: LoadedRun) -> None:
     more = replace(recboles, model=SimpleNamespace(item_embedding=table, n_items=table.num_embeddings))  # as S3Rec
     assert len(more.item_table) == len(recboles.items)
     assert set(more.similar(k=19)["similar"]) == set(recboles.items.tokens[1:])
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["evaluate --out", "evaluate --per_user", "similar --out", "embeddings --out", "recommend --users all --out"],
+)
+def test_a_wrong_name_is_told_before_the_run_is_loaded(command: str, tmp_path: Path, capsys: Any) -> None:
+    name, *flags = command.split()
+    assert main([name, str(tmp_path / "no run"), *flags, "x.xlsx"]) == 2
+    assert "x.xlsx: expected a name that ends in" in capsys.readouterr().err
 
 
 def test_names_of_items_do_nothing_to_the_terminal(
