@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,22 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
     assert "exists already" in capsys.readouterr().err
     assert main(["export", run_dir, "--format", "onnx", "--out", str(tmp_path / "x.pt")]) == 2
     assert main(["export", run_dir, "--format", "onnx", "--k", "0", "--out", str(tmp_path / "x.onnx")]) == 2
+
+
+def test_models_are_exported_on_the_cpu(ours: LoadedRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steps: list[object] = []
+
+    def export(*_: Any, **__: Any) -> SimpleNamespace:
+        steps.append("export")
+        return SimpleNamespace(model_proto=SimpleNamespace(SerializeToString=bytes))
+
+    monkeypatch.setattr("torch.onnx.export", export)
+    monkeypatch.setattr(type(ours.model), "cpu", lambda _: steps.append("to the CPU"))
+    monkeypatch.setattr(type(ours.model), "to", lambda _, device: steps.append(device))
+    write_onnx(ours, tmp_path / "model.onnx")
+    scorer_of(ours.model)
+    device = ours.model.device
+    assert steps == ["to the CPU", "export", device, "to the CPU", device]
 
 
 @pytest.mark.slow
