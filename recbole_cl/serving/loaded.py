@@ -22,6 +22,7 @@ from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.data.vocabulary import Vocabulary, items_of
 from recbole_cl.errors import UsageError
+from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.runs.build import build_data, build_model, config_of_run
 from recbole_cl.runs.folder import BEST
 from recbole_cl.runs.result import RunResult
@@ -218,7 +219,7 @@ class LoadedRun:
             UsageError: If the model is a RecBole model without representations.
         """
         model: Any = self.model
-        if not model.encodes_rows:
+        if not isinstance(model, EncoderRecommender):
             raise UsageError(f"{self.config['model']} gives no vectors of sequences: train a model of ours")
         parts = []
         for batch in self.recommender.batches(histories, rows_per_batch):

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 from recbole_cl import LoadedRun
 from recbole_cl.cli import main
+from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_model
+from recbole_cl.testing.toy import TINY
 
 
 def test_nearest_items_are_those_of_the_greatest_cosine(ours: LoadedRun) -> None:
@@ -39,6 +43,19 @@ def test_vectors_in_files(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None
     best = dict(zip(users["token"], items["tokens"][scores.argmax(axis=1)], strict=True))
     recommended = ours.recommend(k=1, exclude="none")
     assert best == dict(zip(recommended["user"], recommended["item"], strict=True))
+
+
+def test_vectors_of_bert4rec_give_its_scores(ours: LoadedRun) -> None:
+    shared = {key: value for key, value in ours.config.settings_dict().items() if key in (*TINY, "data_path")}
+    config = Config("BERT4Rec", "cycle", config_dict=shared)
+    model = build_model(config, ours.splits[0]).eval()
+    torch.nn.init.normal_(model.item_bias)
+    bert = replace(ours, config=config, model=model)
+    histories = bert.histories(["u3", "u11"])
+    rows = next(bert.recommender.batches(histories))
+    with torch.no_grad():
+        scores = model.scorer(*rows[:3])(slice(0, 2), slice(0, len(bert.items)))
+    assert torch.allclose(bert.sequence_vectors(histories) @ bert.item_table.T, scores, atol=1e-5)
 
 
 def test_rows_behind_the_items_are_none(recboles: LoadedRun) -> None:
