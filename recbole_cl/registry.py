@@ -45,7 +45,10 @@ class Registry(Generic[T]):
         *,
         accepts: Callable[[Any], bool] = callable,
         expected: str = "a function or a class",
-        remedy: str = "set it to {path} by a flag, a keyword or a file in config_files, or import its module first",
+        remedy: str = (
+            "set it to {path} by a flag, a keyword or a file in config_files, give --code {path} to a command that "
+            "loads a run, or import its module first"
+        ),
     ) -> None:
         self._kind, self._accepts, self._expected, self._remedy = kind, accepts, expected, remedy
         self._table = dict(table)

@@ -58,7 +58,7 @@ class EncoderRecommender(TrainableModel, SequentialRecommender):
     generator: torch.Generator
     abilities: Abilities  # of the encoder
     needs_attention: ClassVar[bool] = False
-    item_weights: ClassVar[tuple[str, ...]] = ("item_embedding.weight",)
+    item_weights: ClassVar[tuple[str, ...]] = ("item_embedding.weight", "item_embedding.table")
     settings: ClassVar[type[MethodSettings]] = EncoderRecommenderSettings
     options: EncoderRecommenderSettings
 

@@ -67,7 +67,7 @@ class BERT4Rec(EncoderRecommender):
     needs_attention = True
     encodes_rows: ClassVar[bool] = False
     has_mask_token = True
-    item_weights: ClassVar[tuple[str, ...]] = ("item_embedding.weight", "item_bias")
+    item_weights: ClassVar[tuple[str, ...]] = (*EncoderRecommender.item_weights, "item_bias")
     settings: ClassVar[type[MethodSettings]] = BERT4RecSettings
     options: BERT4RecSettings
 

@@ -33,9 +33,17 @@ def put_back(model: Any, state: Mapping[str, Any] | None) -> None:
     Args:
         model: As its constructor left it, or later.
         state: None restores nothing.
+
+    Raises:
+        ValueError: If an array has another shape than in the model, as with other users.
     """
     for name, value in (state or {}).items():
-        setattr(model, name, _as_before(value, getattr(model, name)))
+        before = getattr(model, name)
+        now = _as_before(value, before)
+        theirs, here = (tuple(getattr(it, "shape", ())) for it in (now, before))
+        if theirs and here and theirs != here:
+            raise ValueError(f"{name} has shape {theirs}, here {here}")
+        setattr(model, name, now)
 
 
 def _plain(value: Any) -> Any:

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Declares the run folder, and the class of a model that is neither ours nor RecBole's."""
+    """Declares the run folder, and the code that is neither ours nor RecBole's."""
     parser.add_argument("run_dir", type=Path, metavar="RUN", help="folder of a finished run, saved/<run>")
     parser.add_argument("--model", metavar="PATH", help="dotted path of the model's class, if it is one of your own")
+    parser.add_argument(
+        "--code", nargs="+", metavar="PATH", help="dotted paths of your own encoder, loss and so on that the run names"
+    )
 
 
 def loaded(args: argparse.Namespace) -> LoadedRun:
@@ -25,8 +28,7 @@ def loaded(args: argparse.Namespace) -> LoadedRun:
     from recbole_cl.registry import name_paths
     from recbole_cl.serving.loaded import load
 
-    if args.model:
-        name_paths(args.model)
+    name_paths([args.model, args.code])
     return load(args.run_dir, args.model)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recbole_cl.errors import UsageError
 from recbole_cl.serving.arguments import add_run, add_until, loaded
-from recbole_cl.serving.output import table_writer
+from recbole_cl.serving.output import refuse_wrong_name, table_writer
 from recbole_cl.writing import atomic_writer
+
+FORMATS = ("npz", "parquet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: If the run or an argument is wrong.
     """
+    refuse_wrong_name(args.out, FORMATS)
     run = loaded(args)
     if args.of == "items":
         tokens, vectors = run.items.tokens[1:], run.item_table[1:]
@@ -61,12 +63,11 @@ def write_vectors(file: Path, tokens: Sequence[str], vectors: NDArray[np.float32
     Raises:
         UsageError: If the file has another ending.
     """
-    if file.suffix == ".npz":
+    refuse_wrong_name(file, FORMATS)
+    if file.suffix.lower() == ".npz":
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_writer(file) as raw:
             np.savez(raw, tokens=np.array(tokens, dtype=str), vectors=vectors)
-    elif file.suffix == ".parquet":
+    else:
         with table_writer(file) as write:
             write(pd.DataFrame({"token": tokens, "vector": list(vectors)}))
-    else:
-        raise UsageError(f"{file}: expected a name that ends in .npz or .parquet")

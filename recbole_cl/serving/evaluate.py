@@ -26,7 +26,7 @@ from recbole_cl.evaluation.metrics import MetricSettings, RankCounts, metrics_fr
 from recbole_cl.evaluation.protocol import PROTOCOLS
 from recbole_cl.evaluation.ranks import EvaluationRows
 from recbole_cl.serving.arguments import add_run, loaded
-from recbole_cl.serving.output import FORMATS, table_writer
+from recbole_cl.serving.output import FORMATS, refuse_wrong_name, table_writer
 
 if TYPE_CHECKING:
     from recbole_cl.serving.loaded import LoadedRun
@@ -66,6 +66,8 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: If the run or an argument is wrong.
     """
+    for file in (args.per_user, args.out):
+        refuse_wrong_name(file)
     measured = evaluate(loaded(args), args.split, args.metrics, args.topk, args.test_noise_share, args.mode)
     table = measured.table(args.by)
     if args.per_user is not None:

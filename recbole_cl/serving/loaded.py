@@ -22,6 +22,7 @@ from recbole_cl.data.dataset import ContrastiveDataset
 from recbole_cl.data.fingerprint import item_fingerprint
 from recbole_cl.data.vocabulary import Vocabulary, items_of
 from recbole_cl.errors import UsageError
+from recbole_cl.model.base import EncoderRecommender
 from recbole_cl.runs.build import build_data, build_model, config_of_run
 from recbole_cl.runs.folder import BEST
 from recbole_cl.runs.result import RunResult
@@ -218,7 +219,7 @@ class LoadedRun:
             UsageError: If the model is a RecBole model without representations.
         """
         model: Any = self.model
-        if not model.encodes_rows:
+        if not isinstance(model, EncoderRecommender):
             raise UsageError(f"{self.config['model']} gives no vectors of sequences: train a model of ours")
         parts = []
         for batch in self.recommender.batches(histories, rows_per_batch):
@@ -254,9 +255,9 @@ class LoadedRun:
         if self.model.encodes_rows:
             return False
         device, width = self.model.device, self.recommender.width
-        item_seq = torch.zeros(2, width, dtype=torch.long, device=device)
-        item_seq[:, 0] = 1
-        length, user = torch.ones(2, dtype=torch.long, device=device), torch.arange(2, device=device)
+        row = torch.arange(width, device=device) % (len(self.items) - 1) + 1  # SHAN's users weigh a row's items
+        item_seq, length = row.expand(2, -1), torch.full((2,), width, device=device)
+        user = torch.arange(2, device=device)
         with torch.no_grad():
             scores = self.model.scorer(item_seq, length, user)(slice(0, 2), slice(1, len(self.items)))
         return not np.allclose(*scores.cpu().numpy())

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from recbole_cl.errors import UsageError
-from recbole_cl.serving.scorer import empty_rows
+from recbole_cl.serving.scorer import empty_rows, on_cpu
 from recbole_cl.serving.top_items import refuse_wrong_k
 from recbole_cl.writing import atomic_writer
 
@@ -68,12 +68,13 @@ def write_onnx(run: LoadedRun, file: Path, k: int | None = None) -> None:
         import onnxscript  # noqa: F401
     except ImportError:
         raise UsageError("an ONNX file needs onnx and onnxscript: pip install 'recbole_cl[export]'") from None
-    program = _exported(model, k)
+    with on_cpu(model):
+        content = _exported(model, k).model_proto.SerializeToString()
     file.parent.mkdir(parents=True, exist_ok=True)
     tokens = file.with_suffix(".items.json")
     tokens.unlink(missing_ok=True)  # of an earlier file of this name: never beside another model
     with atomic_writer(file) as raw:
-        raw.write(program.model_proto.SerializeToString())
+        raw.write(content)
     run.items.save(tokens)
 
 

@@ -57,6 +57,29 @@ def _long_table(
     return pd.DataFrame(dict(zip(columns, (who, rank[there], tokens[found[there]], score[there]), strict=True)))
 
 
+def refuse_wrong_name(file: Path | None, endings: Sequence[str] = FORMATS) -> None:
+    """Refuses the name of an output file; commands call it before they load or compute anything.
+
+    Args:
+        file: The file; None for none.
+        endings: The endings that it may have.
+
+    Raises:
+        UsageError: If it has another ending, or Parquet is asked for and pyarrow is not installed.
+    """
+    ending = None if file is None else file.suffix.lstrip(".").lower()
+    if ending is not None and ending not in endings:
+        raise UsageError(f"{file}: expected a name that ends in .{', .'.join(endings)}")
+    if ending == "parquet":
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            others = ", .".join(it for it in endings if it != ending)
+            raise UsageError(
+                f"{file}: Parquet needs pyarrow; pip install 'recbole_cl[files]', or name a .{others}"
+            ) from None
+
+
 @contextmanager
 def table_writer(file: Path) -> Iterator[Write]:
     """Opens a file for tables, in the format of its ending; the file appears complete or not at all.
@@ -70,9 +93,8 @@ def table_writer(file: Path) -> Iterator[Write]:
     Raises:
         UsageError: If the ending is another one, or Parquet is asked for and pyarrow is not installed.
     """
+    refuse_wrong_name(file)
     ending = file.suffix.lstrip(".").lower()
-    if ending not in FORMATS:
-        raise UsageError(f"{file}: expected a name that ends in .{', .'.join(FORMATS)}")
     file.parent.mkdir(parents=True, exist_ok=True)
     if ending == "parquet":
         with _parquet_writer(file) as write:
@@ -117,11 +139,9 @@ def _objects(table: pd.DataFrame) -> Iterator[dict[Any, Any]]:
 
 @contextmanager
 def _parquet_writer(file: Path) -> Iterator[Write]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise UsageError(f"{file}: Parquet needs pyarrow; pip install 'recbole_cl[files]', or name a .csv") from None
+    import pyarrow
+    from pyarrow import parquet
+
     with atomic_writer(file) as raw:
         writer: Any = None
 

@@ -12,7 +12,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.serving.arguments import add_run, add_until, loaded
 from recbole_cl.serving.histories import Histories, read_histories
 from recbole_cl.serving.loaded import LoadedRun
-from recbole_cl.serving.output import FORMATS, frame_of, table_writer
+from recbole_cl.serving.output import FORMATS, frame_of, refuse_wrong_name, table_writer
 from recbole_cl.serving.recommending import NOTHING, SEEN, exclusion_of
 from recbole_cl.text import printable
 
@@ -57,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("--with_users tells how to read --histories: leave it out")
     if args.with_users and args.histories.suffix == ".jsonl":
         raise UsageError('--with_users: lines of a .jsonl name their users themselves ("user"); leave it out')
+    refuse_wrong_name(args.out)
     run = loaded(args)
     excluded = _exclude(args.exclude)
     exclusion = exclusion_of(excluded, run.items)

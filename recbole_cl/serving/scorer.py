@@ -5,6 +5,8 @@ Letters: B rows, L columns, N items (padding row 0 included), D hidden size.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -115,8 +117,19 @@ def scorer_of(model: Any) -> SequenceScorer:
     scorer = SequenceScorer(settings).eval()
     scorer.encoder.load_state_dict(encoder.state_dict())
     scorer.item_embedding.weight.data.copy_(model.item_table.detach())
-    _refuse_other_scores(scorer, model)
+    with on_cpu(model):
+        _refuse_other_scores(scorer, model)
     return scorer
+
+
+@contextmanager
+def on_cpu(model: Any) -> Iterator[None]:
+    """Moves a model to the CPU within the block, for exports: a GPU has other kernels, and rounds otherwise."""
+    model.cpu()
+    try:
+        yield
+    finally:
+        model.to(model.device)
 
 
 @torch.no_grad()
@@ -125,8 +138,7 @@ def _refuse_other_scores(scorer: SequenceScorer, model: Any) -> None:
     item_seq, seq_len = empty_rows(scorer.width)
     item_seq[1, : scorer.width] = torch.arange(scorer.width) % (scorer.settings.n_items - 1) + 1
     seq_len[1] = scorer.width
-    expected = model(item_seq.to(model.device), seq_len.to(model.device)).cpu()
-    if not torch.allclose(scorer(item_seq, seq_len), expected, rtol=1e-4, atol=1e-5):
+    if not torch.allclose(scorer(item_seq, seq_len), model(item_seq, seq_len), rtol=1e-4, atol=1e-5):
         raise UsageError(f"{type(model).__name__}, as it is set, can't be packed: export it with --format onnx")
 
 

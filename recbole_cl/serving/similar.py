@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from recbole_cl.serving.arguments import add_run, loaded
-from recbole_cl.serving.output import FORMATS, table_writer
+from recbole_cl.serving.output import FORMATS, refuse_wrong_name, table_writer
 from recbole_cl.text import printable
 
 
@@ -27,6 +27,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError: If the run or an argument is wrong.
     """
+    refuse_wrong_name(args.out)
     table = loaded(args).similar(args.items, args.k)
     if args.out is None:
         print(printable(table.to_string(index=False)))

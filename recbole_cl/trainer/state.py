@@ -185,7 +185,7 @@ def _told(path: Path) -> Iterator[None]:
         raise
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         what = " ".join(f"{type(error).__name__} {error}".split())[:200]
-        raise UsageError(f"{path} does not fit these settings, use the run's own: {what}") from None
+        raise UsageError(f"{path} does not fit these settings and data, use the run's own: {what}") from None
 
 
 def _check_types(progress: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,6 +49,22 @@ def test_items_are_matched_by_token(older: Path, grown: dict[str, Any]) -> None:
     assert torch.equal(*masks)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_pretrained_vectors_are_matched_by_token(grown: dict[str, Any], tmp_path: Path, frozen: bool) -> None:
+    """i2 has a vector only in the older file, i3 in both, i4 only in today's, i5 and the new items in neither."""
+    first = grown | write_cycle(tmp_path / "first") | {"freeze_pretrained_items": frozen}
+    drawn = np.random.default_rng(1).normal(size=(4, 16)).astype(np.float32)
+    for name, tokens, vectors in (("old", ["i2", "i3"], drawn[:2]), ("today", ["i3", "i4"], drawn[2:])):
+        np.savez(tmp_path / name, tokens=np.array(tokens), vectors=vectors)
+    old = run("SASRec", "cycle", **first, seed=7, pretrained_items=str(tmp_path / "old.npz")).run_dir
+    today = grown | {"freeze_pretrained_items": frozen, "pretrained_items": str(tmp_path / "today.npz")}
+    before, after = load(old), load(run("SASRec", "cycle", **today, init_from=str(old)).run_dir)
+    fresh = load(run("SASRec", "cycle", **today).run_dir)
+    kept = {"i2": before, "i3": fresh if frozen else before, "i4": fresh if frozen else before, "i5": before}
+    for token, source in (kept | {"new1": fresh, "new2": fresh}).items():
+        assert torch.equal(*(it.item_table[it.items.id_of(token)] for it in (source, after))), token
+
+
 def test_rows_by_token() -> None:
     fresh, trained = torch.arange(10.0).view(5, 2), 100 + torch.arange(8.0).view(4, 2)
     found = _rows_by_token(fresh, trained, Vocabulary(["", "b", "c", "a"]), Vocabulary(["", "a", "b"]))
@@ -61,6 +78,8 @@ def test_what_does_not_fit_is_told(older: Path, grown: dict[str, Any], tmp_path:
         run("GRU4Rec", "cycle", init_from=str(older), data_path=grown["data_path"], checkpoint_dir=str(tmp_path))
     with pytest.raises(UsageError, match=r"shape \(8, 16\), here \(9, 16\)"):
         run("CoSeRec", "cycle", init_from=str(older), **grown | {"MAX_ITEM_LIST_LENGTH": 9})
+    with pytest.raises(UsageError, match=r"shape \(16,\), here \(8,\)"):
+        run("CoSeRec", "cycle", init_from=str(older), **grown | {"hidden_size": 8})
     flags = ["-m", "CoSeRec", "-d", "cycle", f"--data_path={grown['data_path']}", "--MAX_ITEM_LIST_LENGTH=8"]
     assert main(["train", *flags, f"--checkpoint_dir={tmp_path}", f"--init_from={tmp_path}"]) == 2
     assert "not a run folder" in capsys.readouterr().err

@@ -84,6 +84,22 @@ def test_bad_requests_are_told(package: Path, run_dir: str, recboles: LoadedRun,
     assert main(["export", run_dir, "--format", "onnx", "--k", "0", "--out", str(tmp_path / "x.onnx")]) == 2
 
 
+def test_models_are_exported_on_the_cpu(ours: LoadedRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steps: list[object] = []
+
+    def export(*_: Any, **__: Any) -> SimpleNamespace:
+        steps.append("export")
+        return SimpleNamespace(model_proto=SimpleNamespace(SerializeToString=bytes))
+
+    monkeypatch.setattr("torch.onnx.export", export)
+    monkeypatch.setattr(type(ours.model), "cpu", lambda _: steps.append("to the CPU"))
+    monkeypatch.setattr(type(ours.model), "to", lambda _, device: steps.append(device))
+    write_onnx(ours, tmp_path / "model.onnx")
+    scorer_of(ours.model)
+    device = ours.model.device
+    assert steps == ["to the CPU", "export", device, "to the CPU", device]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("encoder", sorted({*ENCODERS.names()} - REFUSED))
 def test_an_onnx_file_gives_the_run_s_lists(encoder: str, tmp_path: Path) -> None:

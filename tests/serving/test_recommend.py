@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from recbole_cl import LoadedRun
 from recbole_cl.cli import main
@@ -119,6 +123,17 @@ def test_nobody_is_no_list(ours: LoadedRun) -> None:
     assert ours.recommend([]).empty
 
 
+def test_a_model_whose_users_weigh_the_items_of_a_row_is_told(recboles: LoadedRun) -> None:
+    def scorer(item_seq: torch.Tensor, length: torch.Tensor, user: torch.Tensor) -> Any:  # like SHAN's attention
+        weight = torch.softmax((user[:, None] * item_seq.float()).masked_fill(item_seq == 0, -torch.inf), dim=1)
+        scores = (weight * item_seq).sum(1, keepdim=True).expand(-1, N_ITEMS + 1).clone()
+        return lambda rows, items: scores[rows, items]
+
+    model = SimpleNamespace(encodes_rows=False, device=torch.device("cpu"), scorer=scorer)
+    with pytest.raises(UsageError, match="scores by who the user is"):
+        replace(recboles, model=model).recommend(histories=[["i1", "i2"]])
+
+
 def test_files_of_recommendations(
     ours: LoadedRun, run_dir: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,6 +189,20 @@ def test_bad_flags_are_told(
     Path("bad3.jsonl").write_text('{"user_id": "u1", "items": ["i1"]}')
     assert main(["recommend", run_dir, *flags]) == 2
     assert message in capsys.readouterr().err and not Path("r.parquet").exists()
+
+
+def test_code_that_the_run_names_is_imported_if_the_flag_names_it(
+    run_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("code_of_a_user.py").write_text("from recbole_cl.encoder.transformer import TransformerEncoder as Mine\n")
+    folder = Path(shutil.copytree(run_dir, tmp_path / "run"))
+    settings = yaml.safe_load((folder / "config.yaml").read_text()) | {"encoder": "code_of_a_user.Mine"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    command = ["recommend", str(folder), "--users", "all", "--k", "1"]
+    assert main(command) == 2
+    assert "give --code code_of_a_user.Mine to a command that loads a run" in capsys.readouterr().err
+    assert main([*command, "--code", "code_of_a_user.Mine"]) == 0
 
 
 def test_unknown_items_to_exclude_are_told(run_dir: str, tmp_path: Path, capsys: Any) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 from recbole_cl import LoadedRun
 from recbole_cl.cli import main
+from recbole_cl.config.config import Config
 from recbole_cl.errors import UsageError
+from recbole_cl.runs.build import build_model
+from recbole_cl.testing.toy import TINY
 
 
 def test_nearest_items_are_those_of_the_greatest_cosine(ours: LoadedRun) -> None:
@@ -40,11 +45,34 @@ def test_vectors_in_files(ours: LoadedRun, run_dir: str, tmp_path: Path) -> None
     assert best == dict(zip(recommended["user"], recommended["item"], strict=True))
 
 
+def test_vectors_of_bert4rec_give_its_scores(ours: LoadedRun) -> None:
+    shared = {key: value for key, value in ours.config.settings_dict().items() if key in (*TINY, "data_path")}
+    config = Config("BERT4Rec", "cycle", config_dict=shared)
+    model = build_model(config, ours.splits[0]).eval()
+    torch.nn.init.normal_(model.item_bias)
+    bert = replace(ours, config=config, model=model)
+    histories = bert.histories(["u3", "u11"])
+    rows = next(bert.recommender.batches(histories))
+    with torch.no_grad():
+        scores = model.scorer(*rows[:3])(slice(0, 2), slice(0, len(bert.items)))
+    assert torch.allclose(bert.sequence_vectors(histories) @ bert.item_table.T, scores, atol=1e-5)
+
+
 def test_rows_behind_the_items_are_none(recboles: LoadedRun) -> None:
     table = nn.Embedding(len(recboles.items) + 1, 4)
     more = replace(recboles, model=SimpleNamespace(item_embedding=table, n_items=table.num_embeddings))  # as S3Rec
     assert len(more.item_table) == len(recboles.items)
     assert set(more.similar(k=19)["similar"]) == set(recboles.items.tokens[1:])
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["evaluate --out", "evaluate --per_user", "similar --out", "embeddings --out", "recommend --users all --out"],
+)
+def test_a_wrong_name_is_told_before_the_run_is_loaded(command: str, tmp_path: Path, capsys: Any) -> None:
+    name, *flags = command.split()
+    assert main([name, str(tmp_path / "no run"), *flags, "x.xlsx"]) == 2
+    assert "x.xlsx: expected a name that ends in" in capsys.readouterr().err
 
 
 def test_names_of_items_do_nothing_to_the_terminal(
