@@ -67,6 +67,13 @@ def test_lines_of_other_data_are_told_not_to_be_comparable(
     assert "they are not comparable" in SuiteResult(suite, [runs[0], other]).markdown()
 
 
+def test_ranking_among_sampled_items_is_marked(suite: Suite, runs: list[PlannedRun]) -> None:
+    (runs[0].folder / "config.yaml").write_text("eval_args: {mode: uni50}")
+    result = SuiteResult(suite, runs[:1])
+    assert result.text_of("cycle").startswith("cycle, among sampled items (uni50)")
+    assert "ranked among sampled items (uni50)" in str(result)
+
+
 def test_a_line_without_runs_is_there_with_what_is_published(suite: Suite, toy: Choice) -> None:
     text = SuiteResult(suite, plan(suite, toy)).text_of("cycle")
     assert text.splitlines()[3].split() == ["DuoRec", "-", "-", "0.4000", "-", "-"]
