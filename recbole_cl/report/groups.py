@@ -96,6 +96,12 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
 
+def single_baseline(groups: Sequence[RunGroup], name: str | None) -> str | None:
+    """A baseline, if it is one line of these; None if it has no run yet, or was swept: then another line is chosen."""
+    labels, models = ([getattr(group, key) for group in groups] for key in ("label", "model"))
+    return name if name in labels or models.count(name) == 1 else None
+
+
 def sampled_modes(groups: Iterable[RunGroup], split: str = "test") -> list[str]:
     """The modes, such as `uni100`, of runs whose targets were ranked among sampled items; empty if there are none.
 

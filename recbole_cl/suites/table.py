@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import not_comparable, protocol_of
-from recbole_cl.report.groups import RunGroup, refuse_incomparable, sampled_mark, sampled_modes
+from recbole_cl.report.groups import RunGroup, refuse_incomparable, sampled_mark, sampled_modes, single_baseline
 from recbole_cl.report.render import as_markdown
 from recbole_cl.report.store import StoredRun, load_run
 from recbole_cl.report.tables import Table, compare_groups, figure_of
@@ -55,8 +55,7 @@ class SuiteResult:
         tables = []
         for dataset, groups in self.groups.items():
             refuse_incomparable([run for group in groups for run in group.runs])
-            names = {group.label for group in groups} | {group.model for group in groups}
-            baseline = self.suite.baseline if self.suite.baseline in names else None
+            baseline = single_baseline(groups, self.suite.baseline)
             tables += compare_groups({dataset: groups}, self.suite.metrics, baseline)
         return tables
 

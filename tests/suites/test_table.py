@@ -67,6 +67,12 @@ def test_lines_of_other_data_are_told_not_to_be_comparable(
     assert "they are not comparable" in SuiteResult(suite, [runs[0], other]).markdown()
 
 
+def test_a_swept_baseline_leaves_the_page_its_tests(suite: Suite, runs: list[PlannedRun]) -> None:
+    swept = [replace(run, variant="SASRec", label=f"SASRec ({run.seed}, {run.model})") for run in runs[:3]]
+    page = SuiteResult(suite.model_copy(update={"baseline": "SASRec"}), swept).markdown()
+    assert "diff.: to SASRec (1, SASRec)" in page
+
+
 def test_ranking_among_sampled_items_is_marked(suite: Suite, runs: list[PlannedRun]) -> None:
     (runs[0].folder / "config.yaml").write_text("eval_args: {mode: uni50}")
     result = SuiteResult(suite, runs[:1])
