@@ -102,6 +102,14 @@ def single_baseline(groups: Sequence[RunGroup], name: str | None) -> str | None:
     return name if name in labels or models.count(name) == 1 else None
 
 
+def may_repeat_users(groups: Iterable[RunGroup]) -> bool:
+    """Whether the split may give a user several test rows, which tests take for users: shares, or files."""
+    settings = [run.settings or {} for group in groups for run in group.runs]
+    splits = [its["eval_args"].get("split") for its in settings if isinstance(its.get("eval_args"), Mapping)]
+    by_share = any(isinstance(split, Mapping) and "RS" in split for split in splits)
+    return by_share or any(its.get("benchmark_filename") for its in settings)
+
+
 def sampled_modes(groups: Iterable[RunGroup], split: str = "test") -> list[str]:
     """The modes, such as `uni100`, of runs whose targets were ranked among sampled items; empty if there are none.
 
