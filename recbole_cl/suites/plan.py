@@ -13,8 +13,10 @@ from recbole_cl.config.config import Config
 from recbole_cl.config.identity import digest
 from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import merge_settings, read_settings
+from recbole_cl.config.settings import measured_metrics
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.significance import computable_from_ranks
 from recbole_cl.runs.build import build_config
 from recbole_cl.runs.evaluation_rows import asks_for_none
 from recbole_cl.runs.folder import CONFIG, RESULT
@@ -146,11 +148,10 @@ def _lines(suite: Suite, choice: Choice) -> list[_Line]:
             values = merge_settings(merge_settings(deepcopy(shared), own), strongest)
             try:
                 config = build_config(models[name], dataset, (), values)
+                _refuse_empty_columns(suite, config)
             except UsageError as error:
                 problems.append(f"{label}: {error}")
                 continue
-            if asks_for_none(config, "test"):
-                problems.append(f"{label}: no part of the data is left for the test, which the table is made of")
             if any((label, dataset) == (line.label, line.dataset) for line in lines):
                 problems.append(f"{label}: two lines have this name; sweep each value once")
             lines.append(_Line(name, label, dataset, models[name], values, config))
@@ -220,6 +221,16 @@ def _misplaced(suite: Suite, choice: Choice) -> list[str]:
     if any("eval_history" in it for it in shared):
         found.append("eval_history belongs at the top of the suite's file, since its table depends on it")
     return found
+
+
+def _refuse_empty_columns(suite: Suite, config: Config) -> None:
+    """Refuses columns of the table that a run would have no figures for."""
+    measured = [metric.lower() for metric in measured_metrics(config.settings_dict())]
+    for metric in suite.metrics:
+        if not computable_from_ranks(metric) and metric not in measured:
+            raise UsageError(f"metrics = {metric}: runs measure {', '.join(measured)}; add it to settings.metrics")
+    if asks_for_none(config, "test"):
+        raise UsageError("no part of the data is left for the test, which the table is made of")
 
 
 def _swept(variant: Variant) -> set[str]:

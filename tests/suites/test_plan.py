@@ -112,6 +112,7 @@ def test_older_names_mean_what_they_mean_to_a_single_run(toy: Choice) -> None:
         ({}, {"eval_history": "remove"}, "eval_history belongs at the top of the suite's file"),
         ({"variants": {"SASRec": {"sweeps": {"n_heads": [1, 1]}}}}, {}, r"SASRec \(n_heads=1\): two lines have this"),
         ({"variants": {"CL4SRec": {"sweeps": {"temperature": [1, 2]}}}}, {"tau": 3}, "temperature: CL4SRec sweeps it"),
+        ({"metrics": ["ndgc@10"]}, {}, "SASRec: metrics = ndgc@10: runs measure hit@5, .*; add it to settings.metrics"),
         ({"settings": {"eval_args": {"split": {"LS": "valid_only"}}}}, {}, "SASRec: no part of the data is left for"),
     ],
 )
@@ -120,3 +121,9 @@ def test_settings_that_would_change_nothing_or_belie_the_table_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=told):
         plan(suite_of(**given), replace(toy, settings=toy.settings | chosen))
+
+
+def test_columns_are_what_runs_measure_or_what_follows_from_ranks(toy: Choice) -> None:
+    settings = {"metrics": ["MRR", "GAUC", "ItemCoverage"]}
+    suite = suite_of(metrics=["GAUC", "MRR@3", "ItemCoverage@5"], settings=settings)
+    assert suite.metrics == ["gauc", "mrr@3", "itemcoverage@5"] and plan(suite, toy)

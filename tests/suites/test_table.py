@@ -23,6 +23,7 @@ def suite() -> Suite:
     return suite_of(
         variants=["SASRec", "DuoRec"],
         metrics=["hit@10", "gauc"],
+        settings={"metrics": ["MRR", "GAUC"]},
         published={"source": "X, Table 1", "figures": FIGURES},
     )
 
