@@ -82,6 +82,8 @@ class SuiteResult:
             for metric in self.suite.metrics:
                 line += self._cells(group, metric, published.get(label, {}).get(metric), bool(published))
             lines.append(line)
+        if style == "pipe":
+            lines = [[it.replace("|", "\\|") for it in line] for line in lines]
         alignment = ["left", *["right"] * (len(header) - 1)]
         grid: str = tabulate(lines, headers=header, tablefmt=style, disable_numparse=True, colalign=alignment)
         return grid

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from recbole_cl.cli import main
-from recbole_cl.report.formats import grids_as_latex
+from recbole_cl.report.formats import grids_as_latex, report_as_markdown
 from recbole_cl.report.groups import RunGroup, group_runs
 from recbole_cl.report.material import Material
-from recbole_cl.report.parts import Grid, Number, Picture
+from recbole_cl.report.parts import Grid, Number, Picture, Report, Section
 from recbole_cl.report.sections import users as users_section
 from recbole_cl.report.sections.leaderboard import leaderboard
 from recbole_cl.report.sections.origin import settings
@@ -174,6 +174,11 @@ def test_what_was_swept_is_drawn(make_run: Any) -> None:
     assert not isinstance(both, str) and both[0].baseline == "DuoRec [tau=0.1]"
     (table,) = (part for part in settings(material(swept)).parts if isinstance(part, Grid))
     assert table.rows == (("tau", "0.1", "0.5", "1"),)
+
+
+def test_names_do_not_shift_the_columns_of_markdown() -> None:
+    page = report_as_markdown(Report("T", (Section("S", (Grid("G", ("a", "b|c"), (("x|y", "1"),)),)),)))
+    assert r"b\|c" in page and r"x\|y" in page
 
 
 def test_what_a_line_has_not_set_differs_from_what_another_has(make_run: Any) -> None:

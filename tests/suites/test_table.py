@@ -74,6 +74,11 @@ def test_a_swept_baseline_leaves_the_page_its_tests(suite: Suite, runs: list[Pla
     assert "diff.: to SASRec (1, SASRec)" in page
 
 
+def test_names_do_not_shift_the_columns_of_the_page(suite: Suite, runs: list[PlannedRun]) -> None:
+    lines = SuiteResult(suite, [replace(runs[0], label="a | b")]).text_of("cycle", "pipe").splitlines()
+    assert r"| a \| b " in lines[2] and lines[2].replace(r"\|", "").count("|") == lines[0].count("|")
+
+
 def test_ranking_among_sampled_items_is_marked(suite: Suite, runs: list[PlannedRun]) -> None:
     (runs[0].folder / "config.yaml").write_text("eval_args: {mode: uni50}")
     result = SuiteResult(suite, runs[:1])
