@@ -135,7 +135,7 @@ def _lines(suite: Suite, choice: Choice) -> list[_Line]:
     problems = _misplaced(suite, choice)
     bare = _bare_configs(models, next(iter(datasets)), problems)
     _tell_unknown(suite, choice, datasets, bare, problems)
-    lines = []
+    lines: list[_Line] = []
     for dataset, name in product(datasets, variants):
         variant = suite.variants[name]
         if name not in bare or dataset not in (variant.datasets or [dataset]):

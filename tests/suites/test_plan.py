@@ -99,7 +99,7 @@ def test_older_names_mean_what_they_mean_to_a_single_run(toy: Choice) -> None:
     suite = suite_of(variants=["SASRec", "CL4SRec"], settings={"tau": 0.9})
     plain, ours = plan(suite, replace(toy, seeds=[1]))
     assert ours.settings["temperature"] == 0.9 and not {"tau", "temperature"} & plain.settings.keys()
-    (ours,) = plan(suite, replace(toy, seeds=[1], variants=["CL4SRec"], settings=toy.settings | {"temperature": 0.5}))
+    (ours,) = plan(suite, replace(toy, seeds=[1], variants=["CL4SRec"], settings={**toy.settings, "temperature": 0.5}))
     assert ours.settings["temperature"] == 0.5
 
 
@@ -120,7 +120,7 @@ def test_settings_that_would_change_nothing_or_belie_the_table_are_refused(
     toy: Choice, given: dict[str, Any], chosen: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
-        plan(suite_of(**given), replace(toy, settings=toy.settings | chosen))
+        plan(suite_of(**given), replace(toy, settings={**toy.settings, **chosen}))
 
 
 def test_columns_are_what_runs_measure_or_what_follows_from_ranks(toy: Choice) -> None:
