@@ -10,6 +10,7 @@ import pandas as pd
 from recbole_cl.analysis.drawing import line_style, panels
 from recbole_cl.analysis.runs import Drawing, Subject
 from recbole_cl.evaluation.protocol import PROTOCOLS
+from recbole_cl.report.groups import sampled_mark
 from recbole_cl.report.tables import figure_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def bars(subject: Subject) -> Drawing:
             colours = [line_style(number)["color"] for number in range(len(its))]
             place.bar(its["line"], its["mean"], yerr=its["std"], capsize=3, color=colours)
             place.set_xticks(range(len(its)), its["line"], rotation=25, ha="right")
-            place.set(title=f"{dataset}, {protocol.replace('_', ' ')}", ylabel=subject.metric)
+            mark = sampled_mark(subject.groups[str(dataset)])
+            place.set(title=f"{dataset}, {protocol.replace('_', ' ')}{mark}", ylabel=subject.metric)
 
     return Drawing(table, draw)

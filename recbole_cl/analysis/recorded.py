@@ -37,8 +37,9 @@ def geometry(subject: Subject) -> Drawing:
 
 
 def uniformity(subject: Subject) -> Drawing:
-    """Uniformity of the last epoch, its sign reversed: AdaptiveRec's Figure 3."""
-    table = _geometry(subject).groupby("run", sort=False).tail(1).reset_index(drop=True)
+    """Uniformity of the last epoch that recorded it, its sign reversed: AdaptiveRec's Figure 3."""
+    recorded = _geometry(subject).dropna(subset=["uniformity"])  # a second stage may compare no views
+    table = recorded.groupby("run", sort=False).tail(1).reset_index(drop=True)
 
     def draw(figure: Figure) -> None:
         (axes,) = panels(figure, 1, width=1.5 + 0.9 * len(table), height=3.4)
@@ -126,7 +127,7 @@ def _recorded(each: Named, needed: Sequence[str], how: str) -> Mapping[str, Seri
 
 
 def _frame(each: Named, found: Mapping[str, Series], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Several values in columns, one line for each epoch that has the first of them; NaN where another is missing."""
+    """Several values in columns, one line for each epoch that has any of them; NaN where another is missing."""
     series: dict[str, Any] = {
         name: pd.Series(found[tag].value, index=found[tag].epoch) if tag in found else pd.Series(dtype=float)
         for name, tag in columns.items()

@@ -104,8 +104,12 @@ class Config(RecBoleConfig):
         return deepcopy(self._settings)
 
     def knows(self, key: str) -> bool:
-        """Whether a run of this model reads the setting."""
-        return key in self._known
+        """Whether a run of this model reads the setting, under today's name or an older one."""
+        return key in self._known or key in older_names(self._known)
+
+    def known_among(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that a run of this model reads, under today's names."""
+        return with_todays_names({key: it for key, it in values.items() if self.knows(key)}, self._known)
 
     def unlike_recbole(self) -> str:
         """The settings that differ from those of RecBole's command, in one line; none for models only we have."""

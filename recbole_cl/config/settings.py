@@ -168,6 +168,20 @@ def _check_times(values: Mapping[str, Any]) -> None:
         refuse_unless(INTERVALS, f"val_interval.{time}", intervals[time])
 
 
+def measured_metrics(values: Mapping[str, Any]) -> list[str]:
+    """The metrics that a run measures, as ``valid_metric`` names them, such as ``NDCG@10``.
+
+    Args:
+        values: Its settings, of which ``metrics`` and ``topk`` are used.
+    """
+    ks = [values["topk"]] if isinstance(values["topk"], Integral) else values["topk"]
+    found: list[str] = []
+    for metric in listed(values["metrics"]):
+        name = attribute_of(metric) if is_path(metric) else metric
+        found += [name] if name.lower() == "gauc" else [f"{name}@{k}" for k in ks]
+    return found
+
+
 def _check_metrics(values: Mapping[str, Any]) -> None:
     """Checks the metrics' names, and that the metric for early stopping is among them."""
     from recbole.evaluator import metric_types
@@ -176,21 +190,17 @@ def _check_metrics(values: Mapping[str, Any]) -> None:
     metrics = listed(values["metrics"])
     ks = [values["topk"]] if isinstance(values["topk"], Integral) else values["topk"]
     known = OneOf(*metric_types, ignore_case=True)
-    possible: list[str] = []
     if all(map(is_path, metrics)):
         raise UsageError(f"metrics = {metrics}: expected at least one of RecBole's metrics as well, such as NDCG")
     for metric in metrics:
         if is_path(metric):
-            possible += [f"{attribute_of(metric)}@{k}" for k in ks]
             continue
         refuse_unless(known, "metrics", metric)
         if metric_types[metric.lower()] == EvaluatorType.VALUE:
             raise UsageError(
                 f"metrics = {metric} is computed from labels, and a ranking has none; use GAUC, NDCG or Hit"
             )
-        at_k = metric_types[metric.lower()] == EvaluatorType.RANKING and metric.lower() != "gauc"
-        possible += [f"{metric}@{k}" for k in ks] if at_k else [metric]
-    wanted = values["valid_metric"]
+    wanted, possible = values["valid_metric"], measured_metrics(values)
     name, _, k = wanted.rpartition("@") if isinstance(wanted, str) else ("", "", "")
     if f"{name}@{ks[0]}".lower() in map(str.lower, possible) and k.isdecimal() and int(k) not in ks:
         raise UsageError(

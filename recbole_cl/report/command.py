@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.protocol import not_comparable
 from recbole_cl.report.archive import find_runs
 from recbole_cl.report.formats import report_as_csv, report_as_latex, report_as_markdown
-from recbole_cl.report.groups import group_runs
+from recbole_cl.report.groups import group_runs, sampled_modes
 from recbole_cl.report.html import report_as_html
 from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Report
@@ -103,7 +104,9 @@ def build_report(material: Material) -> Report:
         origin.settings(material),
         origin.environment(material),
     )
-    return Report(material.title, tuple(it for it in sections if it is not None), material.notes)
+    modes = sampled_modes(group for groups in material.groups.values() for group in groups)
+    notes = (*material.notes, *(f"{not_comparable(mode)}." for mode in modes))
+    return Report(material.title, tuple(it for it in sections if it is not None), notes)
 
 
 def _check_baseline(name: str, material: Material) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from recbole_cl.config.common import DECIDES_TARGETS
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import TESTS
 from recbole_cl.report.archive import load_runs
@@ -109,6 +110,10 @@ def _tables(comparison: Comparison, by: str) -> list[Table]:
     runs = [run for path in finished or comparison.runs for run in load_runs(path)]
     if unknown := [name for name in comparison.ignore if not any(name in (run.settings or {}) for run in runs)]:
         raise UsageError(f"--ignore {unknown[0]}: no run has such a setting; leave it out")
+    if decisive := sorted(DECIDES_TARGETS.intersection(comparison.ignore)):
+        raise UsageError(
+            f"--ignore {decisive[0]}: runs must agree in it, since it decides what is ranked; leave it out"
+        )
     runs = [run.without(comparison.ignore) for run in runs]
     tables = compare_runs(
         runs,

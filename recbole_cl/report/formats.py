@@ -101,7 +101,8 @@ def _pipes(grid: Grid) -> str:
 
     alignment = ["left"] * grid.words + ["right"] * (len(grid.header) - grid.words)
     rows = [list(map(cell_of, row)) for row in grid.rows]
-    table: str = tabulate(rows, headers=list(grid.header), tablefmt="pipe", disable_numparse=True, colalign=alignment)
+    header = list(map(cell_of, grid.header))
+    table: str = tabulate(rows, headers=header, tablefmt="pipe", disable_numparse=True, colalign=alignment)
     return table
 
 

@@ -96,6 +96,41 @@ def _by_seed(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
 
+def single_baseline(groups: Sequence[RunGroup], name: str | None) -> str | None:
+    """A baseline, if it is one line of these; None if it has no run yet, or was swept: then another line is chosen."""
+    labels, models = ([getattr(group, key) for group in groups] for key in ("label", "model"))
+    return name if name in labels or models.count(name) == 1 else None
+
+
+def may_repeat_users(groups: Iterable[RunGroup]) -> bool:
+    """Whether the split may give a user several test rows, which tests take for users: shares, or files."""
+    settings = [run.settings or {} for group in groups for run in group.runs]
+    splits = [its["eval_args"].get("split") for its in settings if isinstance(its.get("eval_args"), Mapping)]
+    by_share = any(isinstance(split, Mapping) and "RS" in split for split in splits)
+    return by_share or any(its.get("benchmark_filename") for its in settings)
+
+
+def sampled_modes(groups: Iterable[RunGroup], split: str = "test") -> list[str]:
+    """The modes, such as `uni100`, of runs whose targets were ranked among sampled items; empty if there are none.
+
+    Args:
+        groups: any groups.
+        split: `test` or `valid`.
+    """
+    found = set()
+    for run in (run for group in groups for run in group.runs):
+        args = (run.settings or {}).get("eval_args")
+        mode = args.get("mode", "full") if isinstance(args, Mapping) else "full"
+        found.add(str(mode.get(split, next(iter(mode.values()), "full")) if isinstance(mode, Mapping) else mode))
+    return sorted(found - {"full"})
+
+
+def sampled_mark(groups: Iterable[RunGroup], split: str = "test") -> str:
+    """What a title must say of such runs: `, among sampled items (uni100)`; empty if there are none."""
+    modes = sampled_modes(groups, split)
+    return f", among sampled items ({', '.join(modes)})" if modes else ""
+
+
 def differing_settings(groups: Sequence[RunGroup]) -> list[dict[str, str]]:
     """The settings in which groups differ, as text; nothing distinguishes a single group.
 
@@ -105,12 +140,16 @@ def differing_settings(groups: Sequence[RunGroup]) -> list[dict[str, str]]:
     Returns:
         For each group, its values of these settings.
     """
-    known = [_fingerprint(group.runs[0]) for group in groups]
+    first = [group.runs[0] for group in groups]
+    values = [_fingerprint(run) for run in first]
+    names = set[str]().union(*values) - {"model"}
+    of_model: dict[str, set[str]] = {}  # an earlier version may not have stored all of them
+    for run in first:
+        of_model.setdefault(run.model, set()).update(run.settings or {})
     known = [
-        {name: value for name, value in its.items() if name in (group.runs[0].settings or {}) and name != "model"}
-        for its, group in zip(known, groups, strict=True)
+        {name: its.get(name, _UNSET) for name in names & of_model[run.model]}
+        for run, its in zip(first, values, strict=True)
     ]
-    names = {name for its in known for name in its}
     differing = {name for name in names if len({its[name] for its in known if name in its}) > 1}
     return [{name: value for name, value in its.items() if name in differing} for its in known]
 

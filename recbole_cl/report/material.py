@@ -11,7 +11,7 @@ from typing import Any
 
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import KEPT, HistorySetting, protocol_of
-from recbole_cl.report.groups import RunGroup, refuse_incomparable
+from recbole_cl.report.groups import RunGroup, refuse_incomparable, single_baseline
 from recbole_cl.report.store import RunFiles
 from recbole_cl.report.tables import Table, compare_groups
 from recbole_cl.runs.folder import ENVIRONMENT
@@ -54,7 +54,7 @@ class Material:
         for dataset, groups in self.groups.items():
             try:
                 refuse_incomparable([run for group in groups for run in group.runs])
-                found[dataset] = compare_groups({dataset: groups}, self.metrics, self._baseline_of(groups))
+                found[dataset] = compare_groups({dataset: groups}, self.metrics, single_baseline(groups, self.baseline))
             except UsageError as error:  # lines with different data: their figures are still shown
                 found[dataset] = str(error)
         return found
@@ -67,8 +67,3 @@ class Material:
         except ValueError as error:
             raise UsageError(f"{run_dir / ENVIRONMENT} is damaged: {error}") from None
         return found if isinstance(found, dict) else {}
-
-    def _baseline_of(self, groups: Sequence[RunGroup]) -> str | None:
-        """The baseline, if it is one line; another line is chosen if it has no run yet, or was swept."""
-        labels, models = ([getattr(group, name) for group in groups] for name in ("label", "model"))
-        return self.baseline if self.baseline in labels or models.count(self.baseline) == 1 else None

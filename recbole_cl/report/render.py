@@ -162,7 +162,9 @@ def _notes(table: Table) -> list[str]:
 
 
 def _sample(table: Table) -> str:
-    return "the users of each group" if table.by else f"{table.n_users} users"
+    sample = "the users of each group" if table.by else f"{table.n_users} users"
+    rows = " (test rows: if a user has several, they are not independent, and p is too small)"
+    return sample + rows * table.of_rows
 
 
 def _both_over(table: Table) -> str:

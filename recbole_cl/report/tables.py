@@ -19,7 +19,7 @@ from recbole_cl.evaluation.significance import (
     paired_test,
     per_user_metric,
 )
-from recbole_cl.report.groups import RunGroup, group_runs, renamed
+from recbole_cl.report.groups import RunGroup, group_runs, may_repeat_users, renamed, sampled_modes
 from recbole_cl.report.store import StoredRun
 from recbole_cl.report.users import users_by
 from recbole_cl.runs.folder import RANKS, RESULT
@@ -83,6 +83,7 @@ class Table:
         split: which targets were ranked, those of the test or of the validation.
         by: how users are grouped; empty if all are taken together.
         mode: the candidates: `full`, or sampled items, such as `pop100`.
+        of_rows: whether a user may have several test rows, each of which counts as a user.
     """
 
     dataset: str
@@ -95,6 +96,7 @@ class Table:
     split: Split = "test"
     by: str = ""
     mode: str = "full"
+    of_rows: bool = False
 
     @property
     def family(self) -> int:
@@ -208,20 +210,13 @@ def _table(
         rows += [replace(row, group=name) for row in of_part]
     n_users = baseline.runs[0].n_users
     corrected = _corrected(rows)
-    mode = _mode_of(baseline.runs[0], measure.split)
+    mode = ", ".join(sampled_modes(groups, measure.split)) or "full"
     of = dataset, measure.protocol, baseline.label, test, n_users, corrected
-    return Table(*of, split=measure.split, by=by, mode=mode)
+    return Table(*of, split=measure.split, by=by, mode=mode, of_rows=may_repeat_users(groups))
 
 
 def _of_users(group: RunGroup, inside: NDArray[np.bool_]) -> RunGroup:
     return replace(group, runs=tuple(run.of_users(inside) for run in group.runs))
-
-
-def _mode_of(run: StoredRun, split: Split) -> str:
-    """The candidates of a run's targets; compared runs agree in them (`refuse_incomparable`)."""
-    args = (run.settings or {}).get("eval_args")
-    mode = args.get("mode", "full") if isinstance(args, Mapping) else "full"
-    return str(mode.get(split, next(iter(mode.values()), "full")) if isinstance(mode, Mapping) else mode)
 
 
 def _row(group: RunGroup, baseline: RunGroup, measure: Measure, metric: str, test: PairedTest) -> Row:

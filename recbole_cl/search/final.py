@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from recbole_cl.runs.folder import LAST, RESULT
+from recbole_cl.runs.folder import RESULT, is_resumable
 from recbole_cl.runs.lock import LOCK
 from recbole_cl.runs.result import RunResult, parse_result
 from recbole_cl.runs.runner import run
@@ -42,6 +42,6 @@ def _test(task: Task, settings: Mapping[str, Any], folder: Path) -> RunResult:
     for begun in sorted(folder.glob(f"{glob.escape(stem)}*")):
         if (begun / RESULT).is_file():
             return parse_result((begun / RESULT).read_bytes(), begun)
-        if (begun / LAST).is_file():
+        if is_resumable(begun):
             return run(task.model, task.dataset, config_files=task.files, **{**settings, "resume": str(begun)})
     return run(task.model, task.dataset, config_files=task.files, **{**settings, "checkpoint_dir": str(folder)})

@@ -69,7 +69,8 @@ def tune(
         ranges: File of ranges, see ``files.read_ranges``; None for those that come with the model. Settings that are
             given here are not searched.
         trials: Number of trials in the whole study, >= 1; None for 50, or for any number if there is a time limit.
-        limit_hours: Time limit in hours, >= 0; the search stops at the end of the epoch. None for no limit.
+        limit_hours: Time limit in hours, >= 0; the search stops at the end of the epoch, and nothing is tested before
+            there are as many trials as asked for. None for no limit.
         seeds: At the end, the best setting is trained and tested once for each of these.
         study: Name of the study; its folder is ``<checkpoint_dir>/tune-<study>``. None for model, dataset and seed.
         storage: One of Optuna's storages, or the URL of a database, which several machines may use; None for a file in
@@ -121,10 +122,10 @@ def require_optuna() -> None:
 
 
 def _result(search: Search, seeds: Sequence[int]) -> SearchResult:
-    """The best trial so far; it is tested, if that is asked for and no other worker might find a better one."""
+    """The best trial so far; it is tested, if that is asked for and no trial is left that might be a better one."""
     from recbole_cl.search.drawing import settings_of_trial
     from recbole_cl.search.final import test_best
-    from recbole_cl.search.study import best_trial
+    from recbole_cl.search.study import best_trial, counted
 
     others = search.folders.under_way()  # first: a trial that ends in between then counts as the best, or as under way
     best = best_trial(search.study)
@@ -132,8 +133,11 @@ def _result(search: Search, seeds: Sequence[int]) -> SearchResult:
         return SearchResult(search.folder, {}, None)
     values = settings_of_trial(best.params, search.task.ranges)
     tests: Sequence[RunResult] = ()
+    ended, asked = sum(trial.state.is_finished() for trial in counted(search.study)), search.limits.trials
     if seeds and others:
         print(f"no test yet: other workers are at trials {others}; the last to finish tests, or run this command again")
+    elif seeds and asked is not None and ended < asked:
+        print(f"no test yet: {ended} of {asked} trials have ended; the same command continues")
     elif seeds:
         tests = test_best(search.task, values, search.folder / f"test-of-trial-{best.number:04d}", seeds)
     return SearchResult(search.folder, values, best.value, tests)

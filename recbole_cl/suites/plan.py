@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import chain, count, product
 from pathlib import Path
@@ -12,12 +13,18 @@ from recbole_cl.config.config import Config
 from recbole_cl.config.identity import digest
 from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import merge_settings, read_settings
+from recbole_cl.config.settings import measured_metrics
 from recbole_cl.data.files.names import ensure_dataset_available
 from recbole_cl.errors import UsageError
+from recbole_cl.evaluation.significance import computable_from_ranks
 from recbole_cl.runs.build import build_config
+from recbole_cl.runs.evaluation_rows import asks_for_none
 from recbole_cl.runs.folder import CONFIG, RESULT
 from recbole_cl.runs.settings import settings_of
 from recbole_cl.suites.schema import Suite, Variant
+
+# Settings of a run that a suite has keys of its own for.
+_OF_THE_SUITE = {"model": "variants", "dataset": "datasets", "seed": "seeds"}
 
 
 @dataclass(frozen=True)
@@ -125,23 +132,29 @@ def _lines(suite: Suite, choice: Choice) -> list[_Line]:
     datasets = _chosen("datasets", choice.datasets, suite.datasets)
     variants = _chosen("variants", choice.variants, suite.variants)
     models = {name: suite.variants[name].model or name for name in variants}
-    problems: list[str] = []
+    problems = _misplaced(suite, choice)
     bare = _bare_configs(models, next(iter(datasets)), problems)
     _tell_unknown(suite, choice, datasets, bare, problems)
-    lines = []
+    lines: list[_Line] = []
     for dataset, name in product(datasets, variants):
         variant = suite.variants[name]
         if name not in bare or dataset not in (variant.datasets or [dataset]):
             continue
+        shared = bare[name].known_among(_common(suite, dataset, bare[name].model))
+        strongest = bare[name].known_among(choice.settings)
+        if swept := sorted(strongest.keys() & _swept(variant)):
+            problems.append(f"{', '.join(swept)}: {name} sweeps it, so that it can't be set for all runs; leave it out")
         for label, own in _points(name, variant, bare[name].model):
-            values = merge_settings(_known_to(bare[name], _common(suite, dataset, bare[name].model)), own)
-            merge_settings(values, _known_to(bare[name], choice.settings))
+            values = merge_settings(merge_settings(deepcopy(shared), own), strongest)
             try:
                 config = build_config(models[name], dataset, (), values)
+                _refuse_empty_columns(suite, config)
             except UsageError as error:
                 problems.append(f"{label}: {error}")
-            else:
-                lines.append(_Line(name, label, dataset, models[name], values, config))
+                continue
+            if any((label, dataset) == (line.label, line.dataset) for line in lines):
+                problems.append(f"{label}: two lines have this name; sweep each value once")
+            lines.append(_Line(name, label, dataset, models[name], values, config))
     if problems:
         raise UsageError(" | ".join(dict.fromkeys(problems)))
     if not lines:
@@ -196,9 +209,32 @@ def _tell_unknown(
             problems.append(str(error))
 
 
-def _known_to(bare: Config, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that a model knows."""
-    return {key: value for key, value in values.items() if bare.knows(key)}
+def _misplaced(suite: Suite, choice: Choice) -> list[str]:
+    """What is wrong with settings that the suite itself decides: they would have no effect, or contradict its table."""
+    shared = [suite.settings, *suite.datasets.values(), choice.settings]
+    given = [*shared, *({**it.settings, **dict.fromkeys(_swept(it))} for it in suite.variants.values())]
+    found = [
+        f"{key} is no setting of a suite's runs: choose it by {own}"
+        for key, own in _OF_THE_SUITE.items()
+        if any(key in it for it in given)
+    ]
+    if any("eval_history" in it for it in shared):
+        found.append("eval_history belongs at the top of the suite's file, since its table depends on it")
+    return found
+
+
+def _refuse_empty_columns(suite: Suite, config: Config) -> None:
+    """Refuses columns of the table that a run would have no figures for."""
+    measured = [metric.lower() for metric in measured_metrics(config.settings_dict())]
+    for metric in suite.metrics:
+        if not computable_from_ranks(metric) and metric not in measured:
+            raise UsageError(f"metrics = {metric}: runs measure {', '.join(measured)}; add it to settings.metrics")
+    if asks_for_none(config, "test"):
+        raise UsageError("no part of the data is left for the test, which the table is made of")
+
+
+def _swept(variant: Variant) -> set[str]:
+    return {key for keys in variant.sweeps for key in keys.split(", ")}
 
 
 def _points(name: str, variant: Variant, model: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le, MinLen
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recbole_cl.config.presets import read_settings
 from recbole_cl.config.schema import Distinct
@@ -16,6 +16,7 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.protocol import HistorySetting
 
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+Metric = Annotated[str, AfterValidator(str.lower)]
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -54,7 +55,7 @@ class Published(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     source: str
-    figures: dict[str, dict[str, dict[str, float]]]
+    figures: dict[str, dict[str, dict[Metric, float]]]
 
 
 class Suite(BaseModel):
@@ -87,7 +88,7 @@ class Suite(BaseModel):
     config_files: list[str] = []
     settings: dict[str, Any] = {}
     variants: Annotated[dict[str, Variant], MinLen(1)]
-    metrics: Annotated[list[str], MinLen(1)] = Field(default=["hit@5", "hit@10", "ndcg@5", "ndcg@10"])
+    metrics: Annotated[list[Metric], MinLen(1)] = Field(default=["hit@5", "hit@10", "ndcg@5", "ndcg@10"])
     baseline: str | None = None
     published: Published | None = None
 

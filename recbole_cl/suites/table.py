@@ -10,8 +10,8 @@ from statistics import mean, stdev
 from tabulate import tabulate
 
 from recbole_cl.errors import UsageError
-from recbole_cl.evaluation.protocol import protocol_of
-from recbole_cl.report.groups import RunGroup, refuse_incomparable
+from recbole_cl.evaluation.protocol import not_comparable, protocol_of
+from recbole_cl.report.groups import RunGroup, refuse_incomparable, sampled_mark, sampled_modes, single_baseline
 from recbole_cl.report.render import as_markdown
 from recbole_cl.report.store import StoredRun, load_run
 from recbole_cl.report.tables import Table, compare_groups, figure_of
@@ -55,8 +55,7 @@ class SuiteResult:
         tables = []
         for dataset, groups in self.groups.items():
             refuse_incomparable([run for group in groups for run in group.runs])
-            names = {group.label for group in groups} | {group.model for group in groups}
-            baseline = self.suite.baseline if self.suite.baseline in names else None
+            baseline = single_baseline(groups, self.suite.baseline)
             tables += compare_groups({dataset: groups}, self.suite.metrics, baseline)
         return tables
 
@@ -73,7 +72,7 @@ class SuiteResult:
         published = self.suite.published.figures.get(dataset, {}) if self.suite.published else {}
         groups = {group.label: group for group in self.groups.get(dataset, [])}
         labels = dict.fromkeys([*(run.label for run in self.runs if run.dataset == dataset), *published])
-        header = [dataset, "seeds"]
+        header = [f"{dataset}{sampled_mark(groups.values())}", "seeds"]
         for metric in self.suite.metrics:
             header += [metric, "published"] if published else [metric]
         lines = []
@@ -83,6 +82,8 @@ class SuiteResult:
             for metric in self.suite.metrics:
                 line += self._cells(group, metric, published.get(label, {}).get(metric), bool(published))
             lines.append(line)
+        if style == "pipe":
+            lines = [[it.replace("|", "\\|") for it in line] for line in lines]
         alignment = ["left", *["right"] * (len(header) - 1)]
         grid: str = tabulate(lines, headers=header, tablefmt=style, disable_numparse=True, colalign=alignment)
         return grid
@@ -123,7 +124,8 @@ class SuiteResult:
         notes = [f"Mean over seeds, ± their standard deviation, {history}."]
         if self.suite.published:
             notes.append(f"Published: {self.suite.published.source}; in brackets, how far ours lies above or below it.")
-        return [*notes, *self.progress()]
+        modes = sampled_modes(group for groups in self.groups.values() for group in groups)
+        return [*notes, *(f"{not_comparable(mode)}." for mode in modes), *self.progress()]
 
     def progress(self) -> list[str]:
         """How many runs are done, and which have failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 import torch
 
+from recbole_cl.analysis import recorded
 from recbole_cl.analysis.embeddings import plane
-from recbole_cl.analysis.epochs import read_epochs
+from recbole_cl.analysis.epochs import Series, read_epochs
+from recbole_cl.analysis.runs import Named, Subject
 from recbole_cl.cli import main
 from recbole_cl.testing.toy import N_ITEMS
 
@@ -67,6 +70,15 @@ def test_paths_have_both_forms(analyze: Analyze, trained: dict[str, Path]) -> No
     assert not np.allclose(unit["alignment"], as_is["alignment"])
     last = analyze("uniformity", *trained.values())
     assert last["uniformity"].tolist() == unit[unit["epoch"] == 2]["uniformity"].tolist()
+
+
+def test_an_epoch_without_views_hides_no_uniformity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    two, three = (Series(np.arange(n), np.full(n, -2.0)) for n in (2, 3))
+    found = {"diagnostics/alignment": two, "diagnostics/uniformity": two, "valid/ndcg@10": three}
+    monkeypatch.setattr(recorded, "read_epochs", lambda folder: found)
+    run: Any = SimpleNamespace(run_dir=tmp_path)
+    table = recorded.uniformity(Subject([Named("a", run)], {}, ["best"], "unit", "ndcg@10")).table
+    assert (table["epoch"].tolist(), table["uniformity"].tolist()) == ([1], [-2.0])
 
 
 def test_negatives_are_sorted_in_every_epoch(analyze: Analyze, trained: dict[str, Path]) -> None:

@@ -105,6 +105,11 @@ def test_a_setting_that_runs_may_differ_in_does_not_part_them(make_run: Any, ref
     )
     compare(old, other, "--ignore", "train_form", "--format", "csv")
     assert {line["model"] for line in csv.DictReader(capsys.readouterr().out.splitlines())} == {"DuoRec"}
+    sampled = [
+        make_run(settings={"eval_args": {"mode": mode}}, name=mode, seed=seed)
+        for seed, mode in enumerate(("full", "uni50"))
+    ]
+    assert "--ignore eval_args: runs must agree in it" in refusal(*sampled, "--ignore", "eval_args")
     assert "--ignore complemnt: no run has such a setting" in refusal(old, new, "--ignore", "complemnt")
 
 

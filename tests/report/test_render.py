@@ -82,6 +82,19 @@ def test_the_tables_of_a_comparison_stand_under_one_heading(folders: list[Path],
     assert text == "\n".join(f"{form.format(name)}\n\n{render(plain)}" for name in ("One", "Two {}"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "several"),
+    [
+        ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}}}, True),
+        ({"benchmark_filename": ["train", "test"]}, True),
+        ({"eval_args": {"split": {"LS": "valid_and_test"}}, "benchmark_filename": None}, False),
+    ],
+)
+def test_users_with_several_test_rows_are_told(make_run: Any, settings: dict[str, Any], several: bool) -> None:
+    text = as_text(tables([make_run(settings=settings), make_run("DuoRec", settings=settings)]))
+    assert ("over 80 users (test rows: if a user has several" in text) is several
+
+
 def test_csv_names_the_comparison(folders: list[Path]) -> None:
     rows = list(csv.DictReader(as_csv(tables(folders, "One") + tables(folders, "Two, or more")).splitlines()))
     assert [row["comparison"] for row in rows] == ["One"] * 12 + ["Two, or more"] * 12

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from recbole_cl.cli import main
-from recbole_cl.report.formats import grids_as_latex
+from recbole_cl.report.formats import grids_as_latex, report_as_markdown
 from recbole_cl.report.groups import RunGroup, group_runs
 from recbole_cl.report.material import Material
-from recbole_cl.report.parts import Grid, Number, Picture
+from recbole_cl.report.parts import Grid, Number, Picture, Report, Section
 from recbole_cl.report.sections import users as users_section
 from recbole_cl.report.sections.leaderboard import leaderboard
 from recbole_cl.report.sections.origin import settings
@@ -133,6 +133,31 @@ def test_marks_stand_where_the_tests_say_so(make_run: Any) -> None:
     assert [row[0] for row in kept.rows][0] == "DuoRec" and kept.header[3] == "hit@10, published"
 
 
+def test_the_best_is_the_least_where_less_is_better_and_nothing_among_other_data(make_run: Any) -> None:
+    lines = [make_run("SASRec", 1), make_run("DuoRec", 2)]
+    for folder, value in zip(lines, (0.3, 0.2), strict=True):
+        result = json.loads((folder / "result.json").read_text())
+        for figures in result["test"].values():
+            figures["giniindex@10"] = value
+        (folder / "result.json").write_text(json.dumps(result))
+    made = replace(material(lines), metrics=["giniindex@10"])
+    for part in leaderboard(made).parts:
+        assert isinstance(part, Grid) and [row[0] for row in part.rows] == ["DuoRec", "SASRec"]
+        assert [cell.best for row in part.rows if isinstance(cell := row[2], Number)] == [True, False]
+    other = material([lines[0], make_run("GRU4Rec", n_users=50)], of_suite=True)
+    cells = [row[2] for part in leaderboard(other).parts if isinstance(part, Grid) for row in part.rows]
+    assert not any(isinstance(cell, Number) and cell.best for cell in cells)
+
+
+def test_ranking_among_sampled_items_is_marked_in_every_format(make_run: Any, tmp_path: Path) -> None:
+    args = {"eval_args": {"mode": {"valid": "full", "test": "uni50"}}}
+    made = report(tmp_path, make_run(settings=args), make_run("DuoRec", settings=args))
+    assert "<li>ranked among sampled items (uni50)" in made["html"]
+    tables = {it["table"] for it in csv.DictReader(made["csv"].splitlines()) if it["section"] == "Leaderboard"}
+    assert tables == {f"toy, history {it}, among sampled items (uni50)" for it in ("kept", "removed")}
+    assert made["tex"].count("among sampled items (uni50)}") == 4
+
+
 def test_what_was_swept_is_drawn(make_run: Any) -> None:
     swept = [make_run("DuoRec", settings={"tau": tau, "model": "DuoRec"}, name=f"t{tau}") for tau in (0.1, 0.5, 1.0)]
     pairs = [["crop"], ["crop", "mask"], ["mask"]]
@@ -149,6 +174,21 @@ def test_what_was_swept_is_drawn(make_run: Any) -> None:
     assert not isinstance(both, str) and both[0].baseline == "DuoRec [tau=0.1]"
     (table,) = (part for part in settings(material(swept)).parts if isinstance(part, Grid))
     assert table.rows == (("tau", "0.1", "0.5", "1"),)
+
+
+def test_names_do_not_shift_the_columns_of_markdown() -> None:
+    page = report_as_markdown(Report("T", (Section("S", (Grid("G", ("a", "b|c"), (("x|y", "1"),)),)),)))
+    assert r"b\|c" in page and r"x\|y" in page
+
+
+def test_what_a_line_has_not_set_differs_from_what_another_has(make_run: Any) -> None:
+    old, new = {"lr": 1, "clip_grad_norm": None}, {"lr": 1, "clip_grad_norm": {"max_norm": 1}, "ema_decay": 0.9}
+    lines = [make_run("DuoRec", settings=its, name=name) for name, its in (("old", old), ("new", new))]
+    (table,) = (part for part in settings(material([*lines, make_run(settings={"lr": 1})])).parts)
+    assert isinstance(table, Grid) and table.rows == (
+        ("clip_grad_norm", "unset", '{"max_norm": 1}', "-"),
+        ("ema_decay", "0", "0.9", "-"),
+    )
 
 
 def test_a_heat_map_has_a_cell_for_each_line(make_run: Any) -> None:

@@ -79,6 +79,15 @@ def test_a_search_leaves_its_best_setting_a_table_plots_and_one_test(whole: Sear
     assert weights == {f"trial-{int(best['trial']):04d}"}  # the others' are gone
 
 
+def test_nothing_is_tested_before_all_trials_have_ended(
+    whole: SearchResult, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = settings(data, whole.folder.parent, storage=None)
+    result = tune("SASRec", "cycle", trials=5, limit_hours=0, seeds=[6], **own)
+    assert result.value == whole.value and result.tests == ()
+    assert "no test yet: 4 of 5 trials have ended" in capsys.readouterr().out
+
+
 def test_no_trial_looks_at_a_test_item(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users' last items change places: nothing that a search measures may change. And no test is computed."""
     lines = (data / "cycle" / "cycle.inter").read_text().splitlines()

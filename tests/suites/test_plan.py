@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -102,3 +103,37 @@ def test_what_is_chosen_must_be_there_and_so_must_the_data(toy: Choice, tmp_path
     assert "'cycel'" in str(error.value) and "'no-such'" in str(error.value)
     assert "leave them out: --datasets cycle" in str(error.value)
     refuse_missing_data([run for run in runs if run.dataset == "cycle"])
+
+
+def test_older_names_mean_what_they_mean_to_a_single_run(toy: Choice) -> None:
+    suite = suite_of(variants=["SASRec", "CL4SRec"], settings={"tau": 0.9})
+    plain, ours = plan(suite, replace(toy, seeds=[1]))
+    assert ours.settings["temperature"] == 0.9 and not {"tau", "temperature"} & plain.settings.keys()
+    (ours,) = plan(suite, replace(toy, seeds=[1], variants=["CL4SRec"], settings={**toy.settings, "temperature": 0.5}))
+    assert ours.settings["temperature"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen", "told"),
+    [
+        ({"settings": {"seed": 7}}, {}, "seed is no setting of a suite's runs: choose it by seeds"),
+        ({"variants": {"SASRec": {"sweeps": {"seed": [4, 5]}}}}, {}, "seed is no setting of a suite's runs"),
+        ({}, {"model": "DuoRec"}, "model is no setting of a suite's runs: choose it by variants"),
+        ({}, {"eval_history": "remove"}, "eval_history belongs at the top of the suite's file"),
+        ({"variants": {"SASRec": {"sweeps": {"n_heads": [1, 1]}}}}, {}, r"SASRec \(n_heads=1\): two lines have this"),
+        ({"variants": {"CL4SRec": {"sweeps": {"temperature": [1, 2]}}}}, {"tau": 3}, "temperature: CL4SRec sweeps it"),
+        ({"metrics": ["ndgc@10"]}, {}, "SASRec: metrics = ndgc@10: runs measure hit@5, .*; add it to settings.metrics"),
+        ({"settings": {"eval_args": {"split": {"LS": "valid_only"}}}}, {}, "SASRec: no part of the data is left for"),
+    ],
+)
+def test_settings_that_would_change_nothing_or_belie_the_table_are_refused(
+    toy: Choice, given: dict[str, Any], chosen: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        plan(suite_of(**given), replace(toy, settings={**toy.settings, **chosen}))
+
+
+def test_columns_are_what_runs_measure_or_what_follows_from_ranks(toy: Choice) -> None:
+    settings = {"metrics": ["MRR", "GAUC", "ItemCoverage"]}
+    suite = suite_of(metrics=["GAUC", "MRR@3", "ItemCoverage@5"], settings=settings)
+    assert suite.metrics == ["gauc", "mrr@3", "itemcoverage@5"] and plan(suite, toy)

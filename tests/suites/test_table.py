@@ -23,6 +23,7 @@ def suite() -> Suite:
     return suite_of(
         variants=["SASRec", "DuoRec"],
         metrics=["hit@10", "gauc"],
+        settings={"metrics": ["MRR", "GAUC"]},
         published={"source": "X, Table 1", "figures": FIGURES},
     )
 
@@ -65,6 +66,24 @@ def test_lines_of_other_data_are_told_not_to_be_comparable(
 ) -> None:
     other = replace(runs[1], folder=make_run("DuoRec", 7, "cycle", n_users=9, name="other"))
     assert "they are not comparable" in SuiteResult(suite, [runs[0], other]).markdown()
+
+
+def test_a_swept_baseline_leaves_the_page_its_tests(suite: Suite, runs: list[PlannedRun]) -> None:
+    swept = [replace(run, variant="SASRec", label=f"SASRec ({run.seed}, {run.model})") for run in runs[:3]]
+    page = SuiteResult(suite.model_copy(update={"baseline": "SASRec"}), swept).markdown()
+    assert "diff.: to SASRec (1, SASRec)" in page
+
+
+def test_names_do_not_shift_the_columns_of_the_page(suite: Suite, runs: list[PlannedRun]) -> None:
+    lines = SuiteResult(suite, [replace(runs[0], label="a | b")]).text_of("cycle", "pipe").splitlines()
+    assert r"| a \| b " in lines[2] and lines[2].replace(r"\|", "").count("|") == lines[0].count("|")
+
+
+def test_ranking_among_sampled_items_is_marked(suite: Suite, runs: list[PlannedRun]) -> None:
+    (runs[0].folder / "config.yaml").write_text("eval_args: {mode: uni50}")
+    result = SuiteResult(suite, runs[:1])
+    assert result.text_of("cycle").startswith("cycle, among sampled items (uni50)")
+    assert "ranked among sampled items (uni50)" in str(result)
 
 
 def test_a_line_without_runs_is_there_with_what_is_published(suite: Suite, toy: Choice) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recbole_cl.analysis.drawing import Draw, inline_svg, legend_below, line_style, over_epochs, panels
 from recbole_cl.analysis.epochs import Series, read_epochs
-from recbole_cl.report.groups import RunGroup
+from recbole_cl.report.groups import RunGroup, sampled_mark
 from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Picture, Section
 
@@ -27,7 +27,8 @@ def curves(material: Material) -> Section:
         silent += sum(not its for its in recorded.values())
         metric = _validated(groups, recorded, material.metrics[0])
         if any(recorded.values()):
-            pictures.append(Picture(dataset, inline_svg(curves_of(groups, recorded, metric))))
+            mark = sampled_mark(groups, "valid")
+            pictures.append(Picture(f"{dataset}{mark}", inline_svg(curves_of(groups, recorded, metric))))
     notes = ["A line for each run; a dot on the epoch whose weights were tested."] if pictures else []
     if silent:
         notes.append(f"{silent} runs have no record of their epochs: archives hold none.")

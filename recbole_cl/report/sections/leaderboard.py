@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import mean, stdev
 
 from recbole_cl.evaluation.protocol import PROTOCOLS
-from recbole_cl.report.groups import RunGroup
+from recbole_cl.evaluation.significance import computable_from_ranks, split_metric
+from recbole_cl.report.groups import RunGroup, sampled_mark
 from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Cell, Grid, Number, Section
 from recbole_cl.report.render import grid_of
@@ -19,7 +20,7 @@ def leaderboard(material: Material) -> Section:
     """One table for each dataset and protocol, the best line first."""
     grids = tuple(_board(material, dataset, protocol.name) for dataset in material.groups for protocol in PROTOCOLS)
     notes = [
-        "Mean over seeds, ± their standard deviation; in bold, the best of a column.",
+        "Mean over seeds, ± their standard deviation; in bold, the best of a column, if lines are comparable.",
         "history kept: the items that a user already had stay in the ranking; history removed: they are taken out. "
         "Figures of the two must not be compared with one another.",
         f"One star: differs from the baseline over users, p (Holm) below {_LEVEL}; two: also over users and seeds "
@@ -51,11 +52,11 @@ def _board(material: Material, dataset: str, protocol: str) -> Grid:
     known = {metric for figures in beside.values() for metric in figures}
     values = {group.label: [_values(group, protocol, metric) for metric in metrics] for group in groups}
     means = [[mean(its[place]) for its in values.values()] for place in range(len(metrics))]
-    best = [max(column) if max(column) > min(column) else None for column in means]  # None if all are equal
     tables = material.compared[dataset]
+    best = [None if isinstance(tables, str) else _best(*it) for it in zip(metrics, means, strict=True)]
     marks = _marks([] if isinstance(tables, str) else tables, protocol)
     rows: list[tuple[Cell, ...]] = []
-    for group in sorted(groups, key=lambda it: -mean(values[it.label][0])):
+    for group in sorted(groups, key=lambda it: mean(values[it.label][0]), reverse=not _less_is_better(metrics[0])):
         cells: list[Cell] = [group.label, Number(len(group.runs), str(len(group.runs)))]
         for place, metric in enumerate(metrics):
             ours = values[group.label][place]
@@ -67,8 +68,23 @@ def _board(material: Material, dataset: str, protocol: str) -> Grid:
     header = ["line", "seeds"]
     for metric in metrics:
         header += [metric, f"{metric}, published"] if metric in known else [metric]
-    title = f"{dataset}, {protocol.replace('_', ' ')}"
+    title = f"{dataset}, {protocol.replace('_', ' ')}{sampled_mark(groups)}"
     return Grid(title, tuple(header), tuple(rows))
+
+
+def _best(metric: str, means: Sequence[float]) -> float | None:
+    """The best of several means; None if all are equal."""
+    best = min(means) if _less_is_better(metric) else max(means)
+    return best if max(means) > min(means) else None
+
+
+def _less_is_better(metric: str) -> bool:
+    """Whether smaller values are better, as RecBole says of its metrics of popularity and inequality."""
+    if computable_from_ranks(metric):
+        return False
+    from recbole.evaluator.register import smaller_metrics
+
+    return split_metric(metric)[0] in smaller_metrics
 
 
 def _values(group: RunGroup, protocol: str, metric: str) -> list[float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recbole_cl.analysis.drawing import Draw, heat_map, inline_svg, legend_below, line_style, panels
 from recbole_cl.config.settings import canonical
-from recbole_cl.report.groups import RunGroup, differing_settings
+from recbole_cl.report.groups import RunGroup, differing_settings, sampled_mark
 from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Picture, Section
 from recbole_cl.report.tables import figure_of
@@ -42,7 +42,7 @@ def sweeps(material: Material) -> Section | None:
             members = [group for group in groups if _model_of(group) == model]
             others = [group for group in groups if _model_of(group) != model]
             for title, draw in _drawings(material, members, others):
-                pictures.append(Picture(f"{dataset}, {model}: {title}", inline_svg(draw)))
+                pictures.append(Picture(f"{dataset}, {model}: {title}{sampled_mark(groups)}", inline_svg(draw)))
     note = f"Under {material.protocol.replace('_', ' ')}: mean over seeds, and on curves their standard deviation."
     return Section("Sensitivity", tuple(pictures), (note,)) if pictures else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recbole_cl.analysis.drawing import Draw, inline_svg, legend_below, line_style, panels
 from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import computable_from_ranks
-from recbole_cl.report.groups import RunGroup
+from recbole_cl.report.groups import RunGroup, sampled_mark
 from recbole_cl.report.material import Material
 from recbole_cl.report.parts import Cell, Grid, Number, Picture, Section
 from recbole_cl.report.tables import figure_of
@@ -39,9 +39,9 @@ def users(material: Material) -> Section:
         except UsageError as error:
             notes.append(f"{dataset}: {error}")
             continue
-        drawn = {by: found[by] for by in _DRAWN}
-        parts.append(Picture(f"{dataset}, {metric}", inline_svg(_drawing(drawn, metric))))
-        parts += [_grid(f"{dataset}, {metric} by {by}", found[by], BY[by]) for by in BY]
+        drawn, mark = {by: found[by] for by in _DRAWN}, sampled_mark(groups)
+        parts.append(Picture(f"{dataset}, {metric}{mark}", inline_svg(_drawing(drawn, metric))))
+        parts += [_grid(f"{dataset}, {metric} by {by}{mark}", found[by], BY[by]) for by in BY]
     return Section(title, tuple(parts), tuple(notes))
 
 
