@@ -26,8 +26,8 @@ PROGRAM = "recbole-cl"
 _COMMANDS = {
     "train": "train a model and test it",
     "tune": "search for the settings with the best validation score",
-    "suite": "do all runs of a table or figure, or resume them",
-    "compare": "compare finished runs, with significance",
+    "suite": "train all runs of a table or figure, or resume them",
+    "compare": "compare finished runs, with significance tests",
     "analyze": "draw a figure of runs: embeddings, alignment and uniformity, similarities, thresholds, bars",
     "report": "make a page of runs or of a suite: tables and pictures, for a browser, a paper or a spreadsheet",
     "runs": "list all runs, and how far each has come",
@@ -36,7 +36,7 @@ _COMMANDS = {
     "embeddings": "write a run's vectors of items or users",
     "evaluate": "evaluate a run again: other metrics, cut-offs, groups of users",
     "export": "write a run's model for use elsewhere: a package or ONNX",
-    "convert": "make a dataset from csv, json or sequence text",
+    "convert": "make a dataset from your files: csv, JSON lines, Parquet, .inter, sequence text",
     "convert-checkpoint": "turn a SASRec of RecBole's into a run folder, or back",
     "models": "list the models, one line on each; or the settings of one",
     "schema": "print the JSON schema of YAML files, with which an editor completes and checks them",
@@ -172,7 +172,7 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
     parser = Parser(
         prog=PROGRAM,
         description="Contrastive learning for sequential recommendation, on RecBole.",
-        epilog=f"`{PROGRAM} COMMAND --help` tells more.",
+        epilog=f"`{PROGRAM} COMMAND --help` lists the flags of a command.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the versions of this package and of RecBole")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
@@ -195,7 +195,8 @@ def _dispatch(argv: Sequence[str], train: Callable[[Training], None]) -> int:
 
 def _options(command: str) -> dict[str, Any]:
     """The options for the parser of a command."""
-    plain = {"description": f"{_COMMANDS[command].capitalize()}."}
+    text = _COMMANDS[command]
+    plain = {"description": f"{text[0].upper()}{text[1:]}."}
     return TRAIN if command == "train" else getattr(import_module(_MODULES[command]), "PARSER", plain)
 
 

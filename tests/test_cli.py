@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from recbole_cl import cli
-from recbole_cl.cli import Training
+from recbole_cl.cli import Training, main
 from recbole_cl.config import models as registry
 from recbole_cl.config.common import CommonSettings
 from recbole_cl.config.settings import settings_class
@@ -253,6 +253,12 @@ def test_help_for_training_loads_nothing_heavy(call: str) -> None:
     code += f"try: {call}\nexcept SystemExit: assert not {{'torch', 'recbole', 'numpy'}} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
     assert "--contrast=su --temperature=0.5" in done.stdout
+
+
+def test_help_keeps_the_letters_of_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["convert-checkpoint", "--help"])
+    assert "Turn a SASRec of RecBole's into a run folder" in capsys.readouterr().out
 
 
 def test_the_script_runs_from_any_folder(tmp_path: Path) -> None:

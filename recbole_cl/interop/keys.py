@@ -27,7 +27,8 @@ How this package treats every key that RecBole 1.2.1 has for all models (`proper
 * *refused*: any value except the given one would change what is trained or measured, and is not supported.
 
 RecBole's keys of single models are read by its own models and by those of ours that have them (`recbole-cl models
---settings NAME`). Other keys in a file are ignored, with a line that names them, unless they resemble a known one.
+--settings NAME`). Other keys in a file are ignored, with a line that names them; those that resemble
+a known one, or belong to another of our methods, are refused.
 RecBole's context-aware, knowledge-aware and decision-tree models are out of scope.
 """
 
