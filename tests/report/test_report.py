@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from recbole_cl.cli import main
 from recbole_cl.report.formats import grids_as_latex, report_as_markdown
@@ -24,6 +25,8 @@ from recbole_cl.report.sections.leaderboard import leaderboard
 from recbole_cl.report.sections.origin import settings
 from recbole_cl.report.sections.sweeps import sweeps
 from recbole_cl.report.store import files_in, load_run
+from recbole_cl.runs.build import build_config
+from recbole_cl.runs.folder import CONFIG
 from recbole_cl.suites.plan import plan
 from recbole_cl.suites.schema import Published, read_suite
 from tests.suites.conftest import WriteSuite, toy, write_suite  # noqa: F401
@@ -108,7 +111,9 @@ def test_a_suite_has_its_published_figures_and_its_heat_map(
         variants={"SASRec": None, **grid}, metrics=["hit@10"], published={"source": "X, Table 1", "figures": figures}
     )
     for number, run in enumerate(plan(read_suite(suite), toy)[:-1]):
-        shutil.move(make_run(run.model, 1, "cycle", settings=dict(run.settings), name=f"n{number}"), run.folder)
+        shutil.move(make_run(run.model, 1, "cycle", name=f"n{number}"), run.folder)
+        settings = build_config(run.model, run.dataset, (), dict(run.settings)).settings_dict()
+        (run.folder / CONFIG).write_text(yaml.safe_dump(settings))
     made = report(tmp_path, suite, *(f"--set={key}={value}" for key, value in toy.settings.items()))
     assert "<h1>Toys</h1>" in made["html"] and "5 runs: 1 to do, 4 done" in made["html"]
     assert "cycle, SRMA: dropped_layers and extra_layers" in made["html"] and "X, Table 1" in made["md"]

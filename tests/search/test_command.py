@@ -66,5 +66,6 @@ def test_another_workers_trial_that_ends_meanwhile_is_not_mixed_with_the_best(tm
         return [other.number]
 
     task, folders = SimpleNamespace(ranges={"x": Interval(0.0, 1.0)}), SimpleNamespace(under_way=under_way)
-    search: Any = SimpleNamespace(study=found, task=task, folders=folders, folder=tmp_path)
+    limits = SimpleNamespace(trials=None)
+    search: Any = SimpleNamespace(study=found, task=task, folders=folders, folder=tmp_path, limits=limits)
     assert tune_module._result(search, ()) == SearchResult(tmp_path, {"x": other.params["x"]}, 0.9)
