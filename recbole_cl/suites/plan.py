@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import chain, count, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from recbole_cl.config.config import Config
-from recbole_cl.config.identity import digest
 from recbole_cl.config.per_model import for_model
 from recbole_cl.config.presets import merge_settings, read_settings
 from recbole_cl.config.settings import measured_metrics
@@ -19,8 +18,8 @@ from recbole_cl.errors import UsageError
 from recbole_cl.evaluation.significance import computable_from_ranks
 from recbole_cl.runs.build import build_config
 from recbole_cl.runs.evaluation_rows import asks_for_none
-from recbole_cl.runs.folder import CONFIG, RESULT
 from recbole_cl.runs.settings import settings_of
+from recbole_cl.suites.folders import RunFolders
 from recbole_cl.suites.schema import Suite, Variant
 
 # Settings of a run that a suite has keys of its own for.
@@ -106,7 +105,7 @@ def plan(suite: Suite, choice: Choice = Choice()) -> list[PlannedRun]:
     if len(set(seeds)) < len(seeds):
         raise UsageError(f"seeds {list(seeds)}: a seed is given twice; each gives one run")
     lines = _lines(suite, choice)
-    folders = _Folders()
+    folders = RunFolders()
     return [_planned(line, seed, folders) for seed in seeds for line in lines]
 
 
@@ -197,16 +196,28 @@ def _bare_configs(models: Mapping[str, str], dataset: str, problems: list[str]) 
 def _tell_unknown(
     suite: Suite, choice: Choice, datasets: Sequence[str], bare: Mapping[str, Config], problems: list[str]
 ) -> None:
-    """Reports settings for all runs that no model of the suite knows."""
+    """Reports settings for all runs that no model of the suite knows, and chosen ones that no chosen model knows."""
     models = {it.model for it in bare.values()}
-    given = [choice.settings, *(_common(suite, *it) for it in product(datasets, models))]
-    unknown = {key: it[key] for it in given for key in it if not any(one.knows(key) for one in bare.values())}
+    unknown = {key: it[key] for it in _shared(suite, datasets, models) for key in it if not _known(key, bare)}
+    if unknown:  # perhaps settings of variants that were not chosen
+        left_out = {name: it.model or name for name, it in suite.variants.items() if name not in bare}
+        others = _bare_configs(left_out, next(iter(datasets)), [])
+        unknown = {key: value for key, value in unknown.items() if not _known(key, others)}
+    unknown |= {key: value for key, value in choice.settings.items() if not _known(key, bare)}
     if unknown and bare:
         one = next(iter(bare.values()))
         try:
             build_config(one.model_class, one["dataset"], (), unknown)  # its error says what was meant
         except UsageError as error:
             problems.append(str(error))
+
+
+def _shared(suite: Suite, datasets: Sequence[str], models: Iterable[str]) -> Iterator[dict[str, Any]]:
+    return (_common(suite, dataset, model) for dataset, model in product(datasets, models))
+
+
+def _known(key: str, bare: Mapping[str, Config]) -> bool:
+    return any(one.knows(key) for one in bare.values())
 
 
 def _misplaced(suite: Suite, choice: Choice) -> list[str]:
@@ -251,7 +262,7 @@ def _text(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _planned(line: _Line, seed: int, folders: _Folders) -> PlannedRun:
+def _planned(line: _Line, seed: int, folders: RunFolders) -> PlannedRun:
     typed = settings_of(line.config)
     all_settings = line.config.settings_dict() | {"seed": seed}
     return PlannedRun(
@@ -264,36 +275,3 @@ def _planned(line: _Line, seed: int, folders: _Folders) -> PlannedRun:
         typed.data_folder,
         folders.of(all_settings, typed.folders, f"{typed.model}-{line.dataset}-{seed}"),
     )
-
-
-class _Folders:
-    """Finds the folder of a run by its settings."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, dict[str, Path]] = {}
-        self._taken: set[Path] = set()
-
-    def of(self, settings: Mapping[str, Any], parent: Path, stem: str) -> Path:
-        """The folder that holds such a run, finished ones first; else the folder that every worker would make.
-
-        A folder whose run was resumed under other settings, as with more epochs, keeps its name but is another run's.
-        """
-        if parent not in self._known:
-            stored = list(_stored(parent))
-            self._known[parent] = dict(stored)
-            self._taken.update(folder for _, folder in stored)
-        name = digest(settings)
-        if found := self._known[parent].get(name):
-            return found
-        folders = (parent / f"{stem}-{name}{suffix}" for suffix in chain([""], (f"-{i}" for i in count(2))))
-        return next(folder for folder in folders if folder not in self._taken)
-
-
-def _stored(parent: Path) -> Iterator[tuple[str, Path]]:
-    """Digest and folder of each stored run, finished ones last."""
-    folders = sorted(path.parent for path in parent.glob(f"*/{CONFIG}"))
-    for folder in sorted(folders, key=lambda it: (it / RESULT).is_file()):
-        try:
-            yield digest(read_settings(folder / CONFIG)), folder
-        except UsageError:
-            continue  # not one of our folders

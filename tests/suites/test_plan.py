@@ -57,6 +57,17 @@ def test_a_run_takes_of_the_suites_settings_those_that_its_model_knows(toy: Choi
     assert "dropout_prob" in recboles.settings and "dropout_prob" not in ours.settings
 
 
+def test_settings_of_variants_that_were_not_chosen_are_known(toy: Choice) -> None:
+    every = {key: value for key, value in toy.settings.items() if key != "inner_size"}  # GRU4Rec has none
+    chosen = Choice(seeds=[1], variants=["GRU4Rec"], settings=every)
+    (run,) = plan(suite_of(variants=["SASRec", "GRU4Rec"], settings={"n_heads": 1}), chosen)
+    assert "n_heads" not in run.settings
+    with pytest.raises(UsageError, match="'n_heads' is a setting of"):
+        plan(suite_of(variants=["SASRec", "GRU4Rec"]), replace(chosen, settings={**every, "n_heads": 1}))
+    with pytest.raises(UsageError, match="n_haeds"):
+        plan(suite_of(variants=["SASRec", "GRU4Rec"], settings={"n_haeds": 1}), chosen)
+
+
 def test_all_mistakes_in_models_and_settings_are_told_together(toy: Choice) -> None:
     suite = suite_of(
         variants={"SASRek": {}, "CL4SRec": {"temperatur": 1.0}, "DuoRec": {"temperature": -1.0}, "SASRec": {}},
