@@ -37,6 +37,11 @@ def refuse_lacking(config: Config, train: ContrastiveDataset) -> None:
     floats = [column for column in columns if train.field2type[column].value.startswith("float")]
     if unnamed := [column for column in floats if column not in config["numerical_features"]]:
         raise UsageError(f"{model} reads numbers only from numerical_features: add {', '.join(unnamed)} to them")
+    vectors = [column for column in columns if train.field2type[column].value == "float_seq"]
+    if vectors and model == "SASRecF":  # it counts the numbers of a vector as so many columns
+        raise UsageError(
+            f"SASRecF fails with vectors, as {', '.join(vectors)}: leave them out, or use GRU4RecF or FDSA"
+        )
     if trained_by_recbole(config):
         _refuse_ours_alone(config)
 

@@ -40,8 +40,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A dataset with features of items and vectors of entities."""
     folder = tmp_path_factory.mktemp("data")
     where = write_cycle(folder)
-    items = [f"i{k}\tc{k % 3} d{k % 2}\t{k}\n" for k in range(N_ITEMS)]
-    (folder / "cycle" / "cycle.item").write_text("item_id:token\tclass:token_seq\tprice:float\n" + "".join(items))
+    items = [f"i{k}\tc{k % 3} d{k % 2}\t{k}\t{k} 0.5\n" for k in range(N_ITEMS)]
+    columns = "item_id:token\tclass:token_seq\tprice:float\tsize:float_seq\n"
+    (folder / "cycle" / "cycle.item").write_text(columns + "".join(items))
     vectors = [f"i{k}\t{' '.join(str((k + j) / 100) for j in range(64))}\n" for k in range(N_ITEMS)]
     (folder / "cycle" / "cycle.ent").write_text("ent_id:token\tent_emb:float_seq\n" + "".join(vectors))
     return DATA | where
@@ -162,6 +163,11 @@ def test_a_first_stage_hands_its_weights_to_the_next(settings: dict[str, Any]) -
             "FDSA",
             {"selected_features": ["class", "price"]},
             "FDSA reads numbers only from numerical_features: add price",
+        ),
+        (
+            "SASRecF",
+            {"selected_features": ["size"], "numerical_features": ["size"]},
+            "SASRecF fails with vectors, as size",
         ),
         ("LDiffRec", {"n_cate": 2}, "LDiffRec needs the library kmeans_pytorch"),
         ("BPR", {"ema_decay": 0.9}, "ema_decay = 0.9: BPR trains with RecBole's trainer"),
